@@ -1,0 +1,5 @@
+"""Errors a user can mend: one clear line each, never a private value."""
+
+
+class SfumatoError(Exception):
+    """Base of all errors whose message is meant for the user (exit code 2 on the command line)."""

@@ -1,0 +1,58 @@
+"""The protocol of a generative model: fitted by asking a setting, sampled without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.progress import Progress
+from sfumato.trust.setting import Setting
+
+
+@runtime_checkable
+class FittedModel(Protocol):
+    """What was learnt: post-processing of noised answers, nothing of the rows."""
+
+    @property
+    def domain(self) -> Domain:
+        """Columns and codes that are sampled."""
+        ...
+
+    @property
+    def total(self) -> float:
+        """Noisy estimate of the number of records."""
+        ...
+
+    def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
+        """Draw ``n`` encoded records, (n, d) in the domain's code type.
+
+        ``given`` maps a column's position to a boolean mask over its codes: only allowed codes appear. Raises
+        ``ImpossibleCondition`` when the model gives the condition probability zero.
+        """
+        ...
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(JSON-able facts, named arrays): all that :meth:`Model.restore` needs."""
+        ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A recipe: how the budget is spent and what is made of the answers."""
+
+    name: str
+
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedModel:
+        """Ask ``setting`` and learn; ``target`` is the position of a declared column of interest."""
+        ...
+
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedModel:
+        """Rebuild a fitted model from :meth:`FittedModel.state`; ValueError on anything malformed."""
+        ...
+
+
+class ImpossibleCondition(ValueError):
+    """A condition at sampling that the model gives probability zero."""

@@ -1,0 +1,117 @@
+"""What can be charged to a ledger: one frozen dataclass per kind of private release."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+def _positive(what: str, value: float) -> None:
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{what} must be a positive finite number, got {value!r}")
+
+
+@dataclass(frozen=True)
+class DiscreteGaussian:
+    """Integer Gaussian noise of scale ``sigma`` on a vector of integers that one unit moves by at most ``sensitivity``.
+
+    One event is one table in which a unit touches a single cell, or several cells with l1 norm <= ``sensitivity``
+    (Canonne, Kamath, Steinke 2020).
+    """
+
+    sigma: float
+    sensitivity: int = 1
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _positive("sigma", self.sigma)
+        _positive("sensitivity", self.sensitivity)
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Real Gaussian noise whose standard deviation is ``noise_multiplier`` times the l2 sensitivity."""
+
+    noise_multiplier: float
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _positive("noise_multiplier", self.noise_multiplier)
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """One draw of the exponential mechanism, ``epsilon``-bounded-range (hence ``epsilon``-DP)."""
+
+    epsilon: float
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _positive("epsilon", self.epsilon)
+
+
+@dataclass(frozen=True)
+class DiscreteLaplace:
+    """Integer Laplace noise of scale ``scale`` on integers that one unit moves by at most ``sensitivity`` in l1."""
+
+    scale: float
+    sensitivity: int = 1
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _positive("scale", self.scale)
+        _positive("sensitivity", self.sensitivity)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Release of keys from an open domain: integer Gaussian counts, only those at or above ``threshold`` shown.
+
+    ``delta`` bounds the probability that a key held by one unit alone is shown; it adds to the total delta.
+    """
+
+    sigma: float
+    threshold: int
+    delta: float
+    sensitivity: int = 1
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _positive("sigma", self.sigma)
+        _positive("delta", self.delta)
+
+
+@dataclass(frozen=True)
+class PoissonSampledGaussian:
+    """``count`` steps, each on a Poisson sample of rate ``sampling_probability``, add/remove one unit (DP-SGD)."""
+
+    sampling_probability: float
+    noise_multiplier: float
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _positive("noise_multiplier", self.noise_multiplier)
+        if not 0 < self.sampling_probability <= 1:
+            raise ValueError(f"sampling_probability must lie in (0, 1], got {self.sampling_probability!r}")
+
+
+Event = DiscreteGaussian | Gaussian | Exponential | DiscreteLaplace | Threshold | PoissonSampledGaussian
+_KINDS = {c.__name__: c for c in Event.__args__}
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """A plain mapping with the event's ``mechanism`` and its numbers."""
+    return {"mechanism": type(event).__name__, **asdict(event)}
+
+
+def from_json(fields: dict[str, Any]) -> Event:
+    """The inverse of :func:`to_json`; ValueError on an unknown mechanism or a number out of range."""
+    fields = dict(fields)
+    kind = _KINDS.get(fields.pop("mechanism", None))  # type: ignore[arg-type]
+    if kind is None:
+        raise ValueError("unknown mechanism in the list of events")
+    try:
+        return kind(**fields)
+    except TypeError as e:
+        raise ValueError(f"event {kind.__name__}: wrong fields ({e})") from None

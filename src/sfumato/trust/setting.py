@@ -1,0 +1,92 @@
+"""The protocol of a trust setting: the few questions a model may ask about rows it never sees.
+
+Privacy is spent in units of *Gaussian differential privacy* (GDP; Dong, Roth, Su 2022): a release that costs ``mu`` is
+as hard to attack as telling N(0, 1) from N(mu, 1), and costs compose as the root of the sum of squares. A run has a
+total ``mu``; a model asks for shares of its square: ``setting.mu(0.25)`` is a quarter of the budget. With no guarantee
+(epsilon = inf) ``mu`` is infinite and answers carry no noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+
+Clique = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A noisy marginal: ``values`` has the shape of the clique, float64, noise of standard deviation ``sigma``."""
+
+    clique: Clique
+    values: np.ndarray
+    sigma: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something to select: the clique whose true marginal is furthest from a public ``estimate``.
+
+    The score is ``weight * (|| true - estimate ||_1 - bias)``; one record moves it by at most ``weight``.
+
+    Attributes:
+        clique: positions of the columns.
+        estimate: public guess of the counts, of the clique's shape.
+        weight: positive.
+        bias: public penalty, in counts (what noise alone would give).
+    """
+
+    clique: Clique
+    estimate: np.ndarray
+    weight: float = 1.0
+    bias: float = 0.0
+
+
+@runtime_checkable
+class Setting(Protocol):
+    """Noised, already charged answers about private records.
+
+    Every question charges the ledger *before* the answer is made, and raises ``Overdraft`` when the run's guarantee or
+    the data set's cap would be exceeded; then nothing is released.
+    """
+
+    @property
+    def domain(self) -> Domain:
+        """The encoded columns; public."""
+        ...
+
+    def mu(self, share: float) -> float:
+        """The GDP cost that uses ``share`` (0..1) of the run's whole squared budget; inf without a guarantee."""
+        ...
+
+    @property
+    def remaining(self) -> float:
+        """The share (0..1) of the squared budget not yet charged; 1 without a guarantee."""
+        ...
+
+    def count(self, mu: float) -> float:
+        """Noisy number of records."""
+        ...
+
+    def marginals(self, cliques: Sequence[Clique], mu: Sequence[float]) -> list[Measurement]:
+        """Noisy contingency tables, one per clique, the i-th at cost ``mu[i]``; integer noise."""
+        ...
+
+    def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
+        """Index of a candidate with a nearly largest score (exponential mechanism, ``epsilon``-bounded range)."""
+        ...
+
+    def feature_sum(
+        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
+    ) -> np.ndarray:
+        """Noisy sum over records of ``feature(records)`` (n, d) -> (n, dimension), each row clipped to l2 ``bound``."""
+        ...
+
+    def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
+        """The same records seen through public maps code -> coarser code, one integer array per column."""
+        ...
