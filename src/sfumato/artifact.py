@@ -1,0 +1,247 @@
+"""The saved model, one ``.sfm`` file: a stored zip of an allow-list of plain members, with one byte form.
+
+There is exactly one file for given contents: fixed order, fixed dates, no compression, canonical JSON, and a
+manifest that is a function of the other members. Reading therefore refuses a file as soon as *any* byte is not the
+byte that writing the same contents would give. No member can run code on load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import struct
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sfumato.errors import ArtifactError, OutputError
+
+FORMAT = 1
+LEARNT = ("schema.yaml", "codec.json", "model.json", "weights.safetensors")
+MEMBERS = ("manifest.json", *LEARNT, "certificate.json")
+MAX_BYTES = 1 << 30
+_MAX_TENSOR_HEADER = 1 << 20
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    struct.error,
+    OverflowError,
+)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The contents of a saved model; all of it public.
+
+    Attributes:
+        schema: the schema as YAML text.
+        codec: how codes and values correspond, JSON-able.
+        model: the model's name and facts, JSON-able.
+        arrays: the model's named arrays; finite numbers.
+        certificate: the certificate, or what stands in its place, JSON-able.
+    """
+
+    schema: str
+    codec: Mapping[str, Any]
+    model: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray] = field(repr=False)
+    certificate: Mapping[str, Any]
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each member that was learnt (the certificate quotes these)."""
+        return {name: _sha256(data) for name, data in self._learnt().items()}
+
+    def to_bytes(self) -> bytes:
+        """The one byte form of these contents."""
+        members = self._learnt()
+        members["certificate.json"] = canonical_json(self.certificate)
+        return _pack({"manifest.json": _manifest(members), **members})
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "artifact") -> Artifact:
+        """Check every byte and take the contents apart.
+
+        Raises:
+            ArtifactError: one line that says what is wrong with the file called ``name``.
+        """
+        members = _unpack(data, name)
+        try:
+            return cls(
+                schema=members["schema.yaml"].decode(),
+                codec=_parse_json(members["codec.json"], "codec.json"),
+                model=_parse_json(members["model.json"], "model.json"),
+                arrays=_parse_tensors(members["weights.safetensors"]),
+                certificate=_parse_json(members["certificate.json"], "certificate.json"),
+            )
+        except ValueError as e:
+            raise ArtifactError(f"{name}: {e}") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write to ``path`` in one step: a failure at any moment leaves what was there before.
+
+        Raises:
+            OutputError: the place cannot be written to.
+        """
+        write_atomically(path, self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Artifact:
+        """Read and check ``path``; sizes are checked before anything is allocated for them.
+
+        Raises:
+            ArtifactError: not there, too large, damaged, or not written by sfumato.
+        """
+        return cls.from_bytes(read_bounded(path, MAX_BYTES), os.fspath(path))
+
+    def _learnt(self) -> dict[str, bytes]:
+        from safetensors.numpy import save
+
+        arrays = {k: np.ascontiguousarray(v) for k, v in sorted(self.arrays.items())}
+        parts = (self.schema.encode(), canonical_json(self.codec), canonical_json(self.model), save(arrays))
+        return dict(zip(LEARNT, parts, strict=True))
+
+
+def canonical_json(value: Mapping[str, Any]) -> bytes:
+    """The one byte form of a JSON object; ValueError on NaN or infinity."""
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def read_bounded(path: str | os.PathLike[str], limit: int) -> bytes:
+    """The bytes of a file of at most ``limit`` bytes; ArtifactError otherwise."""
+    try:
+        with open(path, "rb") as f:
+            size = os.fstat(f.fileno()).st_size
+            if size > limit:
+                raise ArtifactError(
+                    f"{os.fspath(path)}: {size:,} bytes, more than the {limit:,} a saved model may have"
+                )
+            return f.read(limit)
+    except OSError as e:
+        raise ArtifactError(f"cannot read {os.fspath(path)}: {e.strerror or e}") from None
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write beside ``path``, flush to disk, then rename over it; OutputError when that cannot be done."""
+    target = Path(path)
+    scratch: str | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as f:
+            scratch = f.name
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        os.chmod(scratch, 0o644)
+        os.replace(scratch, target)
+        scratch = None
+    except OSError as e:
+        raise OutputError(f"cannot write {target}: {e.strerror or e}") from None
+    finally:
+        if scratch is not None:
+            Path(scratch).unlink(missing_ok=True)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _manifest(members: Mapping[str, bytes]) -> bytes:
+    listing = {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in members.items()}
+    return canonical_json({"sfumato": "artifact", "format": FORMAT, "members": listing})
+
+
+def _pack(members: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members.items():
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.create_system = 3
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data)
+    return out.getvalue()
+
+
+def _unpack(data: bytes, name: str) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _check_listing(archive.infolist(), len(data))
+            members = {info.filename: archive.read(info) for info in archive.infolist()}
+    except _UNREADABLE as e:
+        reason = str(e) if isinstance(e, _ListingError) else "not a saved model, or damaged"
+        raise ArtifactError(f"{name}: {reason}") from None
+    _check_format(members["manifest.json"], name)
+    learnt = {k: v for k, v in members.items() if k != "manifest.json"}
+    if members["manifest.json"] != _manifest(learnt) or _pack(members) != data:
+        raise ArtifactError(
+            f"{name}: the file was changed after it was saved (its bytes do not match its manifest)"
+        )
+    return members
+
+
+class _ListingError(ValueError):
+    """A listing that no saved model has; the text is for the user."""
+
+
+def _check_listing(listing: list[zipfile.ZipInfo], size: int) -> None:
+    """Refuse by the zip directory alone, before any member is read."""
+    names = [i.filename for i in listing]
+    unknown = next((n for n in names if n not in MEMBERS), None)
+    if unknown is not None:
+        raise _ListingError(f"holds {unknown[:60]!r}, which no saved model has")
+    if len(set(names)) != len(names):
+        raise _ListingError("holds a member twice")
+    if tuple(names) != MEMBERS:
+        raise _ListingError(f"lacks {next((n for n in MEMBERS if n not in names), 'the order of members')}")
+    if any(i.compress_type != zipfile.ZIP_STORED or i.flag_bits for i in listing):
+        raise _ListingError("holds compressed or encrypted members, which no saved model has")
+    if sum(i.file_size for i in listing) > size or any(i.file_size != i.compress_size for i in listing):
+        raise _ListingError("declares members larger than the file itself")
+
+
+def _check_format(manifest: bytes, name: str) -> None:
+    try:
+        found = _parse_json(manifest, "manifest.json").get("format")
+    except ValueError as e:
+        raise ArtifactError(f"{name}: {e}") from None
+    if found != FORMAT:
+        raise ArtifactError(f"{name}: format {found!r}; this version of sfumato reads format {FORMAT}")
+
+
+def _parse_json(data: bytes, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+        if isinstance(value, dict) and canonical_json(value) == data:
+            return value
+    except (ValueError, RecursionError):
+        pass
+    raise ValueError(f"{name} is not the plain JSON that sfumato writes")
+
+
+def _parse_tensors(data: bytes) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    header = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or header > min(_MAX_TENSOR_HEADER, len(data) - 8):
+        raise ValueError("weights.safetensors declares a header larger than it may have")
+    try:
+        arrays = load(data)
+    except (SafetensorError, KeyError, TypeError, ValueError, OverflowError):
+        raise ValueError("weights.safetensors is malformed") from None
+    for key, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"weights.safetensors: {key[:60]!r} is of a type that no saved model has")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"weights.safetensors: {key[:60]!r} holds a number that is not finite")
+    return arrays
