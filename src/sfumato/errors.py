@@ -11,3 +11,26 @@ class ArtifactError(SfumatoError):
 
 class OutputError(SfumatoError):
     """A place that cannot be written to."""
+
+
+class TableError(SfumatoError):
+    """A table that cannot be read as it stands."""
+
+
+class CertificateError(SfumatoError):
+    """A certificate that is missing, does not fit its model, or claims less than its events cost."""
+
+
+class KeyFileError(SfumatoError):
+    """A key file that is missing or holds no Ed25519 key."""
+
+
+class MissingExtra(SfumatoError):  # noqa: N818 - reads as what it is: an extra that is missing
+    """A package that an optional part needs is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; install it with: pip install 'sfumato[{extra}]'")
+
+
+class TooFewRows(SfumatoError):
+    """A table is too small for what was asked of it."""

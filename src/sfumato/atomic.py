@@ -1,0 +1,66 @@
+"""Files that appear whole or not at all: written beside their place, flushed to disk, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from sfumato.errors import OutputError
+
+_REASONS = {
+    errno.ENOSPC: "no space is left on the device",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is larger than this account may write",
+    errno.EACCES: "writing there is not permitted",
+    errno.EPERM: "writing there is not permitted",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOENT: "the folder does not exist; make it first",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EISDIR: "it is a folder; name a file in it",
+    errno.ENAMETOOLONG: "the name is too long",
+}
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open ``path`` for writing bytes so that readers see the old file or the whole new one, never a part.
+
+    A path that is a device or a pipe is written directly; a symbolic link is followed.
+
+    Raises:
+        OutputError: the place cannot be written to, or the disk is full. Nothing is left behind.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file() and not target.is_dir():
+            with target.open("wb") as stream:
+                yield stream
+            return
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a directory")
+        with _replacing(target) as stream:
+            yield stream
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
+        raise OutputError(f"cannot write {os.fspath(path)}: {reason}") from None
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[BinaryIO]:
+    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield cast(BinaryIO, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, target)
+    except BaseException:
+        part.unlink()
+        raise

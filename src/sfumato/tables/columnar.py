@@ -1,0 +1,120 @@
+"""Parquet and Arrow (Feather) files, read as a stream of record batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from sfumato.errors import TableError
+from sfumato.tables.dialect import checked_names
+
+_READ_AHEAD = 1 << 20
+
+
+@dataclass(frozen=True)
+class ParquetFile:
+    """A Parquet file; read by row group in bounded memory.
+
+    Attributes:
+        path: where it is.
+        schema: names and types of the columns.
+    """
+
+    path: str
+    schema: pa.Schema = field(repr=False)
+    kind = "parquet"
+
+    @classmethod
+    def open(cls, path: str) -> ParquetFile:
+        """Read the footer.
+
+        Raises:
+            TableError: damaged, or a column that is not flat.
+        """
+        with _damage_named(path, "Parquet"):
+            return cls(path, flat_schema(path, parquet.read_schema(path)))
+
+    def batches(self, size: int) -> Iterator[pa.RecordBatch]:
+        """Batches of at most ``size`` rows; columns of a row group are decoded as they are needed."""
+        with (
+            _damage_named(self.path, "Parquet"),
+            parquet.ParquetFile(self.path, buffer_size=_READ_AHEAD, pre_buffer=False) as file,
+        ):
+            yield from file.iter_batches(batch_size=size)
+
+
+@dataclass(frozen=True)
+class ArrowFile:
+    """An Arrow IPC file or stream (Feather version 2 is the file form).
+
+    Attributes:
+        path: where it is.
+        schema: names and types of the columns.
+        streamed: the stream form, without a footer.
+    """
+
+    path: str
+    schema: pa.Schema = field(repr=False)
+    streamed: bool = False
+    kind = "arrow"
+
+    @classmethod
+    def open(cls, path: str, streamed: bool) -> ArrowFile:
+        """Read the schema.
+
+        Raises:
+            TableError: damaged, or a column that is not flat.
+        """
+        with _damage_named(path, "Arrow"), pa.memory_map(path) as source:
+            reader = pa.ipc.open_stream(source) if streamed else pa.ipc.open_file(source)
+            return cls(path, flat_schema(path, reader.schema), streamed)
+
+    def batches(self, size: int) -> Iterator[pa.RecordBatch]:
+        """Batches as they lie in the file, whatever ``size``; pages are mapped, not copied."""
+        del size
+        with _damage_named(self.path, "Arrow"), pa.memory_map(self.path) as source:
+            if self.streamed:
+                yield from pa.ipc.open_stream(source)
+                return
+            reader = pa.ipc.open_file(source)
+            for number in range(reader.num_record_batches):
+                yield reader.get_batch(number)
+
+
+def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
+    """The schema, after checking that names are unique and that no column holds lists, structs, maps or bytes.
+
+    Raises:
+        TableError: naming the column.
+    """
+    checked_names(source, schema.names)
+    for column in schema:
+        if pa.types.is_nested(column.type) or _is_bytes(column.type):
+            raise TableError(
+                f"{source}: column {column.name!r} holds {column.type}; give a number, text, date, time "
+                "or true/false in each cell, or leave the column out"
+            )
+    return schema
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+        or pa.types.is_binary_view(kind)
+    )
+
+
+@contextmanager
+def _damage_named(path: str, form: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise TableError(f"{path}: the {form} file is cut short or damaged; copy or write it again") from None

@@ -1,0 +1,139 @@
+"""Private rows: opened, streamed, never shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sfumato.errors import TableError
+from sfumato.tables.columnar import ArrowFile, ParquetFile
+from sfumato.tables.delimited import DelimitedFile
+from sfumato.tables.dialect import display_name
+from sfumato.tables.frames import Source, open_frame
+
+_BATCH_CELLS = 1 << 22
+_FOREIGN = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"SQLite format 3": "an SQLite database",
+    b"BZh": "compressed by bzip2",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"\xfd7zXZ": "compressed by xz",
+    b"%PDF": "a PDF",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Rows:
+    """The rows of one private table, wherever they lie; they can be read several times, batch by batch.
+
+    Formal guarantee: none. What is read here is private, un-noised data; only a trust setting and the internal
+    evaluation may hold it. Its ``repr`` and its errors show no value and no count of rows.
+    """
+
+    source: Source = field(repr=False)
+    name: str
+
+    @classmethod
+    def open(cls, source: Any) -> Rows:
+        """Open a path or a table in memory.
+
+        Args:
+            source: a path to CSV (delimiter ``, ; |`` or tab; UTF-8, UTF-16 or Western; perhaps gzipped), Parquet or
+                Arrow; or a pandas, polars or pyarrow table, a DuckDB relation, or any Arrow C stream.
+
+        Raises:
+            TableError: one line that says what is wrong with the source and how to mend it.
+        """
+        if isinstance(source, Rows):
+            return source
+        if isinstance(source, str | os.PathLike):
+            return cls(open_file(source), display_name(source))
+        return cls(open_frame(source), display_name(source))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(self.source.schema.names)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and Arrow types of the columns; delimited text is all strings."""
+        return self.source.schema
+
+    @property
+    def kind(self) -> str:
+        """``csv``, ``parquet``, ``arrow``, ``pandas``, ``polars``, ``pyarrow`` or ``duckdb``."""
+        return self.source.kind
+
+    def batches(self, size: int = 1 << 18) -> Iterator[pa.RecordBatch]:
+        """Record batches of at most ``size`` rows (fewer where columns are many), from the first row on.
+
+        Raises:
+            TableError: there is no row, or a row is malformed (delimited text: says which line).
+        """
+        size = max(1, min(size, _BATCH_CELLS // max(1, len(self.columns))))
+        empty = True
+        for batch in _even(self.source.batches(size), size):
+            empty = False
+            yield batch
+        if empty:
+            raise TableError(f"{self.name}: has columns but no rows; give at least one row")
+
+    def __repr__(self) -> str:
+        return f"Rows({self.kind}, {len(self.columns)} columns)"
+
+
+def open_file(path: str | os.PathLike[str], empty_is_null: bool = False) -> Source:
+    """The file as a source, its kind told from its first bytes.
+
+    Raises:
+        TableError: missing, a folder, unreadable, empty, or of a kind that is not read.
+    """
+    name = os.fspath(path)
+    try:
+        if os.path.isdir(name):
+            raise TableError(f"{name}: is a folder; give one file")
+        with open(name, "rb") as stream:
+            start = stream.read(16)
+        return _by_first_bytes(name, start, empty_is_null)
+    except FileNotFoundError:
+        raise TableError(f"{name}: there is no such file") from None
+    except OSError as error:
+        raise TableError(f"{name}: cannot be read ({error.strerror or type(error).__name__})") from None
+
+
+def _by_first_bytes(path: str, start: bytes, empty_is_null: bool) -> Source:
+    if start.startswith(b"PAR1"):
+        return ParquetFile.open(path)
+    if start.startswith(b"ARROW1"):
+        return ArrowFile.open(path, streamed=False)
+    if start.startswith(b"\xff\xff\xff\xff"):
+        return ArrowFile.open(path, streamed=True)
+    for mark, what in _FOREIGN.items():
+        if start.startswith(mark):
+            raise TableError(f"{path}: is {what}; export the table as CSV (.csv, .csv.gz) or Parquet")
+    if start and Path(path).suffix.lower() in (".parquet", ".arrow", ".feather"):
+        raise TableError(f"{path}: is not what its suffix says; name it .csv if it is delimited text")
+    return DelimitedFile.open(path, empty_is_null)
+
+
+def _even(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+    """Cut batches that are too long and join runs of short ones, so that cost per batch is paid seldom."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        if waiting and rows + batch.num_rows > size:
+            yield pa.concat_batches(waiting)
+            waiting, rows = [], 0
+        if batch.num_rows * 2 > size:
+            yield from (batch.slice(start, size) for start in range(0, batch.num_rows, size))
+        elif batch.num_rows:
+            waiting.append(batch)
+            rows += batch.num_rows
+    if waiting:
+        yield pa.concat_batches(waiting)

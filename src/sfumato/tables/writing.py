@@ -1,0 +1,73 @@
+"""Tables written to files, by suffix, whole or not at all."""
+# pyarrow.compute makes its functions when it is imported:
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import gzip
+import os
+from contextlib import nullcontext
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import feather, parquet
+
+from sfumato.atomic import atomic_write
+from sfumato.errors import OutputError
+
+_ROWS_AT_ONCE = 1 << 16
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+
+def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
+    """Write ``table`` to ``path`` in the form that its suffix names.
+
+    Raises:
+        OutputError: an unknown suffix, a place that cannot be written to, or a full disk.
+    """
+    name = os.fspath(path)
+    stem, suffix = os.path.splitext(name.lower())
+    zipped = suffix == ".gz"
+    if zipped:
+        suffix = os.path.splitext(stem)[1]
+    if not zipped and suffix == ".parquet":
+        with atomic_write(path) as stream:
+            parquet.write_table(table, stream, compression="zstd")
+    elif not zipped and suffix in (".arrow", ".feather"):
+        with atomic_write(path) as stream:
+            feather.write_feather(table, stream)
+    elif suffix in _DELIMITERS or name.startswith("/dev/"):
+        with atomic_write(path) as stream, _zipping(stream, zipped) as out:
+            _write_delimited(table, out, _DELIMITERS.get(suffix, ","))
+    else:
+        raise OutputError(
+            f"cannot write {name}: the suffix names no format that is written; "
+            "take .csv, .csv.gz, .tsv, .parquet, .arrow or .feather"
+        )
+
+
+def _zipping(stream: Any, zipped: bool) -> Any:
+    return gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=6, mtime=0) if zipped else nullcontext(stream)
+
+
+def _write_delimited(table: pa.Table, out: Any, delimiter: str) -> None:
+    """UTF-8, one record a line; a field is quoted only where it must be, and null is an empty field."""
+    out.write(_lines(pa.table({str(i): [name] for i, name in enumerate(table.column_names)}), delimiter))
+    for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+        out.write(_lines(table.slice(start, _ROWS_AT_ONCE), delimiter))
+
+
+def _lines(table: pa.Table, delimiter: str) -> bytes:
+    """The records as UTF-8: one string kernel per column, then the string array's own bytes."""
+    fields = [_fields(column, delimiter) for column in table.columns]
+    records = pc.binary_join_element_wise(*fields, delimiter)
+    ended = pc.binary_join_element_wise(records, "\n", "").combine_chunks()
+    return ended.cast(pa.large_string()).buffers()[2].to_pybytes() if len(ended) else b""
+
+
+def _fields(column: pa.ChunkedArray, delimiter: str) -> pa.ChunkedArray:
+    text = column.cast(pa.string())
+    structural = pc.match_substring_regex(text, f'["\\r\\n{delimiter}]|^$|^\\s|\\s$')
+    quoted = pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
+    return pc.fill_null(pc.if_else(structural, quoted, text), "")
