@@ -34,3 +34,23 @@ class MissingExtra(SfumatoError):  # noqa: N818 - reads as what it is: an extra 
 
 class TooFewRows(SfumatoError):
     """A table is too small for what was asked of it."""
+
+
+class LedgerError(SfumatoError):
+    """A ledger that cannot be opened, read or written, or that does not fit the run."""
+
+
+class Overdraft(SfumatoError):  # noqa: N818 - the banker's word
+    """A release that the run's guarantee or the data set's cap does not cover; nothing was released."""
+
+
+class SchemaError(SfumatoError):
+    """A schema that cannot be read, contradicts itself, or does not fit the table."""
+
+
+class RefusedValue(SfumatoError):  # noqa: N818 - reads as what it is: a value that the schema refuses
+    """A table holds something that its schema says to refuse."""
+
+
+class ConditionError(SfumatoError):
+    """A condition at sampling that names no known column or value."""
