@@ -174,7 +174,6 @@ def test_numbers_that_are_not_finite_are_never_written(artifact):
         canonical_json({"a": float("nan")})
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_place_that_cannot_be_written(artifact, tmp_path):
     with pytest.raises(OutputError, match="cannot write"):
         artifact.save(tmp_path / "no" / "m.sfm")
@@ -191,7 +190,7 @@ def test_a_failed_write_keeps_the_old_file(artifact, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match="No space left on device"):
+    with pytest.raises(OutputError, match="no space is left on the device"):
         artifact.save(path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["m.sfm"]

@@ -1,0 +1,82 @@
+"""sfumato: synthetic data about people under a formal privacy guarantee.
+
+>>> import sfumato as sf
+>>> sorted(sf.__all__)[:3]
+['CertificateError', 'Guarantee', 'Ledger']
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sfumato.certificate import render as render_certificate
+    from sfumato.errors import CertificateError, Overdraft, SfumatoError
+    from sfumato.evaluation import evaluate
+    from sfumato.privacy.guarantee import Guarantee
+    from sfumato.privacy.ledger import Ledger
+    from sfumato.progress import Progress
+    from sfumato.schema import Schema, sketch
+    from sfumato.signature import generate as generate_key
+    from sfumato.synthesizer import Synthesizer, load
+    from sfumato.tables import Table, examples
+    from sfumato.verification import Verification, verify
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "CertificateError": "sfumato.errors:CertificateError",
+    "Guarantee": "sfumato.privacy.guarantee:Guarantee",
+    "Ledger": "sfumato.privacy.ledger:Ledger",
+    "Overdraft": "sfumato.errors:Overdraft",
+    "Progress": "sfumato.progress:Progress",
+    "Schema": "sfumato.schema:Schema",
+    "SfumatoError": "sfumato.errors:SfumatoError",
+    "Synthesizer": "sfumato.synthesizer:Synthesizer",
+    "Table": "sfumato.tables:Table",
+    "Verification": "sfumato.verification:Verification",
+    "evaluate": "sfumato.evaluation:evaluate",
+    "examples": "sfumato.tables.examples",
+    "generate_key": "sfumato.signature:generate",
+    "load": "sfumato.synthesizer:load",
+    "render_certificate": "sfumato.certificate:render",
+    "sketch": "sfumato.schema:sketch",
+    "verify": "sfumato.verification:verify",
+}
+
+__all__ = [
+    "CertificateError",
+    "Guarantee",
+    "Ledger",
+    "Overdraft",
+    "Progress",
+    "Schema",
+    "SfumatoError",
+    "Synthesizer",
+    "Table",
+    "Verification",
+    "evaluate",
+    "examples",
+    "generate_key",
+    "load",
+    "render_certificate",
+    "sketch",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562), so that the door itself costs nothing."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'sfumato' has no attribute {name!r}")
+    path, _, attribute = _WHERE[name].partition(":")
+    module = import_module(path)
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

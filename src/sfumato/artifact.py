@@ -1,8 +1,8 @@
 """The saved model, one ``.sfm`` file: a stored zip of an allow-list of plain members, with one byte form.
 
 There is exactly one file for given contents: fixed order, fixed dates, no compression, canonical JSON, and a
-manifest that is a function of the other members. Reading therefore refuses a file as soon as *any* byte is not the
-byte that writing the same contents would give. No member can run code on load.
+manifest that is a function of the other members. So reading refuses a file as soon as *any* byte is not the byte
+that writing the same contents would give. No member can run code on load.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import io
 import json
 import os
 import struct
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sfumato.errors import ArtifactError, OutputError
+from sfumato.atomic import atomic_write
+from sfumato.errors import ArtifactError
 
 FORMAT = 1
 LEARNT = ("schema.yaml", "codec.json", "model.json", "weights.safetensors")
@@ -94,7 +93,9 @@ class Artifact:
         Raises:
             OutputError: the place cannot be written to.
         """
-        write_atomically(path, self.to_bytes())
+        data = self.to_bytes()
+        with atomic_write(path) as f:
+            f.write(data)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Artifact:
@@ -130,26 +131,6 @@ def read_bounded(path: str | os.PathLike[str], limit: int) -> bytes:
             return f.read(limit)
     except OSError as e:
         raise ArtifactError(f"cannot read {os.fspath(path)}: {e.strerror or e}") from None
-
-
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write beside ``path``, flush to disk, then rename over it; OutputError when that cannot be done."""
-    target = Path(path)
-    scratch: str | None = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as f:
-            scratch = f.name
-            f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, target)
-        scratch = None
-    except OSError as e:
-        raise OutputError(f"cannot write {target}: {e.strerror or e}") from None
-    finally:
-        if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
 
 
 def _sha256(data: bytes) -> str:

@@ -1,0 +1,37 @@
+"""``sfumato evaluate``: what synthetic rows are good for, between fresh real rows and independent columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sfumato.cli import terminal
+
+
+def evaluate(
+    real: Annotated[Path, typer.Option(help="The rows the model was fitted to.")],
+    test: Annotated[Path, typer.Option(help="Fresh rows of the same kind.")],
+    synthetic: Annotated[Path, typer.Option(help="Synthetic rows.")],
+    schema: Annotated[Path, typer.Option(help="Schema of all three.")],
+    target: Annotated[str | None, typer.Option(help="Column to predict.", metavar="COL")] = None,
+    as_json: terminal.Json = False,
+) -> None:
+    """Compare synthetic rows with real ones. The result is a statistic of real rows: internal, not for release."""
+    import sfumato as sf
+
+    found = sf.evaluate(real, test, synthetic, schema, target)
+    terminal.answer(found, render(found), as_json)
+
+
+def render(found: Mapping[str, Any]) -> str:
+    """The measures as a table for people."""
+    lines = [f"{'measure':<28}{'synthetic':>11}{'fresh rows':>12}{'independent':>13}"]
+    for name, m in found["measures"].items():
+        lines.append(f"{name:<28}{m['value']:>11.4f}{m['fresh']:>12.4f}{m['independent']:>13.4f}")
+    if found["memorisation"]["flag"]:
+        lines.append("WARNING: the synthetic rows are closer to the real ones than fresh rows are (memorisation)")
+    lines.append("internal: computed from real rows, not covered by any guarantee")
+    return "\n".join(lines)

@@ -1,0 +1,70 @@
+"""``sfumato fit``: rows and a schema in, a saved model with its certificate out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sfumato.cli import terminal
+
+
+def fit(
+    data: Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", metavar="DATA")],
+    schema: Annotated[Path, typer.Option(help="Reviewed schema.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the model goes.")] = Path("model.sfm"),
+    model: Annotated[str, typer.Option(help="Name of a model, or auto.")] = "auto",
+    epsilon: Annotated[float, typer.Option(help="Privacy loss; inf for no guarantee at all.")] = 1.0,
+    delta: Annotated[float, typer.Option(help="Probability beyond epsilon.")] = 1e-9,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Ledger of this data set, shared by all runs. Default: DATA.ledger")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Column of interest.", metavar="COL")] = None,
+    key: Annotated[Path | None, typer.Option(help="Ed25519 private key to sign the certificate with.")] = None,
+    curator: Annotated[str | None, typer.Option(help="Who answers for the data; stated in the certificate.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="Intended use; stated in the certificate.")] = None,
+    no_certificate: Annotated[
+        bool, typer.Option("--no-certificate", help="Accept unreviewed facts; the model gets no certificate.")
+    ] = False,
+    as_json: terminal.Json = False,
+) -> None:
+    """Learn a model of DATA under (epsilon, delta)-differential privacy and save it with its certificate."""
+    import sfumato as sf
+
+    about = {k: v for k, v in (("curator", curator), ("purpose", purpose)) if v is not None}
+    book = ledger if ledger is not None else Path(f"{data}.ledger")
+    synthesizer = sf.Synthesizer(
+        schema,
+        model=model,
+        guarantee=terminal.guarantee(epsilon, delta),
+        ledger=book,
+        target=target,
+        no_certificate=no_certificate,
+        key=key,
+        about=about,
+    )
+    with terminal.progress() as progress:
+        synthesizer.fit(data, progress)
+    synthesizer.save(output)
+    certificate = synthesizer.certificate
+    certified = certificate["certificate"] is not None
+    result = {
+        "model": str(output),
+        "algorithm": synthesizer.model,
+        "why": synthesizer.why,
+        "certified": certified,
+        "epsilon": epsilon if synthesizer.guarantee.private else None,
+        "delta": delta,
+        "epsilon_spent": certificate["composition"]["epsilon_spent"] if certified else None,
+        "reason": certificate.get("reason"),
+        "ledger": str(book),
+        "synthetic_rows": synthesizer.default_rows,
+    }
+    promise = (
+        f"certificate: epsilon {epsilon:g}, delta {delta:g} per {synthesizer.guarantee.unit}"
+        if certified
+        else f"NO CERTIFICATE: {certificate['reason']}"
+    )
+    text = f"{output}: {synthesizer.model} ({synthesizer.why})\n{promise}\nledger: {book}"
+    terminal.answer(result, text, as_json)

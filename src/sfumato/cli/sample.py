@@ -1,0 +1,34 @@
+"""``sfumato sample``: synthetic rows from a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sfumato.cli import terminal
+
+
+def sample(
+    model: Annotated[Path, typer.Argument(help="A saved model.", metavar="MODEL.SFM")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV, Parquet or Arrow file to write.")],
+    rows: Annotated[
+        int | None, typer.Option("-n", "--rows", min=1, help="Number of rows. Default: the model's noisy total.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Repeatable sampling (the noise never is).")] = None,
+    given: Annotated[
+        list[str] | None, typer.Option(help="Only rows with this value; may be repeated.", metavar="COL=VALUE")
+    ] = None,
+    as_json: terminal.Json = False,
+) -> None:
+    """Sample rows; this costs no privacy, however often it is done."""
+    import sfumato as sf
+
+    conditions = terminal.conditions(given or [])
+    table = sf.load(model).sample(rows, given=conditions, seed=seed)
+    table.write(output)
+    asked = rows if rows is not None else len(table)
+    result = {"output": str(output), "rows": len(table), "asked": asked, "given": conditions}
+    short = "" if len(table) == asked else f" of the {asked:,} asked for: the constraints leave no more"
+    terminal.answer(result, f"{output}: {len(table):,} rows{short}", as_json)

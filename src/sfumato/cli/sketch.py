@@ -1,0 +1,30 @@
+"""``sfumato sketch``: a draft of the schema, to be reviewed by whoever knows what is public."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sfumato.cli import terminal
+
+
+def sketch(
+    data: Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", metavar="DATA")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the draft goes.")] = Path("schema.yaml"),
+    as_json: terminal.Json = False,
+) -> None:
+    """Draft schema.yaml from the rows; every fact in it is unreviewed until you say it is public or measured."""
+    import sfumato as sf
+
+    schema = sf.sketch(data)
+    schema.save(output)
+    unreviewed = schema.unreviewed()
+    result = {"schema": str(output), "columns": len(schema.columns), "unreviewed": len(unreviewed)}
+    text = (
+        f"{output}: {len(schema.columns)} columns, {len(unreviewed)} facts read off the rows and marked unreviewed.\n"
+        "Review each: `public` if it is known without the rows, `measured` to pay for it from epsilon. "
+        "Until then `fit` works only with --no-certificate."
+    )
+    terminal.answer(result, text, as_json)
