@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from sfumato.errors import TableError
-from sfumato.tables.dialect import Dialect, find_dialect, locate_damage
+from sfumato.tables.dialect import Dialect, find_damage, find_dialect
 
 _BLOCK = 1 << 23
 
@@ -61,11 +61,11 @@ class DelimitedFile:
                     ),
                 )
         except (pa.ArrowInvalid, UnicodeDecodeError):
-            locate_damage(self.path, self.dialect)
-            raise TableError(
+            unknown = TableError(
                 f"{self.path}: cannot be read as delimited text; a record may be longer than "
                 f"{_BLOCK >> 20} MiB, or the file changed while it was read"
-            ) from None
+            )
+            raise find_damage(self.path, self.dialect) or unknown from None
 
     def _stream(self) -> pa.NativeFile:
         return pa.input_stream(os.fspath(self.path), compression="gzip" if self.dialect.gzipped else None)

@@ -52,8 +52,8 @@ def find_dialect(path: str) -> Dialect:
     delimiter = _delimiter(path, sample)
     columns = _header(path, sample, delimiter)
     dialect = Dialect(gzipped, encoding, delimiter, quote_count > 0, columns)
-    if quote_count % 2:
-        locate_damage(path, dialect)
+    if quote_count % 2 and (damage := find_damage(path, dialect)):
+        raise damage
     return dialect
 
 
@@ -63,31 +63,30 @@ def is_gzip(path: str) -> bool:
         return stream.read(2) == b"\x1f\x8b"
 
 
-def locate_damage(path: str, dialect: Dialect) -> None:
-    """Read record by record and raise for the first that does not have as many fields as the header.
+def find_damage(path: str, dialect: Dialect) -> TableError | None:
+    """Read record by record to the first that does not have as many fields as the header; the error to raise for it.
 
-    The slow, exact second reading that names a line; called only where something is known to be wrong.
-
-    Raises:
-        TableError: naming the line, never its content.
+    The slow, exact second reading that names a line, never its content; called only where something is known to be
+    wrong. None where the file holds no such record.
     """
     expected = len(dialect.columns)
+    begin = 1
     with _open_text(path, dialect.gzipped, dialect.encoding) as stream:
         records = csv.reader(stream, delimiter=dialect.delimiter, strict=True)
-        begin = 1
         try:
             for record in records:
                 if len(record) != expected and not (record == [] and expected > 1):
-                    raise TableError(
+                    return TableError(
                         f"{path}, line {begin}: {len(record)} fields where the header has {expected} "
                         f"(delimiter {dialect.delimiter!r}); mend or quote the line"
                     )
                 begin = records.line_num + 1
         except csv.Error:
-            raise TableError(
+            return TableError(
                 f"{path}, line {begin}: a quotation mark opens a field that is not closed properly; "
                 'close it, or double it ("") inside a field'
-            ) from None
+            )
+    return None
 
 
 def _open_bytes(path: str, gzipped: bool) -> BinaryIO:
@@ -161,7 +160,7 @@ def _sample(path: str, gzipped: bool, encoding: str) -> str:
 
 
 def _records(sample: str, delimiter: str) -> list[list[str]]:
-    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True)
     found = []
     try:
         for record in reader:

@@ -60,14 +60,15 @@ def _write_delimited(table: pa.Table, out: Any, delimiter: str) -> None:
 
 def _lines(table: pa.Table, delimiter: str) -> bytes:
     """The records as UTF-8: one string kernel per column, then the string array's own bytes."""
-    fields = [_fields(column, delimiter) for column in table.columns]
+    fields = [_fields(column) for column in table.columns]
     records = pc.binary_join_element_wise(*fields, delimiter)
     ended = pc.binary_join_element_wise(records, "\n", "").combine_chunks()
     return ended.cast(pa.large_string()).buffers()[2].to_pybytes() if len(ended) else b""
 
 
-def _fields(column: pa.ChunkedArray, delimiter: str) -> pa.ChunkedArray:
+def _fields(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """As text, in quotation marks where it holds what some reader might take for a delimiter."""
     text = column.cast(pa.string())
-    structural = pc.match_substring_regex(text, f'["\\r\\n{delimiter}]|^$|^\\s|\\s$')
+    structural = pc.match_substring_regex(text, '[",;|\t\r\n]|^$|^\\s|\\s$')
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
     return pc.fill_null(pc.if_else(structural, quoted, text), "")

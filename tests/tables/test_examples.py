@@ -1,0 +1,34 @@
+"""The embedded table is the published one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sfumato.tables import Table, examples
+
+
+@pytest.mark.parametrize(
+    ("path", "rows", "missing"),
+    [(examples.adult(), 32_561, (1836, 1843, 583)), (examples.adult_test(), 16_281, (963, 966, 274))],
+)
+def test_counts_are_those_of_the_description(path: Path, rows: int, missing: tuple[int, ...]) -> None:
+    table = Table.read(path).arrow
+    assert (table.num_rows, table.num_columns) == (rows, 15)
+    assert tuple(table[name].null_count for name in ("workclass", "occupation", "native-country")) == missing
+    assert str(table.schema.field("age").type) == "int64"
+
+
+def test_the_licence_lies_beside_a_small_file() -> None:
+    folder = examples.adult().parent
+    assert "CC BY 4.0" in (folder / "ATTRIBUTION.md").read_text()
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 700_000
+
+
+def test_the_rows_are_those_of_the_source(shared_data: Path) -> None:
+    text = Table.read(shared_data / "adult" / "train.csv").arrow
+    typed = Table.read(examples.adult()).arrow
+    for name in text.column_names:
+        cells = ["?" if cell is None else str(cell) for cell in typed[name].to_pylist()]
+        assert cells == text[name].to_pylist()

@@ -1,0 +1,144 @@
+"""Frames in and out: every kind gives back what it was given, and is read again from the start."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sfumato.errors import TableError
+from sfumato.tables import Rows, Table
+
+VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
+    "int16": (pa.int16(), st.integers(-(2**15), 2**15 - 1)),
+    "uint8": (pa.uint8(), st.integers(0, 255)),
+    "int64": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
+    "real": (pa.float64(), st.floats(allow_nan=False)),
+    "flag": (pa.bool_(), st.booleans()),
+    "text": (pa.string(), st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=5)),
+    "day": (pa.date32(), st.dates()),
+    "clock": (pa.time64("us"), st.times()),
+    "local": (pa.timestamp("us"), st.datetimes()),
+    "zoned": (
+        pa.timestamp("us", "Europe/Berlin"),
+        st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC)),
+    ),
+    "money": (pa.decimal128(9, 2), st.decimals(-1000, 1000, places=2)),
+}
+
+
+@st.composite
+def tables(draw: st.DrawFn, missing: bool = True) -> pa.Table:
+    count = draw(st.integers(1, 5))
+    chosen = draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, unique=True))
+    columns = {}
+    for name in chosen:
+        kind, values = VALUES[name]
+        cell = st.one_of(st.none(), values) if missing else values
+        columns[name] = pa.array(draw(st.lists(cell, min_size=count, max_size=count)), kind)
+    return pa.table(columns)
+
+
+def whole(rows: Rows) -> pa.Table:
+    return pa.Table.from_batches(rows.batches(), schema=rows.schema)
+
+
+@settings(max_examples=150, deadline=None)
+@given(table=tables())
+def test_polars_duckdb_and_arrow_give_back_what_they_were_given(table: pa.Table) -> None:
+    wanted = table.to_pylist()
+    given_back = {"polars": Table(table).to_polars(), "duckdb": Table(table).to_duckdb(), "pyarrow": table}
+    for kind, frame in given_back.items():
+        rows = Rows.open(frame)
+        assert rows.kind == kind
+        assert whole(rows).to_pylist() == whole(rows).to_pylist() == wanted
+        assert Table.read(frame).arrow.to_pylist() == wanted
+
+
+@settings(max_examples=150, deadline=None)
+@given(table=tables())
+def test_pandas_gives_back_values_and_types(table: pa.Table) -> None:
+    frame = Table(table).to_pandas()
+    back = Table.read(frame).arrow
+    assert back.to_pylist() == table.to_pylist()
+    known = [field for field in table.schema if table[field.name].null_count < len(table)]
+    for field in known:
+        assert back.schema.field(field.name).type in (field.type, pa.large_string()), field.name
+    assert whole(Rows.open(frame)).to_pylist() == table.to_pylist()
+
+
+def test_pandas_slices_share_the_types_of_the_whole() -> None:
+    frame = pd.DataFrame(
+        {"late": [None] * 5 + [3], "label": pd.Categorical(list("aabbcc")), "text": [None] * 5 + ["x"]}
+    )
+    batches = list(Rows.open(frame).batches(2))
+    assert len({str(batch.schema) for batch in batches}) == 1
+    assert pa.Table.from_batches(batches).to_pydict()["text"] == [None] * 5 + ["x"]
+
+
+def test_integers_with_gaps_stay_integers() -> None:
+    frame = Table(pa.table({"n": pa.array([1, None], pa.int32()), "m": pa.array([1, 2], pa.int32())})).to_pandas()
+    assert [str(kind) for kind in frame.dtypes] == ["Int32", "int32"]
+
+
+def test_a_duckdb_query_streams_and_runs_anew() -> None:
+    with duckdb.connect() as connection:
+        rows = Rows.open(connection.sql("select range as n, 'x' as t from range(100000)"))
+        assert max(batch.num_rows for batch in rows.batches(5000)) <= 5000
+        assert sum(batch.num_rows for batch in rows.batches(5000)) == 100_000
+
+
+def test_a_one_pass_stream_can_be_read_again() -> None:
+    table = pa.table({"n": [1, 2, 3]})
+    rows = Rows.open(table.to_reader())
+    assert whole(rows).equals(whole(rows))
+
+
+def test_a_table_is_an_arrow_stream_for_others() -> None:
+    table = Table(pa.table({"n": [1, 2, 3]}))
+    assert pl.DataFrame(table)["n"].to_list() == [1, 2, 3]
+    assert Rows.open(table).columns == ("n",)
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        (5, "cannot read rows from the int"),
+        (pl.LazyFrame({"a": [1]}), "cannot read rows from the LazyFrame"),
+        (pl.Series("a", [1]), "cannot read rows from the Series"),
+        (pd.Series([1]), "cannot read rows from the Series"),
+        (pa.chunked_array([[1]]), "cannot read rows from the ChunkedArray"),
+        (pd.DataFrame({1: [2]}), "the name of column 1 is of type int"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "columns 1 and 2 are both named 'a'"),
+        (pd.DataFrame({"a": [99, "secret"]}), "column 'a' mixes values of several types"),
+        (pa.table({"a": [[1]]}), "column 'a' holds list"),
+        (pa.table([[1], [2]], names=["a", "a"]), "columns 1 and 2 are both named 'a'"),
+    ],
+)
+def test_what_is_no_flat_table_is_refused(source: Any, finding: str) -> None:
+    with pytest.raises(TableError, match=finding) as caught:
+        Rows.open(source)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("empty", [pa.table({"a": pa.array([], pa.int64())}), pd.DataFrame({"a": []})])
+def test_no_rows_is_said(empty: Any) -> None:
+    with pytest.raises(TableError, match="no rows"):
+        list(Rows.open(empty).batches())
+    assert len(Table.read(empty)) == 0
+
+
+def test_the_shown_table_is_short() -> None:
+    table = Table(pa.table({f"c{i}": [Decimal(i)] * 50 for i in range(20)} | {"c0": ["long " * 20] * 50}))
+    lines = repr(table).splitlines()
+    assert len(lines) == 10
+    assert lines[-1] == "Table: 50 rows x 20 columns, 12 columns not shown"
+    assert len(table) == 50
