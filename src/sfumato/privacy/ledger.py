@@ -1,0 +1,319 @@
+"""The ledger: what was ever spent on one data set, in one SQLite file shared by all runs and processes.
+
+A charge is on disk before the answer it pays for exists. The journal is SQLite's rollback journal with
+``synchronous=EXTRA``: after a kill or a power cut the one file holds every charge that was acknowledged (a write-ahead
+log would hold charges in a second file that a copy can forget). The file holds no statistic of the rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sfumato.errors import LedgerError, Overdraft
+from sfumato.privacy import accounting, process
+from sfumato.privacy.events import Event, from_json, to_json
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.spending import Distributed, Spending, mu_squared
+
+FORMAT = 1
+APPLICATION = 0x53464D31  # in the SQLite header: tells a ledger from any other database
+DEFAULT_CAP = Guarantee(epsilon=10, delta=1e-5)
+"""What a data set may cost in all when nobody said otherwise."""
+
+_SCHEMA = f"""
+CREATE TABLE cap (epsilon REAL NOT NULL, delta REAL NOT NULL, unit TEXT NOT NULL, neighbours TEXT NOT NULL);
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL,
+    unit TEXT NOT NULL, neighbours TEXT NOT NULL, reserved REAL NOT NULL, process TEXT NOT NULL,
+    began TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')), closed TEXT);
+CREATE TABLE charge (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run, event TEXT NOT NULL,
+    mu_squared REAL, delta REAL NOT NULL, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')));
+CREATE INDEX charge_of_run ON charge (run);
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {FORMAT};
+"""
+
+
+class Ledger:
+    """One data set's account; open it with :meth:`open`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None, cap: Guarantee) -> None:
+        self._connection, self.path, self.cap = connection, path, cap
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        cap: Guarantee | None = None,
+        *,
+        create: bool = True,
+        timeout: float = 60.0,
+    ) -> Ledger:
+        """Open the ledger at ``path``, or a new one in memory for ``None``.
+
+        Args:
+            path: the file; made when missing, unless ``create`` is False.
+            cap: most that all runs together may cost, fixed when the file is made. Default: ``DEFAULT_CAP`` for a
+                file, no cap in memory. A cap other than the file's own is refused.
+            create: whether a missing file is made.
+            timeout: seconds to wait for other processes.
+
+        Raises ``LedgerError``: no such file, unwritable, damaged, not a ledger, locked, a newer format, another cap.
+        """
+        file = None if path is None else Path(path)
+        if file is not None and not create and not file.exists():
+            raise LedgerError(f"no ledger at {file}")
+        fresh = cap or (Guarantee(float("inf")) if file is None else DEFAULT_CAP)
+        with _clear_errors(file):
+            connection = sqlite3.connect(
+                ":memory:" if file is None else file, timeout, isolation_level=None, check_same_thread=False
+            )
+            try:
+                connection.execute("PRAGMA synchronous = EXTRA")
+                found = _prepare(connection, file, fresh)
+            except BaseException:
+                connection.close()
+                raise
+        if cap is not None and found != cap:
+            connection.close()
+            raise LedgerError(
+                f"{file} was made with a cap of epsilon {found.epsilon:g}, delta {found.delta:g} per {found.unit};"
+                " leave the cap out, or name another file"
+            )
+        return cls(connection, file, found)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """An exclusive transaction: committed durably at the end, rolled back on any exception."""
+        with self._lock, _clear_errors(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def begin(self, guarantee: Guarantee, label: str) -> Run:
+        """Begin a run that may spend up to ``guarantee``, and reserve that much of the cap while it lives.
+
+        Raises ``Overdraft`` when the cap has no room for it, ``LedgerError`` when units do not fit.
+        """
+        if self.cap.private and not guarantee.private:
+            raise Overdraft(f"a run without guarantee does not fit under the data set's cap of {_words(self.cap)}")
+        if self.cap.private and self.cap.unit not in ("row", guarantee.unit):
+            raise LedgerError(
+                f"the data set's cap protects each {self.cap.unit}; a guarantee per {guarantee.unit} cannot count"
+                " towards it"
+            )
+        reserved = accounting.mu_for(guarantee) ** 2 if guarantee.private else 0.0
+        with self._transaction() as db:
+            if not (self._spent(db) + Spending(reserved)).within(self.cap):
+                raise Overdraft(
+                    f"{_words(guarantee)} does not fit: other runs leave too little of the data set's cap of"
+                    f" {_words(self.cap)}"
+                )
+            row = db.execute(
+                "INSERT INTO run (label, epsilon, delta, unit, neighbours, reserved, process)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (label, *asdict(guarantee).values(), reserved, json.dumps(process.here())),
+            )
+            return Run(self, int(row.lastrowid or 0), guarantee)
+
+    def _spent(self, db: sqlite3.Connection, without: int = -1) -> Spending:
+        """All runs but one together: a live run at what it reserved or charged, whichever is more."""
+        total = Spending()
+        for run, reserved, closed, where in db.execute(
+            "SELECT id, reserved, closed, process FROM run WHERE id != ?", (without,)
+        ).fetchall():
+            own = _charged(db, run)
+            if closed is None and not own.others and process.alive(json.loads(where)):
+                own = Spending(max(own.mu_squared, reserved), own.delta)
+            total += own
+        return total
+
+    def _charge(self, run: Run, events: tuple[Event, ...]) -> None:
+        with self._transaction() as db:
+            found = db.execute("SELECT closed FROM run WHERE id = ?", (run.id,)).fetchone()
+            if found is None or found[0] is not None:
+                raise LedgerError("this run is closed; begin a new one")
+            own = _charged(db, run.id) + Spending.of(events)
+            if not own.within(run.guarantee):
+                raise Overdraft(f"nothing was released: the run's {_words(run.guarantee)} does not cover it")
+            if self.cap.private and not (own + self._spent(db, without=run.id)).within(self.cap):
+                raise Overdraft(f"nothing was released: the data set's cap of {_words(self.cap)} does not cover it")
+            db.executemany(
+                "INSERT INTO charge (run, event, mu_squared, delta) VALUES (?, ?, ?, ?)",
+                [_row(run.id, event) for event in events],
+            )
+
+    def _close(self, run: int) -> None:
+        with self._transaction() as db:
+            db.execute("UPDATE run SET closed = strftime('%Y-%m-%dT%H:%M:%fZ') WHERE id = ? AND closed IS NULL", (run,))
+
+    def _events(self, run: int) -> tuple[Event, ...]:
+        with self._lock, _clear_errors(self.path):
+            rows = self._connection.execute("SELECT event FROM charge WHERE run = ? ORDER BY id", (run,))
+            return tuple(from_json(json.loads(text)) for (text,) in rows.fetchall())
+
+    def _charged(self, run: int) -> Spending:
+        with self._lock, _clear_errors(self.path):
+            return _charged(self._connection, run)
+
+    def summary(self) -> dict[str, Any]:
+        """What was promised and spent, as plain mappings: the cap, the total, and every run with its events.
+
+        Epsilons are those of the events composed (``accounting.epsilon``) at the run's or the cap's delta; no events
+        cost 0. ``state`` is ``live``, ``closed`` or ``dead`` (its process is gone; what it charged counts).
+        """
+        with self._lock, _clear_errors(self.path):
+            rows = self._connection.execute(
+                "SELECT id, label, epsilon, delta, unit, neighbours, process, began, closed FROM run ORDER BY id"
+            ).fetchall()
+        runs, everything = [], []
+        for run, label, epsilon, delta, unit, neighbours, where, began, closed in rows:
+            events = self._events(run)
+            everything += events
+            state = "closed" if closed else "live" if process.alive(json.loads(where)) else "dead"
+            runs.append(
+                {
+                    "run": run,
+                    "label": label,
+                    "state": state,
+                    "began": began,
+                    "closed": closed,
+                    "guarantee": asdict(Guarantee(epsilon, delta, unit, neighbours)),
+                    "epsilon_spent": accounting.epsilon(events, delta),
+                    "events": [to_json(event) for event in events],
+                }
+            )
+        total = accounting.epsilon(everything, self.cap.delta)
+        return {"format": FORMAT, "cap": asdict(self.cap), "epsilon_spent": total, "runs": runs}
+
+    def close(self) -> None:
+        """Close the file; what was charged stays."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class Run:
+    """One run's right to spend up to its guarantee; made by :meth:`Ledger.begin`.
+
+    Attributes:
+        id: its number in the ledger.
+        guarantee: the most it may spend.
+    """
+
+    def __init__(self, ledger: Ledger, id_: int, guarantee: Guarantee) -> None:
+        self._ledger, self.id, self.guarantee = ledger, id_, guarantee
+
+    def charge(self, *events: Event) -> None:
+        """Pay for releases that are about to be made: all of ``events``, or none.
+
+        Durable when this returns, so call it *before* the answer exists. Raises ``Overdraft`` when the run's guarantee
+        or the data set's cap would be exceeded, ``LedgerError`` when the ledger cannot be written or the run is
+        closed; then nothing was charged, and nothing may be released.
+
+        *Formal guarantee.* With every release preceded by its charge, all releases of the run together are
+        (epsilon, delta)-DP for ``guarantee``, and all runs together for the ledger's cap, also when parameters are
+        chosen after seeing earlier answers (GDP composes adaptively up to a fixed total: Koskela, Tobaben, Honkela
+        2023; the parameters of Poisson-sampled steps must be fixed before the first of them).
+        """
+        self._ledger._charge(self, events)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What was charged, in order."""
+        return self._ledger._events(self.id)
+
+    @property
+    def mu_total(self) -> float:
+        """GDP cost of what was charged; Poisson-sampled steps and Laplace noise have none and are left out."""
+        return self._ledger._charged(self.id).mu
+
+    def close(self) -> None:
+        """End the run: what it reserved but did not charge is free again. Closing twice does nothing."""
+        self._ledger._close(self.id)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _charged(db: sqlite3.Connection, run: int) -> Spending:
+    """The running total of one run."""
+    square, delta, others = db.execute(
+        "SELECT TOTAL(mu_squared), TOTAL(delta), COUNT(*) - COUNT(mu_squared) FROM charge WHERE run = ?", (run,)
+    ).fetchone()
+    if not others:
+        return Spending(square, delta)
+    texts = db.execute("SELECT event FROM charge WHERE run = ? AND mu_squared IS NULL", (run,))
+    return Spending(square, delta) + Spending.of(from_json(json.loads(text)) for (text,) in texts)
+
+
+def _row(run: int, event: Event) -> tuple[int, str, float | None, float]:
+    square = None if isinstance(event, Distributed) else mu_squared(event)
+    return run, json.dumps(to_json(event)), square, Spending.of([event]).delta
+
+
+def _words(guarantee: Guarantee) -> str:
+    return f"epsilon {guarantee.epsilon:g} at delta {guarantee.delta:g} per {guarantee.unit}"
+
+
+def _prepare(db: sqlite3.Connection, file: Path | None, cap: Guarantee) -> Guarantee:
+    """Check the format, or lay out an empty database in one transaction; the file's cap."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        if application == 0 and version == 0 and tables == 0:
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute("INSERT INTO cap VALUES (?, ?, ?, ?)", tuple(asdict(cap).values()))
+        elif application != APPLICATION:
+            raise LedgerError(f"{file} is a database, but no sfumato ledger")
+        elif version > FORMAT:
+            raise LedgerError(f"{file} has ledger format {version}; this version reads up to {FORMAT}: upgrade sfumato")
+        found = Guarantee(*db.execute("SELECT epsilon, delta, unit, neighbours FROM cap").fetchone())
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return found
+
+
+@contextmanager
+def _clear_errors(file: Path | None) -> Iterator[None]:
+    """Turn SQLite's errors into one line that names the file and the mend."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise LedgerError(f"the ledger {file} is locked by another process; try again when it is done") from error
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+            raise LedgerError(f"the ledger {file} cannot be written; check the folder and its permissions") from error
+        raise LedgerError(f"the ledger {file} cannot be used: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise LedgerError(f"{file} is no ledger, or it is damaged: {error}; restore it from a copy") from error

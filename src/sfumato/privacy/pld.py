@@ -1,0 +1,121 @@
+"""Composition by privacy loss distributions, with dp-accounting (Doroshenko et al. 2022, "Connect the dots").
+
+Importing this module costs a second; import it where a figure is wanted. All estimates are pessimistic: rounding to the
+grid of losses never makes epsilon smaller, and costs less than 0.5 % of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache, reduce
+
+from dp_accounting.pld import privacy_loss_distribution as dp_pld
+
+from sfumato.privacy.events import DiscreteGaussian, DiscreteLaplace, Event, PoissonSampledGaussian
+from sfumato.privacy.spending import Spending
+
+Distribution = dp_pld.PrivacyLossDistribution
+
+EXACT_BELOW = 3.0
+"""Integer noise narrower than this is composed by its own loss distribution; as Gaussian it would cost over 0.5 % more."""
+
+
+def epsilon(events: Sequence[Event], delta_: float) -> float:
+    """The smallest epsilon at which the composition of ``events`` is (epsilon, ``delta_``)-DP; inf if there is none."""
+    exact, rest = _split(events)
+    room = delta_ - rest.delta
+    if not events:
+        return 0.0
+    if room <= 0:
+        return math.inf
+    return float(_compose(exact, rest.mu, room).get_epsilon_for_delta(room))
+
+
+def delta_for(events: Sequence[Event], epsilon_: float) -> float:
+    """The smallest delta at which the composition of ``events`` is (``epsilon_``, delta)-DP."""
+    exact, rest = _split(events)
+    if not events:
+        return 0.0
+    return min(1.0, rest.delta + delta(exact, rest.mu, epsilon_, 1e-9))
+
+
+def delta(events: tuple[Event, ...], mu: float, epsilon_: float, room: float) -> float:
+    """Delta at ``epsilon_`` of ``events`` and a mu-GDP mechanism together; tails below 1e-4 of ``room`` are cut off."""
+    return float(_compose(events, mu, room).get_delta_for_epsilon(epsilon_))
+
+
+def _split(events: Sequence[Event]) -> tuple[tuple[Event, ...], Spending]:
+    """Events that need a distribution of their own, equal ones merged, and the closed-form total of all others."""
+    own, rest = Counter[Event](), []
+    for event in events:
+        if isinstance(event, DiscreteGaussian) and event.sensitivity == 1 and event.sigma < EXACT_BELOW:
+            own[replace(event, count=1)] += event.count
+        else:
+            rest.append(event)
+    total = Spending.of(rest)
+    return (*(replace(e, count=n) for e, n in own.items()), *total.others), total
+
+
+def _compose(events: tuple[Event, ...], mu: float, room: float) -> Distribution:
+    """Loss distribution of ``events`` and of one Gaussian mechanism of cost ``mu``."""
+    interval, tail = _interval(events, mu), 1e-4 * room
+    parts = [_repeated(events, interval, tail)] if events else []
+    if mu > 0:
+        parts.append(dp_pld.from_gaussian_mechanism(1 / mu, value_discretization_interval=interval))
+    return reduce(lambda a, b: a.compose(b, tail), parts)
+
+
+@lru_cache(maxsize=64)
+def _repeated(events: tuple[Event, ...], interval: float, tail: float) -> Distribution:
+    """Composition of ``events``, each as often as it counts."""
+    parts = [_single(event, interval) for event in events]
+    parts = [p.self_compose(e.count, tail) if e.count > 1 else p for p, e in zip(parts, events, strict=True)]
+    return reduce(lambda a, b: a.compose(b, tail), parts)
+
+
+def _single(event: Event, interval: float) -> Distribution:
+    match event:
+        case PoissonSampledGaussian():
+            return dp_pld.from_gaussian_mechanism(
+                event.noise_multiplier,
+                sampling_prob=event.sampling_probability,
+                value_discretization_interval=interval,
+            )
+        case DiscreteGaussian():
+            return dp_pld.from_discrete_gaussian_mechanism(
+                event.sigma, value_discretization_interval=interval, use_connect_dots=True
+            )
+        case DiscreteLaplace():
+            # a shift by s on one integer, or over several, is s/scale-DP: no worse than one flip of that epsilon
+            return dp_pld.from_discrete_laplace_mechanism(
+                event.sensitivity / event.scale, value_discretization_interval=interval, use_connect_dots=True
+            )
+    raise ValueError(f"no loss distribution for {type(event).__name__}")
+
+
+def _interval(events: tuple[Event, ...], mu: float) -> float:
+    """Grid of losses: a thousandth of the total's spread, finer for many steps; a power of two, so that caches hit.
+
+    The connect-the-dots estimate loses about ``steps * interval**2`` of variance.
+    """
+    square, steps = mu * mu, 1
+    for event in events:
+        square += event.count * min(_spread(event) ** 2, 25.0)
+        steps += event.count
+    return 2.0 ** math.floor(math.log2(min(math.sqrt(square), 10.0) / max(1000.0, 10 * math.sqrt(steps))))
+
+
+def _spread(event: Event) -> float:
+    """Rough standard deviation of one repetition's privacy loss."""
+    match event:
+        case PoissonSampledGaussian():
+            exponent = min(event.noise_multiplier**-2, 50.0)
+            return event.sampling_probability * math.sqrt(math.expm1(exponent))
+        case DiscreteLaplace():
+            return event.sensitivity / event.scale
+        case DiscreteGaussian():
+            return event.sensitivity / event.sigma
+    raise ValueError(f"no loss distribution for {type(event).__name__}")
