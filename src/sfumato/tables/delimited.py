@@ -12,7 +12,7 @@ from pyarrow import csv
 from sfumato.errors import TableError
 from sfumato.tables.dialect import Dialect, find_damage, find_dialect
 
-_BLOCK = 1 << 23
+_BLOCK = 1 << 21
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,51 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DOCS_INSTALLED := .venv/.docs-installed
+
+.PHONY: help setup demo test lint bench oracles docs clean
+
+help:
+	@echo "make demo     set up, then a real table in, a certified synthetic table out (in demo/)"
+	@echo "make test     set up, then the tests (about ten minutes on two cores)"
+	@echo "make setup    make .venv and install the package with its development tools"
+	@echo "make lint     ruff and pyright"
+	@echo "make bench    the figures in docs/, measured again; the last line is one JSON object"
+	@echo "make oracles  the slow comparisons with other people's code"
+	@echo "make docs     the documentation, in site/"
+
+setup: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("needs Python 3.11 or newer: make PYTHON=python3.11 " + "$(MAKECMDGOALS)")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (minutes, the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+demo: $(INSTALLED)
+	@$(BIN)/sfumato demo
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest -n 2 -q
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.tables
+
+oracles: $(INSTALLED)
+	@$(BIN)/python -m pytest -q -m oracle
+
+docs: $(DOCS_INSTALLED)
+	@$(BIN)/mkdocs build --strict --quiet
+
+clean:
+	rm -rf site build dist demo .pytest_cache .ruff_cache .hypothesis
