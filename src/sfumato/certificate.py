@@ -1,0 +1,220 @@
+"""The certificate: what was promised, to whom, on which facts, at what cost, and where the promise ends.
+
+Its fields follow tier 3 of the OpenDP / NIST deployment registry; ``pyramid`` follows the blocks of NIST SP 800-226
+(March 2025), which asks of every claim of differential privacy what holds it up from below.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from sfumato.privacy.events import (
+    Event,
+    Exponential,
+    Gaussian,
+    PoissonSampledGaussian,
+    Threshold,
+    to_json,
+)
+from sfumato.privacy.guarantee import Guarantee
+
+KIND = "sfumato/certificate/1"
+_LIBRARIES = ("sfumato", "dp-accounting", "opendp", "mbi", "numpy", "scipy", "pyarrow", "safetensors")
+
+
+@dataclass(frozen=True)
+class Process:
+    """What a fit did, in public facts only.
+
+    Attributes:
+        guarantee: what was promised.
+        events: what was charged, in order.
+        columns: per column ``name``, ``kind``, and ``sources``: fact -> public or measured.
+        model: name of the model.
+        why: why this model, from public facts.
+        max_rows: rows one unit may contribute; more are dropped before anything is counted.
+        setting: who sees rows, by the name of the trust setting.
+        ledger: the ledger's cap and what all its runs have spent, JSON-able.
+        about: free statements of the curator (curator, purpose, ...).
+    """
+
+    guarantee: Guarantee
+    events: Sequence[Event]
+    columns: Sequence[Mapping[str, Any]]
+    model: str
+    why: str
+    max_rows: int = 1
+    setting: str = "central"
+    ledger: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
+    """The certificate of a finished fit, JSON-able; ``members`` are the SHA-256 of what was learnt.
+
+    *Formal guarantee.* Only restates events that were charged before their answers were released; touches no rows.
+    """
+    from sfumato.privacy.accounting import epsilon, epsilon_rdp
+
+    g, events = process.guarantee, tuple(process.events)
+    return {
+        "certificate": KIND,
+        "issued": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "product": {
+            "kind": "generative model of a table, and any synthetic rows sampled from it",
+            **{k: process.about.get(k, "not stated") for k in ("curator", "purpose")},
+        },
+        "promise": {
+            "flavour": "approximate differential privacy",
+            "epsilon": g.epsilon,
+            "delta": g.delta,
+            "unit": g.unit,
+            "max_rows_per_unit": process.max_rows,
+            "neighbours": g.neighbours,
+            "in_words": promise_in_words(g),
+        },
+        "composition": {
+            "accountant": "privacy loss distributions (dp-accounting), pessimistic",
+            "epsilon_spent": epsilon(events, g.delta),
+            "epsilon_by_renyi": epsilon_rdp(events, g.delta),
+            "events": [to_json(e) for e in events],
+            "ledger": dict(process.ledger),
+        },
+        "data_domain": {"columns": [dict(c) for c in process.columns]},
+        "unprotected": _UNPROTECTED,
+        "trust_model": _TRUST[process.setting],
+        "algorithm": {"model": process.model, "why": process.why, "post_processing": _POST_PROCESSING},
+        "implementation": {"python": platform.python_version(), **{n: version(n) for n in _LIBRARIES}},
+        "pyramid": _pyramid(process),
+        "limits": limits(process),
+        "members": dict(members),
+    }
+
+
+def absent(reason: str) -> dict[str, Any]:
+    """What stands in the certificate's place when there is no guarantee."""
+    return {"certificate": None, "guarantee": "none", "reason": reason}
+
+
+def best_posterior(guarantee: Guarantee) -> float:
+    """The surest an attacker can be, from even odds, that a unit was in the data (but for ``delta``)."""
+    return 1 / (1 + math.exp(-guarantee.epsilon))
+
+
+def promise_in_words(guarantee: Guarantee) -> str:
+    """The promise for readers who know no epsilon."""
+    who = "one row" if guarantee.unit == "row" else f"all rows of one value of {guarantee.unit!r} together"
+    return (
+        f"Whoever holds the model and knows everything about the data but {who}, and starts from even odds that "
+        f"it was there, can become at most {best_posterior(guarantee):.1%} sure, except with a probability of about "
+        f"{guarantee.delta:g}."
+    )
+
+
+def limits(process: Process) -> list[str]:
+    """Where the promise ends, in plain words."""
+    said = [
+        "Facts declared public in the schema were taken on trust; a bound or category that someone read off the rows "
+        "is not covered.",
+        "k units that belong together (a household, a firm) are protected k times less.",
+        "What is true of people at large can be learnt, and applies to a person whether or not they are in the data.",
+        "Running time, memory use and error messages of the fit were seen by the curator alone and must stay there.",
+        "Other releases from the same data add up with this one only if they went through the same ledger.",
+        "Without a signature, this file shows that it is whole and that its sums are right, not who made it.",
+    ]
+    if process.guarantee.unit == "row":
+        said.insert(1, "The unit is a row: somebody with several rows is protected less, by their number.")
+    else:
+        said.insert(1, f"Of each unit at most {process.max_rows} rows were used; the others were left out.")
+    kinds = {type(e) for e in process.events}
+    if kinds & {Gaussian, PoissonSampledGaussian}:
+        said.append("Some noise was added in floating point, whose rounding is not covered by the proof.")
+    if Exponential in kinds:
+        said.append("Selections were drawn in floating point; counts carry exact integer noise.")
+    if Threshold in kinds:
+        said.append("Categories that were found in the rows became known only where a noisy count passed a threshold.")
+    return said
+
+
+def render(certificate: Mapping[str, Any]) -> str:
+    """The certificate as text for people."""
+    if certificate.get("certificate") is None:
+        return f"NO CERTIFICATE. {certificate.get('reason', '')}\n"
+    p, c = certificate["promise"], certificate["composition"]
+    signature = certificate.get("signature")
+    unit = f"{p['unit']} (at most {p['max_rows_per_unit']} rows each)" if p["unit"] != "row" else "row"
+    lines = [
+        f"CERTIFICATE  {certificate['certificate']}  issued {certificate['issued']}",
+        f"  promise     epsilon {p['epsilon']:g}, delta {p['delta']:g}; unit: {unit}; neighbours: {p['neighbours']}",
+        f"  in words    {p['in_words']}",
+        f"  spent       epsilon {c['epsilon_spent']:.6g} in {len(c['events'])} charges ({c['accountant']})",
+        f"  curator     {certificate['product']['curator']}; purpose: {certificate['product']['purpose']}",
+        f"  trust       {certificate['trust_model']}",
+        f"  model       {certificate['algorithm']['model']}: {certificate['algorithm']['why']}",
+        f"  signature   {'Ed25519' if signature else 'none'}",
+        "  facts",
+        *(f"    {col['name']}: {_facts_line(col)}" for col in certificate["data_domain"]["columns"]),
+        "  what holds it up (NIST SP 800-226)",
+        *(f"    {b['block']}: {b['status']}. {b['text']}" for b in certificate["pyramid"]),
+        "  not protected",
+        *(f"    - {x}" for x in certificate["unprotected"]),
+        "  limits",
+        *(f"    - {x}" for x in certificate["limits"]),
+        "  members",
+        *(f"    {digest}  {name}" for name, digest in certificate["members"].items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _facts_line(column: Mapping[str, Any]) -> str:
+    return f"{column['kind']} ({', '.join(f'{fact} {source}' for fact, source in column['sources'].items())})"
+
+
+def _pyramid(process: Process) -> list[dict[str, str]]:
+    g = process.guarantee
+    measured = sum("measured" in c["sources"].values() for c in process.columns)
+    blocks = (
+        ("epsilon", "computed", f"epsilon {g.epsilon:g}, delta {g.delta:g}, recomputed by `sfumato verify`."),
+        ("unit of privacy", "declared", f"{g.unit}, {g.neighbours}, enforced before anything is counted."),
+        (
+            "algorithms and correctness",
+            "tested",
+            "Each mechanism is audited on worst-case neighbours in the tests; counts carry exact integer noise.",
+        ),
+        (
+            "utility and bias",
+            "to be checked",
+            "Noise weighs most on small groups; compare with `sfumato evaluate` before use.",
+        ),
+        (
+            "side channels",
+            "not covered",
+            "Timing, memory and error texts of the fit are seen by the curator only.",
+        ),
+        ("trust model", "declared", _TRUST[process.setting]),
+        (
+            "data collection",
+            "not covered",
+            f"How the rows were collected and kept is not known here; facts of {measured} columns were paid for, "
+            "all others were declared public.",
+        ),
+    )
+    return [{"block": b, "status": s, "text": t} for b, s, t in blocks]
+
+
+_UNPROTECTED = [
+    "that the table exists, its column names and kinds",
+    "every fact declared public in the schema (bounds, categories, constraints, and the row count where declared)",
+    "the choice of model and of its settings, which were made from those facts",
+    "when the fit ran",
+]
+_TRUST = {"central": "One curator sees the rows; everybody else sees noised answers and what follows from them."}
+_POST_PROCESSING = (
+    "Fitting, sampling, decoding and constraints use noised answers and public facts only: they cost nothing more."
+)

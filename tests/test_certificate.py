@@ -1,0 +1,164 @@
+"""The certificate: complete, honest, recomputed, and bound to its model."""
+
+import numpy as np
+import pytest
+
+from sfumato.artifact import Artifact
+from sfumato.certificate import Process, absent, best_posterior, issue, limits, render
+from sfumato.errors import ArtifactError, CertificateError
+from sfumato.privacy import accounting
+from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian, Threshold
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.signature import generate, load_signing_key, sign
+from sfumato.verification import verify
+
+SCHEMA = "sfumato: schema/1\ncolumns:\n  a: {kind: integer, bounds: [0, 1], source: public}\n"
+GUARANTEE = Guarantee(epsilon=1, delta=1e-9)
+
+
+def sigma_for(guarantee: Guarantee) -> float:
+    return accounting.discrete_gaussian_sigma(accounting.mu_for(guarantee))
+
+
+def process(**changes) -> Process:
+    fields = {
+        "guarantee": GUARANTEE,
+        "events": (DiscreteGaussian(sigma=sigma_for(GUARANTEE)),),
+        "columns": ({"name": "a", "kind": "integer", "sources": {"kind": "public", "bounds": "public"}},),
+        "model": "independent",
+        "why": "asked for by name",
+    }
+    return Process(**(fields | changes))
+
+
+def saved(path, certificate=None, change=None, **changes):
+    """A model file with a certificate of ``process(**changes)``, edited by ``change`` as a careful forger would."""
+    content = {
+        "schema": SCHEMA,
+        "codec": {"columns": []},
+        "model": {"name": "independent"},
+        "arrays": {"w": np.arange(3.0)},
+    }
+    hashes = Artifact(**content, certificate={}).hashes
+    certificate = certificate if certificate is not None else issue(process(**changes), hashes)
+    if change is not None:
+        certificate = change(certificate)
+    Artifact(**content, certificate=certificate).save(path)
+    return path
+
+
+def test_a_right_certificate_is_verified(tmp_path):
+    found = verify(saved(tmp_path / "m.sfm"))
+    assert 0.9 < found.epsilon <= 1
+    assert found.epsilon_rdp >= found.epsilon * (1 - 1e-6)
+    assert (found.guarantee, found.events, found.model, found.signer) == (GUARANTEE, 1, "independent", None)
+
+
+def without(*path):
+    def change(certificate):
+        copy = dict(certificate)
+        if len(path) == 1:
+            del copy[path[0]]
+        else:
+            copy[path[0]] = {k: v for k, v in copy[path[0]].items() if k != path[1]}
+        return copy
+
+    return change
+
+
+def with_field(section, name, value):
+    return lambda certificate: {**certificate, section: {**certificate[section], name: value}}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (with_field("promise", "epsilon", 0.5), "more than the promised 0.5"),
+        (with_field("promise", "delta", 1e-12), "more than the promised 1"),
+        (with_field("promise", "epsilon", -1), "numbers out of range"),
+        (with_field("promise", "epsilon", "1"), "numbers out of range"),
+        (with_field("promise", "unit", "person"), "unit"),
+        (with_field("composition", "epsilon_spent", 0.1), "not what the certificate states"),
+        (with_field("composition", "events", []), "not what the certificate states"),
+        (with_field("composition", "events", [{"mechanism": "None"}]), "numbers out of range"),
+        (with_field("composition", "events", [{"mechanism": "DiscreteGaussian", "sigma": -1}]), "out of range"),
+        (with_field("composition", "events", [7]), "numbers out of range"),
+        (with_field("members", "model.json", "0" * 64), "belongs to another model"),
+        (without("members"), "belongs to another model"),
+        (without("promise"), "lacks fields"),
+        (without("composition", "events"), "lacks fields"),
+        (lambda c: {**c, "certificate": "other/9"}, "unknown kind"),
+        (lambda c: absent("epsilon is infinite"), "no certificate: epsilon is infinite"),
+    ],
+)
+def test_a_certificate_that_does_not_fit_is_refused(tmp_path, change, says):
+    path = saved(tmp_path / "m.sfm", change=change)
+    with pytest.raises(CertificateError, match=says) as caught:
+        verify(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_accountants_that_disagree_are_refused(tmp_path, monkeypatch):
+    path = saved(tmp_path / "m.sfm")
+    monkeypatch.setattr(accounting, "epsilon_rdp", lambda events, delta: 0.5)
+    with pytest.raises(CertificateError, match="two accountants disagree"):
+        verify(path)
+
+
+def test_events_that_cost_more_than_promised_are_refused(tmp_path):
+    noise = DiscreteGaussian(sigma=sigma_for(GUARANTEE) / 2)
+    with pytest.raises(CertificateError, match="more than the promised 1"):
+        verify(saved(tmp_path / "m.sfm", events=(noise,)))
+
+
+def test_an_unreviewed_schema_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "SCHEMA", SCHEMA.replace("public", "unreviewed"))
+    with pytest.raises(CertificateError, match="unreviewed"):
+        verify(saved(tmp_path / "m.sfm"))
+
+
+def test_signed_and_every_flipped_byte_is_refused(tmp_path):
+    generate(tmp_path / "key.pem", tmp_path / "key.pub.pem")
+    key = load_signing_key(tmp_path / "key.pem")
+    path = saved(tmp_path / "m.sfm", change=lambda c: sign(c, key))
+    found = verify(path, tmp_path / "key.pub.pem")
+    assert found.trusted
+    assert not verify(path).trusted
+    data = path.read_bytes()
+    for i in range(0, len(data), 7):
+        edited = bytearray(data)
+        edited[i] ^= 0x10
+        path.write_bytes(edited)
+        with pytest.raises(ArtifactError):
+            verify(path)
+
+
+def test_a_forger_without_the_key_is_refused(tmp_path):
+    generate(tmp_path / "key.pem", tmp_path / "key.pub.pem")
+    key = load_signing_key(tmp_path / "key.pem")
+    path = saved(tmp_path / "m.sfm", change=lambda c: with_field("product", "curator", "me")(sign(c, key)))
+    with pytest.raises(CertificateError, match="signature does not fit"):
+        verify(path)
+
+
+def test_limits_follow_the_events():
+    plain = " ".join(limits(process()))
+    assert "floating point" not in plain
+    assert "somebody with several rows" in plain
+    said = limits(process(events=(Gaussian(3.0), Exponential(0.1), Threshold(3.0, 9, 1e-12))))
+    assert sum("floating point" in x for x in said) == 2
+    assert any("passed a threshold" in x for x in said)
+    by_person = limits(process(guarantee=Guarantee(1, 1e-9, unit="person"), max_rows=3))
+    assert any("at most 3 rows" in x for x in by_person)
+
+
+def test_rendering_says_what_a_reader_must_know():
+    text = render(issue(process(), {"model.json": "ab" * 32}))
+    for needed in ("epsilon 1, delta 1e-09", "unit: row", "add/remove", "73.1%", "not protected", "limits", "curator"):
+        assert needed in text
+    assert render(absent("the schema has unreviewed facts")) == "NO CERTIFICATE. the schema has unreviewed facts\n"
+
+
+def test_best_posterior():
+    assert best_posterior(Guarantee(1e-9)) == pytest.approx(0.5)
+    assert best_posterior(Guarantee(1)) == pytest.approx(0.7310586)
