@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sfumato.schema import CategoryColumn, IntegerColumn, Schema
 from sfumato.tables import Table, examples
 
 
@@ -32,3 +33,23 @@ def test_the_rows_are_those_of_the_source(shared_data: Path) -> None:
     for name in text.column_names:
         cells = ["?" if cell is None else str(cell) for cell in typed[name].to_pylist()]
         assert cells == text[name].to_pylist()
+
+
+def test_the_reviewed_schema_fits_every_row() -> None:
+    schema = Schema.load(examples.adult_schema())
+    assert schema.unreviewed() == []
+    for path in (examples.adult(), examples.adult_test()):
+        table = Table.read(path).arrow
+        assert schema.names == tuple(table.column_names)
+        for column in schema.columns:
+            cells = table[column.name]
+            assert column.nullable or cells.null_count == 0
+            if isinstance(column, CategoryColumn):
+                assert set(cells.drop_null().unique().to_pylist()) <= set(column.categories or ())
+            else:
+                assert isinstance(column, IntegerColumn)
+                assert column.bounds is not None
+                low, high = column.bounds
+                assert all(low <= value <= high for value in cells.unique().to_pylist())
+        pairs = set(zip(table["education"].to_pylist(), map(str, table["education-num"].to_pylist()), strict=True))
+        assert pairs == set(schema.constraints[0].combinations)
