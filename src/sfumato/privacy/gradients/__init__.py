@@ -1,0 +1,24 @@
+"""Clipped per-record gradients at the price of ordinary ones."""
+
+from sfumato.privacy.gradients.clipped import Loss, clipped_sum
+from sfumato.privacy.gradients.layers import (
+    Constant,
+    Convolution,
+    Dense,
+    Embedding,
+    EmbeddingSum,
+    GroupNorm,
+)
+from sfumato.privacy.gradients.tape import Tape
+
+__all__ = [
+    "Constant",
+    "Convolution",
+    "Dense",
+    "Embedding",
+    "EmbeddingSum",
+    "GroupNorm",
+    "Loss",
+    "Tape",
+    "clipped_sum",
+]

@@ -1,0 +1,87 @@
+"""The sum over a batch of clipped per-record gradients: the one private question of DP-SGD."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from sfumato.privacy.gradients.tape import Tape, contractions
+
+Parameters = TypeVar("Parameters")
+Loss = Callable[[Any, Any, Tape], Array]
+
+_ROUNDING = 2.0**-16  # share of the clip norm kept free for single-precision rounding
+
+
+def clipped_sum(
+    loss: Loss, parameters: Parameters, records: Any, mask: Array, clip: float | Array, chunk: int | None = None
+) -> Parameters:
+    """Sum over records of ``g * min(1, clip / |g|)``, g the gradient of that record's loss, exact and never formed.
+
+    Costs one forward and one backward pass and one product per layer, as an ordinary gradient does. Pure, with static
+    shapes and no callback: it runs under ``jit``, ``scan`` and ``shard_map``, and lowers to StableHLO.
+
+    Args:
+        loss: ``loss(parameters, records, tape) -> (B,)``; parameters are used through the layers of this package only,
+            and the loss of a record depends on no other record.
+        parameters: a pytree; its floating arrays are learnt.
+        records: a pytree of arrays (B, ...), e.g. rows and the random numbers drawn for them.
+        mask: (B,) booleans; False for padding, which contributes zero.
+        clip: the l2 bound, positive; 1e-6 to 1e6 is tested.
+        chunk: records worked on at a time, a divisor of B; bounds the memory. None: all at once.
+
+    Returns:
+        A pytree like ``parameters``: the sum (not the mean), before any noise.
+
+    Raises:
+        ValueError: when traced: a parameter used by no layer, by two, or not directly; a chunk that does not divide B.
+
+    | record | contributes |
+    |---|---|
+    | gradient norm at most ``clip`` | its gradient, less a factor 1 - 2^-16 at the very bound |
+    | norm above ``clip``, however large | a vector of norm ``clip`` |
+    | NaN or infinity in loss, norm or gradient | zero (it is not counted, and it leaves other records untouched) |
+    | padding | zero |
+
+    *Formal guarantee.* Adding or removing one record changes the result by at most ``clip`` in l2 norm, up to the
+    rounding of the sum itself, whatever the record holds: each record's weight is computed from an upper bound of
+    its norm, and weights of other records do not depend on it. With Gaussian noise of standard deviation
+    ``noise_multiplier * clip`` one step is a ``PoissonSampledGaussian`` event when ``mask`` marks a Poisson sample.
+    Nothing else may be released: losses, norms and the number of records in the sample are private.
+    """
+    if chunk is None or chunk == mask.shape[0]:
+        return _clipped(loss, parameters, records, mask, clip)
+    if mask.shape[0] % chunk:
+        raise ValueError(f"a batch of {mask.shape[0]} cannot be worked on in chunks of {chunk}")
+    split = jax.tree.map(lambda x: x.reshape(-1, chunk, *x.shape[1:]), (records, mask))
+    learnt, fixed = eqx.partition(parameters, eqx.is_inexact_array)
+
+    def add(so_far: Any, part: tuple[Any, Array]) -> tuple[Any, None]:
+        this = _clipped(loss, eqx.combine(learnt, fixed), *part, clip)
+        return jax.tree.map(jnp.add, so_far, eqx.filter(this, eqx.is_inexact_array)), None
+
+    summed, _ = lax.scan(add, jax.tree.map(jnp.zeros_like, learnt), split)
+    return eqx.combine(summed, fixed)
+
+
+def clip_weights(squared_norms: Array, losses: Array, mask: Array, clip: float | Array) -> Array:
+    """The factor (B,) that clips each record; zero for padding and for anything not finite."""
+    norms = jnp.sqrt(squared_norms)
+    usable = mask & jnp.isfinite(norms) & jnp.isfinite(losses)
+    bound = jnp.asarray(clip, norms.dtype) * (1 - _ROUNDING)
+    return jnp.where(usable, jnp.minimum(1, bound / jnp.maximum(norms, bound)), 0)
+
+
+def _clipped(loss: Loss, parameters: Any, records: Any, mask: Array, clip: float | Array) -> Any:
+    leaves, structure = jax.tree.flatten(parameters)
+    learnt = [i for i, leaf in enumerate(leaves) if eqx.is_inexact_array(leaf)]
+    losses, parts = contractions(lambda tape: loss(parameters, records, tape), [leaves[i] for i in learnt])
+    weights = clip_weights(sum(p.squared_norms for p in parts), losses, mask, clip)
+    for i, part in zip(learnt, parts, strict=True):
+        leaves[i] = part.weigh(weights)
+    return jax.tree.unflatten(structure, leaves)

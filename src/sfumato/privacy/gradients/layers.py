@@ -1,0 +1,165 @@
+"""Layers whose per-record gradients can be clipped without being formed. None mixes records.
+
+Every layer is called as ``layer(x, tape)`` with the records on axis 0. With the plain :class:`Tape` it is an ordinary
+layer. There is no batch normalisation: a statistic of the batch would make one record's gradient depend on another's.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from sfumato.privacy.gradients.contractions import Contraction, bag, product, tokens, total
+from sfumato.privacy.gradients.tape import Tape
+
+
+class Dense(eqx.Module):
+    """An affine map of the last axis: (B, I) -> (B, O), or (B, T, I) -> (B, T, O) at every position."""
+
+    weight: Array
+    bias: Array
+
+    def __init__(self, inputs: int, outputs: int, key: Array, scale: float = 1.0) -> None:
+        self.weight = _normal(key, (inputs, outputs), inputs, scale)
+        self.bias = jnp.zeros(outputs)
+
+    def __call__(self, x: Array, tape: Tape) -> Array:
+        """Apply; x has two or three axes."""
+        bias = partial(_bias, shape=self.bias.shape)
+        return tape.layer(x, x @ self.weight + self.bias, ((self.weight, product), (self.bias, bias)))
+
+
+class Convolution(eqx.Module):
+    """A square convolution with zero padding ``size // 2``: (B, H, W, I) -> (B, ceil(H / stride), ..., O)."""
+
+    weight: Array
+    bias: Array
+    stride: int = eqx.field(static=True)
+
+    def __init__(
+        self, inputs: int, outputs: int, size: int, key: Array, *, stride: int = 1, scale: float = 1.0
+    ) -> None:
+        self.weight = _normal(key, (size, size, inputs, outputs), size * size * inputs, scale)
+        self.bias = jnp.zeros(outputs)
+        self.stride = stride
+
+    def __call__(self, x: Array, tape: Tape) -> Array:
+        """Apply to images."""
+        size = self.weight.shape[0]
+        y = lax.conv_general_dilated(
+            x,
+            self.weight,
+            (self.stride, self.stride),
+            [(size // 2, size // 2)] * 2,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        kernel = partial(_kernel, size=size, stride=self.stride)
+        bias = partial(_bias, shape=self.bias.shape)
+        return tape.layer(x, y + self.bias, ((self.weight, kernel), (self.bias, bias)))
+
+
+class Embedding(eqx.Module):
+    """One row of a table per position: integer rows (B, T) -> (B, T, E)."""
+
+    table: Array
+
+    def __init__(self, rows: int, width: int, key: Array, scale: float = 1.0) -> None:
+        self.table = _normal(key, (rows, width), 1, scale)
+
+    def __call__(self, rows: Array, tape: Tape) -> Array:
+        """Look up."""
+        rule = partial(tokens, table=self.table.shape[0])
+        return tape.layer(rows, self.table[rows], ((self.table, rule),))
+
+
+class EmbeddingSum(eqx.Module):
+    """The sum of the looked-up rows, as a one-hot dense layer without its product: (B, T) -> (B, E)."""
+
+    table: Array
+    bias: Array
+
+    def __init__(self, rows: int, width: int, key: Array, scale: float = 1.0) -> None:
+        self.table = _normal(key, (rows, width), 1, scale)
+        self.bias = jnp.zeros(width)
+
+    def __call__(self, rows: Array, tape: Tape) -> Array:
+        """Look up and add."""
+        y = jnp.sum(self.table[rows], axis=1) + self.bias
+        rule, bias = partial(bag, table=self.table.shape[0]), partial(_bias, shape=self.bias.shape)
+        return tape.layer(rows, y, ((self.table, rule), (self.bias, bias)))
+
+
+class GroupNorm(eqx.Module):
+    """Normalises each record over groups of channels (Wu and He 2018); one group is layer normalisation over all axes.
+
+    Takes (B, C), (B, T, C) or (B, H, W, C); learns a scale and a shift per channel.
+    """
+
+    scale: Array
+    shift: Array
+    groups: int = eqx.field(static=True)
+
+    def __init__(self, channels: int, groups: int = 1) -> None:
+        if channels % groups:
+            raise ValueError(f"{channels} channels cannot be split into {groups} groups")
+        self.scale, self.shift = jnp.ones(channels), jnp.zeros(channels)
+        self.groups = groups
+
+    def __call__(self, x: Array, tape: Tape) -> Array:
+        """Normalise, scale, shift."""
+        grouped = x.reshape(x.shape[0], -1, self.groups, x.shape[-1] // self.groups)
+        centred = grouped - grouped.mean(axis=(1, 3), keepdims=True)
+        spread = lax.rsqrt(jnp.mean(centred**2, axis=(1, 3), keepdims=True) + 1e-5)
+        unit = (centred * spread).reshape(x.shape)
+        uses = ((self.scale, _scale), (self.shift, partial(_bias, shape=self.shift.shape)))
+        return tape.layer(unit, unit * self.scale + self.shift, uses)
+
+
+class Constant(eqx.Module):
+    """A learnt array given to every record alike (positions, a query): -> (B, *shape)."""
+
+    value: Array
+
+    def __init__(self, shape: tuple[int, ...], key: Array, scale: float = 1.0) -> None:
+        self.value = _normal(key, shape, 1, scale)
+
+    def __call__(self, records: int, tape: Tape) -> Array:
+        """Repeat for so many records."""
+        y = jnp.broadcast_to(self.value, (records, *self.value.shape))
+        return tape.layer(y, y, ((self.value, partial(_bias, shape=self.value.shape)),))
+
+
+def _normal(key: Array, shape: tuple[int, ...], fan_in: int, scale: float) -> Array:
+    return jax.random.normal(key, shape) * scale / jnp.sqrt(fan_in)
+
+
+def _bias(inputs: Array, signals: Array, shape: tuple[int, ...]) -> Contraction:
+    return total(signals, shape)
+
+
+def _scale(unit: Array, signals: Array) -> Contraction:
+    return total(unit * signals, unit.shape[-1:])
+
+
+def _kernel(images: Array, signals: Array, size: int, stride: int) -> Contraction:
+    """A convolution is a dense layer at every position of the output, on the patch below it."""
+    records, height, width, channels = signals.shape
+    product_ = product(_patches(images, size, stride, height, width), signals.reshape(records, -1, channels))
+    shape = (size, size, images.shape[-1], channels)
+    return Contraction(product_.squared_norms, lambda w: product_.weigh(w).reshape(shape))
+
+
+def _patches(images: Array, size: int, stride: int, height: int, width: int) -> Array:
+    """What the kernel sees at each output position: (B, H, W, I) -> (B, height * width, size * size * I)."""
+    around = size // 2
+    padded = jnp.pad(images, ((0, 0), (around, around), (around, around), (0, 0)))
+    shifted = [
+        padded[:, i : i + stride * (height - 1) + 1 : stride, j : j + stride * (width - 1) + 1 : stride]
+        for i in range(size)
+        for j in range(size)
+    ]
+    return jnp.concatenate(shifted, axis=-1).reshape(images.shape[0], height * width, -1)
