@@ -45,7 +45,7 @@ oracles: $(INSTALLED)
 	@$(BIN)/python -m pytest -q -m oracle
 
 docs: $(DOCS_INSTALLED)
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf site build dist demo .pytest_cache .ruff_cache .hypothesis
