@@ -1,0 +1,1 @@
+"""Generative models: each written once against the questions of a trust setting."""

@@ -8,6 +8,7 @@ total ``mu``; a model asks for shares of its square: ``setting.mu(0.25)`` is a q
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -20,28 +21,51 @@ Clique = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """A noisy marginal: ``values`` has the shape of the clique, float64, noise of standard deviation ``sigma``."""
+class Query:
+    """A contingency table to be asked: some columns, each seen through a public map from codes to groups.
+
+    Attributes:
+        clique: positions of the columns, ascending.
+        groups: one integer array per column of the clique, code -> group; None for the codes themselves.
+    """
 
     clique: Clique
+    groups: tuple[np.ndarray, ...] | None = None
+
+    def shape(self, domain: Domain) -> tuple[int, ...]:
+        """Shape of the table over ``domain``."""
+        if self.groups is None:
+            return domain.shape(self.clique)
+        return tuple(int(g.max()) + 1 for g in self.groups)
+
+    def cells(self, domain: Domain) -> int:
+        """Number of cells of the table."""
+        return math.prod(self.shape(domain))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A noisy marginal: ``values`` has the query's shape, float64, noise of standard deviation ``sigma`` per cell."""
+
+    query: Query
     values: np.ndarray
     sigma: float
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something to select: the clique whose true marginal is furthest from a public ``estimate``.
+    """A table that may be worth asking for, and what is publicly believed about it.
 
-    The score is ``weight * (|| true - estimate ||_1 - bias)``; one record moves it by at most ``weight``.
+    Its score is ``weight * (|| true - estimate ||_1 - bias)``; one record moves it by at most ``weight``.
 
     Attributes:
-        clique: positions of the columns.
-        estimate: public guess of the counts, of the clique's shape.
+        query: the table.
+        estimate: public guess of the counts, of the query's shape.
         weight: positive.
         bias: public penalty, in counts (what noise alone would give).
     """
 
-    clique: Clique
+    query: Query
     estimate: np.ndarray
     weight: float = 1.0
     bias: float = 0.0
@@ -73,12 +97,24 @@ class Setting(Protocol):
         """Noisy number of records."""
         ...
 
-    def marginals(self, cliques: Sequence[Clique], mu: Sequence[float]) -> list[Measurement]:
-        """Noisy contingency tables, one per clique, the i-th at cost ``mu[i]``; integer noise."""
+    def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
+        """Noisy contingency tables, one per query, the i-th at cost ``mu[i]``; integer noise."""
+        ...
+
+    @property
+    def compares(self) -> bool:
+        """Whether :meth:`select` and :meth:`distances` are answered.
+
+        They are no sums over records, so settings that only add cannot; a model then takes its one-shot path.
+        """
         ...
 
     def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
         """Index of a candidate with a nearly largest score (exponential mechanism, ``epsilon``-bounded range)."""
+        ...
+
+    def distances(self, candidates: Sequence[Candidate], mu: float) -> np.ndarray:
+        """Noisy scores of all candidates at once, (k,) integers as float64, at total cost ``mu``."""
         ...
 
     def feature_sum(

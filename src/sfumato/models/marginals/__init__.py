@@ -1,0 +1,1 @@
+"""Models learnt from noisy contingency tables."""

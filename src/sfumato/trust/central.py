@@ -1,0 +1,128 @@
+"""One trusted curator: sums are made in memory and noised with the operating system's entropy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian
+from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
+from sfumato.privacy.mechanisms.exponential import select
+from sfumato.privacy.mechanisms.gaussian import add_gaussian
+from sfumato.privacy.randomness import SYSTEM, Entropy
+from sfumato.trust.purse import Purse
+from sfumato.trust.records import Records
+from sfumato.trust.setting import Candidate, Measurement, Query, Setting
+
+
+class Central:
+    """The setting of one curator who holds all rows.
+
+    Args:
+        records: the encoded rows.
+        purse: what may be spent.
+        max_rows: how many records one protected unit may hold; the caller has enforced it.
+        entropy: source of noise.
+
+    *Formal guarantee.* Each answer is a mechanism of ``privacy.mechanisms`` applied to a function of the records that
+    one unit (at most ``max_rows`` records) moves by at most the sensitivity used, under adding or removing the unit;
+    its event is charged to the run's ledger before the noise is drawn.
+    """
+
+    compares = True
+
+    def __init__(self, records: Records, purse: Purse, max_rows: int = 1, entropy: Entropy = SYSTEM) -> None:
+        self._records, self._purse, self._max_rows, self._entropy = records, purse, max_rows, entropy
+
+    def __repr__(self) -> str:
+        return f"<central setting over {len(self.domain)} columns>"
+
+    @property
+    def domain(self) -> Domain:
+        """The encoded columns; public."""
+        return self._records.domain
+
+    def mu(self, share: float) -> float:
+        """The GDP cost that uses ``share`` of the run's squared budget."""
+        return self._purse.mu(share)
+
+    @property
+    def remaining(self) -> float:
+        """Share of the squared budget that is left."""
+        return self._purse.remaining
+
+    def count(self, mu: float) -> float:
+        """Noisy number of records: integer noise, sensitivity ``max_rows``."""
+        sigma = self._pay([mu])[0]
+        return float(self._noised(np.array([len(self._records)]), sigma)[0])
+
+    def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
+        """Noisy tables; a unit moves each by at most ``max_rows`` in l1, so each is one ``DiscreteGaussian`` event."""
+        sigmas = self._pay(list(mu))
+        return [
+            Measurement(q, self._noised(self._records.table(q), s).astype(np.float64), s)
+            for q, s in zip(queries, sigmas, strict=True)
+        ]
+
+    def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
+        """Exponential mechanism over the candidates' scores; one unit moves each by at most weight x ``max_rows``."""
+        sensitivity = max(c.weight for c in candidates) * self._max_rows
+        if not self._purse.private:
+            return int(np.argmax([self._score(c) for c in candidates]))
+        self._purse.charge([Exponential(epsilon)])
+        scores = np.array([self._score(c) for c in candidates])
+        return select(scores, epsilon, sensitivity, self._entropy)
+
+    def distances(self, candidates: Sequence[Candidate], mu: float) -> np.ndarray:
+        """All scores, rounded down to integers and given integer noise.
+
+        Rounding down keeps the sensitivity: scores within an integer distance stay within it. ``weight`` must be 1.
+        """
+        if any(c.weight != 1 for c in candidates):
+            raise ValueError("distances are unweighted; divide the answer instead")
+        sigma = self._purse.sigma(mu / math.sqrt(len(candidates)), self._max_rows)
+        if sigma:
+            self._purse.charge([DiscreteGaussian(sigma, self._max_rows, len(candidates))])
+        scores = np.array([math.floor(self._score(c)) for c in candidates])
+        return self._noised(scores, sigma).astype(np.float64)
+
+    def feature_sum(
+        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
+    ) -> np.ndarray:
+        """Sum of ``feature`` over the records, each row clipped to l2 norm ``bound``; float Gaussian noise.
+
+        Rows of ``feature`` that are not finite count as zero. One unit moves the sum by at most
+        ``max_rows * bound`` in l2 norm, provided that ``feature`` treats every record alone.
+        """
+        sigma = self._purse.sigma(mu, bound * self._max_rows)
+        if sigma:
+            self._purse.charge([Gaussian(sigma / (bound * self._max_rows))])
+        total = np.zeros(dimension)
+        codes = self._records.matrix()
+        for start in range(0, len(codes), 1 << 16):
+            values = np.asarray(feature(codes[start : start + (1 << 16)]), np.float64)
+            values = np.where(np.isfinite(values).all(axis=1, keepdims=True), values, 0.0)
+            norms = np.linalg.norm(values, axis=1, keepdims=True)
+            total += (values * np.minimum(1.0, bound / np.maximum(norms, 1e-300))).sum(axis=0)
+        return add_gaussian(total, sigma, self._entropy) if sigma else total
+
+    def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
+        """The same records through public maps code -> coarser code."""
+        return Central(self._records.coarsened(recode), self._purse, self._max_rows, self._entropy)
+
+    def _pay(self, mus: list[float]) -> list[float]:
+        """Charge one integer Gaussian per ``mu``; their scales."""
+        sigmas = [self._purse.sigma(mu, self._max_rows) for mu in mus]
+        if self._purse.private:
+            self._purse.charge([DiscreteGaussian(s, self._max_rows) for s in sigmas])
+        return sigmas
+
+    def _noised(self, counts: np.ndarray, sigma: float) -> np.ndarray:
+        return add_discrete_gaussian(counts, sigma, self._entropy) if sigma else counts
+
+    def _score(self, candidate: Candidate) -> float:
+        table = self._records.table(candidate.query)
+        return candidate.weight * (float(np.abs(table - candidate.estimate).sum()) - candidate.bias)

@@ -1,0 +1,111 @@
+"""Encoded private records, column by column, and exact contingency tables of them. Never leaves a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.trust.setting import Query
+
+_BLOCK = 1 << 20
+_KEPT_CELLS = 1 << 20
+
+
+class Records:
+    """Private codes in the smallest unsigned type per column: (n,) each, 15 bytes a record for a typical table.
+
+    Exact tables that are small are kept, so that a pair asked through several groupings is counted once.
+    """
+
+    def __init__(self, columns: Sequence[np.ndarray], domain: Domain) -> None:
+        if len(columns) != len(domain):
+            raise ValueError(f"{len(columns)} columns of codes for a domain of {len(domain)}")
+        for codes, axis in zip(columns, domain.axes, strict=True):
+            if len(codes) and int(codes.max()) >= axis.size:
+                raise ValueError(f"column {axis.name!r}: a code lies outside the domain")
+        self._columns = [
+            np.ascontiguousarray(c, np.min_scalar_type(a.size - 1)) for c, a in zip(columns, domain.axes, strict=True)
+        ]
+        self.domain = domain
+        self._kept: dict[tuple[int, ...], np.ndarray] = {}
+
+    @classmethod
+    def of(cls, codes: np.ndarray, domain: Domain) -> Records:
+        """From a matrix of codes (n, d)."""
+        return cls([codes[:, i] for i in range(len(domain))], domain)
+
+    @classmethod
+    def gathered(cls, blocks: Iterable[np.ndarray], domain: Domain) -> Records:
+        """From a stream of code matrices (m, d): one pass, memory for the codes alone."""
+        parts: list[list[np.ndarray]] = [[] for _ in domain.axes]
+        for block in blocks:
+            for i, axis in enumerate(domain.axes):
+                parts[i].append(block[:, i].astype(np.min_scalar_type(axis.size - 1)))
+        columns = []
+        for part in parts:
+            columns.append(np.concatenate(part) if part else np.empty(0, np.uint8))
+            part.clear()
+        return cls(columns, domain)
+
+    def __len__(self) -> int:
+        return len(self._columns[0]) if self._columns else 0
+
+    def __repr__(self) -> str:
+        return f"<private records: {len(self.domain)} columns>"
+
+    def matrix(self) -> np.ndarray:
+        """All codes, (n, d), in the domain's code type."""
+        return np.stack(self._columns, axis=1).astype(self.domain.code_dtype(), copy=False)
+
+    def table(self, query: Query) -> np.ndarray:
+        """Exact counts, int64, of the query's shape."""
+        if query.groups is None:
+            return self._plain(query.clique)
+        if self.domain.cells(query.clique) > _KEPT_CELLS:
+            return self._count(query.clique, query.groups, query.shape(self.domain))
+        table = self._plain(query.clique)
+        for axis, groups in enumerate(query.groups):
+            table = _grouped(table, groups, axis)
+        return table
+
+    def coarsened(self, recode: Sequence[np.ndarray]) -> Records:
+        """The same records through maps code -> coarser code, one per column."""
+        axes = []
+        for axis, groups in zip(self.domain.axes, recode, strict=True):
+            missing = None if axis.missing is None else int(groups[axis.missing])
+            axes.append(type(axis)(axis.name, int(groups.max()) + 1, axis.ordered, missing))
+        columns = [
+            groups.astype(np.min_scalar_type(int(groups.max())))[codes]
+            for codes, groups in zip(self._columns, recode, strict=True)
+        ]
+        return Records(columns, Domain(tuple(axes)))
+
+    def _plain(self, clique: tuple[int, ...]) -> np.ndarray:
+        kept = self._kept.get(clique)
+        if kept is None:
+            kept = self._count(clique, None, self.domain.shape(clique))
+            if kept.size <= _KEPT_CELLS:
+                self._kept[clique] = kept
+        return kept
+
+    def _count(
+        self, clique: tuple[int, ...], groups: tuple[np.ndarray, ...] | None, shape: tuple[int, ...]
+    ) -> np.ndarray:
+        counts = np.zeros(int(np.prod(shape)), np.int64)
+        for start in range(0, len(self), _BLOCK):
+            flat = np.zeros(min(_BLOCK, len(self) - start), np.int64)
+            for k, (i, size) in enumerate(zip(clique, shape, strict=True)):
+                codes = self._columns[i][start : start + _BLOCK]
+                flat *= size
+                flat += codes if groups is None else groups[k][codes]
+            counts += np.bincount(flat, minlength=counts.size)
+        return counts.reshape(shape)
+
+
+def _grouped(table: np.ndarray, groups: np.ndarray, axis: int) -> np.ndarray:
+    """Add up the slices of ``table`` along ``axis`` that fall into one group."""
+    order = np.argsort(groups, kind="stable")
+    starts = np.searchsorted(groups[order], np.arange(int(groups.max()) + 1))
+    return np.add.reduceat(np.take(table, order, axis=axis), starts, axis=axis)
