@@ -114,6 +114,8 @@ def _by_first_bytes(path: str, start: bytes, empty_is_null: bool) -> Source:
         return ArrowFile.open(path, streamed=False)
     if start.startswith(b"\xff\xff\xff\xff"):
         return ArrowFile.open(path, streamed=True)
+    if start[8:12] == b"DUCK":
+        raise TableError(f"{path}: is a DuckDB database; pass a relation instead: duckdb.connect({path!r}).table(NAME)")
     for mark, what in _FOREIGN.items():
         if start.startswith(mark):
             raise TableError(f"{path}: is {what}; export the table as CSV (.csv, .csv.gz) or Parquet")

@@ -1,0 +1,64 @@
+"""A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sfumato.atomic import atomic_write
+from sfumato.errors import OutputError
+
+
+def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    with atomic_write(path) as stream:
+        stream.write(b"new")
+        stream.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def break_off(path: Path, failure: type[BaseException]) -> None:
+    with atomic_write(path) as stream:
+        stream.write(b"half")
+        raise failure
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError])
+def test_an_interrupted_write_leaves_nothing_behind(tmp_path: Path, failure: type[BaseException]) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    with pytest.raises(failure):
+        break_off(path, failure)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_obeys_the_mask_of_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    mask = os.umask(0o027)
+    try:
+        with atomic_write(path) as stream:
+            stream.write(b"x")
+    finally:
+        os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_full_device_is_said_in_one_line() -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs the device /dev/full")
+    with pytest.raises(OutputError, match="cannot write /dev/full: no space is left"), atomic_write("/dev/full") as out:
+        out.write(b"x" * 100_000)
+
+
+def test_a_place_without_a_folder_is_said_in_one_line(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match="the folder does not exist; make it first"),
+        atomic_write(tmp_path / "a" / "b"),
+    ):
+        pass

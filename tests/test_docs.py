@@ -1,0 +1,61 @@
+"""What the documentation tells people to write works as written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from sfumato.cli.main import app
+from sfumato.schema import Schema
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(language: str) -> list[str]:
+    pattern = re.compile(rf"^```{language}\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    return [block for page in PAGES for block in pattern.findall(page.read_text(encoding="utf-8"))]
+
+
+def command_lines() -> list[str]:
+    shown = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
+    return sorted({line.split("  #")[0].strip() for line in shown if line.startswith("sfumato ")})
+
+
+def unknown_options(line: str) -> list[str]:
+    """The words of a command line that the program does not know."""
+    command = typer.main.get_command(app)
+    name, *words = shlex.split(line)[1:]
+    known = getattr(command, "commands", {})
+    if name not in known:
+        return [name]
+    options = {option for parameter in known[name].params for option in parameter.opts}
+    return [word for word in words if word.startswith("-") and word not in options]
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_every_command_line_shown_exists(line: str) -> None:
+    assert unknown_options(line) == []
+
+
+def test_a_planted_option_is_found() -> None:
+    assert unknown_options("sfumato fit people.csv --magic 3") == ["--magic"]
+    assert unknown_options("sfumato conjure") == ["conjure"]
+
+
+def test_every_whole_schema_shown_is_valid() -> None:
+    whole = [block for block in blocks("yaml") if block.startswith("sfumato:")]
+    assert whole
+    for block in whole:
+        assert Schema.parse(block).unreviewed() == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    local = [target for target in targets if not target.startswith(("http:", "https:"))]
+    assert [target for target in local if not (page.parent / target).exists()] == []
