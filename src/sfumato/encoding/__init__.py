@@ -1,0 +1,1 @@
+"""Columns to arrays of codes and back, by public facts alone."""

@@ -1,0 +1,331 @@
+"""A table to arrays of codes and back, by public facts alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import ValidationError
+
+from sfumato.encoding.boolean import BooleanCodec
+from sfumato.encoding.category import CategoryCodec
+from sfumato.encoding.column import ColumnCodec
+from sfumato.encoding.constraints import CombinedAxis, repair_inequality
+from sfumato.encoding.date import DateCodec
+from sfumato.encoding.datetime import DatetimeCodec
+from sfumato.encoding.domain import Axis, Domain
+from sfumato.encoding.identifier import IdentifierMaker
+from sfumato.encoding.integer import IntegerCodec
+from sfumato.encoding.measure import Facts, settled
+from sfumato.encoding.quantity import QuantityCodec
+from sfumato.encoding.real import RealCodec
+from sfumato.encoding.time import TimeCodec
+from sfumato.errors import ConditionError, SchemaError
+from sfumato.schema import FixedCombinations, Inequality, Schema
+from sfumato.schema.arrow_types import parse_type
+
+_FORMAT = "codec/1"
+_CODECS: dict[str, Callable[..., Any]] = {
+    "category": CategoryCodec,
+    "integer": IntegerCodec,
+    "real": RealCodec,
+    "boolean": BooleanCodec,
+    "date": DateCodec,
+    "datetime": DatetimeCodec,
+    "time": TimeCodec,
+}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a modelled column lives: the position of its axis and, in a combined one, its number within."""
+
+    position: int
+    member: int | None = None
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Rows to codes and back.
+
+    Everything in it follows from the settled schema and the types of the table's columns, both public; so that is all
+    that is saved.
+
+    Attributes:
+        schema: the facts, none of them left to be measured.
+        types: Arrow type, by name, of the columns of the table that came in; empty for delimited text.
+
+    Formal guarantee: none is needed. A codec holds no statistic of any row; encoding is a public function applied to
+    each row by itself. The counts of cells outside the facts are private, and `encode` hands them to its caller alone.
+
+    | cell | code |
+    |---|---|
+    | null, NaN, a null marker | missing; refused where the column is not nullable |
+    | a number or time beyond the bounds, infinite | by ``outside``: the bound (clip), missing, or refused |
+    | a label that is not declared | by ``outside``: other, missing, or refused |
+    | what cannot be read as the declared kind | missing where nullable and not to be refused, else refused |
+    """
+
+    schema: Schema
+    types: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_schema(
+        cls, schema: Schema, facts: Facts | None = None, types: Mapping[str, pa.DataType] | None = None
+    ) -> Codec:
+        """The codec of a schema.
+
+        Args:
+            schema: declared facts.
+            facts: what was paid for, for columns whose facts are measured.
+            types: Arrow types of the columns that go in, where they are typed; what comes out has the same.
+
+        Raises:
+            SchemaError: a fact is neither declared nor measured, or a constraint does not fit its columns.
+        """
+        known = tuple((c.name, str(types[c.name])) for c in schema.columns if types and c.name in types)
+        codec = cls(settled(schema, facts or {}), known)
+        _ = codec.domain, [codec.field(c.name) for c in codec.output]
+        return codec
+
+    @cached_property
+    def output(self) -> tuple[Any, ...]:
+        """The schema's columns that come out: all but text."""
+        return tuple(c for c in self.schema.columns if c.kind != "text")
+
+    @cached_property
+    def dropped(self) -> tuple[str, ...]:
+        """Names of the columns that do not come out."""
+        return tuple(c.name for c in self.schema.columns if c.kind == "text")
+
+    @cached_property
+    def columns(self) -> dict[str, ColumnCodec]:
+        """The codec of each modelled column."""
+        return {
+            c.name: _CODECS[c.kind](c, self.schema.null_markers(c), self._type(c))
+            for c in self.schema.columns
+            if c.modelled
+        }
+
+    @cached_property
+    def axes(self) -> tuple[ColumnCodec | CombinedAxis, ...]:
+        """What stands on each position of the domain."""
+        combined: dict[str, CombinedAxis] = {}
+        for rule in self.schema.constraints:
+            if isinstance(rule, FixedCombinations):
+                axis = CombinedAxis(rule, tuple(self.columns[name] for name in rule.columns))
+                combined.update(dict.fromkeys(rule.columns, axis))
+        ordered: dict[int, ColumnCodec | CombinedAxis] = {}
+        for name, codec in self.columns.items():
+            part = combined.get(name, codec)
+            ordered.setdefault(id(part), part)
+        return tuple(ordered.values())
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The encoded columns."""
+        axes: list[Axis] = [part.axis for part in self.axes]
+        if not axes:
+            raise SchemaError("no column of the schema is learnt; it has only identifiers and text")
+        if len({a.name for a in axes}) < len(axes):
+            raise SchemaError("a column is named like the combination of two others; rename it")
+        return Domain(tuple(axes))
+
+    @cached_property
+    def _places(self) -> dict[str, _Place]:
+        places = {}
+        for position, part in enumerate(self.axes):
+            if isinstance(part, CombinedAxis):
+                places.update({n: _Place(position, j) for j, n in enumerate(part.rule.columns)})
+            else:
+                places[part.axis.name] = _Place(position)
+        return places
+
+    def position(self, column: str) -> int:
+        """The position in the domain of the axis that holds ``column``; SchemaError where it is not learnt."""
+        if column not in self._places:
+            self.schema.column(column)
+            raise SchemaError(f"column {column!r} is an identifier or text and is not learnt")
+        return self._places[column].position
+
+    def encode(self, batch: pa.RecordBatch | pa.Table, outside: dict[str, int] | None = None) -> np.ndarray:
+        """Rows to codes: (n, d), column-major, in the domain's code type.
+
+        Args:
+            batch: has every column of the schema, in any order; text or typed.
+            outside: counts of cells that the schema does not allow are added here, by column. They are private.
+
+        Raises:
+            SchemaError: the table lacks a column, or has one that the schema lacks.
+            RefusedValue: a cell that the schema says to refuse.
+        """
+        self.check_columns(batch.schema.names)
+        counts = outside if outside is not None else {}
+        codes = np.empty((batch.num_rows, len(self.domain)), self.domain.code_dtype(), order="F")
+        for position, part in enumerate(self.axes):
+            if isinstance(part, CombinedAxis):
+                members = [self._encode_column(m, batch, counts) for m in part.members]
+                codes[:, position], count = part.encode(members)
+                _add(counts, part.axis.name, count)
+            else:
+                codes[:, position] = self._encode_column(part, batch, counts)
+        return codes
+
+    @staticmethod
+    def _encode_column(codec: ColumnCodec, batch: pa.RecordBatch | pa.Table, counts: dict[str, int]) -> np.ndarray:
+        cells = batch.column(codec.axis.name)
+        if isinstance(cells, pa.ChunkedArray):
+            cells = cells.combine_chunks()
+        encoded = codec.encode(cells)
+        _add(counts, codec.axis.name, encoded.outside)
+        return encoded.codes
+
+    def check_columns(self, names: list[str] | tuple[str, ...]) -> None:
+        """SchemaError unless the table's column names are those of the schema."""
+        lacking = [n for n in self.schema.names if n not in set(names)]
+        if lacking:
+            raise SchemaError(
+                f"the table lacks the column {lacking[0]!r} of the schema; its columns: {_listing(names)}"
+            )
+        extra = [n for n in names if n not in set(self.schema.names)]
+        if extra:
+            raise SchemaError(
+                f"the table has a column {extra[0]!r} that the schema lacks; describe it, or leave it out with 'kind: text'"
+            )
+
+    def decode(self, codes: np.ndarray, rng: np.random.Generator, given: Mapping[str, str] | None = None) -> pa.Table:
+        """Codes (n, d) to rows in the types that went in; identifiers are made anew.
+
+        Args:
+            codes: as `encode` gives, or a model samples.
+            rng: draws values within wide intervals.
+            given: the conditions that the codes were sampled under, so that wide intervals obey them too.
+        """
+        ranges = {name: self._condition(name, text)[1] for name, text in (given or {}).items()}
+        natural: dict[str, pa.Array] = {}
+        for position, part in enumerate(self.axes):
+            column = codes[:, position]
+            members = part.members if isinstance(part, CombinedAxis) else (part,)
+            unpacked = part.decode(column) if isinstance(part, CombinedAxis) else (column,)
+            for codec, own in zip(members, unpacked, strict=True):
+                natural[codec.axis.name] = codec.decode(own, rng, ranges.get(codec.axis.name))
+        self._repair(natural)
+        arrays = [
+            self.columns[c.name].render(natural.pop(c.name))
+            if c.modelled
+            else IdentifierMaker(c, self._type(c)).make(len(codes))
+            for c in self.output
+        ]
+        return pa.Table.from_arrays(arrays, schema=pa.schema([self.field(c.name) for c in self.output]))
+
+    def _repair(self, natural: dict[str, pa.Array]) -> None:
+        for rule in self.schema.constraints:
+            if isinstance(rule, Inequality):
+                bounds = [self._bounds(name) for name in rule.columns]
+                natural[rule.low], natural[rule.high] = repair_inequality(natural[rule.low], natural[rule.high], bounds)
+
+    def _bounds(self, name: str) -> tuple[Any, Any]:
+        codec = self.columns[name]
+        assert isinstance(codec, QuantityCodec)
+        ends = codec.values(np.array([codec.grid.first, codec.grid.last]), None)
+        return ends[0], ends[1]
+
+    def given(self, conditions: Mapping[str, str]) -> dict[int, np.ndarray]:
+        """Conditions ``{column: text}`` as masks over the codes of each position concerned.
+
+        A text is a label (or several, ``A|B``), a number, a range ``30..40``, ``30..``, ``..40``, or a null marker.
+
+        Raises:
+            ConditionError: an unknown column, value or range, or conditions that no combination satisfies.
+        """
+        masks: dict[int, np.ndarray] = {}
+        combined: dict[int, dict[int, np.ndarray]] = {}
+        for name, text in conditions.items():
+            mask, _ = self._condition(name, text)
+            place = self._places[name]
+            if place.member is None:
+                masks[place.position] = mask
+            else:
+                combined.setdefault(place.position, {})[place.member] = mask
+        for position, members in combined.items():
+            part = self.axes[position]
+            assert isinstance(part, CombinedAxis)
+            masks[position] = part.condition(members)
+            if not masks[position].any():
+                raise ConditionError(f"no declared combination of {', '.join(part.rule.columns)} meets the conditions")
+        return masks
+
+    def _condition(self, name: str, text: str) -> tuple[np.ndarray, tuple[int, int] | None]:
+        if name not in self._places:
+            known = _listing(list(self._places))
+            raise ConditionError(f"a condition names {name!r}, which is no learnt column; there are {known}")
+        return self.columns[name].condition(text)
+
+    def field(self, name: str) -> pa.Field:
+        """Name and type of a column that comes out; ``null`` in its metadata is how delimited text writes a gap."""
+        column = self.schema.column(name)
+        markers = self.schema.null_markers(column)
+        nullable = column.modelled and column.may_be_missing
+        metadata = {"null": markers[0]} if nullable and markers and markers[0] else None
+        return pa.field(name, self._type(column), metadata=metadata)
+
+    def _type(self, column: Any) -> pa.DataType:
+        """The type the schema says, else the one that went in, else the natural one."""
+        known = column.type or dict(self.types).get(column.name)
+        return parse_type(known) if known else _natural_type(column)
+
+    def to_json(self) -> str:
+        """All that :meth:`from_json` needs: the settled schema and the types."""
+        schema = self.schema.model_dump(mode="json", by_alias=True)
+        return json.dumps({"format": _FORMAT, "schema": schema, "types": dict(self.types)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Codec:
+        """The inverse of :meth:`to_json`; ValueError on anything malformed."""
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            raise ValueError("the codec is not valid JSON") from None
+        if not isinstance(fields, dict) or set(fields) != {"format", "schema", "types"} or fields["format"] != _FORMAT:
+            raise ValueError(f"the codec is not of format {_FORMAT}")
+        types = fields["types"]
+        if not isinstance(types, dict) or not all(isinstance(t, str) for t in types.values()):
+            raise ValueError("the codec's types are malformed")
+        try:
+            schema = Schema.model_validate(fields["schema"])
+            return cls.from_schema(schema, types={name: parse_type(t) for name, t in types.items()})
+        except (ValidationError, SchemaError, RecursionError) as error:
+            raise ValueError(f"the codec's schema is malformed: {type(error).__name__}") from None
+
+
+def _natural_type(column: Any) -> pa.DataType:
+    kind = column.kind
+    if kind == "boolean":
+        return pa.string() if column.labels else pa.bool_()
+    if kind in ("date", "datetime", "time") and column.format:
+        return pa.string()
+    if kind == "identifier":
+        return pa.string() if column.pattern else pa.int64()
+    if kind == "datetime":
+        return pa.timestamp("s", column.tz)
+    return {
+        "integer": pa.int64(),
+        "real": pa.float64(),
+        "date": pa.date32(),
+        "time": pa.time32("s"),
+    }.get(kind, pa.string())
+
+
+def _add(counts: dict[str, int], name: str, count: int) -> None:
+    if count:
+        counts[name] = counts.get(name, 0) + count
+
+
+def _listing(names: Any) -> str:
+    shown = list(names)[:8]
+    return ", ".join(map(repr, shown)) + (", ..." if len(names) > len(shown) else "")

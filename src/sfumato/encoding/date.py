@@ -1,0 +1,54 @@
+"""Calendar days: exact up to 512 of them, else weeks, months, quarters or years."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato.encoding.calendar import calendar_grid
+from sfumato.encoding.grid import Grid
+from sfumato.encoding.parsing import moments
+from sfumato.encoding.quantity import QuantityCodec
+from sfumato.encoding.rendering import moment_as
+
+_EPOCH = dt.date(1970, 1, 1)
+_MICROSECONDS = 86_400_000_000
+
+
+class DateCodec(QuantityCodec):
+    """Codec of days; a tick is a day since 1970."""
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Intervals that begin on calendar boundaries."""
+        low, high = ((day - _EPOCH).days for day in self.column.bounds)
+        return calendar_grid(low, high, 86400)
+
+    def ticks(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None, int]:
+        """Dates, or the days of timestamps, to ticks."""
+        read = moments(values, self.column.format, None).cast(pa.int64())
+        bad = read.is_null().to_numpy(zero_copy_only=False) if read.null_count else None
+        days = np.floor_divide(read.fill_null(self.grid.first * _MICROSECONDS).to_numpy(), _MICROSECONDS)
+        ticks, outside, clipped = self._within(days, self.grid.first, self.grid.last)
+        if outside is not None:
+            bad = outside if bad is None else bad | outside
+        return ticks, bad, clipped
+
+    def values(self, ticks: np.ndarray, mask: np.ndarray | None) -> pa.Array:
+        """Ticks to date32."""
+        return pa.array(ticks.astype(np.int32), mask=mask).cast(pa.date32())
+
+    def render(self, values: pa.Array) -> pa.Array:
+        """In the type that went in."""
+        return moment_as(values, self.type, self.column.format)
+
+    def exact_ticks(self, text: pa.Array) -> int | None:
+        """The day of an ISO date, or of one in the declared format."""
+        for format in (self.column.format, None):
+            value = moments(text, format, None)[0].as_py()
+            if value is not None:
+                return (value.date() - _EPOCH).days
+        return None

@@ -1,0 +1,80 @@
+"""Real numbers: cut into equal widths or significant digits, and rounded to a public step."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato.encoding.grid import EXACT_LIMIT, Grid, grid, heavy_tailed
+from sfumato.encoding.parsing import numbers
+from sfumato.encoding.quantity import QuantityCodec
+from sfumato.encoding.rendering import number_as
+
+_DECADES = 6
+"""A heavy-tailed grid without a step resolves down to a millionth of its largest bound."""
+
+
+class RealCodec(QuantityCodec):
+    """Codec of real numbers; a tick is the declared step, or a power of ten well below the width of an interval."""
+
+    @cached_property
+    def _heavy(self) -> bool:
+        scale = self.column.scale
+        return scale == "significant" or (scale == "auto" and heavy_tailed(*self.column.bounds))
+
+    @cached_property
+    def step(self) -> Fraction:
+        """What values are multiples of."""
+        low, high = self.column.bounds
+        if self.column.step is not None:
+            return Fraction(repr(self.column.step))
+        largest = max(abs(low), abs(high))
+        if largest == 0:
+            return Fraction(1)
+        if self._heavy:
+            return Fraction(10) ** (math.floor(math.log10(largest)) - _DECADES - 1)
+        finest = math.floor(math.log10(largest)) - 15
+        span = (high - low) / EXACT_LIMIT / 100
+        return Fraction(10) ** max(finest, math.floor(math.log10(span)) if span > 0 else finest)
+
+    @cached_property
+    def _ends(self) -> tuple[int, int]:
+        low, high = (Fraction(repr(b)) / self.step for b in self.column.bounds)
+        return math.ceil(low), max(math.ceil(low), math.floor(high))
+
+    @cached_property
+    def grid(self) -> Grid:
+        """One code per multiple of the step up to 512, else equal widths or two significant digits."""
+        declared = self.column.step is not None
+        return grid(*self._ends, "significant" if self._heavy else "linear", 1 if declared else 10)
+
+    def ticks(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None, int]:
+        """Real numbers to the nearest tick."""
+        read = numbers(values).cast(pa.float64(), safe=False)
+        bad = read.is_null().to_numpy(zero_copy_only=False) if read.null_count else None
+        low, high = self.column.bounds
+        raw, outside, clipped = self._within(read.fill_null(low).to_numpy(), low, high)
+        scaled = np.rint(raw * float(1 / self.step)) if self.step < 1 else np.rint(raw / float(self.step))
+        if outside is not None:
+            bad = outside if bad is None else bad | outside
+        return np.clip(scaled.astype(np.int64), *self._ends), bad, clipped
+
+    def values(self, ticks: np.ndarray, mask: np.ndarray | None) -> pa.Array:
+        """Ticks to float64, each the closest to its decimal writing."""
+        up, down = self.step.numerator, self.step.denominator
+        if down < 2**53 and up < 2**53:
+            return pa.array(ticks.astype(np.float64) * float(up) / float(down), mask=mask)
+        return pa.array(ticks * float(self.step), mask=mask)
+
+    def render(self, values: pa.Array) -> pa.Array:
+        """In the type that went in."""
+        return number_as(values, self.type)
+
+    def exact_ticks(self, text: pa.Array) -> int | None:
+        """A number, rounded to a tick."""
+        value = numbers(text)[0].as_py()
+        return None if value is None or not math.isfinite(value) else round(Fraction(value) / self.step)

@@ -1,0 +1,335 @@
+"""What may be said in public about one column: its kind, its values, and where that knowledge comes from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Source = Literal["public", "measured", "unreviewed"]
+Outside = Literal["clip", "other", "refuse", "missing"]
+Fact = Literal["kind", "bounds", "categories", "nullable"]
+
+LABEL_LIMIT = 1 << 16
+"""The most categories a column may declare."""
+
+_INTEGER_LIMIT = 2**62
+_REAL_LIMIT = 1e300
+
+
+class Strict(BaseModel):
+    """Base of all parts of a schema: immutable, and no key that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=1 << 16, allow_inf_nan=False)
+
+
+class BaseColumn(Strict):
+    """What every kind of column may say.
+
+    Attributes:
+        name: the column's name in the table.
+        description: free text for people.
+        nullable: whether a value may be missing; a missing value is then learnt like any other.
+        nulls: texts that stand for a missing value; None takes the schema's list.
+        source: where the facts come from, for the column or fact by fact.
+        outside: what becomes of a value that the facts do not allow.
+        type: the Arrow type of what comes out; None takes the type of what went in.
+    """
+
+    name: str = Field(min_length=1)
+    description: str | None = None
+    nullable: bool = False
+    nulls: tuple[str, ...] | None = None
+    source: Source | dict[Fact, Source] = "public"
+    type: str | None = None
+
+    values_fact: ClassVar[Fact | None] = None
+    modelled: ClassVar[bool] = True
+
+    def source_of(self, fact: Fact) -> Source:
+        """Where one fact comes from; what is not listed is public."""
+        return self.source if isinstance(self.source, str) else self.source.get(fact, "public")
+
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts this column states."""
+        return ("kind", *((self.values_fact,) if self.values_fact else ()), "nullable")
+
+    @property
+    def measured(self) -> bool:
+        """Whether the column's bounds or categories are left to be paid for."""
+        return self.values_fact is not None and getattr(self, self.values_fact) is None
+
+    @field_validator("type")
+    @classmethod
+    def _known_type(cls, name: str | None) -> str | None:
+        from sfumato.schema.arrow_types import parse_type
+
+        if name is not None:
+            parse_type(name)
+        return name
+
+    @model_validator(mode="after")
+    def _sources(self) -> BaseColumn:
+        if isinstance(self.source, dict):
+            for fact in self.source:
+                if fact not in self.facts():
+                    raise ValueError(
+                        f"source names the fact {fact!r}; a column of this kind has {', '.join(self.facts())}"
+                    )
+        fact = self.values_fact
+        if fact is None:
+            return self
+        paid = self.source_of(fact) == "measured"
+        if self.measured and not paid:
+            raise ValueError(f"{fact} are missing; declare them, or say 'source: measured' to have them paid for")
+        if paid and not self.measured:
+            raise ValueError(f"{fact} are declared and said to be measured; remove them, or say 'source: public'")
+        return self
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether a missing value has a place: declared, or left to be measured."""
+        return self.nullable or self.source_of("nullable") == "measured"
+
+    @model_validator(mode="after")
+    def _outside(self) -> BaseColumn:
+        if getattr(self, "outside", None) == "missing" and not self.may_be_missing:
+            raise ValueError("'outside: missing' needs 'nullable: true'")
+        return self
+
+
+class CategoryColumn(BaseColumn):
+    """One of a declared list of labels.
+
+    Attributes:
+        categories: the labels, as text, in the order of their codes; None where they are measured.
+        ordered: whether neighbours in the list are neighbours in meaning (grades, deciles).
+        other: the label that comes out of the bucket for all other values.
+    """
+
+    kind: Literal["category"] = "category"
+    categories: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=LABEL_LIMIT)
+    ordered: bool = False
+    other: str = "OTHER"
+    outside: Literal["other", "refuse", "missing"] = "refuse"
+
+    values_fact: ClassVar[Fact | None] = "categories"
+
+    @model_validator(mode="after")
+    def _labels(self) -> CategoryColumn:
+        labels = self.categories or ()
+        if len(set(labels)) < len(labels):
+            twice = next(x for i, x in enumerate(labels) if x in labels[:i])
+            raise ValueError(f"category {twice!r} is listed twice; remove one")
+        if self.outside == "other" and self.other in labels:
+            raise ValueError(
+                f"{self.other!r} is a category and the name of the other bucket; name it otherwise: 'other: ...'"
+            )
+        clash = sorted(set(labels) & set(self.nulls or ()))
+        if clash:
+            raise ValueError(f"{clash[0]!r} is a category and a null marker; keep one of the two")
+        if self.measured and self.outside == "refuse":
+            raise ValueError("measured categories leave out the rare ones; say 'outside: other'")
+        return self
+
+
+class NumericColumn(BaseColumn):
+    """What integers and reals share."""
+
+    unit: str | None = None
+    scale: Literal["auto", "linear", "significant"] = "auto"
+    outside: Literal["clip", "refuse", "missing"] = "clip"
+
+    values_fact: ClassVar[Fact | None] = "bounds"
+
+
+class IntegerColumn(NumericColumn):
+    """Whole numbers between inclusive bounds.
+
+    Attributes:
+        bounds: smallest and largest value.
+        step: every value is a multiple of it.
+        unit: unit of measure, for people.
+        scale: how a wide range is cut: equal widths, or two significant digits; ``auto`` decides by the bounds.
+    """
+
+    kind: Literal["integer"] = "integer"
+    bounds: tuple[int, int] | None = None
+    step: int = Field(default=1, ge=1, le=10**12)
+
+    @model_validator(mode="after")
+    def _range(self) -> IntegerColumn:
+        if self.bounds is not None:
+            low, high = _ordered(self.bounds)
+            if max(-low, high) > _INTEGER_LIMIT:
+                raise ValueError(f"bounds must lie within +-{_INTEGER_LIMIT}")
+            if low % self.step or high % self.step:
+                raise ValueError(f"bounds must be multiples of the step {self.step}")
+        return self
+
+
+class RealColumn(NumericColumn):
+    """Real numbers between inclusive bounds.
+
+    Attributes:
+        bounds: smallest and largest value.
+        step: every value is a multiple of it (0.1 for one decimal); None for a continuous quantity.
+        unit, scale: as for integers.
+    """
+
+    kind: Literal["real"] = "real"
+    bounds: tuple[float, float] | None = None
+    step: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _range(self) -> RealColumn:
+        if self.bounds is not None:
+            low, high = _ordered(self.bounds)
+            if max(-low, high) > _REAL_LIMIT:
+                raise ValueError(f"bounds must lie within +-{_REAL_LIMIT:g}")
+            if self.step is not None and max(-low, high) / self.step > _INTEGER_LIMIT / 2**9:
+                raise ValueError("the step is too small for the bounds; leave it out")
+        return self
+
+
+class BooleanColumn(BaseColumn):
+    """True or false.
+
+    Attributes:
+        labels: how false and true are written in text; None takes the usual words.
+    """
+
+    kind: Literal["boolean"] = "boolean"
+    labels: tuple[str, str] | None = None
+    outside: Literal["refuse", "missing"] = "refuse"
+
+    @model_validator(mode="after")
+    def _labels(self) -> BooleanColumn:
+        if self.labels is not None and self.labels[0] == self.labels[1]:
+            raise ValueError("labels must differ: the first stands for false, the second for true")
+        return self
+
+
+class DateColumn(BaseColumn):
+    """Calendar days between inclusive bounds.
+
+    Attributes:
+        bounds: first and last day.
+        format: how a day is written in text (strftime); None for ISO 8601.
+    """
+
+    kind: Literal["date"] = "date"
+    bounds: tuple[dt.date, dt.date] | None = None
+    format: str | None = None
+    outside: Literal["clip", "refuse", "missing"] = "clip"
+
+    values_fact: ClassVar[Fact | None] = "bounds"
+
+    @model_validator(mode="after")
+    def _range(self) -> DateColumn:
+        if self.bounds is not None:
+            _ordered(self.bounds)
+        return self
+
+
+class DatetimeColumn(BaseColumn):
+    """Instants (with a zone) or wall-clock times (without), between inclusive bounds.
+
+    Attributes:
+        bounds: first and last, as wall-clock time in ``tz``.
+        tz: name of the zone in which values without an offset are read and all values come out; None for no zone.
+        format: how one is written in text (strftime); None for ISO 8601.
+        resolution: what values are multiples of.
+    """
+
+    kind: Literal["datetime"] = "datetime"
+    bounds: tuple[dt.datetime, dt.datetime] | None = None
+    tz: str | None = None
+    format: str | None = None
+    resolution: Literal["day", "hour", "minute", "second"] = "second"
+    outside: Literal["clip", "refuse", "missing"] = "clip"
+
+    values_fact: ClassVar[Fact | None] = "bounds"
+
+    @field_validator("tz")
+    @classmethod
+    def _zone(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                raise ValueError(f"{name!r} is no time zone; write one like Europe/Amsterdam or UTC") from None
+        return name
+
+    @model_validator(mode="after")
+    def _range(self) -> DatetimeColumn:
+        if self.bounds is not None:
+            if any(b.tzinfo is not None for b in self.bounds):
+                raise ValueError("write bounds without an offset; they are read in the column's tz")
+            _ordered(self.bounds)
+        return self
+
+
+class TimeColumn(BaseColumn):
+    """A time of day; the whole day is its public range.
+
+    Attributes:
+        format: how it is written in text (strftime); None for ISO 8601.
+        resolution: what values are multiples of.
+    """
+
+    kind: Literal["time"] = "time"
+    format: str | None = None
+    resolution: Literal["hour", "minute", "second"] = "second"
+    outside: Literal["refuse", "missing"] = "refuse"
+
+
+class IdentifierColumn(BaseColumn):
+    """A name for a record: never learnt, made anew for every synthetic row.
+
+    Attributes:
+        pattern: ``#`` stands for a digit, all else for itself; None counts from 1.
+    """
+
+    kind: Literal["identifier"] = "identifier"
+    pattern: str | None = Field(default=None, max_length=256)
+    modelled: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _room(self) -> IdentifierColumn:
+        if self.pattern is not None and "#" not in self.pattern:
+            raise ValueError("the pattern needs at least one '#', which stands for a digit")
+        return self
+
+
+class TextColumn(BaseColumn):
+    """Free text: left out of the synthetic table."""
+
+    kind: Literal["text"] = "text"
+    modelled: ClassVar[bool] = False
+
+
+Column = Annotated[
+    CategoryColumn
+    | IntegerColumn
+    | RealColumn
+    | BooleanColumn
+    | DateColumn
+    | DatetimeColumn
+    | TimeColumn
+    | IdentifierColumn
+    | TextColumn,
+    Field(discriminator="kind"),
+]
+
+
+def _ordered(bounds: tuple[Any, Any]) -> tuple[Any, Any]:
+    low, high = bounds
+    if isinstance(low, float) and not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("bounds must be finite")
+    if low > high:
+        raise ValueError(f"bounds are the wrong way round: [{low}, {high}]")
+    return bounds

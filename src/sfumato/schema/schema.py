@@ -1,0 +1,264 @@
+"""The schema of a table: every fact about it that is public, or is to be paid for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sfumato.errors import SchemaError
+from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, Strict
+from sfumato.schema.constraints import Constraint, FixedCombinations, Inequality, NonNull, Unique
+from sfumato.schema.reading import Marked, read_yaml
+from sfumato.schema.writing import write_yaml
+
+FORMAT = "schema/1"
+_COMPARABLE = frozenset({"integer", "real", "date", "datetime", "time"})
+
+
+class RowUnit(Strict):
+    """One row is one person: a single row is protected."""
+
+    kind: Literal["row"] = "row"
+
+
+class IdUnit(Strict):
+    """All rows that share an identifier are one person.
+
+    Attributes:
+        column: the identifier.
+        max_rows: the contribution bound: of more rows, only so many are used.
+    """
+
+    kind: Literal["id"] = "id"
+    column: str
+    max_rows: int = Field(ge=1, le=10**6)
+
+
+class Schema(Strict):
+    """All public facts about a table.
+
+    Attributes:
+        format: version of the file format.
+        unit: whose presence is protected.
+        target: a column of interest, if one is declared.
+        rows: the number of rows where that is public, else None.
+        nulls: texts that stand for a missing value in every column that does not list its own.
+        columns: in the order of the table.
+        constraints: rules that synthetic rows obey.
+
+    >>> from sfumato.schema import IntegerColumn
+    >>> Schema(columns=(IntegerColumn(name="age", bounds=(0, 120)),)).names
+    ('age',)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=1 << 16, populate_by_name=True)
+
+    format: Literal["schema/1"] = Field(default=FORMAT, alias="sfumato")
+    unit: RowUnit | IdUnit = Field(default=RowUnit(), discriminator="kind")
+    target: str | None = None
+    rows: int | None = Field(default=None, ge=0)
+    nulls: tuple[str, ...] = ("",)
+    columns: tuple[Column, ...] = Field(min_length=1)
+    constraints: tuple[Constraint, ...] = ()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Schema:
+        """Read a ``schema.yaml``.
+
+        Raises:
+            SchemaError: missing or not readable, or what is wrong and the mend, after file:line:column.
+        """
+        name = os.fspath(path)
+        try:
+            with open(name, encoding="utf-8-sig") as stream:
+                text = stream.read()
+        except OSError as error:
+            raise SchemaError(f"{name}: {error.strerror}; draft a schema with: sfumato sketch DATA -o {name}") from None
+        except UnicodeDecodeError:
+            raise SchemaError(f"{name}: not UTF-8 text; a schema is a YAML file") from None
+        return cls.parse(text, name)
+
+    @classmethod
+    def parse(cls, text: str, name: str = "schema.yaml") -> Schema:
+        """Read a schema from YAML text; ``name`` stands in messages. Raises SchemaError as `load` does."""
+        marked = read_yaml(text, name)
+        try:
+            return cls.model_validate(_unfold(marked, name))
+        except ValidationError as error:
+            raise SchemaError(_explain(error, marked, name)) from None
+
+    def dump(self) -> str:
+        """The schema as commented YAML; `parse` gives an equal schema back."""
+        return write_yaml(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names, in order."""
+        return tuple(c.name for c in self.columns)
+
+    def column(self, name: str) -> Column:
+        """One column by name; SchemaError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise SchemaError(f"the schema has no column {name!r}; it has {_listing(self.names)}")
+
+    def null_markers(self, column: BaseColumn) -> tuple[str, ...]:
+        """Texts that stand for a missing value in ``column``; a declared category is never one."""
+        markers = self.nulls if column.nulls is None else column.nulls
+        labels = set(column.categories or ()) if isinstance(column, CategoryColumn) else ()
+        return tuple(m for m in markers if m not in labels)
+
+    def unreviewed(self) -> list[str]:
+        """Facts that were taken from rows and that nobody has declared public, each as one phrase."""
+        return [
+            *(f"{c.name}: {fact}" for c in self.columns for fact in c.facts() if c.source_of(fact) == "unreviewed"),
+            *(
+                f"constraint on {', '.join(c.columns)}"
+                for c in self.constraints
+                if getattr(c, "source", None) == "unreviewed"
+            ),
+        ]
+
+    def measured(self) -> tuple[str, ...]:
+        """Names of the columns whose bounds or categories are to be paid for."""
+        return tuple(c.name for c in self.columns if c.measured)
+
+    def with_target(self, name: str) -> Schema:
+        """The same with another target; SchemaError where no such column is modelled."""
+        return self._changed(target=name)
+
+    def with_columns(self, columns: tuple[Column, ...]) -> Schema:
+        """The same with other facts about its columns."""
+        return self._changed(columns=columns)
+
+    def _changed(self, **changes: Any) -> Schema:
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        try:
+            return type(self)(**{**fields, **changes})
+        except ValidationError as error:
+            raise SchemaError(_message(error.errors()[0])) from None
+
+    @field_validator("columns")
+    @classmethod
+    def _unique_names(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        seen: set[str] = set()
+        for column in columns:
+            if column.name in seen:
+                raise ValueError(f"two columns are named {column.name!r}; rename one in the table and in the schema")
+            seen.add(column.name)
+        return columns
+
+    @model_validator(mode="after")
+    def _references(self) -> Schema:
+        by_name: dict[str, Any] = {c.name: c for c in self.columns}
+        for what, name in self._mentioned():
+            if name not in by_name:
+                raise ValueError(
+                    f"{what} names the column {name!r}, which the schema lacks; it has {_listing(by_name)}"
+                )
+        if self.target is not None and not by_name[self.target].modelled:
+            raise ValueError(
+                f"target {self.target!r} is {by_name[self.target].kind}, which is not learnt; name another"
+            )
+        grouped: set[str] = set()
+        for constraint in self.constraints:
+            _check(constraint, by_name, grouped)
+        return self
+
+    def _mentioned(self) -> Iterator[tuple[str, str]]:
+        if self.target is not None:
+            yield "target", self.target
+        if isinstance(self.unit, IdUnit):
+            yield "unit", self.unit.column
+        for constraint in self.constraints:
+            for name in constraint.columns:
+                yield f"the constraint {constraint.kind}", name
+
+
+def _check(constraint: Constraint, columns: dict[str, Any], grouped: set[str]) -> None:
+    kinds = [columns[name].kind for name in constraint.columns]
+    if isinstance(constraint, NonNull):
+        for name in constraint.columns:
+            if columns[name].may_be_missing:
+                raise ValueError(f"{name!r} is nullable, but a constraint says non_null; keep one of the two")
+    elif isinstance(constraint, Unique):
+        if "identifier" not in kinds:
+            raise ValueError(f"a unique key needs a column of kind identifier; {constraint.columns[0]!r} is {kinds[0]}")
+    elif isinstance(constraint, Inequality):
+        if constraint.low == constraint.high or not _COMPARABLE.issuperset(kinds):
+            raise ValueError("an inequality needs two different columns that are numbers, dates or times")
+        if kinds[0] != kinds[1] and not {"integer", "real"}.issuperset(kinds):
+            raise ValueError(f"an inequality cannot compare {kinds[0]} with {kinds[1]}")
+    elif isinstance(constraint, FixedCombinations):
+        for name in constraint.columns:
+            if name in grouped or constraint.columns.count(name) > 1:
+                raise ValueError(f"{name!r} stands twice in fixed combinations; list its combinations once")
+            if not columns[name].modelled or columns[name].measured:
+                raise ValueError(f"{name!r} cannot be in fixed combinations: declare its values")
+            grouped.add(name)
+
+
+def _unfold(marked: Marked, name: str) -> dict[str, Any]:
+    """From the form people write (columns and unit as mappings) to the fields of `Schema`."""
+    value = marked.value
+    if not isinstance(value, dict) or not isinstance(value.get("columns"), dict):
+        raise SchemaError(f"{name}:1:1: a schema is a mapping with 'sfumato: {FORMAT}' and 'columns:'")
+    if value.get("sfumato") != FORMAT:
+        line, column = marked.place(("sfumato",))
+        raise SchemaError(f"{name}:{line}:{column}: this version reads 'sfumato: {FORMAT}'; write that line first")
+    plain = {k: v for k, v in value.items() if v is not None}
+    if plain.get("unit") == "row":
+        plain["unit"] = {"kind": "row"}
+    elif isinstance(plain.get("unit"), dict):
+        plain["unit"] = {"kind": "id", **plain["unit"]}
+    if plain.get("rows") == "unknown":
+        del plain["rows"]
+    columns = []
+    for column, facts in plain["columns"].items():
+        if not isinstance(facts, dict) or "name" in facts:
+            line, place = marked.place(("columns", column))
+            raise SchemaError(
+                f"{name}:{line}:{place}: column {column!r}: write its facts like {{kind: integer, bounds: [0, 9]}}"
+            )
+        columns.append({"name": column, **facts})
+    return {**plain, "columns": columns}
+
+
+def _explain(error: ValidationError, marked: Marked, name: str) -> str:
+    first = error.errors()[0]
+    where = [p for p in first["loc"] if not (isinstance(p, str) and p in _TAGS)]
+    about = ""
+    if where[:1] == ["columns"] and len(where) > 1 and isinstance(where[1], int):
+        column = list(marked.value["columns"])[where[1]]
+        where[1] = column
+        about = f"column {column!r}: "
+    line, place = marked.place(where)
+    keys = [str(p) for p in where[2 if about else 0 :] if not isinstance(p, int)]
+    return f"{name}:{line}:{place}: {about}{'.'.join(keys)}{': ' if keys else ''}{_message(first)}"
+
+
+_KINDS = "'kind: category' (or integer, real, boolean, date, datetime, time, identifier, text)"
+_TAGS = frozenset(
+    {"category", "integer", "real", "boolean", "date", "datetime", "time", "identifier", "text", "row", "id"}
+    | {"fixed_combinations", "inequality", "unique", "non_null"}
+)
+
+
+def _message(error: Any) -> str:
+    kind, text = error["type"], error["msg"]
+    if kind == "extra_forbidden":
+        return "no such key; the reference of schema.yaml lists them"
+    if kind == "union_tag_not_found":
+        return f"kind is missing; write {_KINDS}"
+    if kind == "union_tag_invalid":
+        return f"no such kind; write {_KINDS}"
+    return text.removeprefix("Value error, ")
+
+
+def _listing(names: Any) -> str:
+    shown = list(names)[:8]
+    return ", ".join(map(repr, shown)) + (", ..." if len(names) > len(shown) else "")

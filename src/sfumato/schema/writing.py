@@ -1,0 +1,136 @@
+"""A schema as YAML for people: short columns on one line, long lists folded, and a comment where something is to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sfumato.schema.schema import Schema
+
+_WIDTH = 110
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+<>=()$&;@^%-]*(?: [A-Za-z0-9_./+<>=()$&;@^%-]+)*")
+_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+_RESOLVED = re.compile(r"~|null|true|false|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_HEAD = """\
+# What may be said in public about the table. Every fact is one of
+#   public      known without looking at the rows: a code book, a law, common knowledge
+#   measured    left open here; paid for from epsilon when a model is fitted
+#   unreviewed  taken from the rows by `sfumato sketch`: nobody has said yet that it may be known
+"""
+_REVIEW = """\
+# TO REVIEW: {count} facts below are marked `source: unreviewed`. A model fitted with them gets no certificate.
+# For each, replace the fact by one that you know without the rows and write `source: public`,
+# or delete `bounds`/`categories` and write `source: measured`.
+"""
+
+
+def write_yaml(schema: Schema) -> str:
+    """The schema as commented YAML text."""
+    fields = schema.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    lines = [_HEAD.rstrip("\n")]
+    count = len(schema.unreviewed())
+    if count:
+        lines.append(_REVIEW.format(count=count).rstrip("\n"))
+    lines += [f"sfumato: {schema.format}", *_top(schema), "", "columns:"]
+    for column, facts in zip(schema.columns, fields["columns"], strict=True):
+        lines += _column(column, facts)
+    if schema.constraints:
+        lines += ["", "constraints:"]
+        for constraint in schema.constraints:
+            lines += _item(constraint.model_dump(mode="json", exclude_defaults=True) | {"kind": constraint.kind})
+    return "\n".join(lines) + "\n"
+
+
+def _top(schema: Schema) -> list[str]:
+    unit = schema.unit
+    if unit.kind == "row":
+        lines = ["unit: row  # whose presence is protected; for several rows per person: {column: ID, max_rows: 10}"]
+    else:
+        lines = [
+            f"unit: {{column: {scalar(unit.column)}, max_rows: {unit.max_rows}}}  # all rows of one id are protected"
+        ]
+    lines.append(f"rows: {'unknown' if schema.rows is None else schema.rows}")
+    if schema.target is not None:
+        lines.append(f"target: {scalar(schema.target)}")
+    lines.append(f"nulls: [{', '.join(map(label, schema.nulls))}]  # texts that stand for a missing value")
+    return lines
+
+
+def _column(column: Any, facts: dict[str, Any]) -> list[str]:
+    facts = dict(facts)
+    facts.pop("name")
+    ordered = {"kind": column.kind, **facts, "source": column.source}
+    line = f"  {scalar(column.name)}: {_flow(ordered)}"
+    if len(line) <= _WIDTH:
+        return [line]
+    return [f"  {scalar(column.name)}:", *_block(ordered, "    ")]
+
+
+def _item(fields: dict[str, Any]) -> list[str]:
+    ordered = {"kind": fields.pop("kind"), **fields}
+    line = f"  - {_flow(ordered)}"
+    if len(line) <= _WIDTH:
+        return [line]
+    first, *rest = _block(ordered, "    ")
+    return [f"  - {first.lstrip()}", *rest]
+
+
+def _block(fields: dict[str, Any], indent: str) -> list[str]:
+    lines: list[str] = []
+    for key, value in fields.items():
+        line = f"{indent}{key}: {_value(key, value)}"
+        if len(line) <= _WIDTH or not isinstance(value, list):
+            lines.append(line)
+        elif value and isinstance(value[0], list):
+            lines += [f"{indent}{key}:", *(f"{indent}  - {_value(key, row)}" for row in value)]
+        else:
+            lines += [f"{indent}{key}: [", *_folded([label(x) for x in value], indent + "  "), f"{indent}]"]
+    return lines
+
+
+def _folded(texts: Iterable[str], indent: str) -> list[str]:
+    lines, line = [], indent
+    for text in texts:
+        if len(line) + len(text) + 2 > _WIDTH and line.strip():
+            lines.append(line.rstrip())
+            line = indent
+        line += f"{text}, "
+    return [*lines, line.rstrip()]
+
+
+def _flow(fields: dict[str, Any]) -> str:
+    return "{" + ", ".join(f"{k}: {_value(k, v)}" for k, v in fields.items()) + "}"
+
+
+def _value(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return _flow(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(key, x) for x in value) + "]"
+    if isinstance(value, str):
+        return label(value) if key in ("categories", "nulls", "labels", "combinations", "other") else scalar(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else repr(value)
+
+
+def label(text: str) -> str:
+    """A label as YAML: numbers stand bare, for labels are read exactly as written."""
+    return text if _PLAIN.fullmatch(text) and text.lower() not in _WORDS else _quoted(text)
+
+
+def scalar(text: str) -> str:
+    """Any other text as YAML, in quotation marks where it might be read as something else."""
+    return text if _PLAIN.fullmatch(text) and not _RESOLVED.fullmatch(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else _escape(c) for c in escaped) + '"'
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
