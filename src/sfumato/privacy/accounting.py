@@ -18,9 +18,11 @@ from sfumato.privacy.gdp import (
 )
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.spending import Spending, mu_squared
+from sfumato.privacy.wording import describe
 
 __all__ = [
     "delta_for",
+    "describe",
     "discrete_gaussian_mu",
     "discrete_gaussian_sigma",
     "epsilon",

@@ -131,6 +131,26 @@ class Ledger:
             )
             return Run(self, int(row.lastrowid or 0), guarantee)
 
+    def resume(self, run: int) -> Run:
+        """Take over the interrupted run of that number, with all it has charged; its reservation stands again.
+
+        Raises ``LedgerError`` when there is no such run, when it was closed, or when its process still lives.
+        """
+        with self._transaction() as db:
+            row = db.execute(
+                "SELECT closed, process, epsilon, delta, unit, neighbours FROM run WHERE id = ?", (run,)
+            ).fetchone()
+            if row is None:
+                raise LedgerError(f"the ledger holds no run {run}")
+            closed, where, *guarantee = row
+            facts = json.loads(where)
+            if closed is not None:
+                raise LedgerError(f"run {run} was closed; begin a new one")
+            if facts != process.here() and process.alive(facts):
+                raise LedgerError(f"run {run} still goes on in process {facts['pid']}; end that first")
+            db.execute("UPDATE run SET process = ? WHERE id = ?", (json.dumps(process.here()), run))
+            return Run(self, run, Guarantee(*guarantee))
+
     def _spent(self, db: sqlite3.Connection, without: int = -1) -> Spending:
         """All runs but one together: a live run at what it reserved or charged, whichever is more."""
         total = Spending()
@@ -195,6 +215,7 @@ class Ledger:
                     "closed": closed,
                     "guarantee": asdict(Guarantee(epsilon, delta, unit, neighbours)),
                     "epsilon_spent": accounting.epsilon(events, delta),
+                    "in_words": accounting.describe(events),
                     "events": [to_json(event) for event in events],
                 }
             )

@@ -20,7 +20,7 @@ from sfumato.privacy.spending import Spending
 Distribution = dp_pld.PrivacyLossDistribution
 
 EXACT_BELOW = 3.0
-"""Integer noise narrower than this is composed by its own loss distribution; as Gaussian it would cost over 0.5 % more."""
+"""Integer noise narrower than this is composed by its own loss distribution; as Gaussian it costs 0.5 % more."""
 
 
 def epsilon(events: Sequence[Event], delta_: float) -> float:

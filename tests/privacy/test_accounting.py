@@ -1,0 +1,164 @@
+"""Two accountants, closed forms and dp-accounting's own accountant tell one story."""
+
+from __future__ import annotations
+
+import math
+import random
+import subprocess
+import sys
+import time
+
+import dp_accounting
+import pytest
+from dp_accounting.pld import PLDAccountant
+
+from sfumato.privacy import accounting, gdp
+from sfumato.privacy.events import (
+    DiscreteGaussian,
+    DiscreteLaplace,
+    Event,
+    Exponential,
+    Gaussian,
+    PoissonSampledGaussian,
+    Threshold,
+    from_json,
+    to_json,
+)
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.spending import Spending
+
+LISTS: dict[str, list[Event]] = {
+    "narrow integers": [DiscreteGaussian(0.8), DiscreteGaussian(2.0, count=30), DiscreteGaussian(4.0, 3)],
+    "wide integers": [DiscreteGaussian(40.0, count=50), DiscreteGaussian(90.0, 2, 7)],
+    "selections": [Exponential(0.05, 40), Exponential(1.0)],
+    "DP-SGD": [PoissonSampledGaussian(0.01, 1.0, 1000), DiscreteGaussian(20.0, count=3)],
+    "small steps": [PoissonSampledGaussian(0.001, 0.7, 10000)],
+    "full batches": [PoissonSampledGaussian(1.0, 5.0, 10), Gaussian(9.0)],
+    "Laplace": [DiscreteLaplace(10.0), DiscreteLaplace(5.0, 2, 20)],
+    "thresholds": [Threshold(10.0, 90, 1e-10), Gaussian(50.0, 4)],
+}
+
+
+def budget_list(epsilon: float, delta: float, n: int = 300) -> list[Event]:
+    """Uneven tables and selections that use up a guarantee."""
+    mu = accounting.mu_for(Guarantee(epsilon, delta))
+    shares = [random.Random(1).random() for _ in range(n)]
+    tables = [accounting.discrete_gaussian_sigma(mu * math.sqrt(0.9 * s / sum(shares))) for s in shares]
+    select = accounting.exponential_epsilon(mu * math.sqrt(0.1 / 50))
+    return [*map(DiscreteGaussian, tables), *[Exponential(select)] * 50]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("delta", [1e-5, 1e-9])
+def test_renyi_never_claims_less(name: str, delta: float) -> None:
+    assert accounting.epsilon_rdp(LISTS[name], delta) >= accounting.epsilon(LISTS[name], delta) * (1 - 1e-3)
+
+
+@pytest.mark.parametrize("delta", [1e-5, 1e-9, 1e-12])
+@pytest.mark.parametrize("epsilon", [0.05, 1.0, 20.0])
+def test_a_budget_of_300_events_sums_to_the_claim(epsilon: float, delta: float) -> None:
+    events = budget_list(epsilon, delta)
+    spent = accounting.epsilon(events, delta)
+    assert 0.995 * epsilon < spent <= epsilon
+    assert spent <= accounting.epsilon_rdp(events, delta) < 1.2 * epsilon
+    assert Spending.of(events).within(Guarantee(epsilon, delta))
+
+
+def test_300_events_take_less_than_a_second() -> None:
+    accounting.epsilon([Gaussian(50.0)], 1e-9)  # the import
+    began = time.process_time()
+    accounting.epsilon(budget_list(10.0, 1e-9), 1e-9)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "event", [PoissonSampledGaussian(0.01, 2.0, 300), PoissonSampledGaussian(0.05, 20.0, 100), Gaussian(60.0, 20)]
+)
+def test_rounding_costs_less_than_half_a_percent(event: Event) -> None:
+    """Against dp-accounting's accountant on a grid ten times finer."""
+    theirs = PLDAccountant(value_discretization_interval=1e-5)
+    gaussian = dp_accounting.GaussianDpEvent(event.noise_multiplier)
+    if isinstance(event, PoissonSampledGaussian):
+        gaussian = dp_accounting.PoissonSampledDpEvent(event.sampling_probability, gaussian)
+    theirs.compose(gaussian, event.count)
+    fine = theirs.get_epsilon(1e-6)
+    assert fine * (1 - 1e-6) <= accounting.epsilon([event], 1e-6) <= fine * 1.005
+
+
+def test_gaussians_cost_their_closed_form() -> None:
+    events = [Gaussian(30.0), Gaussian(20.0, 5), DiscreteGaussian(500.0)]
+    closed = gdp.epsilon(Spending.of(events).mu, 1e-7)
+    assert closed <= accounting.epsilon(events, 1e-7) <= closed * 1.0001
+    assert accounting.delta_for(events, closed) == pytest.approx(1e-7, rel=1e-2)
+
+
+def test_narrow_integer_noise_is_charged_by_its_own_distribution() -> None:
+    events = [DiscreteGaussian(1.0, count=3)]
+    assert accounting.epsilon(events, 1e-9) < 0.96 * gdp.epsilon(Spending.of(events).mu, 1e-9)
+
+
+def test_threshold_deltas_add() -> None:
+    counts = [Gaussian(1 / gdp.discrete_gaussian_mu(50.0))]
+    shown = [Threshold(50.0, 400, 4e-10)]
+    assert accounting.epsilon(shown, 1e-9) == pytest.approx(accounting.epsilon(counts, 6e-10), rel=1e-6)
+    assert accounting.epsilon(shown, 3e-10) == math.inf
+    assert accounting.epsilon_rdp(shown, 3e-10) == math.inf
+    assert not Spending.of(shown).within(Guarantee(100, 3e-10))
+
+
+def test_nothing_costs_nothing() -> None:
+    assert accounting.epsilon([], 1e-9) == accounting.epsilon_rdp([], 1e-9) == 0.0
+    assert accounting.delta_for([], 1.0) == 0.0
+    assert accounting.describe([]) == []
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 1.0, 10.0])
+def test_dp_sgd_is_calibrated_next_to_other_events(epsilon: float) -> None:
+    guarantee, other = Guarantee(epsilon, 1e-6), [DiscreteGaussian(200 / epsilon)]
+    z = accounting.poisson_noise_multiplier(guarantee, 0.01, 200, other)
+    assert 0.99 * epsilon < accounting.epsilon([PoissonSampledGaussian(0.01, z, 200), *other], 1e-6) <= epsilon
+
+
+def test_dp_sgd_without_room_or_without_guarantee() -> None:
+    with pytest.raises(ValueError, match="use up the guarantee"):
+        accounting.poisson_noise_multiplier(Guarantee(1, 1e-9), 0.01, 10, [DiscreteGaussian(2.0)])
+    assert accounting.poisson_noise_multiplier(Guarantee(math.inf), 0.01, 10) == 0.0
+
+
+def test_a_share_of_delta_is_kept_for_thresholds() -> None:
+    guarantee = Guarantee(1, 1e-9)
+    kept = Spending(accounting.mu_for(guarantee, threshold_delta=5e-10) ** 2, 5e-10)
+    assert kept.within(guarantee)
+    assert not (kept + Spending(delta=1e-10)).within(guarantee)
+    with pytest.raises(ValueError, match="leave some"):
+        accounting.mu_for(guarantee, threshold_delta=1e-9)
+
+
+def test_totals_do_not_depend_on_order_or_grouping() -> None:
+    events = [e for some in LISTS.values() for e in some]
+    one, halves = Spending.of(events), Spending.of(events[::2]) + Spending.of(events[1::2])
+    assert one.others == halves.others
+    assert one.mu == pytest.approx(halves.mu)
+    assert Spending.of(reversed(events)).others == one.others
+    assert Spending.of(LISTS["DP-SGD"] * 2) == Spending.of(LISTS["DP-SGD"]) + Spending.of(LISTS["DP-SGD"])
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_events_survive_json_and_are_put_in_words(name: str) -> None:
+    assert [from_json(to_json(e)) for e in LISTS[name]] == LISTS[name]
+    assert len(accounting.describe(LISTS[name])) == len({type(e) for e in LISTS[name]})
+
+
+def test_a_check_in_closed_form_is_cheap_and_needs_no_accountant() -> None:
+    code = (
+        "import sys, time\n"
+        "from sfumato.privacy.accounting import mu_for\n"
+        "from sfumato.privacy.spending import Spending\n"
+        "from sfumato.privacy.guarantee import Guarantee\n"
+        "g = Guarantee(1, 1e-9); s = Spending(mu_for(g) ** 2)\n"
+        "t = time.perf_counter()\n"
+        "assert all(s.within(g) for _ in range(1000))\n"
+        "assert time.perf_counter() - t < 0.1\n"
+        "assert not {'numpy', 'scipy', 'dp_accounting'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

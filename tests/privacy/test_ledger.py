@@ -1,0 +1,261 @@
+"""The ledger: charged before released, never overdrawn, never lost."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sqlite3
+import stat
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from sfumato.errors import LedgerError, Overdraft
+from sfumato.privacy import accounting
+from sfumato.privacy.events import (
+    DiscreteGaussian,
+    DiscreteLaplace,
+    Gaussian,
+    PoissonSampledGaussian,
+    Threshold,
+    from_json,
+)
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import DEFAULT_CAP, Ledger
+
+ONE = Guarantee(1.0, 1e-9)
+
+
+def nth_part(guarantee: Guarantee, n: int) -> Gaussian:
+    """An event of which a guarantee affords exactly ``n``."""
+    return Gaussian(math.sqrt(n) / accounting.mu_for(guarantee) * (1 + 1e-9))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "people.ledger"
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_run_spends_exactly_its_guarantee(path: Path, in_memory: bool) -> None:
+    with Ledger.open(None if in_memory else path) as ledger:
+        run = ledger.begin(ONE, "fit")
+        for _ in range(20):
+            run.charge(nth_part(ONE, 20))
+        with pytest.raises(Overdraft, match=r"nothing was released: the run's epsilon 1 at delta 1e-09 per row"):
+            run.charge(Gaussian(100.0))
+        assert run.events == (nth_part(ONE, 20),) * 20
+        assert run.mu_total == pytest.approx(accounting.mu_for(ONE))
+        assert 0.99 < accounting.epsilon(run.events, ONE.delta) <= 1
+
+
+def test_several_events_are_charged_together_or_not_at_all() -> None:
+    run = Ledger.open().begin(ONE, "fit")
+    with pytest.raises(Overdraft):
+        run.charge(Gaussian(100.0), Gaussian(1.0))
+    assert run.events == ()
+    run.charge(Gaussian(100.0), DiscreteGaussian(100.0))
+    assert len(run.events) == 2
+
+
+def test_the_cap_holds_over_runs_and_processes(path: Path) -> None:
+    cap = Guarantee(2.0, 1e-9)
+    for _ in range(3):  # three times (1, 1e-9) compose to (1.77, 1e-9)
+        with Ledger.open(path, cap) as ledger, ledger.begin(ONE, "fit") as run:
+            run.charge(nth_part(ONE, 1))
+    with Ledger.open(path) as ledger:
+        assert ledger.cap == cap
+        with pytest.raises(Overdraft, match=r"does not fit: other runs leave too little of the data set's cap"):
+            ledger.begin(ONE, "fit")
+        ledger.begin(Guarantee(0.1, 1e-9), "a small one")
+
+
+def test_a_live_run_reserves_and_a_closed_one_gives_back(path: Path) -> None:
+    ledger = Ledger.open(path, ONE)
+    first = ledger.begin(ONE, "fit")
+    first.charge(nth_part(ONE, 4))
+    with pytest.raises(Overdraft):
+        ledger.begin(Guarantee(0.5, 1e-9), "fit")
+    first.close()
+    first.close()
+    second = ledger.begin(Guarantee(0.5, 1e-9), "fit")
+    second.charge(nth_part(Guarantee(0.5, 1e-9), 1))
+    with pytest.raises(LedgerError, match="this run is closed"):
+        first.charge(Gaussian(1000.0))
+
+
+def test_sampled_steps_and_thresholds_count_towards_run_and_cap(path: Path) -> None:
+    ledger = Ledger.open(path, Guarantee(1.2, 1e-6))
+    promise = Guarantee(1.0, 1e-6)
+    z = accounting.poisson_noise_multiplier(promise, 0.02, 100)
+    run = ledger.begin(promise, "fit --model vae")
+    run.charge(PoissonSampledGaussian(0.02, z, 60))
+    run.charge(PoissonSampledGaussian(0.02, z, 40))
+    for much in (PoissonSampledGaussian(0.02, z, 5), DiscreteLaplace(20.0), Threshold(900.0, 9000, 2e-6)):
+        with pytest.raises(Overdraft):
+            run.charge(much)
+    run.close()
+    with pytest.raises(Overdraft):
+        ledger.begin(promise, "again")
+    rest = ledger.begin(Guarantee(0.3, 1e-6), "little")
+    rest.charge(Gaussian(20.0))
+    spent = ledger.summary()["epsilon_spent"]
+    assert 1.0 < spent <= 1.2
+
+
+def test_defaults_and_the_statement_of_account(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        assert ledger.cap == DEFAULT_CAP == Guarantee(10, 1e-5)
+        run = ledger.begin(ONE, "fit adult.csv")
+        run.charge(DiscreteGaussian(40.0, count=2))
+        said = json.loads(json.dumps(ledger.summary()))
+    assert said["cap"] == {"epsilon": 10, "delta": 1e-5, "unit": "row", "neighbours": "add/remove"}
+    (entry,) = said["runs"]
+    assert entry["label"] == "fit adult.csv"
+    assert entry["state"] == "live"
+    assert entry["events"] == [{"mechanism": "DiscreteGaussian", "sigma": 40.0, "sensitivity": 1, "count": 2}]
+    assert entry["in_words"] == ["2 tables of counts with integer Gaussian noise, sigma 40"]
+    assert entry["epsilon_spent"] == pytest.approx(accounting.epsilon(run_events(path), 1e-9))
+
+
+def run_events(path: Path) -> tuple:
+    with sqlite3.connect(path) as db:
+        texts = [json.loads(text) for (text,) in db.execute("SELECT event FROM charge")]
+    db.close()
+    return tuple(from_json(t) for t in texts)
+
+
+def test_a_run_without_guarantee_needs_a_ledger_without_cap(path: Path) -> None:
+    with pytest.raises(Overdraft, match="a run without guarantee does not fit"):
+        Ledger.open(path).begin(Guarantee(math.inf), "baseline")
+    Ledger.open().begin(Guarantee(math.inf), "baseline").charge(Gaussian(1e-3))
+
+
+def test_units_must_fit_the_cap(path: Path) -> None:
+    ledger = Ledger.open(path, Guarantee(1, 1e-9, unit="patient"))
+    with pytest.raises(LedgerError, match="protects each patient; a guarantee per row cannot count"):
+        ledger.begin(ONE, "fit")
+    ledger.begin(Guarantee(0.5, 1e-9, unit="patient"), "fit")
+
+
+def test_another_cap_is_refused(path: Path) -> None:
+    Ledger.open(path, ONE).close()
+    with pytest.raises(LedgerError, match="was made with a cap of epsilon 1, delta 1e-09 per row"):
+        Ledger.open(path, Guarantee(5, 1e-9))
+
+
+def test_a_missing_ledger_is_not_made_when_asked_to_read(path: Path) -> None:
+    with pytest.raises(LedgerError, match="no ledger at"):
+        Ledger.open(path, create=False)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("content", [b"id,age\n1,40\n" * 400, os.urandom(5000)])
+def test_not_a_database(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(LedgerError, match="is no ledger, or it is damaged"):
+        Ledger.open(path)
+    assert path.read_bytes() == content
+
+
+def test_another_database(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE t (a)")
+    db.commit()
+    db.close()
+    with pytest.raises(LedgerError, match="is a database, but no sfumato ledger"):
+        Ledger.open(path)
+
+
+def test_a_newer_format(path: Path) -> None:
+    Ledger.open(path).close()
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(LedgerError, match="has ledger format 99; this version reads up to 1: upgrade sfumato"):
+        Ledger.open(path)
+
+
+def test_a_damaged_ledger(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        run = ledger.begin(ONE, "fit")
+        for _ in range(200):
+            run.charge(Gaussian(1e4))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * 4096 + whole[8192:])
+    with pytest.raises(LedgerError, match="is no ledger, or it is damaged"), Ledger.open(path) as ledger:
+        ledger.begin(ONE, "fit")
+
+
+def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="cannot be written; check the folder"):
+        Ledger.open(tmp_path / "nowhere" / "people.ledger")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+def test_an_unwritable_file(path: Path) -> None:
+    Ledger.open(path).close()
+    path.chmod(stat.S_IRUSR)
+    with pytest.raises(LedgerError, match="cannot be written"):
+        Ledger.open(path)
+
+
+def test_a_ledger_locked_by_somebody_else(path: Path) -> None:
+    Ledger.open(path).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(LedgerError, match="is locked by another process; try again"):
+            Ledger.open(path, timeout=0.1)
+    finally:
+        other.close()
+
+
+def test_threads_share_one_run(path: Path) -> None:
+    ledger = Ledger.open(path)
+    run, won = ledger.begin(ONE, "fit"), []
+
+    def spend() -> None:
+        for _ in range(10):
+            try:
+                run.charge(nth_part(ONE, 25))
+            except Overdraft:
+                return
+            won.append(1)
+
+    threads = [threading.Thread(target=spend) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == len(run.events) == 25
+
+
+def test_a_charge_on_disk_is_quick(path: Path) -> None:
+    run = Ledger.open(path).begin(ONE, "fit")
+    began = time.process_time()
+    for _ in range(300):
+        run.charge(Gaussian(1e4))
+    assert (time.process_time() - began) / 300 < 0.005
+
+
+def test_the_file_holds_nothing_but_promises_and_charges(path: Path) -> None:
+    """Every column of every table is one of these, and none of them is a statistic of the rows."""
+    with Ledger.open(path) as ledger:
+        ledger.begin(ONE, "fit").charge(Gaussian(100.0))
+    db = sqlite3.connect(path)
+    found = {
+        (table, column)
+        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        for _, column, *_ in db.execute(f"PRAGMA table_info({table})").fetchall()
+    }
+    db.close()
+    promise = {"epsilon", "delta", "unit", "neighbours"}
+    assert found == (
+        {("cap", c) for c in promise}
+        | {("run", c) for c in promise | {"id", "label", "reserved", "process", "began", "closed"}}
+        | {("charge", c) for c in ("id", "run", "event", "mu_squared", "delta", "at")}
+    )
