@@ -195,16 +195,19 @@ class Codec:
         extra = [n for n in names if n not in set(self.schema.names)]
         if extra:
             raise SchemaError(
-                f"the table has a column {extra[0]!r} that the schema lacks; describe it, or leave it out with 'kind: text'"
+                f"the table has a column {extra[0]!r} that the schema lacks; describe it, or drop it: 'kind: text'"
             )
 
-    def decode(self, codes: np.ndarray, rng: np.random.Generator, given: Mapping[str, str] | None = None) -> pa.Table:
+    def decode(
+        self, codes: np.ndarray, rng: np.random.Generator, given: Mapping[str, Any] | None = None, start: int = 0
+    ) -> pa.Table:
         """Codes (n, d) to rows in the types that went in; identifiers are made anew.
 
         Args:
             codes: as `encode` gives, or a model samples.
             rng: draws values within wide intervals.
             given: the conditions that the codes were sampled under, so that wide intervals obey them too.
+            start: how many rows of the same table came before, so that identifiers go on from there.
         """
         ranges = {name: self._condition(name, text)[1] for name, text in (given or {}).items()}
         natural: dict[str, pa.Array] = {}
@@ -218,7 +221,7 @@ class Codec:
         arrays = [
             self.columns[c.name].render(natural.pop(c.name))
             if c.modelled
-            else IdentifierMaker(c, self._type(c)).make(len(codes))
+            else IdentifierMaker(c, self._type(c)).make(len(codes), start)
             for c in self.output
         ]
         return pa.Table.from_arrays(arrays, schema=pa.schema([self.field(c.name) for c in self.output]))
@@ -235,10 +238,11 @@ class Codec:
         ends = codec.values(np.array([codec.grid.first, codec.grid.last]), None)
         return ends[0], ends[1]
 
-    def given(self, conditions: Mapping[str, str]) -> dict[int, np.ndarray]:
-        """Conditions ``{column: text}`` as masks over the codes of each position concerned.
+    def given(self, conditions: Mapping[str, Any]) -> dict[int, np.ndarray]:
+        """Conditions ``{column: value}`` as masks over the codes of each position concerned.
 
-        A text is a label (or several, ``A|B``), a number, a range ``30..40``, ``30..``, ``..40``, or a null marker.
+        A value is a label (or several, ``A|B``), a number, a range ``30..40``, ``30..``, ``..40``; None or a null
+        marker for missing.
 
         Raises:
             ConditionError: an unknown column, value or range, or conditions that no combination satisfies.
@@ -260,11 +264,16 @@ class Codec:
                 raise ConditionError(f"no declared combination of {', '.join(part.rule.columns)} meets the conditions")
         return masks
 
-    def _condition(self, name: str, text: str) -> tuple[np.ndarray, tuple[int, int] | None]:
+    def _condition(self, name: str, value: Any) -> tuple[np.ndarray, tuple[int, int] | None]:
         if name not in self._places:
             known = _listing(list(self._places))
             raise ConditionError(f"a condition names {name!r}, which is no learnt column; there are {known}")
-        return self.columns[name].condition(text)
+        axis = self.columns[name].axis
+        if value is not None:
+            return self.columns[name].condition(str(value))
+        if axis.missing is None:
+            raise ConditionError(f"column {name!r} has no missing values")
+        return np.arange(axis.size) == axis.missing, None
 
     def field(self, name: str) -> pa.Field:
         """Name and type of a column that comes out; ``null`` in its metadata is how delimited text writes a gap."""

@@ -60,8 +60,8 @@ class Marked:
 def read_yaml(text: str, name: str) -> Marked:
     """Parse one YAML document; ``name`` is used in messages.
 
-    Labels (``categories``, ``nulls``, ``combinations`` and the like) stay exactly as written, so that ``007`` and ``1.0``
-    need no quotation marks.
+    Labels (``categories``, ``nulls``, ``combinations`` and the like) stay exactly as written, so that
+    ``007`` and ``1.0`` need no quotation marks.
 
     Raises:
         SchemaError: not YAML, more than one document, an anchor, a tag, a key given twice, or too large.
