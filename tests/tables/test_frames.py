@@ -117,10 +117,10 @@ def test_a_table_is_an_arrow_stream_for_others() -> None:
         (pd.Series([1]), "cannot read rows from the Series"),
         (pa.chunked_array([[1]]), "cannot read rows from the ChunkedArray"),
         (pd.DataFrame({1: [2]}), "the name of column 1 is of type int"),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "columns 1 and 2 are both named 'a'"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "columns 1 and 2 have the same name"),
         (pd.DataFrame({"a": [99, "secret"]}), "column 'a' mixes values of several types"),
         (pa.table({"a": [[1]]}), "column 'a' holds list"),
-        (pa.table([[1], [2]], names=["a", "a"]), "columns 1 and 2 are both named 'a'"),
+        (pa.table([[1], [2]], names=["a", "a"]), "columns 1 and 2 have the same name"),
     ],
 )
 def test_what_is_no_flat_table_is_refused(source: Any, finding: str) -> None:

@@ -205,7 +205,7 @@ def checked_names(source: str, names: list[str]) -> tuple[str, ...]:
     """Column names as a tuple; refuses a name that is empty or stands twice.
 
     Raises:
-        TableError: naming the column.
+        TableError: naming the columns by position, for without a header line the names would be values.
     """
     seen: dict[str, int] = {}
     for position, name in enumerate(names, start=1):
@@ -215,7 +215,10 @@ def checked_names(source: str, names: list[str]) -> tuple[str, ...]:
                 "if it is a row index that was written along"
             )
         if name in seen:
-            raise TableError(f"{source}: columns {seen[name]} and {position} are both named {name!r}; rename one")
+            raise TableError(
+                f"{source}: columns {seen[name]} and {position} have the same name; rename one, "
+                "or add a header line if the first line is a row"
+            )
         seen[name] = position
     return tuple(names)
 
