@@ -188,7 +188,7 @@ def _delimiter(path: str, sample: str) -> str:
     for other in _OTHER_DELIMITERS:
         if lines[0].count(other) and all(line.count(other) == lines[0].count(other) for line in lines):
             raise TableError(
-                f"{path}: the header is one column, and every line holds {other!r}; "
+                f"{path}: no delimiter is found in the header, but every line holds {other!r}; "
                 "separate the columns by comma, semicolon, tab or |"
             )
     return ","
