@@ -45,8 +45,7 @@ def test_round_trip(artifact, tmp_path):
         artifact.certificate,
     )
     assert all(
-        np.array_equal(back.arrays[k], v) and back.arrays[k].dtype == v.dtype
-        for k, v in artifact.arrays.items()
+        np.array_equal(back.arrays[k], v) and back.arrays[k].dtype == v.dtype for k, v in artifact.arrays.items()
     )
     assert back.to_bytes() == artifact.to_bytes()
     assert back.hashes == artifact.hashes
@@ -111,9 +110,7 @@ def test_hostile_members_are_refused_with_one_line(artifact, change, says):
 
 def test_huge_tensor_shape_is_refused_before_allocating(artifact):
     header = json.dumps({"w": {"dtype": "F64", "shape": [1 << 40], "data_offsets": [0, 1 << 43]}}).encode()
-    data = packed(
-        with_member("weights.safetensors", struct.pack("<Q", len(header)) + header)(members_of(artifact))
-    )
+    data = packed(with_member("weights.safetensors", struct.pack("<Q", len(header)) + header)(members_of(artifact)))
     with pytest.raises(ArtifactError, match="malformed"):
         Artifact.from_bytes(data)
 

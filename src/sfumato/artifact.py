@@ -164,9 +164,7 @@ def _unpack(data: bytes, name: str) -> dict[str, bytes]:
     _check_format(members["manifest.json"], name)
     learnt = {k: v for k, v in members.items() if k != "manifest.json"}
     if members["manifest.json"] != _manifest(learnt) or _pack(members) != data:
-        raise ArtifactError(
-            f"{name}: the file was changed after it was saved (its bytes do not match its manifest)"
-        )
+        raise ArtifactError(f"{name}: the file was changed after it was saved (its bytes do not match its manifest)")
     return members
 
 

@@ -39,9 +39,7 @@ def generate(private_path: str | os.PathLike[str], public_path: str | os.PathLik
         with open(private_path, "xb", opener=lambda p, flags: os.open(p, flags, 0o600)) as f:
             f.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     except FileExistsError:
-        raise KeyFileError(
-            f"{os.fspath(private_path)} exists already; a signing key is never overwritten"
-        ) from None
+        raise KeyFileError(f"{os.fspath(private_path)} exists already; a signing key is never overwritten") from None
     except OSError as e:
         raise KeyFileError(f"cannot write the key {os.fspath(private_path)}: {e.strerror or e}") from None
     with atomic_write(public_path) as f:
@@ -61,9 +59,7 @@ def load_signing_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyFileError(
-            f"{os.fspath(path)} is not an Ed25519 private key (unencrypted PEM, or 32 raw bytes)"
-        )
+        raise KeyFileError(f"{os.fspath(path)} is not an Ed25519 private key (unencrypted PEM, or 32 raw bytes)")
     return key
 
 
@@ -71,9 +67,7 @@ def load_public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
     """Read a public key; KeyFileError when the file is not one."""
     data = _read(path)
     try:
-        key = (
-            Ed25519PublicKey.from_public_bytes(data) if len(data) == _RAW_BYTES else load_pem_public_key(data)
-        )
+        key = Ed25519PublicKey.from_public_bytes(data) if len(data) == _RAW_BYTES else load_pem_public_key(data)
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey):
@@ -98,17 +92,13 @@ def check(certificate: Mapping[str, Any], trusted: Ed25519PublicKey | None = Non
     signature = certificate.get("signature")
     if signature is None:
         if trusted is not None:
-            raise CertificateError(
-                "the certificate is not signed, so it cannot be checked against a public key"
-            )
+            raise CertificateError("the certificate is not signed, so it cannot be checked against a public key")
         return None
     try:
         public = bytes.fromhex(signature["public_key"])
         if signature["algorithm"] != ALGORITHM:
             raise ValueError
-        Ed25519PublicKey.from_public_bytes(public).verify(
-            bytes.fromhex(signature["value"]), _payload(certificate)
-        )
+        Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(signature["value"]), _payload(certificate))
     except (KeyError, TypeError, ValueError, InvalidSignature):
         raise CertificateError("the signature does not fit the certificate") from None
     if trusted is not None and _raw(trusted) != public:

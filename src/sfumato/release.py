@@ -1,0 +1,101 @@
+"""What a fit leaves behind: codec, fitted model and certificate; sampled, saved and loaded without any private row."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sfumato.artifact import Artifact
+from sfumato.encoding.codec import Codec
+from sfumato.errors import ArtifactError, ConditionError, SfumatoError
+from sfumato.models import MODELS
+from sfumato.models.model import FittedModel, ImpossibleCondition
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.schema import Schema
+from sfumato.tables import Table
+
+
+@dataclass(frozen=True)
+class Release:
+    """A fitted model with all that is needed to use it; holds nothing of the rows but noised answers.
+
+    Attributes:
+        schema: the public facts.
+        codec: values to codes and back.
+        fitted: the model.
+        model: its name.
+        why: why this one.
+        guarantee: what was promised.
+        certificate: the certificate, or what stands in its place.
+    """
+
+    schema: Schema
+    codec: Codec
+    fitted: FittedModel
+    model: str
+    why: str
+    guarantee: Guarantee
+    certificate: Mapping[str, Any]
+
+    def sample(self, n: int | None, given: Mapping[str, Any] | None, seed: int | None) -> Table:
+        """Draw ``n`` rows (default: the model's noisy total) that obey the conditions and the constraints."""
+        if n is not None and n < 1:
+            raise SfumatoError(f"the number of rows must be at least 1, got {n}")
+        rng = np.random.default_rng(seed)
+        n = self.default_rows if n is None else n
+        conditions = {column: as_text(value) for column, value in (given or {}).items()}
+        masks = self.codec.given(conditions)
+        try:
+            codes = self.fitted.sample(n, rng, masks)
+        except ImpossibleCondition:
+            raise ConditionError(f"no row of the model meets the conditions on {', '.join(conditions)}") from None
+        return Table(self.codec.decode(codes, rng, conditions))
+
+    @property
+    def default_rows(self) -> int:
+        """The model's noisy total as a whole number of at least 1; never the number of private rows."""
+        return max(1, round(self.fitted.total))
+
+    def artifact(self) -> Artifact:
+        """The saved form."""
+        facts, arrays = self.fitted.state()
+        g = self.guarantee
+        promised = {"epsilon": g.epsilon if g.private else None, "delta": g.delta, "unit": g.unit}
+        model = {"name": self.model, "why": self.why, "promised": promised, "facts": facts}
+        codec = json.loads(self.codec.to_json())
+        return Artifact(self.schema.dump(), codec, model, arrays, self.certificate)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Release:
+        """Read a saved model; ArtifactError when it is damaged, edited, hostile or of another version."""
+        artifact = Artifact.load(path)
+        try:
+            promised = artifact.model["promised"]
+            epsilon = float("inf") if promised["epsilon"] is None else promised["epsilon"]
+            guarantee = Guarantee(epsilon, promised["delta"], promised["unit"])
+            codec = Codec.from_json(json.dumps(artifact.codec))
+            name = artifact.model["name"]
+            fitted = MODELS[name].restore(codec.domain, artifact.model["facts"], dict(artifact.arrays))
+            schema = Schema.parse(artifact.schema, f"{os.fspath(path)}:schema.yaml")
+            return cls(schema, codec, fitted, name, str(artifact.model["why"]), guarantee, artifact.certificate)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as e:
+            raise ArtifactError(
+                f"{os.fspath(path)}: holds no model this version can use ({type(e).__name__})"
+            ) from None
+
+
+def as_text(value: Any) -> str:
+    """A condition on a column as the text a codec reads: ``(30, 40)`` is a range, a list or set are alternatives."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple) and len(value) == 2:
+        low, high = ("" if end is None else str(end) for end in value)
+        return f"{low}..{high}"
+    if isinstance(value, list | set | frozenset):
+        return "|".join(str(v) for v in value)
+    return str(value)

@@ -1,0 +1,201 @@
+"""The synthesizer: rows and a schema in, a certified generative model out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sfumato.certificate import Process, absent, issue
+from sfumato.encoding.codec import Codec
+from sfumato.errors import SchemaError, SfumatoError
+from sfumato.models import MODELS
+from sfumato.models.choose import choose
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
+from sfumato.progress import Progress, Silent
+from sfumato.release import Release
+from sfumato.schema import Schema
+from sfumato.tables import Rows, Table
+from sfumato.trust.central import Central
+from sfumato.trust.gathering import gather
+from sfumato.trust.purse import Purse
+
+_UNREVIEWED = "the schema holds facts that were read off the rows and that nobody declared public"
+_INFINITE = "epsilon is infinite: the model was fitted without noise and promises nothing"
+_DECLINED = "it was declined when the model was fitted"
+
+
+class Synthesizer:
+    """Learns a table under a guarantee, and samples rows like it.
+
+    Args:
+        schema: the public facts, or the path of a ``schema.yaml``.
+        model: name of a model, or ``"auto"`` to have one chosen by public facts alone.
+        guarantee: what is promised; its unit is taken from the schema.
+        ledger: the data set's ledger, or its path; None keeps one in memory, for this object alone.
+        target: a column of interest; default: the schema's.
+        no_certificate: accept unreviewed facts; the model then gets no certificate.
+        key: path of an Ed25519 private key that signs the certificate.
+        about: what the curator states: ``curator``, ``purpose``.
+
+    >>> import sfumato as sf
+    >>> synthesizer = sf.Synthesizer(sf.examples.adult_schema(), guarantee=sf.Guarantee(epsilon=1, delta=1e-6))
+    >>> synthesizer.schema.names[:2]
+    ('age', 'workclass')
+    """
+
+    def __init__(
+        self,
+        schema: Schema | str | os.PathLike[str],
+        model: str = "auto",
+        guarantee: Guarantee | None = None,
+        ledger: Ledger | str | os.PathLike[str] | None = None,
+        target: str | None = None,
+        *,
+        no_certificate: bool = False,
+        key: str | os.PathLike[str] | None = None,
+        about: Mapping[str, str] | None = None,
+    ) -> None:
+        known = schema if isinstance(schema, Schema) else Schema.load(schema)
+        self.schema = known if target is None else known.with_target(target)
+        if model != "auto" and model not in MODELS:
+            raise SfumatoError(f"no model is called {model!r}; there are auto, {', '.join(sorted(MODELS))}")
+        unit = self.schema.unit
+        self.guarantee = replace(guarantee or Guarantee(epsilon=1.0), unit=unit.column if unit.kind == "id" else "row")
+        self._wanted, self._ledger = model, ledger
+        self._no_certificate, self._key, self._about = no_certificate, key, dict(about or {})
+        self._release: Release | None = None
+
+    def fit(self, source: Any, progress: Progress | None = None) -> Synthesizer:
+        """Learn ``source``: a path (CSV, Parquet, Arrow) or a frame (pandas, polars, pyarrow, DuckDB).
+
+        Raises:
+            SfumatoError: one line that says what does not fit (the table, the schema, the ledger) and the mend.
+
+        *Formal guarantee.* Every answer about the rows is noised and charged to the ledger before it is given, so that
+        all that is kept afterwards (model, samples, certificate) is (epsilon, delta)-differentially private for the
+        schema's unit under adding or removing it, given that facts declared public are. With unreviewed facts or
+        infinite epsilon there is no guarantee, and no certificate.
+        """
+        from sfumato.signature import load_signing_key, sign
+
+        unreviewed = self.schema.unreviewed()
+        if unreviewed and not self._no_certificate:
+            raise SchemaError(
+                f"{len(unreviewed)} facts of the schema are unreviewed (first: {unreviewed[0]}): {_UNREVIEWED}. "
+                "Declare each public or measured, or fit with --no-certificate"
+            )
+        key = None if self._key is None else load_signing_key(self._key)
+        rows = Rows.open(source)
+        ledger = self._open_ledger()
+        with ledger.begin(self.guarantee, f"fit {self._wanted}") as run:
+            release = self._learn(rows, run, progress or Silent())
+        reason = self._why_uncertified(bool(unreviewed))
+        if reason is not None:
+            self._release = replace(release, certificate=absent(reason))
+            return self
+        certificate = issue(self._process(release, run, ledger), release.artifact().hashes)
+        self._release = replace(release, certificate=certificate if key is None else sign(certificate, key))
+        return self
+
+    def sample(self, n: int | None = None, *, given: Mapping[str, Any] | None = None, seed: int | None = None) -> Table:
+        """Draw synthetic rows; costs no privacy.
+
+        Args:
+            n: how many; default: the model's noisy total (never the number of private rows).
+            given: column -> value that every row shall have.
+            seed: makes sampling repeatable; the noise in the model never is.
+
+        Raises:
+            ConditionError: a condition names no known column or value, or the model excludes it.
+        """
+        return self._fitted().sample(n, given, seed)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model with its certificate, whole or not at all; OutputError where that fails."""
+        self._fitted().artifact().save(path)
+
+    @property
+    def certificate(self) -> Mapping[str, Any]:
+        """The certificate, or what stands in its place."""
+        return self._fitted().certificate
+
+    @property
+    def model(self) -> str:
+        """Name of the fitted model."""
+        return self._fitted().model
+
+    @property
+    def why(self) -> str:
+        """Why this model, from public facts."""
+        return self._fitted().why
+
+    @property
+    def default_rows(self) -> int:
+        """How many rows ``sample()`` gives: the model's noisy total."""
+        return self._fitted().default_rows
+
+    def _fitted(self) -> Release:
+        if self._release is None:
+            raise SfumatoError("this synthesizer is not fitted; call fit first")
+        return self._release
+
+    def _open_ledger(self) -> Ledger:
+        if isinstance(self._ledger, Ledger):
+            return self._ledger
+        if self._ledger is None or Path(self._ledger).exists():
+            return Ledger.open(self._ledger)
+        return Ledger.open(self._ledger, replace(DEFAULT_CAP, unit=self.guarantee.unit))
+
+    def _learn(self, rows: Rows, run: Run, progress: Progress) -> Release:
+        typed = None if rows.kind == "csv" else {f.name: f.type for f in rows.schema}
+        codec = Codec.from_schema(self.schema, types=typed)
+        records = gather(rows, codec, progress)
+        target = None if self.schema.target is None else codec.position(self.schema.target)
+        name, why = (self._wanted, "asked for by name")
+        if name == "auto":
+            name, why = choose(codec.domain, target, self.guarantee)
+        setting = Central(records, Purse(run), self._max_rows)
+        fitted = MODELS[name].fit(setting, target=target, progress=progress)
+        return Release(codec.schema, codec, fitted, name, why, self.guarantee, absent("not finished"))
+
+    def _why_uncertified(self, unreviewed: bool) -> str | None:
+        if not self.guarantee.private:
+            return _INFINITE
+        if unreviewed:
+            return _UNREVIEWED
+        return _DECLINED if self._no_certificate else None
+
+    @property
+    def _max_rows(self) -> int:
+        unit = self.schema.unit
+        return unit.max_rows if unit.kind == "id" else 1
+
+    def _process(self, release: Release, run: Run, ledger: Ledger) -> Process:
+        columns = [
+            {"name": c.name, "kind": c.kind, "sources": {fact: c.source_of(fact) for fact in c.facts()}}
+            for c in self.schema.columns
+        ]
+        cap = {"epsilon": ledger.cap.epsilon, "delta": ledger.cap.delta} if ledger.cap.private else None
+        kept = "in a file shared by all runs" if ledger.path else "in memory: other runs over the data are not counted"
+        return Process(
+            guarantee=self.guarantee,
+            events=run.events,
+            columns=columns,
+            model=release.model,
+            why=release.why,
+            max_rows=self._max_rows,
+            ledger={"kept": kept, "cap": cap},
+            about=self._about,
+        )
+
+
+def load(path: str | os.PathLike[str]) -> Synthesizer:
+    """Read a saved model, ready to sample; ArtifactError when it is damaged, edited or hostile."""
+    release = Release.load(path)
+    synthesizer = Synthesizer(release.schema, release.model, release.guarantee, no_certificate=True)
+    synthesizer._release = release
+    return synthesizer
