@@ -1,0 +1,220 @@
+"""The audit of one synthetic table: self-tests first, then every attack beside what it does to a copying generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+
+from sfumato.attacks.attribute_inference import attribute_inference, secret_columns
+from sfumato.attacks.classifier import classifier
+from sfumato.attacks.density_ratio import density_ratio
+from sfumato.attacks.game import Game, Population
+from sfumato.attacks.linkability import linkability
+from sfumato.attacks.marginal_ratio import marginal_ratio
+from sfumato.attacks.nearest_neighbour import nearest_neighbour, nearest_neighbour_calibrated
+from sfumato.attacks.reconstruction import linear_reconstruction
+from sfumato.attacks.result import AttackResult, Terms, from_rates, from_scores, verdict
+from sfumato.attacks.singling_out import singling_out
+from sfumato.encoding.domain import Domain
+from sfumato.errors import TooFewRows
+from sfumato.privacy.guarantee import Guarantee
+
+Suite = Literal["quick", "full"]
+Score = Callable[[Game, np.random.Generator], np.ndarray]
+
+_MEMBERSHIP: dict[str, tuple[Score, str]] = {
+    "nearest_neighbour": (nearest_neighbour, "the synthetic rows"),
+    "nearest_neighbour_calibrated": (nearest_neighbour_calibrated, "the synthetic rows, rows like the real ones"),
+    "density_ratio": (density_ratio, "the synthetic rows, rows like the real ones"),
+    "classifier": (classifier, "the synthetic rows, rows like the real ones"),
+    "marginal_ratio": (marginal_ratio, "the synthetic rows, rows like the real ones, the kind of method"),
+}
+_CANDIDATES = {"quick": 5000, "full": 20_000}
+_SYNTHETIC = {"quick": 50_000, "full": 100_000}
+_FEWEST = 40
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What the attacks found.
+
+    Attributes:
+        attacks: one result each.
+        self_tests: ``null`` (two halves of fresh rows, must be at chance) and ``copy`` (a copying generator, must win).
+        rows: how many members, controls, reference and synthetic rows were used.
+        claimed: the guarantee that was claimed, if any.
+        verdict: over all attacks; ``powerless`` when the copying generator was not caught either.
+        seconds: in all.
+    """
+
+    attacks: tuple[AttackResult, ...]
+    self_tests: dict[str, dict[str, Any]]
+    rows: dict[str, int]
+    claimed: Guarantee | None
+    suite: Suite
+    verdict: str
+    seconds: float
+
+    @property
+    def violation(self) -> bool:
+        """Whether an attack shows more than was claimed."""
+        return self.verdict.startswith("VIOLATION")
+
+    @property
+    def epsilon_lower_bound(self) -> float:
+        """The largest of the attacks, simultaneously valid with confidence 95 %."""
+        return max(a.epsilon_lower_bound for a in self.attacks)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain mapping; ``attacks`` by name."""
+        claim = None if self.claimed is None else {"epsilon": self.claimed.epsilon, "delta": self.claimed.delta}
+        return {
+            "suite": self.suite,
+            "verdict": self.verdict,
+            "violation": self.violation,
+            "epsilon_lower_bound": self.epsilon_lower_bound,
+            "claimed": claim,
+            "rows": self.rows,
+            "self_tests": self.self_tests,
+            "attacks": {a.attack: a.to_json() for a in self.attacks},
+            "seconds": self.seconds,
+        }
+
+
+def audit(
+    real: np.ndarray,
+    holdout: np.ndarray,
+    synthetic: np.ndarray,
+    domain: Domain,
+    claimed: Guarantee | None = None,
+    suite: Suite = "quick",
+    *,
+    seed: int = 0,
+) -> AuditReport:
+    """Attack ``synthetic`` (k, d), made from ``real`` (n, d), with ``holdout`` (m, d): fresh rows of the population.
+
+    Half of the fresh rows are controls, half the attacker's reference. The bounds on epsilon hold simultaneously with
+    confidence 95 % when real and fresh rows are exchangeable. ``quick`` runs the membership attacks, ``full`` adds
+    attribute inference, linear reconstruction, singling out and linkability, and more candidates. Deterministic for a
+    ``seed``. Raises ``TooFewRows``. Not private: the result is a statistic of real rows.
+    """
+    for name, table in (("real", real), ("holdout", holdout), ("synthetic", synthetic)):
+        if len(table) < _FEWEST:
+            raise TooFewRows(f"the {name} table has {len(table)} rows; at least {_FEWEST} are needed to audit")
+    began = perf_counter()
+    rng = np.random.default_rng(seed)
+    population = _population(real, holdout, domain, _CANDIDATES[suite], rng)
+    released = synthetic[rng.permutation(len(synthetic))[: _SYNTHETIC[suite]]]
+    copy = real[rng.integers(len(real), size=len(released))]
+    other = _art29(population) if suite == "full" else {}
+    terms = Terms(claimed, 0.05 / (len(_MEMBERSHIP) + len(other)), seed)
+    folds = population.folds()
+    games, copies = ([Game(fold, table) for fold in folds] for table in (released, copy))
+    results = [_with_power(_membership(n, games, terms), _membership(n, copies, terms)) for n in _MEMBERSHIP]
+    for name, attack in other.items():
+        results.append(_with_power(attack(name, released, terms), attack(name, copy, terms)))
+    tests = _self_tests(population, results, terms)
+    return AuditReport(
+        attacks=tuple(results),
+        self_tests=tests,
+        rows={
+            "members": len(population.members),
+            "controls": len(population.controls),
+            "reference": len(population.reference),
+            "synthetic": len(released),
+        },
+        claimed=claimed,
+        suite=suite,
+        verdict=_overall(results, tests, claimed),
+        seconds=perf_counter() - began,
+    )
+
+
+def _population(
+    real: np.ndarray, holdout: np.ndarray, domain: Domain, limit: int, rng: np.random.Generator
+) -> Population:
+    fresh = holdout[rng.permutation(len(holdout))]
+    half = len(fresh) // 2
+    members = real[rng.permutation(len(real))[:limit]]
+    return Population(members, fresh[:half][:limit], fresh[half:][:limit], domain)
+
+
+def _membership(name: str, games: list[Game], terms: Terms) -> AttackResult:
+    began = perf_counter()
+    score, knowledge = _MEMBERSHIP[name]
+    choose, test = (game.split(score(game, terms.rng())) for game in games)
+    return from_scores(name, knowledge, choose, test, terms, perf_counter() - began)
+
+
+def _art29(population: Population) -> dict[str, Callable[[str, np.ndarray, Terms], AttackResult]]:
+    """The attacks on single rows that win or lose: the three criteria of WP216, and reconstruction."""
+    attacks: dict[str, Callable[[str, np.ndarray, Terms], AttackResult]] = {"singling_out": _Timed(population)}
+    if len(population.domain) > 1:
+        attacks["linkability"] = _Timed(population)
+        for column in secret_columns(population, 3):
+            attacks[f"attribute_inference:{population.domain.names[column]}"] = _Timed(population, column)
+    if len(population.domain) > 2:
+        for column in secret_columns(population, len(population.domain))[-1:]:
+            attacks[f"linear_reconstruction:{population.domain.names[column]}"] = _Timed(population, column)
+    return attacks
+
+
+@dataclass(frozen=True)
+class _Timed:
+    population: Population
+    column: int = -1
+
+    def __call__(self, name: str, synthetic: np.ndarray, terms: Terms) -> AttackResult:
+        began = perf_counter()
+        train, control, naive, knowledge = self._run(name.split(":")[0], synthetic, terms.rng())
+        return from_rates(name, knowledge, train, control, naive, terms, perf_counter() - began)
+
+    def _run(
+        self, kind: str, synthetic: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, float, str]:
+        p = self.population
+        if kind == "singling_out":
+            return *singling_out(p.members, p.controls, synthetic, p.domain, rng), "the synthetic rows"
+        if kind == "linkability":
+            return *linkability(p, synthetic, rng), "the synthetic rows, two halves of the columns apart"
+        knowledge = "the synthetic rows, all columns of a person but one"
+        if kind == "attribute_inference":
+            found = attribute_inference(p, synthetic, self.column)
+            return found.train, found.control, found.naive, knowledge
+        train, control = linear_reconstruction(p, synthetic, self.column)
+        truth = p.reference[:, self.column]
+        share = float(np.bincount(truth.astype(np.int64)).max() / len(truth))
+        return train, control, share, knowledge
+
+
+def _with_power(result: AttackResult, copy: AttackResult) -> AttackResult:
+    power = {k: getattr(copy, k) for k in ("train", "control", "auc", "tpr_at_fpr", "epsilon_lower_bound")}
+    return replace(result, power=power)
+
+
+def _self_tests(population: Population, results: list[AttackResult], terms: Terms) -> dict[str, dict[str, Any]]:
+    """``null``: controls play members of a release made of reference rows; ``copy``: the best of the powers."""
+    thirds = np.array_split(population.controls, 3)
+    fresh = Population(*thirds, population.domain)
+    games = [Game(fold, population.reference) for fold in fresh.folds()]
+    null = [_membership(n, games, terms) for n in ("density_ratio", "marginal_ratio")]
+    bounds = [r.power["epsilon_lower_bound"] for r in results if r.power]
+    return {
+        "null": {
+            "auc": {r.attack: r.auc for r in null},
+            "epsilon_lower_bound": max(r.epsilon_lower_bound for r in null),
+            "passed": all(r.epsilon_lower_bound == 0 for r in null),
+        },
+        "copy": {"epsilon_lower_bound": max(bounds), "passed": max(bounds) > 0},
+    }
+
+
+def _overall(results: list[AttackResult], tests: dict[str, dict[str, Any]], claimed: Guarantee | None) -> str:
+    bound = max(r.epsilon_lower_bound for r in results)
+    if not tests["copy"]["passed"] and bound == 0:
+        return "powerless: these attacks do not catch a copying generator of these data either"
+    return verdict(bound, claimed)

@@ -1,0 +1,76 @@
+"""Rates of a test that tells "in" from "out" by a score, with their intervals and the epsilon they rule out."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+
+def upper(hits: np.ndarray | int, n: int, significance: float) -> np.ndarray:
+    """One-sided Clopper-Pearson upper bound on a rate of which ``hits`` of ``n`` trials were seen."""
+    hits = np.asarray(hits)
+    bound = stats.beta.ppf(1 - significance, hits + 1, np.maximum(n - hits, 1e-12))
+    return np.where(hits >= n, 1.0, bound)
+
+
+def lower(hits: np.ndarray | int, n: int, significance: float) -> np.ndarray:
+    """One-sided Clopper-Pearson lower bound."""
+    return 1 - upper(n - np.asarray(hits), n, significance)
+
+
+def interval(hits: int, n: int, significance: float = 0.05) -> tuple[float, float]:
+    """Two-sided Clopper-Pearson interval."""
+    return float(lower(hits, n, significance / 2)), float(upper(hits, n, significance / 2))
+
+
+def tpr_at(inside: np.ndarray, outside: np.ndarray, fpr: float) -> float:
+    """Share of ``inside`` above a threshold that at most ``fpr`` of ``outside`` exceed; ties count for nobody."""
+    ranked = np.sort(outside)[::-1]
+    threshold = ranked[min(int(fpr * len(ranked)), len(ranked) - 1)]
+    return float((inside > threshold).mean())
+
+
+def auc(inside: np.ndarray, outside: np.ndarray) -> tuple[float, tuple[float, float]]:
+    """Area under the ROC curve with its 95 % interval (DeLong 1988); ties count half."""
+    n, m = len(inside), len(outside)
+    ranks = stats.rankdata(np.concatenate([inside, outside]))
+    over = (ranks[:n] - stats.rankdata(inside)) / m
+    under = 1 - (ranks[n:] - stats.rankdata(outside)) / n
+    area = float(over.mean())
+    spread = np.sqrt(over.var(ddof=1) / n + under.var(ddof=1) / m) if min(n, m) > 1 else 0.5
+    return area, (max(0.0, area - 1.96 * spread), min(1.0, area + 1.96 * spread))
+
+
+Scores = tuple[np.ndarray, np.ndarray]
+"""Scores of rows that were used, and of rows that were not."""
+
+_TPR_SHARE = 0.2
+
+
+def halves(inside: np.ndarray, outside: np.ndarray, rng: np.random.Generator) -> tuple[Scores, Scores]:
+    """Random halves of both, for choosing a threshold and for testing it."""
+    (a, c), (b, d) = (np.array_split(rng.permutation(v), 2) for v in (inside, outside))
+    return (a, b), (c, d)
+
+
+def _epsilons(scores: Scores, at: np.ndarray, delta: float, significance: float) -> np.ndarray:
+    inside, outside = scores
+    hits = len(inside) - np.searchsorted(np.sort(inside), at)
+    alarms = len(outside) - np.searchsorted(np.sort(outside), at)
+    tpr = lower(hits, len(inside), significance * _TPR_SHARE) - delta
+    fpr = upper(alarms, len(outside), significance * (1 - _TPR_SHARE))
+    return np.log(np.maximum(tpr, 1e-300) / fpr)
+
+
+def epsilon_lower_bound(choose: Scores, test: Scores, delta: float, significance: float) -> tuple[float, float]:
+    """(epsilon, threshold): with confidence 1 - ``significance`` no smaller epsilon fits the scores of ``test``.
+
+    The threshold is chosen on ``choose``; both rates come from ``test``, with Clopper-Pearson bounds in
+    ``epsilon >= log((TPR - delta) / FPR)``. Most of the significance goes to the false positive rate, the rarer event.
+    The scores within each array must be exchangeable.
+    """
+    at = np.unique(np.concatenate(choose))
+    if len(at) > 4000:
+        at = at[np.linspace(0, len(at) - 1, 4000).astype(int)]
+    threshold = at[_epsilons(choose, at, delta, significance).argmax()]
+    return max(0.0, float(_epsilons(test, np.array([threshold]), delta, significance)[0])), float(threshold)
