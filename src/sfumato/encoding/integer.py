@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from sfumato.encoding.grid import Grid, grid
-from sfumato.encoding.parsing import numbers
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.rendering import number_as
+from sfumato.schema.parsing import numbers
 
 
 class IntegerCodec(QuantityCodec):

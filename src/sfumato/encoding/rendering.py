@@ -7,8 +7,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sfumato.encoding.parsing import cast_or_null, numbers, plain
 from sfumato.schema.arrow_types import is_text
+from sfumato.schema.parsing import cast_or_null, numbers, plain
 
 
 def cast_text(labels: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:

@@ -18,3 +18,4 @@ from sfumato.schema.constraints import Unique as Unique
 from sfumato.schema.schema import IdUnit as IdUnit
 from sfumato.schema.schema import RowUnit as RowUnit
 from sfumato.schema.schema import Schema as Schema
+from sfumato.schema.sketch import sketch as sketch

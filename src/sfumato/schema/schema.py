@@ -135,6 +135,10 @@ class Schema(Strict):
         """The same with other facts about its columns."""
         return self._changed(columns=columns)
 
+    def with_constraints(self, constraints: tuple[Constraint, ...]) -> Schema:
+        """The same with other rules."""
+        return self._changed(constraints=constraints)
+
     def _changed(self, **changes: Any) -> Schema:
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         try:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sfumato.schema.schema import Schema
 
 _WIDTH = 110
+_TAIL = ("unit", "nullable", "nulls", "outside", "type", "description")
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+<>=()$&;@^%-]*(?: [A-Za-z0-9_./+<>=()$&;@^%-]+)*")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _RESOLVED = re.compile(r"~|null|true|false|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -59,9 +60,9 @@ def _top(schema: Schema) -> list[str]:
 
 
 def _column(column: Any, facts: dict[str, Any]) -> list[str]:
-    facts = dict(facts)
-    facts.pop("name")
-    ordered = {"kind": column.kind, **facts, "source": column.source}
+    tail = {key: facts[key] for key in _TAIL if key in facts}
+    own = {key: value for key, value in facts.items() if key not in ("name", "source", *_TAIL)}
+    ordered = {"kind": column.kind, **own, **tail, "source": column.source}
     line = f"  {scalar(column.name)}: {_flow(ordered)}"
     if len(line) <= _WIDTH:
         return [line]

@@ -1,0 +1,199 @@
+"""A draft of a schema, made by looking at the rows: every fact in it is unreviewed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from sfumato.errors import SchemaError
+from sfumato.schema.columns import (
+    BooleanColumn,
+    CategoryColumn,
+    Column,
+    DateColumn,
+    DatetimeColumn,
+    IdentifierColumn,
+    IntegerColumn,
+    RealColumn,
+    TextColumn,
+    TimeColumn,
+)
+from sfumato.schema.constraints import FixedCombinations
+from sfumato.schema.schema import Schema
+from sfumato.schema.survey import Survey
+from sfumato.tables import Rows
+
+CODED_LIMIT = 12
+"""Whole numbers with at most so many distinct values are taken for codes, not quantities."""
+
+_ENOUGH_ROWS = 100
+_PAIRED_ROWS = 1 << 17
+_PAIRED_LABELS = (3, 512)
+_ID_NAME = re.compile(r"(^|[^a-z])(id|uuid|guid|key|ssn)$|^(id|uuid)([^a-z]|$)|[a-z](Id|ID)$", re.IGNORECASE)
+_EPOCH = dt.datetime(1970, 1, 1)
+_WORDS = {("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y")}
+_TOO_MANY = "left out: too many different texts to be categories"
+_REPEATS = "values repeat: if it names people, write unit: {column: it, max_rows: the most rows of one that count}"
+_EMPTY = "left out: no value was seen"
+
+
+def sketch(source: Any) -> Schema:
+    """Draft a schema from a path or a table in memory, in one pass and bounded memory.
+
+    Formal guarantee: none. Bounds, categories, kinds and null markers are read off the private rows; each is marked
+    ``unreviewed``, and a model fitted with such facts gets no certificate.
+
+    Raises:
+        TableError: the source cannot be read.
+    """
+    rows = Rows.open(source)
+    surveys = {name: Survey(rows.schema.field(name).type) for name in rows.columns}
+    first: list[pa.RecordBatch] = []
+    for batch in rows.batches():
+        if sum(b.num_rows for b in first) < _PAIRED_ROWS:
+            first.append(batch)
+        for name, survey in surveys.items():
+            survey.add(batch.column(name))
+    columns = tuple(_column(name, survey) for name, survey in surveys.items())
+    seen = {m for survey in surveys.values() for m in survey.markers}
+    draft = Schema(columns=columns, nulls=("", *sorted(seen - {""})))
+    return _with_combinations(draft, pa.Table.from_batches(first))
+
+
+def _column(name: str, survey: Survey) -> Column:
+    """The kind and facts that the survey suggests."""
+    common: dict[str, Any] = {"name": name, "source": "unreviewed", "nullable": survey.missing > 0}
+    if survey.present == 0:
+        return TextColumn(**{**common, "nullable": True, "description": _EMPTY})
+    if boolean := _boolean(survey, common):
+        return boolean
+    if survey.rare and not survey.low:
+        survey.readings.clear()
+    if survey.rare and survey.readings:
+        common |= {"nullable": True, "nulls": tuple(sorted(survey.rare | survey.markers))}
+        survey.distinct = None if survey.distinct is None else survey.distinct - survey.rare
+    if _is_identifier(name, survey):
+        return IdentifierColumn(**{**common, "nullable": False}, description=None if survey.unique else _REPEATS)
+    if survey.readings:
+        return _quantity(survey, common)
+    distinct = survey.distinct
+    if distinct is None or (len(distinct) > CODED_LIMIT and len(distinct) > survey.present / 2):
+        return TextColumn(**common, description=_TOO_MANY)
+    return CategoryColumn(**common, categories=_sorted(distinct))
+
+
+def _boolean(survey: Survey, common: dict[str, Any]) -> BooleanColumn | None:
+    if pa.types.is_boolean(survey.type):
+        return BooleanColumn(**common)
+    words = sorted(survey.distinct or (), key=str.lower)
+    if len(words) != 2 or (words[0].lower(), words[1].lower()) not in _WORDS:
+        return None
+    return BooleanColumn(**common, labels=(words[0], words[1]))
+
+
+def _is_identifier(name: str, survey: Survey) -> bool:
+    """Unique whole numbers or short texts; or a column named like a key with very many values."""
+    if "real" in survey.readings and "integer" not in survey.readings:
+        return False
+    if survey.readings - {"integer", "real"}:
+        return False
+    named = _ID_NAME.search(name) is not None
+    many = survey.distinct is None or len(survey.distinct) > survey.present / 20
+    if named and many and survey.present >= _ENOUGH_ROWS:
+        return True
+    compact = bool(survey.readings) or (survey.longest <= 64 and not survey.spaced)
+    return survey.unique and compact and survey.present >= (2 if named else _ENOUGH_ROWS)
+
+
+def _quantity(survey: Survey, common: dict[str, Any]) -> Column:
+    readings = survey.readings
+    if "integer" in readings:
+        coded = survey.distinct is not None and len(survey.distinct) <= CODED_LIMIT and survey.rows >= _ENOUGH_ROWS
+        if coded and not pa.types.is_floating(survey.type) and not _decimal_point(survey):
+            return CategoryColumn(**common, categories=_sorted(survey.distinct or set()))
+        if not _decimal_point(survey):
+            return IntegerColumn(**common, bounds=(int(survey.low["integer"]), int(survey.high["integer"])))
+    if "real" in readings:
+        step = None if survey.decimals is None else float(f"1e-{survey.decimals}")
+        return RealColumn(**common, bounds=(float(survey.low["real"]), float(survey.high["real"])), step=step)
+    if "time" in readings:
+        return TimeColumn(**common)
+    return _moment(survey, common, readings)
+
+
+def _decimal_point(survey: Survey) -> bool:
+    """Whether whole numbers are written 5000.0, so that they come out as reals."""
+    return pa.types.is_string(survey.type) and survey.distinct is not None and any("." in v for v in survey.distinct)
+
+
+def _moment(survey: Survey, common: dict[str, Any], readings: set[str]) -> Column:
+    reading = next((r for r in ("iso", "offset") if r in readings), sorted(readings)[0])
+    low, high = (_EPOCH + dt.timedelta(microseconds=t[reading]) for t in (survey.low, survey.high))
+    format = None if reading in ("iso", "offset") else reading
+    tz = "UTC" if reading == "offset" else None
+    if pa.types.is_timestamp(survey.type) and survey.type.tz:
+        tz = survey.type.tz
+        low, high = (pa.scalar(x, pa.timestamp("us", "UTC")).cast(pa.timestamp("us", tz)).as_py() for x in (low, high))
+        low, high = low.replace(tzinfo=None), high.replace(tzinfo=None)
+    days = survey.midnight and not pa.types.is_timestamp(survey.type) and tz is None
+    if days:
+        return DateColumn(**common, bounds=(low.date(), high.date()), format=format)
+    whole = high.replace(microsecond=0)
+    return DatetimeColumn(**common, bounds=(low.replace(microsecond=0), whole), tz=tz, format=format)
+
+
+def _sorted(labels: set[str]) -> tuple[str, ...]:
+    """Numbers by size, texts by letter: an order that tells nothing of the rows."""
+    try:
+        return tuple(sorted(labels, key=lambda v: (float(v), v)))
+    except ValueError:
+        return tuple(sorted(labels))
+
+
+def _with_combinations(draft: Schema, first: pa.Table) -> Schema:
+    """Add fixed combinations for pairs of columns that determine each other."""
+    if first.num_rows < 10 * _ENOUGH_ROWS:
+        return draft
+    taken: set[str] = set()
+    found = []
+    for a, b in _equally_many(draft, first):
+        if a in taken or b in taken:
+            continue
+        pairs = first.select([a, b]).group_by([a, b]).aggregate([])
+        if pairs.num_rows == len(first[a].unique()):
+            taken |= {a, b}
+            found.append(_combination(draft, a, b, pairs))
+    try:
+        return draft.with_constraints(tuple(found))
+    except SchemaError:
+        return draft
+
+
+def _equally_many(draft: Schema, first: pa.Table) -> Iterator[tuple[str, str]]:
+    few, many = _PAIRED_LABELS
+    sizes: dict[str, int] = {}
+    for column in draft.columns:
+        if column.kind in ("category", "integer"):
+            size = len(first[column.name].unique())
+            if few <= size <= many:
+                sizes[column.name] = size
+    names = list(sizes)
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            if sizes[a] == sizes[b]:
+                yield a, b
+
+
+def _combination(draft: Schema, a: str, b: str, pairs: pa.Table) -> FixedCombinations:
+    columns = [pairs[name].cast(pa.string()).to_pylist() for name in (a, b)]
+    gaps = [set(draft.null_markers(draft.column(name))) for name in (a, b)]
+    rows = {
+        tuple(None if v is None or v in gap else v for v, gap in zip(row, gaps, strict=True))
+        for row in zip(*columns, strict=True)
+    }
+    ordered = sorted(rows, key=lambda row: tuple(v or "" for v in row))
+    return FixedCombinations(columns=(a, b), combinations=tuple(ordered), source="unreviewed")
