@@ -142,3 +142,11 @@ def test_the_shown_table_is_short() -> None:
     assert len(lines) == 10
     assert lines[-1] == "Table: 50 rows x 20 columns, 12 columns not shown"
     assert len(table) == 50
+
+
+def test_views_of_strings_become_strings_that_can_be_selected_from() -> None:
+    views = pa.table({"t": pa.array(["a", None, "b"], pa.string_view())})
+    for frame in (views, pl.DataFrame({"t": ["a", None, "b"]})):
+        [batch] = Rows.open(frame).batches()
+        assert batch.schema.field("t").type == pa.string()
+        assert batch.column("t").take([2, 1]).to_pylist() == ["b", None]

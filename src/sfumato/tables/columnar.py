@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -44,7 +44,7 @@ class ParquetFile:
             _damage_named(self.path, "Parquet"),
             parquet.ParquetFile(self.path, buffer_size=_READ_AHEAD, pre_buffer=False) as file,
         ):
-            yield from file.iter_batches(batch_size=size)
+            yield from conforming(file.iter_batches(batch_size=size), self.schema)
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,20 @@ class ArrowFile:
         """Batches as they lie in the file, whatever ``size``; pages are mapped, not copied."""
         del size
         with _damage_named(self.path, "Arrow"), pa.memory_map(self.path) as source:
-            if self.streamed:
-                yield from pa.ipc.open_stream(source)
-                return
-            reader = pa.ipc.open_file(source)
-            for number in range(reader.num_record_batches):
-                yield reader.get_batch(number)
+            reader = pa.ipc.open_stream(source) if self.streamed else _from_file(pa.ipc.open_file(source))
+            yield from conforming(reader, self.schema)
+
+
+def conforming(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The batches in the types that `flat_schema` gave."""
+    for batch in batches:
+        yield batch if batch.schema.equals(schema) else batch.cast(schema)
 
 
 def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
     """The schema, after checking that names are unique and that no column holds lists, structs, maps or bytes.
+
+    Views of strings become strings, for Arrow cannot select from views yet.
 
     Raises:
         TableError: naming the column.
@@ -98,7 +102,11 @@ def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
                 f"{source}: column {column.name!r} holds {column.type}; give a number, text, date, time "
                 "or true/false in each cell, or leave the column out"
             )
-    return schema
+    return pa.schema([f.with_type(pa.string()) if f.type == pa.string_view() else f for f in schema])
+
+
+def _from_file(reader: pa.RecordBatchFileReader) -> Iterator[pa.RecordBatch]:
+    return (reader.get_batch(number) for number in range(reader.num_record_batches))
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from sfumato.errors import TableError
-from sfumato.tables.columnar import flat_schema
+from sfumato.tables.columnar import conforming, flat_schema
 from sfumato.tables.dialect import checked_names, display_name
 
 
@@ -52,8 +52,7 @@ def open_frame(frame: Any) -> Source:
     ):
         kind = module if module in ("pyarrow", "polars") else "arrow"
         table = frame if isinstance(frame, pa.Table) else pa.table(frame)
-        flat_schema(display_name(frame), table.schema)
-        return ArrowTable(table, kind)
+        return ArrowTable(table, flat_schema(display_name(frame), table.schema), kind)
     raise TableError(
         f"cannot read rows from {display_name(frame)}; give a path to a CSV, Parquet or Arrow file, or a pandas, "
         "polars, pyarrow or DuckDB table (a series: to_frame(); a lazy frame: collect())"
@@ -65,16 +64,12 @@ class ArrowTable:
     """A table in Arrow memory; a one-pass stream has been read into it, so that it can be read again."""
 
     table: pa.Table = field(repr=False)
+    schema: pa.Schema = field(repr=False)
     kind: str
 
-    @property
-    def schema(self) -> pa.Schema:
-        """Names and types of the columns."""
-        return self.table.schema
-
     def batches(self, size: int) -> Iterator[pa.RecordBatch]:
-        """Slices of at most ``size`` rows, without a copy."""
-        return iter(self.table.to_batches(max_chunksize=size))
+        """Slices of at most ``size`` rows, without a copy where the types are kept."""
+        return conforming(self.table.to_batches(max_chunksize=size), self.schema)
 
 
 @dataclass(frozen=True)
