@@ -56,7 +56,7 @@ def whole(rows: Rows) -> pa.Table:
     return pa.Table.from_batches(rows.batches(), schema=rows.schema)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(table=string_tables(), suffix=st.sampled_from([".csv", ".csv.gz", ".tsv"]))
 def test_delimited_text_keeps_every_string_and_null(tmp_path: Path, table: pa.Table, suffix: str) -> None:
     path = tmp_path / f"t{suffix}"

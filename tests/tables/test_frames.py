@@ -51,7 +51,7 @@ def whole(rows: Rows) -> pa.Table:
     return pa.Table.from_batches(rows.batches(), schema=rows.schema)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(table=tables())
 def test_polars_duckdb_and_arrow_give_back_what_they_were_given(table: pa.Table) -> None:
     wanted = table.to_pylist()
@@ -63,7 +63,7 @@ def test_polars_duckdb_and_arrow_give_back_what_they_were_given(table: pa.Table)
         assert Table.read(frame).arrow.to_pylist() == wanted
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(table=tables())
 def test_pandas_gives_back_values_and_types(table: pa.Table) -> None:
     frame = Table(table).to_pandas()
