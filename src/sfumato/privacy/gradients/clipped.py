@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -81,7 +82,7 @@ def _clipped(loss: Loss, parameters: Any, records: Any, mask: Array, clip: float
     leaves, structure = jax.tree.flatten(parameters)
     learnt = [i for i, leaf in enumerate(leaves) if eqx.is_inexact_array(leaf)]
     losses, parts = contractions(lambda tape: loss(parameters, records, tape), [leaves[i] for i in learnt])
-    weights = clip_weights(sum(p.squared_norms for p in parts), losses, mask, clip)
+    weights = clip_weights(reduce(jnp.add, [p.squared_norms for p in parts]), losses, mask, clip)
     for i, part in zip(learnt, parts, strict=True):
         leaves[i] = part.weigh(weights)
     return jax.tree.unflatten(structure, leaves)
