@@ -16,7 +16,7 @@ from sfumato.attacks.game import Game, Population
 from sfumato.attacks.linkability import linkability
 from sfumato.attacks.marginal_ratio import marginal_ratio
 from sfumato.attacks.nearest_neighbour import nearest_neighbour, nearest_neighbour_calibrated
-from sfumato.attacks.reconstruction import linear_reconstruction
+from sfumato.attacks.reconstruction import linear_reconstruction, secret_bit
 from sfumato.attacks.result import AttackResult, Terms, from_rates, from_scores, verdict
 from sfumato.attacks.singling_out import singling_out
 from sfumato.encoding.domain import Domain
@@ -158,8 +158,8 @@ def _art29(population: Population) -> dict[str, Callable[[str, np.ndarray, Terms
         for column in secret_columns(population, 3):
             attacks[f"attribute_inference:{population.domain.names[column]}"] = _Timed(population, column)
     if len(population.domain) > 2:
-        for column in secret_columns(population, len(population.domain))[-1:]:
-            attacks[f"linear_reconstruction:{population.domain.names[column]}"] = _Timed(population, column)
+        column, bit = secret_bit(population)
+        attacks[f"linear_reconstruction:{population.domain.names[column]}"] = _Timed(population, column, bit)
     return attacks
 
 
@@ -167,6 +167,7 @@ def _art29(population: Population) -> dict[str, Callable[[str, np.ndarray, Terms
 class _Timed:
     population: Population
     column: int = -1
+    bit: int = -1
 
     def __call__(self, name: str, synthetic: np.ndarray, terms: Terms) -> AttackResult:
         began = perf_counter()
@@ -185,10 +186,9 @@ class _Timed:
         if kind == "attribute_inference":
             found = attribute_inference(p, synthetic, self.column)
             return found.train, found.control, found.naive, knowledge
-        train, control = linear_reconstruction(p, synthetic, self.column)
-        truth = p.reference[:, self.column]
-        share = float(np.bincount(truth.astype(np.int64)).max() / len(truth))
-        return train, control, share, knowledge
+        train, control = linear_reconstruction(p, synthetic, self.column, self.bit)
+        share = float((p.reference[:, self.column] == self.bit).mean())
+        return train, control, max(share, 1 - share), knowledge
 
 
 def _with_power(result: AttackResult, copy: AttackResult) -> AttackResult:

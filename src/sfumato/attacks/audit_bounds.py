@@ -13,7 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
-_CHOOSING = 0.25  # share of the scores on which the threshold is chosen
+_CHOOSING = 0.15  # share of the scores on which the threshold is chosen
+_CHOOSING_SIGNIFICANCE = 1e-9  # so strict that an extreme threshold wins only where it is clearly better
 
 
 def mu_lower_bound(
@@ -75,7 +76,7 @@ def _split_bound(
         np.split(rng.permutation(side), [max(4, int(_CHOOSING * side.size))]) for side in sides
     )
     candidates = np.unique(np.quantile(np.concatenate([pick_in, pick_out]), np.linspace(0.01, 0.99, 99)))
-    chosen = candidates[np.argmax(bound(*_error_rates(pick_in, pick_out, candidates, significance)))]
+    chosen = candidates[np.argmax(bound(*_error_rates(pick_in, pick_out, candidates, _CHOOSING_SIGNIFICANCE)))]
     return max(0.0, float(bound(*_error_rates(test_in, test_out, chosen[None], significance))[0]))
 
 

@@ -13,25 +13,25 @@ from sfumato.attacks.game import Population
 from sfumato.metrics.marginals import Binning, cell_index, cliques
 
 
-def secret_bit(population: Population, column: int) -> int:
-    """The code of ``column`` whose share among reference rows is nearest to one half."""
-    shares = np.bincount(population.reference[:, column].astype(np.int64)) / len(population.reference)
-    return int(np.abs(shares - 0.5).argmin())
+def secret_bit(population: Population) -> tuple[int, int]:
+    """(column, code): the value whose share among reference rows is nearest to one half."""
+    shares = [np.bincount(c.astype(np.int64)) / len(population.reference) for c in population.reference.T]
+    gaps = [np.abs(s - 0.5).min() for s in shares]
+    column = int(np.argmin(gaps))
+    return column, int(np.abs(shares[column] - 0.5).argmin())
 
 
 def linear_reconstruction(
-    population: Population, synthetic: np.ndarray, column: int, *, limit: int = 2000
+    population: Population, synthetic: np.ndarray, column: int, bit: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the secret bit ``column == secret_bit`` was guessed right, for members and for controls.
+    """Whether the secret ``column == bit`` was guessed right, for members and for controls.
 
-    The attacker knows every other column of at most ``limit`` rows, takes the share of the bit in each synthetic cell
-    of all pairs and 200 triples of the others as the answer of a linear query, and solves for the bits by damped least
-    squares around the answers' mean. Controls go through the same as if they had been used.
+    The attacker knows every other column of all rows, takes the count of the bit in each synthetic cell of pairs and
+    triples of the others (300 of each at most) as the answer of a linear query, and solves for the bits by damped
+    least squares around their mean. Controls go through the same as if they had been used.
     """
-    bit = secret_bit(population, column)
-    return tuple(
-        _attack(t[:limit], population, synthetic, column, bit) for t in (population.members, population.controls)
-    )
+    train = _attack(population.members, population, synthetic, column, bit)
+    return train, _attack(population.controls, population, synthetic, column, bit)
 
 
 def _attack(rows: np.ndarray, population: Population, synthetic: np.ndarray, column: int, bit: int) -> np.ndarray:
@@ -41,7 +41,7 @@ def _attack(rows: np.ndarray, population: Population, synthetic: np.ndarray, col
     held = released[synthetic[:, column] == bit]
     blocks, answers = [], []
     for order in (2, 3):
-        for clique in (c for c in cliques(binning.domain, order, 200) if set(c) <= set(others)):
+        for clique in (c for c in cliques(binning.domain, order, 300) if set(c) <= set(others)):
             cells = cell_index(known, binning.domain, clique)
             values, position = np.unique(cells, return_inverse=True)
             blocks.append(sparse.csr_matrix((np.ones(len(rows)), (position, np.arange(len(rows))))))
