@@ -97,7 +97,7 @@ def _single(event: Event, interval: float) -> Distribution:
 
 
 def _interval(events: tuple[Event, ...], mu: float) -> float:
-    """Grid of losses: a thousandth of the total's spread, finer for many steps; a power of two, so that caches hit.
+    """Grid of losses: a 500th of the total's spread, finer for many steps; a power of two, so that caches hit.
 
     The connect-the-dots estimate loses about ``steps * interval**2`` of variance.
     """
@@ -105,7 +105,7 @@ def _interval(events: tuple[Event, ...], mu: float) -> float:
     for event in events:
         square += event.count * min(_spread(event) ** 2, 25.0)
         steps += event.count
-    return 2.0 ** math.floor(math.log2(min(math.sqrt(square), 10.0) / max(1000.0, 10 * math.sqrt(steps))))
+    return 2.0 ** math.floor(math.log2(min(math.sqrt(square), 10.0) / max(500.0, 6 * math.sqrt(steps))))
 
 
 def _spread(event: Event) -> float:
