@@ -19,9 +19,9 @@ from sfumato.encoding.constraints import CombinedAxis, repair_inequality
 from sfumato.encoding.date import DateCodec
 from sfumato.encoding.datetime import DatetimeCodec
 from sfumato.encoding.domain import Axis, Domain
+from sfumato.encoding.facts import Facts, settled
 from sfumato.encoding.identifier import IdentifierMaker
 from sfumato.encoding.integer import IntegerCodec
-from sfumato.encoding.measure import Facts, settled
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.real import RealCodec
 from sfumato.encoding.time import TimeCodec
@@ -198,16 +198,13 @@ class Codec:
                 f"the table has a column {extra[0]!r} that the schema lacks; describe it, or drop it: 'kind: text'"
             )
 
-    def decode(
-        self, codes: np.ndarray, rng: np.random.Generator, given: Mapping[str, Any] | None = None, start: int = 0
-    ) -> pa.Table:
+    def decode(self, codes: np.ndarray, rng: np.random.Generator, given: Mapping[str, Any] | None = None) -> pa.Table:
         """Codes (n, d) to rows in the types that went in; identifiers are made anew.
 
         Args:
             codes: as `encode` gives, or a model samples.
             rng: draws values within wide intervals.
             given: the conditions that the codes were sampled under, so that wide intervals obey them too.
-            start: how many rows of the same table came before, so that identifiers go on from there.
         """
         ranges = {name: self._condition(name, text)[1] for name, text in (given or {}).items()}
         natural: dict[str, pa.Array] = {}
@@ -221,7 +218,7 @@ class Codec:
         arrays = [
             self.columns[c.name].render(natural.pop(c.name))
             if c.modelled
-            else IdentifierMaker(c, self._type(c)).make(len(codes), start)
+            else IdentifierMaker(c, self._type(c)).make(len(codes))
             for c in self.output
         ]
         return pa.Table.from_arrays(arrays, schema=pa.schema([self.field(c.name) for c in self.output]))

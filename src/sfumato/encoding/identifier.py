@@ -25,21 +25,21 @@ class IdentifierMaker:
     column: IdentifierColumn
     type: pa.DataType
 
-    def make(self, n: int, start: int = 0) -> pa.Array:
-        """``n`` identifiers: ``start`` + 1, + 2, ... or the pattern with these numbers in place of its ``#``.
+    def make(self, n: int) -> pa.Array:
+        """``n`` identifiers: 1, 2, ... or the pattern with these numbers in place of its ``#``.
 
         Raises:
             SchemaError: the pattern or the type has room for fewer.
         """
-        counted = np.arange(start + 1, start + n + 1, dtype=np.int64)
+        counted = np.arange(1, n + 1, dtype=np.int64)
         pattern = self.column.pattern
         if pattern is None:
             try:
                 return number_as(pa.array(counted), self.type)
             except pa.ArrowInvalid:
-                raise self._full(start + n) from None
-        if start + n >= 10 ** pattern.count("#"):
-            raise self._full(start + n)
+                raise self._full(n) from None
+        if n >= 10 ** pattern.count("#"):
+            raise self._full(n)
         return number_as(pa.array(_filled(pattern, counted)), self.type)
 
     def _full(self, n: int) -> SchemaError:

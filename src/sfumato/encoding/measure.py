@@ -1,57 +1,172 @@
-"""Facts left to be measured: paid for, then treated like declared ones."""
+"""Facts left to be measured: which questions they take, and what is concluded from the noised answers.
+
+Bounds are looked for on a public grid over all values that a column of its kind may reasonably hold: whole numbers
+within +-10^15, reals within +-10^9 with six decimals, dates from 1900 to 2099. Categories are the labels whose noisy
+count clears a threshold. Null rates need no question: a column whose null rate is measured has a code for missing
+values, and how many there are is learnt with the rest.
+"""
+# pyarrow.compute makes its functions when it is imported:
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
+import pyarrow as pa
+
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.facts import Facts, MeasuredFact
+from sfumato.encoding.quantity import QuantityCodec
 from sfumato.errors import SchemaError
-from sfumato.schema import Schema
+from sfumato.schema import Schema, TextColumn
+from sfumato.schema.columns import LABEL_LIMIT
+from sfumato.schema.parsing import missing_mask, plain
+
+MEASURED_SHARE = 0.05
+"""The part of the squared budget that measured facts cost, split evenly over the columns that have them."""
+
+_INTEGERS, _REALS, _DECIMALS = 10**15, 1e9, 1e-6
+_DAYS = (dt.date(1900, 1, 1), dt.date(2099, 12, 31))
 
 
 @dataclass(frozen=True)
-class MeasuredFact:
-    """What was paid for about one column: bounds or categories.
+class NoisyHistogram:
+    """Noised counts of one axis.
 
     Attributes:
-        bounds: smallest and largest value, of the column's kind.
-        categories: labels.
+        counts: (size,) counts with noise.
+        sigma: standard deviation of the noise of each.
     """
 
-    bounds: tuple[Any, Any] | None = None
-    categories: tuple[str, ...] | None = None
+    counts: np.ndarray
+    sigma: float
 
 
-Facts = Mapping[str, MeasuredFact]
+class FactSource(Protocol):
+    """Noised, already charged answers about the facts of private rows."""
+
+    def histograms(self, codec: Codec) -> Sequence[NoisyHistogram]:
+        """The noised one-way table of each axis of ``codec``, which fits the private table."""
+        ...
+
+    def keys(self, columns: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+        """Per column: the labels (as `label_counts` writes them) whose noisy count cleared a threshold, with it."""
+        ...
 
 
-def settled(schema: Schema, facts: Facts) -> Schema:
-    """The schema with measured facts filled in: once released they are as public as declared ones.
-
-    A column whose null rate is measured gets a code for missing values; their number is then learnt with the rest.
+def measure(schema: Schema, source: FactSource) -> Facts:
+    """Settle every measured fact of ``schema`` by asking ``source``; nothing is asked where nothing is open.
 
     Raises:
-        SchemaError: a fact is still open.
+        SchemaError: no label of a column was frequent enough to be shown.
+
+    *Formal guarantee.* Post-processing of the source's answers: the rows are touched by nothing else.
     """
-    columns = []
-    for column in schema.columns:
-        changes: dict[str, Any] = {}
-        if column.measured:
-            fact = column.values_fact
-            value = getattr(facts[column.name], fact) if column.name in facts and fact else None
-            if value is None:
-                raise SchemaError(f"column {column.name!r}: its {fact} are to be measured and have not been")
-            changes[fact or ""] = value
-        if column.source_of("nullable") == "measured":
-            changes["nullable"] = True
-        if changes:
-            source = "public" if isinstance(column.source, str) else _public(column.source)
-            fields = {name: getattr(column, name) for name in type(column).model_fields}
-            column = type(column)(**{**fields, **changes, "source": source})
-        columns.append(column)
-    return schema.with_columns(tuple(columns))
+    facts: dict[str, MeasuredFact] = {}
+    search = preliminary(schema)
+    if search is not None:
+        for codec, histogram in zip(search.columns.values(), source.histograms(search), strict=True):
+            facts[codec.axis.name] = MeasuredFact(bounds=_bounds(codec, histogram))
+    labelled = [c.name for c in schema.columns if c.measured and c.kind == "category"]
+    for name, counts in (source.keys(labelled) if labelled else {}).items():
+        facts[name] = MeasuredFact(categories=categories(name, counts))
+    return facts
 
 
-def _public(source: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {fact: "public" if s == "measured" else s for fact, s in source.items()}
+def preliminary(schema: Schema) -> Codec | None:
+    """The codec of the search for bounds: one axis per column whose bounds are open, None where there is none."""
+    columns = tuple(
+        c.model_copy(update={**_whole_range(c), "source": "public"})
+        if c.measured and c.kind != "category"
+        else TextColumn(name=c.name)
+        for c in schema.columns
+    )
+    if all(isinstance(c, TextColumn) for c in columns):
+        return None
+    return Codec.from_schema(Schema(unit=schema.unit, nulls=schema.nulls, columns=columns))
+
+
+def _whole_range(column: Any) -> dict[str, Any]:
+    """All that a column of its kind may hold; clipped and unreadable cells must not stop a search."""
+    common: dict[str, Any] = {"outside": "clip", "nullable": True}
+    if column.kind == "integer":
+        return {"bounds": (-_INTEGERS // column.step * column.step, _INTEGERS // column.step * column.step), **common}
+    if column.kind == "real":
+        step = column.step or _DECIMALS
+        limit = min(_REALS, step * _INTEGERS)
+        return {"bounds": (-limit, limit), "step": step, "scale": "significant", **common}
+    if column.kind == "date":
+        return {"bounds": _DAYS, **common}
+    start, end = (dt.datetime.combine(day, dt.time()) for day in _DAYS)
+    return {"bounds": (start, end), "resolution": "day", **common}
+
+
+def _bounds(codec: Any, histogram: NoisyHistogram) -> tuple[Any, Any]:
+    """Bounds in the column's kind from the noisy histogram of its search grid."""
+    assert isinstance(codec, QuantityCodec)
+    grid = codec.grid
+    first, end = covered(np.asarray(histogram.counts[: grid.size], np.float64), histogram.sigma)
+    low = int(grid.edges[first])
+    high = grid.last if end == grid.size else int(grid.edges[end]) - int(grid.edges[end] == grid.edges[end - 1] + 1)
+    values = codec.values(np.array([low, high]), None).to_pylist()
+    return tuple(v.replace(tzinfo=None) if isinstance(v, dt.datetime) else v for v in values)
+
+
+def covered(counts: np.ndarray, sigma: float) -> tuple[int, int]:
+    """The smallest range ``first .. end`` (exclusive) of bins outside of which no group of bins stands out of the noise.
+
+    Sums over blocks of 1, 2, 4, ... neighbouring bins are compared with what noise alone would give; the finest blocks
+    that stand out are kept. A block stands out above ``z * sigma * sqrt(width)``, with ``z`` such that pure noise does
+    so with probability below 1/40 over all blocks. Where none does, the block that comes closest is taken.
+
+    Args:
+        counts: (bins,) noisy counts in the order of the values.
+        sigma: standard deviation of the noise of each; 0 for exact counts.
+    """
+    bins = len(counts)
+    z = math.sqrt(2 * math.log(80 * bins))
+    best, closest, found = -math.inf, (0, bins), []
+    explained = np.zeros(0, bool)
+    for level in range(max(1, bins - 1).bit_length() + 1):
+        width = 1 << level
+        starts = np.arange(0, bins, width)
+        scores = np.add.reduceat(counts, starts) / (max(sigma, 1e-9) * math.sqrt(width))
+        below = np.add.reduceat(explained, np.arange(0, len(explained), 2)) if level else np.zeros(bins, bool)
+        found += [(int(s), min(bins, int(s) + width)) for s in starts[(scores > z) & ~below.astype(bool)]]
+        explained = (scores > z) | below.astype(bool)
+        if scores.max() > best:
+            best, at = float(scores.max()), int(scores.argmax()) * width
+            closest = (at, min(bins, at + width))
+    if not found:
+        return closest
+    return min(start for start, _ in found), max(end for _, end in found)
+
+
+def categories(name: str, counts: Mapping[str, float]) -> tuple[str, ...]:
+    """The labels that were shown, numbers by size and texts by letter; the most frequent where there are too many."""
+    if not counts:
+        raise SchemaError(
+            f"column {name!r}: no category is frequent enough to be shown at this epsilon; declare its categories"
+        )
+    kept = sorted(counts, key=lambda label: (-counts[label], label))[:LABEL_LIMIT]
+    try:
+        return tuple(sorted(kept, key=lambda label: (float(label), label)))
+    except ValueError:
+        return tuple(sorted(kept))
+
+
+def label_counts(values: pa.Array, markers: tuple[str, ...]) -> dict[str, int]:
+    """Exact, private counts of the labels in a column, missing ones left out: what a `FactSource` puts noise on."""
+    counted = plain(values).value_counts()
+    labels = counted.field("values")
+    gone = missing_mask(labels, markers)
+    kept = labels if gone is None else labels.filter(pa.array(~gone))
+    counts = counted.field("counts").to_numpy()
+    return dict(
+        zip(kept.cast(pa.string()).to_pylist(), (counts if gone is None else counts[~gone]).tolist(), strict=True)
+    )

@@ -52,7 +52,10 @@ def _zipping(stream: Any, zipped: bool) -> Any:
 
 
 def _write_delimited(table: pa.Table, out: Any, delimiter: str) -> None:
-    """UTF-8, one record a line; a field is quoted only where it must be, and null is an empty field."""
+    """UTF-8, one record a line; a field is quoted only where it must be.
+
+    Null is an empty field, or the text under ``null`` in the metadata of its column.
+    """
     out.write(_lines(pa.table({str(i): [name] for i, name in enumerate(table.column_names)}), delimiter))
     for start in range(0, table.num_rows, _ROWS_AT_ONCE):
         out.write(_lines(table.slice(start, _ROWS_AT_ONCE), delimiter))
@@ -60,15 +63,17 @@ def _write_delimited(table: pa.Table, out: Any, delimiter: str) -> None:
 
 def _lines(table: pa.Table, delimiter: str) -> bytes:
     """The records as UTF-8: one string kernel per column, then the string array's own bytes."""
-    fields = [_fields(column) for column in table.columns]
+    fields = [_fields(table[i], (table.field(i).metadata or {}).get(b"null")) for i in range(table.num_columns)]
     records = pc.binary_join_element_wise(*fields, delimiter)
     ended = pc.binary_join_element_wise(records, "\n", "").combine_chunks()
     return ended.cast(pa.large_string()).buffers()[2].to_pybytes() if len(ended) else b""
 
 
-def _fields(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _fields(column: pa.ChunkedArray, null: bytes | None) -> pa.ChunkedArray:
     """As text, in quotation marks where it holds what some reader might take for a delimiter."""
     text = column.cast(pa.string())
+    if null is not None:
+        text = pc.fill_null(text, null.decode())
     structural = pc.match_substring_regex(text, '[",;|\t\r\n]|^$|^\\s|\\s$')
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
     return pc.fill_null(pc.if_else(structural, quoted, text), "")

@@ -1,0 +1,57 @@
+"""Facts that were paid for, filled in beside the declared ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sfumato.errors import SchemaError
+from sfumato.schema import Schema
+
+
+@dataclass(frozen=True)
+class MeasuredFact:
+    """What was paid for about one column: bounds or categories.
+
+    Attributes:
+        bounds: smallest and largest value, of the column's kind.
+        categories: labels.
+    """
+
+    bounds: tuple[Any, Any] | None = None
+    categories: tuple[str, ...] | None = None
+
+
+Facts = Mapping[str, MeasuredFact]
+
+
+def settled(schema: Schema, facts: Facts) -> Schema:
+    """The schema with measured facts filled in: once released they are as public as declared ones.
+
+    A column whose null rate is measured gets a code for missing values; their number is then learnt with the rest.
+
+    Raises:
+        SchemaError: a fact is still open.
+    """
+    columns = []
+    for column in schema.columns:
+        changes: dict[str, Any] = {}
+        if column.measured:
+            fact = column.values_fact
+            value = getattr(facts[column.name], fact) if column.name in facts and fact else None
+            if value is None:
+                raise SchemaError(f"column {column.name!r}: its {fact} are to be measured and have not been")
+            changes[fact or ""] = value
+        if column.source_of("nullable") == "measured":
+            changes["nullable"] = True
+        if changes:
+            source = "public" if isinstance(column.source, str) else _public(column.source)
+            fields = {name: getattr(column, name) for name in type(column).model_fields}
+            column = type(column)(**{**fields, **changes, "source": source})
+        columns.append(column)
+    return schema.with_columns(tuple(columns))
+
+
+def _public(source: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {fact: "public" if s == "measured" else s for fact, s in source.items()}
