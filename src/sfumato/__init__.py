@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sfumato.auditing import audit
     from sfumato.certificate import render as render_certificate
     from sfumato.errors import CertificateError, Overdraft, SfumatoError
     from sfumato.evaluation import evaluate
@@ -36,6 +37,7 @@ _WHERE = {
     "Synthesizer": "sfumato.synthesizer:Synthesizer",
     "Table": "sfumato.tables:Table",
     "Verification": "sfumato.verification:Verification",
+    "audit": "sfumato.auditing:audit",
     "evaluate": "sfumato.evaluation:evaluate",
     "examples": "sfumato.tables.examples",
     "generate_key": "sfumato.signature:generate",
@@ -56,6 +58,7 @@ __all__ = [
     "Synthesizer",
     "Table",
     "Verification",
+    "audit",
     "evaluate",
     "examples",
     "generate_key",

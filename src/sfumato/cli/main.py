@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import sfumato
-from sfumato.cli import demo, evaluate, fit, keygen, ledger, sample, sketch, verify
+from sfumato.cli import audit, demo, evaluate, fit, keygen, ledger, sample, sketch, verify
 from sfumato.errors import SfumatoError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app.command("fit")(fit.fit)
 app.command("sample")(sample.sample)
 app.command("verify")(verify.verify)
 app.command("evaluate")(evaluate.evaluate)
+app.command("audit")(audit.audit)
 app.command("ledger")(ledger.ledger)
 app.command("keygen")(keygen.keygen)
 app.command("demo")(demo.demo)
