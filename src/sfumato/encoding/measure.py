@@ -113,8 +113,9 @@ def _bounds(codec: Any, histogram: NoisyHistogram) -> tuple[Any, Any]:
     first, end = covered(np.asarray(histogram.counts[: grid.size], np.float64), histogram.sigma)
     low = int(grid.edges[first])
     high = grid.last if end == grid.size else int(grid.edges[end]) - int(grid.edges[end] == grid.edges[end - 1] + 1)
-    values = codec.values(np.array([low, high]), None).to_pylist()
-    return tuple(v.replace(tzinfo=None) if isinstance(v, dt.datetime) else v for v in values)
+    ends = codec.values(np.array([low, high]), None).to_pylist()
+    first_value, last_value = (v.replace(tzinfo=None) if isinstance(v, dt.datetime) else v for v in ends)
+    return first_value, last_value
 
 
 def covered(counts: np.ndarray, sigma: float) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from sfumato.errors import SchemaError
 from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, Strict
 from sfumato.schema.constraints import Constraint, FixedCombinations, Inequality, NonNull, Unique
+from sfumato.schema.json_schema import as_written
 from sfumato.schema.reading import Marked, read_yaml
 from sfumato.schema.writing import write_yaml
 
@@ -93,6 +94,11 @@ class Schema(Strict):
     def dump(self) -> str:
         """The schema as commented YAML; `parse` gives an equal schema back."""
         return write_yaml(self)
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The format of ``schema.yaml`` as JSON Schema (draft 2020-12)."""
+        return as_written(cls.model_json_schema())
 
     @property
     def names(self) -> tuple[str, ...]:
