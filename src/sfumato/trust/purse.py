@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sfumato.privacy.accounting import mu_for
-from sfumato.privacy.events import Event
+from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
+from sfumato.privacy.events import Event, PoissonSampledGaussian
 from sfumato.privacy.ledger import Run
 from sfumato.privacy.spending import mu_squared
 
@@ -41,8 +41,21 @@ class Purse:
         self.run.charge(*events)
         self._spent += sum(mu_squared(e) for e in events)
 
+    def charge_steps(self, event: PoissonSampledGaussian, share: float) -> None:
+        """Charge steps of DP-SGD that take ``share`` of the squared total, by the calibration of their noise."""
+        if self.private:
+            self.run.charge(event)
+            self._spent += share * self.total**2
+
     def sigma(self, mu: float, sensitivity: float) -> float:
-        """Noise for one answer at cost ``mu``; 0 without a guarantee, ValueError for a free answer under one."""
+        """Real noise for one answer at cost ``mu``; 0 without a guarantee, ValueError for a free answer under one."""
+        return 0.0 if self._free(mu) else sensitivity / mu
+
+    def integer_sigma(self, mu: float, sensitivity: int) -> float:
+        """Integer noise for one answer at cost ``mu``: a little wider than real noise; otherwise like :meth:`sigma`."""
+        return 0.0 if self._free(mu) else discrete_gaussian_sigma(mu, sensitivity)
+
+    def _free(self, mu: float) -> bool:
         if not mu > 0 or (self.private and math.isinf(mu)):
             raise ValueError(f"an answer about private records costs a positive finite mu, got {mu}")
-        return 0.0 if math.isinf(mu) else sensitivity / mu
+        return math.isinf(mu)
