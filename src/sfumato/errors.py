@@ -54,3 +54,11 @@ class RefusedValue(SfumatoError):  # noqa: N818 - reads as what it is: a value t
 
 class ConditionError(SfumatoError):
     """A condition at sampling that names no known column or value."""
+
+
+class CheckpointError(SfumatoError):
+    """A checkpoint that is damaged or belongs to another training."""
+
+
+class UnsupportedUnit(SfumatoError):  # noqa: N818 - reads as what it is: a unit that is not supported
+    """A question that cannot be answered for the declared privacy unit."""

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sfumato.encoding.domain import Domain
+from sfumato.errors import UnsupportedUnit
 from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.mechanisms.exponential import select
 from sfumato.privacy.mechanisms.gaussian import add_gaussian
 from sfumato.privacy.randomness import SYSTEM, Entropy
+from sfumato.progress import Progress
 from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Candidate, Measurement, Query, Setting
+
+if TYPE_CHECKING:
+    from sfumato.privacy.descent import Descent
+
+_GRID = 2.0**-10  # of a record
 
 
 class Central:
@@ -26,6 +35,7 @@ class Central:
         purse: what may be spent.
         max_rows: how many records one protected unit may hold; the caller has enforced it.
         entropy: source of noise.
+        saved: where a descent keeps its checkpoint; None: nowhere.
 
     *Formal guarantee.* Each answer is a mechanism of ``privacy.mechanisms`` applied to a function of the records that
     one unit (at most ``max_rows`` records) moves by at most the sensitivity used, under adding or removing the unit;
@@ -34,8 +44,16 @@ class Central:
 
     compares = True
 
-    def __init__(self, records: Records, purse: Purse, max_rows: int = 1, entropy: Entropy = SYSTEM) -> None:
+    def __init__(
+        self,
+        records: Records,
+        purse: Purse,
+        max_rows: int = 1,
+        entropy: Entropy = SYSTEM,
+        saved: Path | None = None,
+    ) -> None:
         self._records, self._purse, self._max_rows, self._entropy = records, purse, max_rows, entropy
+        self._saved = saved
 
     def __repr__(self) -> str:
         return f"<central setting over {len(self.domain)} columns>"
@@ -83,7 +101,7 @@ class Central:
         """
         if any(c.weight != 1 for c in candidates):
             raise ValueError("distances are unweighted; divide the answer instead")
-        sigma = self._purse.sigma(mu / math.sqrt(len(candidates)), self._max_rows)
+        sigma = self._purse.integer_sigma(mu / math.sqrt(len(candidates)), self._max_rows)
         if sigma:
             self._purse.charge([DiscreteGaussian(sigma, self._max_rows, len(candidates))])
         scores = np.array([math.floor(self._score(c)) for c in candidates])
@@ -109,13 +127,26 @@ class Central:
             total += (values * np.minimum(1.0, bound / np.maximum(norms, 1e-300))).sum(axis=0)
         return add_gaussian(total, sigma, self._entropy) if sigma else total
 
+    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
+        """DP-SGD over the records; see ``training.Trainer``. UnsupportedUnit when a unit may hold several records."""
+        if self._max_rows != 1:
+            raise UnsupportedUnit(
+                f"gradients are clipped per row, but a unit may hold {self._max_rows} rows: declare max_rows 1, or take"
+                " a model over marginals"
+            )
+        from sfumato.trust.training import Trainer  # imports jax, which models over marginals do without
+
+        return Trainer(self._records.matrix(), self._purse, self._entropy, self._saved).descend(
+            descent, share, progress
+        )
+
     def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
         """The same records through public maps code -> coarser code."""
-        return Central(self._records.coarsened(recode), self._purse, self._max_rows, self._entropy)
+        return Central(self._records.coarsened(recode), self._purse, self._max_rows, self._entropy, self._saved)
 
     def _pay(self, mus: list[float]) -> list[float]:
         """Charge one integer Gaussian per ``mu``; their scales."""
-        sigmas = [self._purse.sigma(mu, self._max_rows) for mu in mus]
+        sigmas = [self._purse.integer_sigma(mu, self._max_rows) for mu in mus]
         if self._purse.private:
             self._purse.charge([DiscreteGaussian(s, self._max_rows) for s in sigmas])
         return sigmas
@@ -124,5 +155,7 @@ class Central:
         return add_discrete_gaussian(counts, sigma, self._entropy) if sigma else counts
 
     def _score(self, candidate: Candidate) -> float:
-        table = self._records.table(candidate.query)
-        return candidate.weight * (float(np.abs(table - candidate.estimate).sum()) - candidate.bias)
+        """The score with public guesses rounded to ``_GRID``: sums are then exact, and sensitivity holds to the bit."""
+        guess = np.rint(np.asarray(candidate.estimate) / _GRID) * _GRID
+        distance = float(np.abs(self._records.table(candidate.query) - guess).sum())
+        return candidate.weight * (distance - float(np.rint(candidate.bias / _GRID)) * _GRID)

@@ -11,11 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from sfumato.encoding.domain import Domain
+from sfumato.progress import Progress
+
+if TYPE_CHECKING:
+    from sfumato.privacy.descent import Descent
 
 Clique = tuple[int, ...]
 
@@ -121,6 +125,13 @@ class Setting(Protocol):
         self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
     ) -> np.ndarray:
         """Noisy sum over records of ``feature(records)`` (n, d) -> (n, dimension), each row clipped to l2 ``bound``."""
+        ...
+
+    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
+        """Noised sums of clipped gradients of Poisson batches, one after the other (DP-SGD): the final carry.
+
+        Costs ``share`` of the run's squared budget. See ``privacy.descent.Descent``.
+        """
         ...
 
     def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:

@@ -1,0 +1,53 @@
+"""Where an interrupted descent goes on: its public state, and how far the ledger had been charged before it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from sfumato.atomic import atomic_write
+from sfumato.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far a descent has come.
+
+    Attributes:
+        done: steps whose result is in the carry.
+        before: events that the run had charged before the descent began.
+        rate, noise_multiplier: of its steps, fixed before the first.
+    """
+
+    done: int
+    before: int
+    rate: float
+    noise_multiplier: float
+
+
+def write(path: Path, mark: Mark, carry: Any) -> None:
+    """Save in one atomic move; everything in it was charged before."""
+    arrays = {str(i): np.asarray(x) for i, x in enumerate(jax.tree.leaves(carry))}
+    with atomic_write(path) as file:
+        file.write(save(arrays, {"mark": json.dumps(asdict(mark))}))
+
+
+def read(path: Path, carry: Any) -> tuple[Mark, Any]:
+    """The saved state, in the structure of ``carry``; CheckpointError when damaged or of another descent."""
+    leaves, structure = jax.tree.flatten(carry)
+    try:
+        with safe_open(path, "numpy") as file:
+            mark = Mark(**json.loads(file.metadata()["mark"]))
+            saved = [file.get_tensor(str(i)) for i in range(len(leaves))]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{path} is no checkpoint of this training; delete it to begin anew") from None
+    if any(a.shape != b.shape or a.dtype != b.dtype for a, b in zip(saved, leaves, strict=True)):
+        raise CheckpointError(f"{path} is a checkpoint of another network; delete it to begin anew")
+    return mark, jax.tree.unflatten(structure, saved)

@@ -1,0 +1,136 @@
+"""Descents answered by one curator: what is learnt, what is charged, and going on after an interruption."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.trust.training_case import GUARANTEE, STEPS, case, records
+
+from sfumato.errors import CheckpointError, Overdraft, UnsupportedUnit
+from sfumato.privacy.accounting import epsilon
+from sfumato.privacy.events import Gaussian, PoissonSampledGaussian
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import Ledger
+from sfumato.progress import Silent
+from sfumato.trust.central import Central
+from sfumato.trust.purse import Purse
+
+
+def _charged_steps(run):
+    return sum(e.count for e in run.events if isinstance(e, PoissonSampledGaussian))
+
+
+def test_learns_and_spends_its_share_only():
+    run = Ledger.open().begin(GUARANTEE, "test")
+    setting = Central(records(), Purse(run))
+    learnt, _ = setting.descend(case(), 0.5, Silent())
+    np.testing.assert_allclose(learnt.value, records().matrix().mean(0) / 2, atol=0.5)
+    assert _charged_steps(run) == STEPS
+    assert setting.remaining == pytest.approx(0.5)
+    rest = Gaussian(1 / setting.mu(0.5))
+    spent = epsilon([*run.events, rest], GUARANTEE.delta)
+    assert 0.97 * GUARANTEE.epsilon < spent <= GUARANTEE.epsilon
+
+
+def test_more_than_is_left_is_refused_and_nothing_charged():
+    run = Ledger.open().begin(GUARANTEE, "test")
+    setting = Central(records(), Purse(run))
+    setting.count(setting.mu(0.6))
+    before = run.events
+    with pytest.raises(Overdraft, match=r"a share of 0.5"):
+        setting.descend(case(), 0.5, Silent())
+    assert run.events == before
+
+
+def test_without_a_guarantee_nothing_is_charged_and_no_noise_added():
+    run = Ledger.open().begin(Guarantee(float("inf")), "test")
+    learnt, _ = Central(records(), Purse(run)).descend(case(batch=1000.0), 1.0, Silent())
+    np.testing.assert_allclose(learnt.value, records().matrix().mean(0) / 2, atol=0.2)
+    assert run.events == ()
+
+
+def test_two_trainings_differ():
+    def once():
+        run = Ledger.open().begin(GUARANTEE, "test")
+        return Central(records(), Purse(run)).descend(case(4), 1.0, Silent())[0].value
+
+    assert not np.array_equal(once(), once())
+
+
+def test_units_of_several_rows_are_refused():
+    run = Ledger.open().begin(GUARANTEE, "test")
+    with pytest.raises(UnsupportedUnit, match="a unit may hold 3 rows"):
+        Central(records(), Purse(run), max_rows=3).descend(case(), 1.0, Silent())
+
+
+def test_a_killed_training_goes_on_where_it_was_and_pays_nothing_twice(tmp_path):
+    ledger, saved = tmp_path / "data.ledger", tmp_path / "training.checkpoint"
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.trust.training_case", str(ledger), str(saved)],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout
+        for _ in range(4):  # the start, and three chunks
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    with Ledger.open(ledger) as book:
+        run = book.resume(1)
+        before = _charged_steps(run)
+        assert 0 < before < STEPS
+        learnt, _ = Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Silent())
+        assert _charged_steps(run) == STEPS
+        noise = {e.noise_multiplier for e in run.events if isinstance(e, PoissonSampledGaussian)}
+        assert len(noise) == 1
+    np.testing.assert_allclose(learnt.value, records().matrix().mean(0) / 2, atol=0.5)
+
+
+def test_a_chunk_that_was_charged_but_lost_is_drawn_again_without_a_new_charge(tmp_path, monkeypatch):
+    saved = tmp_path / "training.checkpoint"
+    run = Ledger.open().begin(GUARANTEE, "test")
+
+    class Stop(Silent):
+        def __init__(self):
+            self.left = 3
+
+        def step(self, n=1):
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Stop())
+    charged = next(e for e in run.events if isinstance(e, PoissonSampledGaussian))
+    run.charge(charged)  # as if killed between the charge and the checkpoint
+    Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Silent())
+    assert _charged_steps(run) == STEPS
+
+
+def test_a_second_training_of_the_same_run_is_not_free(tmp_path):
+    run = Ledger.open().begin(GUARANTEE, "test")
+    purse = Purse(run)
+    for i in range(2):
+        Central(records(), purse, saved=tmp_path / f"{i}").descend(case(), 0.5, Silent())
+    assert _charged_steps(run) == 2 * STEPS
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 9, None])
+def test_a_foreign_checkpoint_is_refused(tmp_path, content):
+    saved = tmp_path / "x"
+    if content is None:
+        from safetensors.numpy import save
+
+        content = save({"0": np.zeros(3, np.float32)}, {"mark": "{}"})
+    saved.write_bytes(content)
+    run = Ledger.open().begin(GUARANTEE, "test")
+    with pytest.raises(CheckpointError, match="delete it to begin anew"):
+        Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Silent())
+    assert run.events == ()

@@ -1,0 +1,72 @@
+"""A small descent: the mean of standardised codes, by gradients. As a program: trains until it is killed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from sfumato.encoding.domain import Domain
+from sfumato.privacy.descent import Descent
+from sfumato.privacy.gradients import Constant
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import Ledger
+from sfumato.progress import Silent
+from sfumato.trust.central import Central
+from sfumato.trust.purse import Purse
+from sfumato.trust.records import Records
+
+DOMAIN = Domain.of(["a", "b"], [10, 10])
+GUARANTEE = Guarantee(epsilon=2, delta=1e-6)
+STEPS = 48
+
+
+def case(steps=STEPS, batch=100.0):
+    """Learns half the mean code of 1,000 records."""
+    start = Constant((2,), jax.random.key(0))
+    optimiser = optax.adam(0.1)
+
+    def update(carry, gradient, key):
+        parameters, memory = carry
+        updates, memory = optimiser.update(gradient, memory)
+        return optax.apply_updates(parameters, updates), memory
+
+    return Descent(
+        carry=(start, optimiser.init(start)),
+        parameters=lambda carry: carry[0],
+        prepare=lambda codes, key: codes.astype(jnp.float32) / 2,
+        loss=lambda parameters, records, tape: jnp.sum((parameters(records.shape[0], tape) - records) ** 2, axis=1),
+        update=update,
+        steps=steps,
+        batch=batch,
+        clip=1.0,
+        total=1000.0,
+    )
+
+
+def records():
+    codes = np.random.default_rng(0).binomial(9, 0.6, (1000, 2)).astype(np.uint8)
+    return Records.of(codes, DOMAIN)
+
+
+class Slow(Silent):
+    """Says where it is, and takes its time, so that a killer can aim."""
+
+    def step(self, n=1):
+        print("step", n, flush=True)
+        time.sleep(0.3)
+
+
+def main(ledger: str, saved: str) -> None:
+    with Ledger.open(ledger) as book:
+        run = book.begin(GUARANTEE, "killed")
+        Central(records(), Purse(run), saved=Path(saved)).descend(case(), 0.5, Slow())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
