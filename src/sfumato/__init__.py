@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from sfumato.privacy.guarantee import Guarantee
     from sfumato.privacy.ledger import Ledger
     from sfumato.progress import Progress
-    from sfumato.schema import Schema, sketch
+    from sfumato.schema import Schema
+    from sfumato.schema.sketch import sketch
     from sfumato.signature import generate as generate_key
     from sfumato.synthesizer import Synthesizer, load
     from sfumato.tables import Table, examples
@@ -43,7 +44,7 @@ _WHERE = {
     "generate_key": "sfumato.signature:generate",
     "load": "sfumato.synthesizer:load",
     "render_certificate": "sfumato.certificate:render",
-    "sketch": "sfumato.schema:sketch",
+    "sketch": "sfumato.schema.sketch:sketch",
     "verify": "sfumato.verification:verify",
 }
 

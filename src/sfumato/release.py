@@ -48,7 +48,7 @@ class Release:
             raise SfumatoError(f"the number of rows must be at least 1, got {n}")
         rng = np.random.default_rng(seed)
         n = self.default_rows if n is None else n
-        conditions = {column: as_text(value) for column, value in (given or {}).items()}
+        conditions = {column: condition(value) for column, value in (given or {}).items()}
         masks = self.codec.given(conditions)
         try:
             codes = self.fitted.sample(n, rng, masks)
@@ -89,13 +89,9 @@ class Release:
             ) from None
 
 
-def as_text(value: Any) -> str:
-    """A condition on a column as the text a codec reads: ``(30, 40)`` is a range, a list or set are alternatives."""
-    if value is None:
-        return ""
+def condition(value: Any) -> Any:
+    """A condition as a codec reads it: ``(30, 40)`` is a range with ends, a list or set are alternatives."""
     if isinstance(value, tuple) and len(value) == 2:
-        low, high = ("" if end is None else str(end) for end in value)
+        low, high = ("" if end is None else end for end in value)
         return f"{low}..{high}"
-    if isinstance(value, list | set | frozenset):
-        return "|".join(str(v) for v in value)
-    return str(value)
+    return "|".join(map(str, value)) if isinstance(value, list | set | frozenset) else value

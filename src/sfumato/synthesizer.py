@@ -10,9 +10,11 @@ from typing import Any
 
 from sfumato.certificate import Process, absent, issue
 from sfumato.encoding.codec import Codec
+from sfumato.encoding.measure import measure
 from sfumato.errors import SchemaError, SfumatoError
 from sfumato.models import MODELS
 from sfumato.models.choose import choose
+from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
 from sfumato.progress import Progress, Silent
@@ -20,6 +22,7 @@ from sfumato.release import Release
 from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
 from sfumato.trust.central import Central
+from sfumato.trust.facts import CentralFacts, threshold_delta
 from sfumato.trust.gathering import gather
 from sfumato.trust.purse import Purse
 
@@ -151,16 +154,19 @@ class Synthesizer:
         return Ledger.open(self._ledger, replace(DEFAULT_CAP, unit=self.guarantee.unit))
 
     def _learn(self, rows: Rows, run: Run, progress: Progress) -> Release:
+        schema = self.schema
         typed = None if rows.kind == "csv" else {f.name: f.type for f in rows.schema}
-        codec = Codec.from_schema(self.schema, types=typed)
-        records = gather(rows, codec, progress)
-        target = None if self.schema.target is None else codec.position(self.schema.target)
+        total = mu_for(self.guarantee, threshold_delta(schema, self.guarantee)) if self.guarantee.private else None
+        purse = Purse(run, total)
+        schema.check_columns(rows.columns)
+        codec = Codec.from_schema(schema, measure(schema, CentralFacts(rows, schema, purse, progress)), typed)
+        target = None if schema.target is None else codec.position(schema.target)
         name, why = (self._wanted, "asked for by name")
         if name == "auto":
             name, why = choose(codec.domain, target, self.guarantee)
-        setting = Central(records, Purse(run), self._max_rows)
+        setting = Central(gather(rows, codec, progress), purse, self._max_rows)
         fitted = MODELS[name].fit(setting, target=target, progress=progress)
-        return Release(codec.schema, codec, fitted, name, why, self.guarantee, absent("not finished"))
+        return Release(schema, codec, fitted, name, why, self.guarantee, absent("not finished"))
 
     def _why_uncertified(self, unreviewed: bool) -> str | None:
         if not self.guarantee.private:

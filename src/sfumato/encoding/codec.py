@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -185,18 +185,9 @@ class Codec:
         _add(counts, codec.axis.name, encoded.outside)
         return encoded.codes
 
-    def check_columns(self, names: list[str] | tuple[str, ...]) -> None:
+    def check_columns(self, names: Sequence[str]) -> None:
         """SchemaError unless the table's column names are those of the schema."""
-        lacking = [n for n in self.schema.names if n not in set(names)]
-        if lacking:
-            raise SchemaError(
-                f"the table lacks the column {lacking[0]!r} of the schema; its columns: {_listing(names)}"
-            )
-        extra = [n for n in names if n not in set(self.schema.names)]
-        if extra:
-            raise SchemaError(
-                f"the table has a column {extra[0]!r} that the schema lacks; describe it, or drop it: 'kind: text'"
-            )
+        self.schema.check_columns(names)
 
     def decode(self, codes: np.ndarray, rng: np.random.Generator, given: Mapping[str, Any] | None = None) -> pa.Table:
         """Codes (n, d) to rows in the types that went in; identifiers are made anew.
@@ -273,11 +264,12 @@ class Codec:
         return np.arange(axis.size) == axis.missing, None
 
     def field(self, name: str) -> pa.Field:
-        """Name and type of a column that comes out; ``null`` in its metadata is how delimited text writes a gap."""
+        """Name and type of a column that comes out; where delimited text came in, ``null`` in the metadata is the first marker."""
         column = self.schema.column(name)
         markers = self.schema.null_markers(column)
         nullable = column.modelled and column.may_be_missing
-        metadata = {"null": markers[0]} if nullable and markers and markers[0] else None
+        text = name not in dict(self.types)
+        metadata = {"null": markers[0]} if text and nullable and markers and markers[0] else None
         return pa.field(name, self._type(column), metadata=metadata)
 
     def _type(self, column: Any) -> pa.DataType:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from sfumato.atomic import atomic_write
 from sfumato.errors import SchemaError
 from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, Strict
 from sfumato.schema.constraints import Constraint, FixedCombinations, Inequality, NonNull, Unique
@@ -95,6 +96,11 @@ class Schema(Strict):
         """The schema as commented YAML; `parse` gives an equal schema back."""
         return write_yaml(self)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write :meth:`dump` to ``path``, whole or not at all; OutputError where that fails."""
+        with atomic_write(path) as stream:
+            stream.write(self.dump().encode())
+
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """The format of ``schema.yaml`` as JSON Schema (draft 2020-12)."""
@@ -111,6 +117,19 @@ class Schema(Strict):
             if column.name == name:
                 return column
         raise SchemaError(f"the schema has no column {name!r}; it has {_listing(self.names)}")
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """SchemaError unless the table's column names are those of the schema."""
+        lacking = [n for n in self.names if n not in set(names)]
+        if lacking:
+            raise SchemaError(
+                f"the table lacks the column {lacking[0]!r} of the schema; its columns: {_listing(names)}"
+            )
+        extra = [n for n in names if n not in set(self.names)]
+        if extra:
+            raise SchemaError(
+                f"the table has a column {extra[0]!r} that the schema lacks; describe it, or drop it: 'kind: text'"
+            )
 
     def null_markers(self, column: BaseColumn) -> tuple[str, ...]:
         """Texts that stand for a missing value in ``column``; a declared category is never one."""

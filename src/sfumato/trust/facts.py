@@ -1,0 +1,89 @@
+"""Measured facts of a schema, answered by one trusted curator and paid for from the run's budget."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.measure import MEASURED_SHARE, NoisyHistogram, label_counts
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.mechanisms.threshold import plan, release
+from sfumato.privacy.randomness import SYSTEM, Entropy
+from sfumato.progress import Progress
+from sfumato.schema import IdUnit, Schema
+from sfumato.tables import Rows
+from sfumato.trust.central import Central
+from sfumato.trust.gathering import ContributionBound, gather
+from sfumato.trust.purse import Purse
+from sfumato.trust.setting import Query
+
+THRESHOLD_SHARE = 0.1
+"""The part of delta kept for categories that are found in the rows, split evenly over their columns."""
+
+
+def threshold_delta(schema: Schema, guarantee: Guarantee) -> float:
+    """What the measured categories of ``schema`` may take of the guarantee's delta; 0 where there are none."""
+    return THRESHOLD_SHARE * guarantee.delta if _open_categories(schema) else 0.0
+
+
+def _open_categories(schema: Schema) -> list[str]:
+    return [c.name for c in schema.columns if c.measured and c.kind == "category"]
+
+
+class CentralFacts:
+    """The source of measured facts (``encoding.measure.FactSource``) of one curator who holds all rows.
+
+    Args:
+        rows: the private table.
+        schema: tells which facts are open, and the unit whose contribution is bounded.
+        purse: pays ``MEASURED_SHARE`` of its squared total in all.
+        progress: told of each reading.
+        entropy: source of noise.
+
+    *Formal guarantee.* Bounds come from noised histograms of ``Central``; categories from ``threshold.release``, whose
+    event is charged before its noise is drawn. One unit adds at most its declared rows to every count.
+    """
+
+    def __init__(self, rows: Rows, schema: Schema, purse: Purse, progress: Progress, entropy: Entropy = SYSTEM) -> None:
+        self._rows, self._schema, self._purse = rows, schema, purse
+        self._progress, self._entropy = progress, entropy
+        self._unit = schema.unit if isinstance(schema.unit, IdUnit) else None
+        self._max_rows = 1 if self._unit is None else self._unit.max_rows
+
+    def histograms(self, codec: Codec) -> Sequence[NoisyHistogram]:
+        """The noised one-way table of each axis of ``codec``."""
+        setting = Central(gather(self._rows, codec, self._progress), self._purse, self._max_rows, self._entropy)
+        queries = [Query((i,)) for i in range(len(codec.domain))]
+        answers = setting.marginals(queries, [self._mu] * len(queries))
+        return [NoisyHistogram(a.values, a.sigma) for a in answers]
+
+    def keys(self, columns: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+        """Per column the labels whose noisy count cleared the threshold; all labels where there is no guarantee."""
+        counts = self._counted(columns)
+        if not self._purse.private:
+            return {name: {label: float(n) for label, n in counts[name].items()} for name in columns}
+        delta = threshold_delta(self._schema, self._purse.run.guarantee) / len(columns)
+        event = plan(self._purse.integer_sigma(self._mu, self._max_rows), delta, self._max_rows)
+        shown = {}
+        for name in columns:
+            self._purse.charge([event])
+            shown[name] = {label: float(n) for label, n in release(counts[name], event, self._entropy).items()}
+        return shown
+
+    @property
+    def _mu(self) -> float:
+        """What each open column may cost."""
+        return self._purse.mu(MEASURED_SHARE / len(self._schema.measured()))
+
+    def _counted(self, columns: Sequence[str]) -> dict[str, Counter[str]]:
+        self._progress.stage("finding categories")
+        bound = None if self._unit is None else ContributionBound(self._unit)
+        markers = {name: self._schema.null_markers(self._schema.column(name)) for name in columns}
+        counts: dict[str, Counter[str]] = {name: Counter() for name in columns}
+        for batch in self._rows.batches():
+            kept = batch if bound is None else batch.filter(bound.keep(batch.column(bound.column)))
+            for name in columns:
+                counts[name].update(label_counts(kept.column(name), markers[name]))
+            self._progress.step(batch.num_rows)
+        return counts

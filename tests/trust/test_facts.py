@@ -1,0 +1,86 @@
+"""Facts left to be measured: charged, within the budget, thresholded, and exact only without a guarantee."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sfumato.encoding.measure import MEASURED_SHARE, measure
+from sfumato.privacy.accounting import mu_for
+from sfumato.privacy.events import DiscreteGaussian, Threshold
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import Ledger
+from sfumato.progress import Silent
+from sfumato.schema import CategoryColumn, IdentifierColumn, IdUnit, IntegerColumn, RowUnit, Schema
+from sfumato.tables import Rows
+from sfumato.trust.facts import CentralFacts, threshold_delta
+from sfumato.trust.purse import Purse
+
+GUARANTEE = Guarantee(epsilon=1, delta=1e-6)
+CANARY = "ZEBRA"
+
+
+def schema(unit=None):
+    return Schema(
+        unit=unit or RowUnit(),
+        columns=(
+            IdentifierColumn(name="id"),
+            IntegerColumn(name="age", source={"bounds": "measured"}),
+            CategoryColumn(name="town", source={"categories": "measured"}, outside="other"),
+        ),
+    )
+
+
+def table(n=20_000):
+    rng = np.random.default_rng(0)
+    towns = rng.choice(["Delft", "Ede"], n)
+    towns[0] = CANARY
+    return pa.table({"id": np.arange(n) // 2, "age": rng.integers(20, 70, n), "town": towns})
+
+
+def ask(guarantee, known, rows):
+    ledger = Ledger.open(None)
+    run = ledger.begin(guarantee, "test")
+    total = mu_for(guarantee, threshold_delta(known, guarantee)) if guarantee.private else None
+    purse = Purse(run, total)
+    return measure(known, CentralFacts(Rows.open(rows), known, purse, Silent())), run, purse
+
+
+def test_facts_are_found_charged_and_the_rare_stays_hidden():
+    facts, run, purse = ask(GUARANTEE, schema(), table())
+    assert facts["town"].categories == ("Delft", "Ede")
+    low, high = facts["age"].bounds
+    assert -200 < low <= 20
+    assert 69 <= high < 300
+    assert [type(e) for e in run.events] == [DiscreteGaussian, Threshold]
+    assert purse.remaining == pytest.approx(1 - MEASURED_SHARE, abs=1e-3)
+    assert run.events[1].delta <= 0.1 * GUARANTEE.delta
+
+
+def test_the_unit_s_rows_scale_the_noise():
+    by_row, *_ = ask(GUARANTEE, schema(), table())[1].events
+    by_person, *_ = ask(Guarantee(1, 1e-6, unit="id"), schema(IdUnit(column="id", max_rows=4)), table())[1].events
+    assert by_person.sensitivity == 4
+    assert by_person.sigma == pytest.approx(4 * by_row.sigma, rel=0.02)
+
+
+def test_without_a_guarantee_facts_are_exact_and_free():
+    facts, run, _ = ask(Guarantee(math.inf, 1e-6), schema(), table())
+    assert facts["town"].categories == ("Delft", "Ede", CANARY)
+    assert run.events == ()
+
+
+def test_nothing_is_asked_where_nothing_is_open():
+    known = Schema(columns=(IntegerColumn(name="age", bounds=(0, 99)),))
+    facts, run, _ = ask(GUARANTEE, known, table().select(["age"]))
+    assert (facts, run.events) == ({}, ())
+    assert threshold_delta(known, GUARANTEE) == 0
+
+
+def test_a_threshold_of_one_would_show_the_canary(monkeypatch):
+    """The planted bug: no threshold to speak of, and little noise; the canary comes out."""
+    monkeypatch.setattr("sfumato.trust.facts.plan", lambda sigma, delta, sensitivity: Threshold(1e-3, 1, 0.5))
+    monkeypatch.setattr("sfumato.trust.facts.release", lambda counts, event, entropy: dict(counts))
+    monkeypatch.setattr(Purse, "charge", lambda self, events: None)
+    assert CANARY in ask(GUARANTEE, schema(), table())[0]["town"].categories
