@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.privacy.gradients.naive import quick
 
+from sfumato.attacks.audit_bounds import mu_lower_bound
 from sfumato.privacy import descent as descents
 from sfumato.privacy.descent import KEYS, Descent, gradient_sum
 from sfumato.privacy.gradients import Constant, Dense, clipped_sum
@@ -57,9 +58,8 @@ def released(codes, runs, seed):
 def audit():
     """The bound and the claim."""
     without, with_one = jnp.zeros((4, 1), jnp.uint8), jnp.zeros((4, 1), jnp.uint8).at[2].set(1)
-    bound = mu_lower_bound(
-        -released(with_one, 40_000, 1), -released(without, 40_000, 2), SIGNIFICANCE, np.random.default_rng(0)
-    )
+    inside, outside = -released(with_one, 40_000, 1), -released(without, 40_000, 2)
+    bound = mu_lower_bound(inside, outside, np.random.default_rng(0), SIGNIFICANCE)
     return bound, 1 / NOISE
 
 
