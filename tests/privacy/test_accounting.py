@@ -120,7 +120,7 @@ def test_dp_sgd_is_calibrated_next_to_other_events(epsilon: float) -> None:
 
 
 def test_dp_sgd_without_room_or_without_guarantee() -> None:
-    with pytest.raises(ValueError, match="use up the guarantee"):
+    with pytest.raises(ValueError, match="leave too little of the guarantee"):
         accounting.poisson_noise_multiplier(Guarantee(1, 1e-9), 0.01, 10, [DiscreteGaussian(2.0)])
     assert accounting.poisson_noise_multiplier(Guarantee(math.inf), 0.01, 10) == 0.0
 

@@ -6,6 +6,7 @@ Two accountants that share nothing but the events: :func:`epsilon` (privacy loss
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from sfumato.privacy import gdp
@@ -33,6 +34,8 @@ __all__ = [
     "mu_squared",
     "poisson_noise_multiplier",
 ]
+
+_NO_ROOM = "the other releases leave too little of the guarantee: give them a smaller share"
 
 ROUNDING = 2e-4
 """Share of epsilon that calibration leaves free, so that the pessimistic rounding of the final figure fits."""
@@ -94,20 +97,29 @@ def poisson_noise_multiplier(
     if not guarantee.private:
         return 0.0
     rest = Spending.of(other_events)
-    if not rest.within(guarantee):
-        raise ValueError("the other releases alone use up the guarantee: give them a smaller share")
+    from scipy.optimize import brentq
 
-    def fits(noise_multiplier: float) -> bool:
-        step = PoissonSampledGaussian(sampling_probability, noise_multiplier, steps)
-        return (rest + Spending.of([step])).within(guarantee)
+    from sfumato.privacy import pld
 
-    high = 1.0
-    while not fits(high):
-        high *= 2
-        if high > 1e6:
-            raise ValueError("the other releases leave too little of the guarantee: give them a smaller share")
-    low = high / 2 if high > 1 else 0.05
-    while high > low * (1 + 1e-3):
-        middle = (low * high) ** 0.5
-        low, high = (low, middle) if fits(middle) else (middle, high)
-    return high
+    room = guarantee.delta - rest.delta
+
+    def excess(log_z: float) -> float:
+        step = PoissonSampledGaussian(sampling_probability, math.exp(log_z), steps)
+        both = rest + Spending.of([step])
+        return math.log(max(pld.delta(both.others, both.mu, guarantee.epsilon, room), room * 1e-9) / room)
+
+    left = mu_for(guarantee, rest.delta) ** 2 - rest.mu_squared
+    if left <= 0:
+        raise ValueError(_NO_ROOM)
+    start = -0.5 * math.log(math.log1p(left / (steps * sampling_probability**2)))  # many small steps: a Gaussian
+    low, high = start - 0.1, start + 0.1
+    while excess(low) <= 0:
+        low -= 0.3
+    while excess(high) > 0:
+        low, high = high, high + 0.3
+        if high > start + 20:
+            raise ValueError(_NO_ROOM)
+    root = brentq(excess, low, high, xtol=5e-4)
+    while excess(root) > 0:
+        root += 5e-4
+    return math.exp(root)

@@ -12,7 +12,7 @@ from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients.noise import threefry
 
 _BITS = 32
-_OVERFLOW = 1e-15
+_OVERFLOW = 1e-20
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class PoissonSteps:
         return PoissonSampledGaussian(self.probability, self.noise_multiplier, steps)
 
     def capacity(self, records: int, multiple: int = 1) -> int:
-        """Rows that hold any batch of ``records`` but with probability 1e-15 (Bernstein), rounded up; at most all."""
+        """Rows that hold any batch of ``records`` but with probability 1e-20 (Bernstein), rounded up; at most all."""
         if self.probability == 1:
             return -(-records // multiple) * multiple
         tail = math.log(1 / _OVERFLOW)
