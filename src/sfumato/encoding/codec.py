@@ -90,8 +90,15 @@ class Codec:
         """
         known = tuple((c.name, str(types[c.name])) for c in schema.columns if types and c.name in types)
         codec = cls(settled(schema, facts or {}), known)
-        _ = codec.domain, [codec.field(c.name) for c in codec.output]
+        codec._check()
         return codec
+
+    def _check(self) -> None:
+        """All that a schema alone cannot tell: types, a domain, constraints that can be obeyed."""
+        _ = self.domain, [self.field(c.name) for c in self.output]
+        for rule in self.schema.constraints:
+            if isinstance(rule, Inequality) and self._bounds(rule.low)[0].as_py() > self._bounds(rule.high)[1].as_py():
+                raise SchemaError(f"by their bounds, {rule.low!r} is never at most {rule.high!r}; mend the bounds")
 
     @cached_property
     def output(self) -> tuple[Any, ...]:
@@ -264,7 +271,7 @@ class Codec:
         return np.arange(axis.size) == axis.missing, None
 
     def field(self, name: str) -> pa.Field:
-        """Name and type of a column that comes out; where delimited text came in, ``null`` in the metadata is the first marker."""
+        """Name and type of a column that comes out; for delimited text with the first null marker in its metadata."""
         column = self.schema.column(name)
         markers = self.schema.null_markers(column)
         nullable = column.modelled and column.may_be_missing

@@ -112,14 +112,16 @@ def _bounds(codec: Any, histogram: NoisyHistogram) -> tuple[Any, Any]:
     grid = codec.grid
     first, end = covered(np.asarray(histogram.counts[: grid.size], np.float64), histogram.sigma)
     low = int(grid.edges[first])
-    high = grid.last if end == grid.size else int(grid.edges[end]) - int(grid.edges[end] == grid.edges[end - 1] + 1)
+    high = grid.last if end == grid.size else int(grid.edges[end])
+    if end < grid.size and (codec.column.kind not in ("integer", "real") or high == int(grid.edges[end - 1]) + 1):
+        high -= 1
     ends = codec.values(np.array([low, high]), None).to_pylist()
     first_value, last_value = (v.replace(tzinfo=None) if isinstance(v, dt.datetime) else v for v in ends)
     return first_value, last_value
 
 
 def covered(counts: np.ndarray, sigma: float) -> tuple[int, int]:
-    """The smallest range ``first .. end`` (exclusive) of bins outside of which no group of bins stands out of the noise.
+    """The smallest range ``first .. end`` (exclusive) outside of which no group of bins stands out of the noise.
 
     Sums over blocks of 1, 2, 4, ... neighbouring bins are compared with what noise alone would give; the finest blocks
     that stand out are kept. A block stands out above ``z * sigma * sqrt(width)``, with ``z`` such that pure noise does

@@ -17,7 +17,9 @@ def cast_text(labels: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
         entries = cast_text_values(labels.dictionary, kind.value_type)
         made = pa.DictionaryArray.from_arrays(labels.indices.cast(kind.index_type), entries, ordered=kind.ordered)
         return made.cast(kind) if made.type != kind else made
-    return cast_text_values(labels.dictionary, kind).take(labels.indices)
+    stored = pa.string() if is_text(kind) else kind
+    made = cast_text_values(labels.dictionary, stored).take(labels.indices)
+    return made if made.type == kind else made.cast(kind)
 
 
 def cast_text_values(labels: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -59,9 +59,14 @@ def sketch(source: Any) -> Schema:
         for name, survey in surveys.items():
             survey.add(batch.column(name))
     columns = tuple(_column(name, survey) for name, survey in surveys.items())
-    seen = {m for survey in surveys.values() for m in survey.markers}
-    draft = Schema(columns=columns, nulls=("", *sorted(seen - {""})))
+    draft = Schema(columns=columns, nulls=_markers(surveys.values()))
     return _with_combinations(draft, pa.Table.from_batches(first))
+
+
+def _markers(surveys: Iterable[Survey]) -> tuple[str, ...]:
+    """The null markers seen, and the empty text; the first is the one that will be written."""
+    seen = {marker for survey in surveys for marker in survey.markers}
+    return tuple(sorted(seen)) if "" in seen else (*sorted(seen), "")
 
 
 def _column(name: str, survey: Survey) -> Column:
@@ -97,7 +102,7 @@ def _boolean(survey: Survey, common: dict[str, Any]) -> BooleanColumn | None:
 
 def _is_identifier(name: str, survey: Survey) -> bool:
     """Unique whole numbers or short texts; or a column named like a key with very many values."""
-    if "real" in survey.readings and "integer" not in survey.readings:
+    if "real" in survey.readings and ("integer" not in survey.readings or _decimal_point(survey)):
         return False
     if survey.readings - {"integer", "real"}:
         return False

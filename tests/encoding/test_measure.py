@@ -1,0 +1,141 @@
+"""Measured facts are concluded from noised answers alone, and are good where the signal is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.measure import NoisyHistogram, categories, covered, label_counts, measure, preliminary
+from sfumato.errors import SchemaError
+from sfumato.schema import CategoryColumn, DateColumn, DatetimeColumn, IntegerColumn, RealColumn, Schema
+
+SCHEMA = Schema(
+    nulls=("", "?"),
+    columns=(
+        IntegerColumn(name="age", source="measured"),
+        RealColumn(name="wage", source={"bounds": "measured"}, nullable=True),
+        DateColumn(name="born", source="measured"),
+        DatetimeColumn(name="seen", source="measured", tz="UTC"),
+        CategoryColumn(name="town", source="measured", outside="other"),
+        CategoryColumn(name="sex", categories=("F", "M")),
+    ),
+)
+
+
+@dataclass
+class InMemory:
+    """Answers about a table in memory, with noise of one scale; remembers what it was asked."""
+
+    table: pa.Table
+    sigma: float
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    asked: list[str] = field(default_factory=list)
+
+    def histograms(self, codec: Codec) -> Sequence[NoisyHistogram]:
+        self.asked += codec.domain.names
+        codes = codec.encode(self.table)
+        exact = [np.bincount(codes[:, i], minlength=size) for i, size in enumerate(codec.domain.sizes)]
+        return [NoisyHistogram(c + np.rint(self.rng.normal(0, self.sigma, len(c))), self.sigma) for c in exact]
+
+    def keys(self, columns: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+        self.asked += columns
+        shown = {}
+        for name in columns:
+            counts = label_counts(self.table[name].combine_chunks(), SCHEMA.null_markers(SCHEMA.column(name)))
+            noisy = {label: c + self.rng.normal(0, self.sigma) for label, c in counts.items()}
+            shown[name] = {label: c for label, c in noisy.items() if c > 6 * self.sigma}
+        return shown
+
+
+def people(n: int = 20_000) -> pa.Table:
+    rng = np.random.default_rng(1)
+    days = rng.integers(0, 20_000, n)
+    towns = rng.choice(["Delft", "Ede", "?", ""], n, p=[0.5, 0.4, 0.05, 0.05])
+    towns[17] = "ZEBRA"
+    return pa.table(
+        {
+            "age": rng.integers(18, 91, n),
+            "wage": pa.array(rng.gamma(4, 7, n), mask=rng.random(n) < 0.1),
+            "born": [dt.date(1950, 1, 1) + dt.timedelta(int(d)) for d in days],
+            "seen": [f"2020-{d % 12 + 1:02}-01T10:00:00" for d in days],
+            "town": towns,
+            "sex": rng.choice(["F", "M"], n),
+        }
+    )
+
+
+def test_facts_are_found_and_settle_the_schema() -> None:
+    source = InMemory(people(), sigma=10)
+    facts = measure(SCHEMA, source)
+    assert source.asked == ["age", "wage", "born", "seen", "town"]
+    codec = Codec.from_schema(SCHEMA, facts)
+    assert codec.schema.measured() == ()
+    bounds = {c.name: c.bounds for c in codec.schema.columns if not isinstance(c, CategoryColumn)}  # type: ignore[union-attr]
+    assert bounds["age"] == (18, 90)
+    low, high = bounds["wage"]
+    assert 0 <= low <= 8
+    assert 60 <= high <= 120
+    assert bounds["born"] == (dt.date(1950, 1, 1), dt.date(2004, 12, 31))
+    assert bounds["seen"][0].year == bounds["seen"][1].year == 2020
+    assert facts["town"].categories == ("Delft", "Ede")
+    outside: dict[str, int] = {}
+    back = codec.decode(codec.encode(people(), outside), np.random.default_rng(0))
+    assert outside.pop("town") == 1
+    assert set(back["town"].to_pylist()) == {"Delft", "Ede", "OTHER", None}
+    assert sum(outside.values()) < 0.01 * len(people())
+    assert Codec.from_json(codec.to_json()) == codec
+
+
+def test_a_single_outlier_moves_no_bound() -> None:
+    rows = people()
+    far = rows.set_column(0, "age", pa.array([*rows["age"].to_pylist()[:-1], 987_654_321]))
+    for sigma in (5.0, 50.0):
+        a, b = (measure(SCHEMA, InMemory(t, sigma)) for t in (rows, far))
+        assert a["age"] == b["age"]
+
+
+def test_nothing_is_asked_where_all_is_declared() -> None:
+    source = InMemory(people(), sigma=1)
+    declared = Schema(columns=(IntegerColumn(name="age", bounds=(0, 9)),))
+    assert preliminary(declared) is None
+    assert measure(declared, source) == {}
+    assert source.asked == []
+
+
+def test_an_open_fact_stops_the_codec() -> None:
+    with pytest.raises(SchemaError, match="'age': its bounds are to be measured"):
+        Codec.from_schema(SCHEMA)
+
+
+def test_labels_too_rare_to_show_say_so() -> None:
+    with pytest.raises(SchemaError, match=r"'town'.*declare its categories"):
+        categories("town", {})
+
+
+def test_pure_noise_rarely_stands_out() -> None:
+    """Stated rate 1/40 per histogram: in 400 of them, 24 or more have probability below 1e-4."""
+    rng = np.random.default_rng(3)
+    counts = np.rint(rng.normal(0, 20, (400, 600)))
+    counts[:, 100] += 10_000
+    assert sum(covered(c, 20.0) != (100, 101) for c in counts) < 24
+
+
+def test_spread_out_mass_is_seen_in_blocks_where_no_single_bin_stands_out() -> None:
+    rng = np.random.default_rng(4)
+    counts = rng.normal(0, 20, 1000)
+    counts[256:512] += 30
+    first, end = covered(counts, 20.0)
+    assert 240 <= first <= 272
+    assert 496 <= end <= 520
+
+
+def test_exact_counts_and_empty_histograms() -> None:
+    assert covered(np.array([0.0, 0, 3, 0, 1, 0]), 0.0) == (2, 5)
+    assert covered(np.zeros(8), 1.0)[0] >= 0
+    assert covered(np.array([5.0]), 1.0) == (0, 1)
