@@ -119,11 +119,11 @@ def test_labels_too_rare_to_show_say_so() -> None:
 
 
 def test_pure_noise_rarely_stands_out() -> None:
-    """Stated rate 1/40 per histogram: in 400 of them, 24 or more have probability below 1e-4."""
+    """1/40 for all blocks and at most 18 adjoining ones at 0.0062: in 400 histograms, 95 have probability below 1e-6."""
     rng = np.random.default_rng(3)
     counts = np.rint(rng.normal(0, 20, (400, 600)))
     counts[:, 100] += 10_000
-    assert sum(covered(c, 20.0) != (100, 101) for c in counts) < 24
+    assert sum(covered(c, 20.0) != (100, 101) for c in counts) < 95
 
 
 def test_spread_out_mass_is_seen_in_blocks_where_no_single_bin_stands_out() -> None:
