@@ -18,6 +18,7 @@ NAMES = [
     "Synthesizer",
     "Table",
     "Verification",
+    "audit",
     "evaluate",
     "examples",
     "generate_key",

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from sfumato.encoding.domain import Domain
 from sfumato.metrics.features import categorical, tree_features
@@ -60,7 +61,8 @@ def _fit(split: _Split, domain: Domain, seed: int) -> HistGradientBoostingClassi
     model = HistGradientBoostingClassifier(
         categorical_features=categorical(domain, every), max_iter=60, random_state=seed, early_stopping=False
     )
-    return model.fit(tree_features(split.codes[split.train], domain, every), split.label[split.train])
+    with threadpool_limits(1, "openmp"):
+        return model.fit(tree_features(split.codes[split.train], domain, every), split.label[split.train])
 
 
 def _auc(model: HistGradientBoostingClassifier, x: np.ndarray, label: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, f1_score, r2_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from sfumato.encoding.domain import Axis, Domain
 from sfumato.metrics.features import categorical, tree_features
@@ -109,7 +110,7 @@ def predict(
     if len(np.unique(y)) < 2 or not columns:
         return Prediction(task, truth, _constant(task, y, axis.size, len(rows)), rows)
     model = _build(learner, task, domain, columns, seed)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1, "openmp"):  # boosting on two threads mostly waits
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(tree_features(train, domain, columns), y)
     x = tree_features(test[rows], domain, columns)
