@@ -119,7 +119,7 @@ def test_labels_too_rare_to_show_say_so() -> None:
 
 
 def test_pure_noise_rarely_stands_out() -> None:
-    """1/40 for all blocks and at most 18 adjoining ones at 0.0062: in 400 histograms, 95 have probability below 1e-6."""
+    """1/40 for all blocks, 0.0062 for each of at most 18 adjoining: of 400, 95 have probability below 1e-6."""
     rng = np.random.default_rng(3)
     counts = np.rint(rng.normal(0, 20, (400, 600)))
     counts[:, 100] += 10_000
