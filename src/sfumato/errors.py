@@ -32,7 +32,7 @@ class MissingExtra(SfumatoError):  # noqa: N818 - reads as what it is: an extra 
         super().__init__(f"{package} is not installed; install it with: pip install 'sfumato[{extra}]'")
 
 
-class TooFewRows(SfumatoError):
+class TooFewRows(SfumatoError):  # noqa: N818 - reads as what it is
     """A table is too small for what was asked of it."""
 
 
