@@ -35,7 +35,6 @@ def gather(rows: Rows, codec: Codec, progress: Progress) -> Records:
         bound = ContributionBound(unit) if isinstance(unit, IdUnit) else None
         for batch in rows.batches():
             kept = batch if bound is None else batch.filter(bound.keep(batch.column(bound.column)))
-            progress.step(batch.num_rows)
             yield codec.encode(kept)
 
     return Records.gathered(blocks(), codec.domain)
