@@ -190,6 +190,15 @@ def test_a_damaged_ledger(path: Path) -> None:
         ledger.begin(ONE, "fit")
 
 
+def test_a_charge_of_an_unknown_mechanism(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        run = ledger.begin(ONE, "fit")
+        run.charge(Gaussian(1e4))
+        ledger._connection.execute('UPDATE charge SET event = \'{"mechanism": "Magic"}\'')
+        with pytest.raises(LedgerError, match="a charge that cannot be read: unknown mechanism"):
+            ledger.summary()
+
+
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="cannot be written; check the folder"):
         Ledger.open(tmp_path / "nowhere" / "people.ledger")

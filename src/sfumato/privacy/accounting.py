@@ -119,7 +119,7 @@ def poisson_noise_multiplier(
         low, high = high, high + 0.3
         if high > start + 20:
             raise ValueError(_NO_ROOM)
-    root = brentq(excess, low, high, xtol=5e-4)
+    root = float(brentq(excess, low, high, xtol=5e-4))  # pyright: ignore[reportArgumentType]
     while excess(root) > 0:
         root += 5e-4
     return math.exp(root)

@@ -1,8 +1,8 @@
 """The ledger: what was ever spent on one data set, in one SQLite file shared by all runs and processes.
 
-A charge is on disk before the answer it pays for exists. The journal is SQLite's rollback journal with
-``synchronous=EXTRA``: after a kill or a power cut the one file holds every charge that was acknowledged (a write-ahead
-log would hold charges in a second file that a copy can forget). The file holds no statistic of the rows.
+A charge is on disk before the answer it pays for exists: after a kill or a power cut the one file holds every charge
+that was acknowledged (a write-ahead log would hold charges in a second file, which a copy can forget). The file holds
+no statistic of the rows.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,26 +22,11 @@ from sfumato.errors import LedgerError, Overdraft
 from sfumato.privacy import accounting, process
 from sfumato.privacy.events import Event, from_json, to_json
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger_file import FORMAT, clear_errors, connect
 from sfumato.privacy.spending import Distributed, Spending, mu_squared
 
-FORMAT = 1
-APPLICATION = 0x53464D31  # in the SQLite header: tells a ledger from any other database
 DEFAULT_CAP = Guarantee(epsilon=10, delta=1e-5)
 """What a data set may cost in all when nobody said otherwise."""
-
-_SCHEMA = f"""
-CREATE TABLE cap (epsilon REAL NOT NULL, delta REAL NOT NULL, unit TEXT NOT NULL, neighbours TEXT NOT NULL);
-CREATE TABLE run (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL,
-    unit TEXT NOT NULL, neighbours TEXT NOT NULL, reserved REAL NOT NULL, process TEXT NOT NULL,
-    began TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')), closed TEXT);
-CREATE TABLE charge (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run, event TEXT NOT NULL,
-    mu_squared REAL, delta REAL NOT NULL, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')));
-CREATE INDEX charge_of_run ON charge (run);
-PRAGMA application_id = {APPLICATION};
-PRAGMA user_version = {FORMAT};
-"""
 
 
 class Ledger:
@@ -49,6 +35,7 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, path: Path | None, cap: Guarantee) -> None:
         self._connection, self.path, self.cap = connection, path, cap
         self._lock = threading.RLock()
+        weakref.finalize(self, connection.close)
 
     @classmethod
     def open(
@@ -74,16 +61,7 @@ class Ledger:
         if file is not None and not create and not file.exists():
             raise LedgerError(f"no ledger at {file}")
         fresh = cap or (Guarantee(float("inf")) if file is None else DEFAULT_CAP)
-        with _clear_errors(file):
-            connection = sqlite3.connect(
-                ":memory:" if file is None else file, timeout, isolation_level=None, check_same_thread=False
-            )
-            try:
-                connection.execute("PRAGMA synchronous = EXTRA")
-                found = _prepare(connection, file, fresh)
-            except BaseException:
-                connection.close()
-                raise
+        connection, found = connect(file, fresh, timeout)
         if cap is not None and found != cap:
             connection.close()
             raise LedgerError(
@@ -95,7 +73,7 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """An exclusive transaction: committed durably at the end, rolled back on any exception."""
-        with self._lock, _clear_errors(self.path):
+        with self._lock, clear_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -183,12 +161,12 @@ class Ledger:
             db.execute("UPDATE run SET closed = strftime('%Y-%m-%dT%H:%M:%fZ') WHERE id = ? AND closed IS NULL", (run,))
 
     def _events(self, run: int) -> tuple[Event, ...]:
-        with self._lock, _clear_errors(self.path):
+        with self._lock, clear_errors(self.path):
             rows = self._connection.execute("SELECT event FROM charge WHERE run = ? ORDER BY id", (run,))
-            return tuple(from_json(json.loads(text)) for (text,) in rows.fetchall())
+            return tuple(_event(text) for (text,) in rows.fetchall())
 
     def _charged(self, run: int) -> Spending:
-        with self._lock, _clear_errors(self.path):
+        with self._lock, clear_errors(self.path):
             return _charged(self._connection, run)
 
     def summary(self) -> dict[str, Any]:
@@ -197,7 +175,7 @@ class Ledger:
         Epsilons are those of the events composed (``accounting.epsilon``) at the run's or the cap's delta; no events
         cost 0. ``state`` is ``live``, ``closed`` or ``dead`` (its process is gone; what it charged counts).
         """
-        with self._lock, _clear_errors(self.path):
+        with self._lock, clear_errors(self.path):
             rows = self._connection.execute(
                 "SELECT id, label, epsilon, delta, unit, neighbours, process, began, closed FROM run ORDER BY id"
             ).fetchall()
@@ -288,7 +266,14 @@ def _charged(db: sqlite3.Connection, run: int) -> Spending:
     if not others:
         return Spending(square, delta)
     texts = db.execute("SELECT event FROM charge WHERE run = ? AND mu_squared IS NULL", (run,))
-    return Spending(square, delta) + Spending.of(from_json(json.loads(text)) for (text,) in texts)
+    return Spending(square, delta) + Spending.of(_event(text) for (text,) in texts)
+
+
+def _event(text: str) -> Event:
+    try:
+        return from_json(json.loads(text))
+    except ValueError as error:
+        raise LedgerError(f"the ledger holds a charge that cannot be read: {error}; restore it from a copy") from None
 
 
 def _row(run: int, event: Event) -> tuple[int, str, float | None, float]:
@@ -298,43 +283,3 @@ def _row(run: int, event: Event) -> tuple[int, str, float | None, float]:
 
 def _words(guarantee: Guarantee) -> str:
     return f"epsilon {guarantee.epsilon:g} at delta {guarantee.delta:g} per {guarantee.unit}"
-
-
-def _prepare(db: sqlite3.Connection, file: Path | None, cap: Guarantee) -> Guarantee:
-    """Check the format, or lay out an empty database in one transaction; the file's cap."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        application = db.execute("PRAGMA application_id").fetchone()[0]
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-        if application == 0 and version == 0 and tables == 0:
-            for statement in _SCHEMA.split(";"):
-                db.execute(statement)
-            db.execute("INSERT INTO cap VALUES (?, ?, ?, ?)", tuple(asdict(cap).values()))
-        elif application != APPLICATION:
-            raise LedgerError(f"{file} is a database, but no sfumato ledger")
-        elif version > FORMAT:
-            raise LedgerError(f"{file} has ledger format {version}; this version reads up to {FORMAT}: upgrade sfumato")
-        found = Guarantee(*db.execute("SELECT epsilon, delta, unit, neighbours FROM cap").fetchone())
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    return found
-
-
-@contextmanager
-def _clear_errors(file: Path | None) -> Iterator[None]:
-    """Turn SQLite's errors into one line that names the file and the mend."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        code = error.sqlite_errorcode & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise LedgerError(f"the ledger {file} is locked by another process; try again when it is done") from error
-        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-            raise LedgerError(f"the ledger {file} cannot be written; check the folder and its permissions") from error
-        raise LedgerError(f"the ledger {file} cannot be used: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise LedgerError(f"{file} is no ledger, or it is damaged: {error}; restore it from a copy") from error

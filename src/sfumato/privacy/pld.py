@@ -17,8 +17,6 @@ from dp_accounting.pld import privacy_loss_distribution as dp_pld
 from sfumato.privacy.events import DiscreteGaussian, DiscreteLaplace, Event, PoissonSampledGaussian
 from sfumato.privacy.spending import Spending
 
-Distribution = dp_pld.PrivacyLossDistribution
-
 EXACT_BELOW = 3.0
 """Integer noise narrower than this is composed by its own loss distribution; as Gaussian it costs 0.5 % more."""
 
@@ -59,7 +57,7 @@ def _split(events: Sequence[Event]) -> tuple[tuple[Event, ...], Spending]:
     return (*(replace(e, count=n) for e, n in own.items()), *total.others), total
 
 
-def _compose(events: tuple[Event, ...], mu: float, room: float) -> Distribution:
+def _compose(events: tuple[Event, ...], mu: float, room: float) -> dp_pld.PrivacyLossDistribution:
     """Loss distribution of ``events`` and of one Gaussian mechanism of cost ``mu``."""
     interval, tail = _interval(events, mu), 1e-4 * room
     parts = [_repeated(events, interval, tail)] if events else []
@@ -69,14 +67,15 @@ def _compose(events: tuple[Event, ...], mu: float, room: float) -> Distribution:
 
 
 @lru_cache(maxsize=64)
-def _repeated(events: tuple[Event, ...], interval: float, tail: float) -> Distribution:
+def _repeated(events: tuple[Event, ...], interval: float, tail: float) -> dp_pld.PrivacyLossDistribution:
     """Composition of ``events``, each as often as it counts."""
-    parts = [_single(event, interval) for event in events]
+    parts = [_single(replace(event, count=1), interval) for event in events]
     parts = [p.self_compose(e.count, tail) if e.count > 1 else p for p, e in zip(parts, events, strict=True)]
     return reduce(lambda a, b: a.compose(b, tail), parts)
 
 
-def _single(event: Event, interval: float) -> Distribution:
+@lru_cache(maxsize=64)
+def _single(event: Event, interval: float) -> dp_pld.PrivacyLossDistribution:
     match event:
         case PoissonSampledGaussian():
             return dp_pld.from_gaussian_mechanism(

@@ -92,10 +92,12 @@ def _cumulative(sigma: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _draw_wide(n: int, sigma: float) -> np.ndarray:
-    import opendp.prelude as dp
+    from opendp.domains import atom_domain, vector_domain
+    from opendp.measurements import make_gaussian
+    from opendp.metrics import l2_distance
+    from opendp.mod import enable_features
 
-    dp.enable_features("contrib")
-    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
-    noise = dp.m.make_gaussian(*space, scale=float(sigma))
+    enable_features("contrib")
+    noise = make_gaussian(vector_domain(atom_domain(T="i64")), l2_distance(T="f64"), scale=float(sigma))
     parts = [noise([0] * min(_CHUNK, n - start)) for start in range(0, n, _CHUNK)]
     return np.concatenate([np.asarray(part, dtype=np.int64) for part in parts] or [np.empty(0, np.int64)])

@@ -25,11 +25,13 @@ def add_discrete_laplace(values: np.ndarray, scale: float) -> np.ndarray:
     values = np.asarray(values)
     if not np.issubdtype(values.dtype, np.integer):
         raise ValueError(f"integer noise needs integer values, got {values.dtype}")
-    import opendp.prelude as dp
+    from opendp.domains import atom_domain, vector_domain
+    from opendp.measurements import make_laplace
+    from opendp.metrics import l1_distance
+    from opendp.mod import enable_features
 
-    dp.enable_features("contrib")
-    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
-    noise = dp.m.make_laplace(*space, scale=float(scale))
+    enable_features("contrib")
+    noise = make_laplace(vector_domain(atom_domain(T="i64")), l1_distance(T="i64"), scale=float(scale))
     flat = values.astype(np.int64).ravel()
     parts = [noise(flat[start : start + _CHUNK].tolist()) for start in range(0, flat.size, _CHUNK)]
     return np.array([k for part in parts for k in part], dtype=np.int64).reshape(values.shape)
