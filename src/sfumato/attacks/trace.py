@@ -9,8 +9,11 @@ Source: Cebere et al. 2026 (Re:cord-play), the idea; nothing of its code.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, TypeVar
 
 import numpy as np
@@ -58,12 +61,12 @@ class Tape:
         self.steps.append(step)
         if self._playing is None:
             self.answers.append(release())
-            return self.answers[-1]
+            return deepcopy(self.answers[-1])
         at = len(self.steps) - 1
         recorded = self._playing.steps[at : at + 1]
         if not recorded or (recorded[0].question, recorded[0].digest) != (step.question, step.digest):
             raise Divergence(f"step {at}: {question}")
-        return self._playing.answers[at]
+        return deepcopy(self._playing.answers[at])
 
 
 @dataclass(frozen=True)
@@ -81,18 +84,32 @@ class Trace:
     tightest: float
 
 
+@contextmanager
+def _same_draws() -> Iterator[None]:
+    """Unseeded numpy generators made within are seeded by their number."""
+    make, numbers = np.random.default_rng, count()
+    np.random.default_rng = lambda seed=None: make(next(numbers) if seed is None else seed)
+    try:
+        yield
+    finally:
+        np.random.default_rng = make
+
+
 def trace(pipeline: Callable[[Any, Tape], Any], data: Any, neighbour: Any) -> Trace:
     """Record ``pipeline(data, tape)``, replay ``pipeline(neighbour, tape)`` under the recorded answers, compare.
 
     The pipeline passes every private question through the tape (:class:`Taped` does so for a setting). What the two
-    runs return is compared too: under equal answers it must be equal.
+    runs return is compared too: under equal answers it must be equal. What a pipeline draws for itself from an unseeded
+    numpy generator is the same in both runs.
     """
     tape = Tape()
-    first = pipeline(data, tape)
+    with _same_draws():
+        first = pipeline(data, tape)
     again = tape.replay()
     findings = []
     try:
-        second = pipeline(neighbour, again)
+        with _same_draws():
+            second = pipeline(neighbour, again)
     except Divergence as end:
         findings.append(f"control flow depends on the rows: {end} was not what the first run asked")
     else:
