@@ -266,5 +266,6 @@ def test_the_file_holds_nothing_but_promises_and_charges(path: Path) -> None:
     assert found == (
         {("cap", c) for c in promise}
         | {("run", c) for c in promise | {"id", "label", "reserved", "process", "began", "closed"}}
-        | {("charge", c) for c in ("id", "run", "event", "mu_squared", "delta", "at")}
+        | {("run", c) for c in ("mu_squared", "delta_spent", "others")}
+        | {("charge", c) for c in ("id", "run", "event", "closed_form", "at")}
     )

@@ -23,7 +23,7 @@ from sfumato.privacy import accounting, process
 from sfumato.privacy.events import Event, from_json, to_json
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger_file import FORMAT, clear_errors, connect
-from sfumato.privacy.spending import Distributed, Spending, mu_squared
+from sfumato.privacy.spending import Distributed, Spending
 
 DEFAULT_CAP = Guarantee(epsilon=10, delta=1e-5)
 """What a data set may cost in all when nobody said otherwise."""
@@ -146,14 +146,20 @@ class Ledger:
             found = db.execute("SELECT closed FROM run WHERE id = ?", (run.id,)).fetchone()
             if found is None or found[0] is not None:
                 raise LedgerError("this run is closed; begin a new one")
-            own = _charged(db, run.id) + Spending.of(events)
+            more = Spending.of(events)
+            own = _charged(db, run.id) + more
             if not own.within(run.guarantee):
                 raise Overdraft(f"nothing was released: the run's {_words(run.guarantee)} does not cover it")
             if self.cap.private and not (own + self._spent(db, without=run.id)).within(self.cap):
                 raise Overdraft(f"nothing was released: the data set's cap of {_words(self.cap)} does not cover it")
             db.executemany(
-                "INSERT INTO charge (run, event, mu_squared, delta) VALUES (?, ?, ?, ?)",
-                [_row(run.id, event) for event in events],
+                "INSERT INTO charge (run, event, closed_form) VALUES (?, ?, ?)",
+                [(run.id, json.dumps(to_json(e)), not isinstance(e, Distributed)) for e in events],
+            )
+            db.execute(
+                "UPDATE run SET mu_squared = mu_squared + ?, delta_spent = delta_spent + ?, others = others + ?"
+                " WHERE id = ?",
+                (more.mu_squared, more.delta, len(more.others), run.id),
             )
 
     def _close(self, run: int) -> None:
@@ -261,11 +267,11 @@ class Run:
 def _charged(db: sqlite3.Connection, run: int) -> Spending:
     """The running total of one run."""
     square, delta, others = db.execute(
-        "SELECT TOTAL(mu_squared), TOTAL(delta), COUNT(*) - COUNT(mu_squared) FROM charge WHERE run = ?", (run,)
+        "SELECT mu_squared, delta_spent, others FROM run WHERE id = ?", (run,)
     ).fetchone()
     if not others:
         return Spending(square, delta)
-    texts = db.execute("SELECT event FROM charge WHERE run = ? AND mu_squared IS NULL", (run,))
+    texts = db.execute("SELECT event FROM charge WHERE run = ? AND NOT closed_form", (run,))
     return Spending(square, delta) + Spending.of(_event(text) for (text,) in texts)
 
 
@@ -274,11 +280,6 @@ def _event(text: str) -> Event:
         return from_json(json.loads(text))
     except ValueError as error:
         raise LedgerError(f"the ledger holds a charge that cannot be read: {error}; restore it from a copy") from None
-
-
-def _row(run: int, event: Event) -> tuple[int, str, float | None, float]:
-    square = None if isinstance(event, Distributed) else mu_squared(event)
-    return run, json.dumps(to_json(event)), square, Spending.of([event]).delta
 
 
 def _words(guarantee: Guarantee) -> str:

@@ -19,11 +19,13 @@ CREATE TABLE cap (epsilon REAL NOT NULL, delta REAL NOT NULL, unit TEXT NOT NULL
 CREATE TABLE run (
     id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL,
     unit TEXT NOT NULL, neighbours TEXT NOT NULL, reserved REAL NOT NULL, process TEXT NOT NULL,
+    mu_squared REAL NOT NULL DEFAULT 0, delta_spent REAL NOT NULL DEFAULT 0, others INTEGER NOT NULL DEFAULT 0,
     began TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')), closed TEXT);
 CREATE TABLE charge (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run, event TEXT NOT NULL,
-    mu_squared REAL, delta REAL NOT NULL, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')));
+    closed_form INTEGER NOT NULL, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')));
 CREATE INDEX charge_of_run ON charge (run);
+CREATE INDEX other_charge_of_run ON charge (run) WHERE NOT closed_form;
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {FORMAT};
 """
