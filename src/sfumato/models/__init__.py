@@ -1,1 +1,37 @@
 """Generative models: each written once against the questions of a trust setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
+from sfumato.models.marginals.independent import Independent
+from sfumato.models.marginals.loglinear import LogLinear
+from sfumato.models.marginals.mst import Mst
+from sfumato.models.model import FittedModel as FittedModel
+from sfumato.models.model import ImpossibleCondition as ImpossibleCondition
+from sfumato.models.model import Model
+
+
+class _Models(Mapping[str, Model]):
+    """Recipes by name; those that need JAX are imported when they are asked for."""
+
+    def __init__(self, models: tuple[Model, ...], neural: dict[str, str]) -> None:
+        self._models = {m.name: m for m in models}
+        self._neural = neural
+
+    def __getitem__(self, name: str) -> Model:
+        if name in self._neural:
+            return getattr(import_module(f"sfumato.models.{name}"), self._neural[name])()
+        return self._models[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._models, *self._neural))
+
+    def __len__(self) -> int:
+        return len(self._models) + len(self._neural)
+
+
+MODELS: Mapping[str, Model] = _Models(
+    (Independent(), Mst(), LogLinear()), {"gan": "Gan", "vae": "Vae", "diffusion": "Diffusion"}
+)

@@ -54,5 +54,5 @@ class Model(Protocol):
         ...
 
 
-class ImpossibleCondition(ValueError):
+class ImpossibleCondition(ValueError):  # noqa: N818
     """A condition at sampling that the model gives probability zero."""

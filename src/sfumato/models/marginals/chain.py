@@ -1,0 +1,127 @@
+"""A chain of log-linear conditionals: what every marginal model here ends as.
+
+Columns are drawn one after another; a column's groups given earlier ones follow a multinomial logit with one table of
+log-potentials per parent, ``log P(x | parents) = bias(x) + sum_k table_k(parent_k, x) + constant``. A tree is the case
+of one parent each. Drawing is exact and costs one softmax per column, whatever loops the pairs form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sfumato.models.model import ImpossibleCondition
+
+_BLOCK = 1 << 14
+_MOST_DRAWS = 400
+"""Draws per wanted record before rejection gives way to importance resampling."""
+
+
+@dataclass(frozen=True)
+class Conditional:
+    """One column given some earlier ones.
+
+    Attributes:
+        column: its position.
+        parents: positions of the earlier columns it depends on.
+        bias: (size,) log-potential of the column alone.
+        tables: per parent, (size_parent, size) log-potential.
+    """
+
+    column: int
+    parents: tuple[int, ...]
+    bias: np.ndarray
+    tables: tuple[np.ndarray, ...]
+
+    def logits(self, codes: Mapping[int, np.ndarray] | Sequence[np.ndarray], rows: slice | np.ndarray) -> np.ndarray:
+        """(n, size) unnormalised log-probabilities for the records ``rows``."""
+        if not self.parents:
+            return self.bias[None].astype(np.float64)
+        logs = self.tables[0][codes[self.parents[0]][rows]] + self.bias
+        for parent, table in zip(self.parents[1:], self.tables[1:], strict=True):
+            logs += table[codes[parent][rows]]
+        return logs
+
+    def draw(
+        self, codes: list[np.ndarray], n: int, rng: np.random.Generator, allowed: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Draw the column into ``codes``; with ``allowed`` (size,) likelihoods, return their probability."""
+        out = np.empty(n, np.int64)
+        chance = None if allowed is None else np.empty(n)
+        for start in range(0, n, _BLOCK):
+            rows = slice(start, min(n, start + _BLOCK))
+            size = rows.stop - start
+            p = softmax(self.logits(codes, rows))
+            if chance is not None:
+                p = p * allowed
+                chance[rows] = p.sum(axis=1)
+            ladder = np.cumsum(p, axis=1)
+            goal = rng.random((size, 1)) * ladder[:, -1:]
+            out[rows] = np.minimum((ladder <= goal).sum(axis=1), p.shape[1] - 1)
+        codes[self.column] = out
+        return chance
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Conditionals in the order in which they are drawn; the last may draw a column for the second time."""
+
+    conditionals: tuple[Conditional, ...]
+
+    def sample(
+        self, n: int, rng: np.random.Generator, evidence: Mapping[int, np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """``n`` draws, one (n,) array per column, under likelihoods ``evidence`` (0..1) of some columns' groups.
+
+        With evidence, draws are kept with the probability the model gives to it: exact. Where it is so rare that
+        ``_MOST_DRAWS`` draws a record do not suffice, the draws are resampled by that probability instead, which is
+        exact in the limit only; the condition itself always holds. ImpossibleCondition if it has probability zero.
+        """
+        if not evidence:
+            return self._draw(n, rng, {})[0]
+        kept: list[list[np.ndarray]] = []
+        found, drawn = 0, 0
+        pool: list[tuple[list[np.ndarray], np.ndarray]] = []
+        while found < n and drawn < _MOST_DRAWS * n:
+            size = int(np.clip((n - found) * max(1.0, drawn / max(found, 1)), 256, 1 << 16))
+            codes, chance = self._draw(size, rng, evidence)
+            pick = np.flatnonzero(rng.random(size) < chance)[: n - found]
+            kept.append([c[pick] for c in codes])
+            found, drawn = found + len(pick), drawn + size
+            pool = [*pool, (codes, chance)][-8:]
+        if found < n:
+            return self._resampled(pool, n, rng)
+        return [np.concatenate(parts) for parts in zip(*kept, strict=True)]
+
+    @staticmethod
+    def _resampled(
+        pool: Sequence[tuple[list[np.ndarray], np.ndarray]], n: int, rng: np.random.Generator
+    ) -> list[np.ndarray]:
+        chance = np.concatenate([c for _, c in pool])
+        if not chance.sum() > 0:
+            raise ImpossibleCondition
+        pick = rng.choice(len(chance), n, p=chance / chance.sum())
+        return [np.concatenate(parts)[pick] for parts in zip(*(codes for codes, _ in pool), strict=True)]
+
+    def _draw(
+        self, n: int, rng: np.random.Generator, evidence: Mapping[int, np.ndarray]
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        codes = [np.empty(0, np.int64)] * len({c.column for c in self.conditionals})
+        chance = np.ones(n)
+        final = {c.column: c for c in self.conditionals}
+        for conditional in self.conditionals:
+            allowed = evidence.get(conditional.column) if final[conditional.column] is conditional else None
+            likely = conditional.draw(codes, n, rng, allowed)
+            if likely is not None:
+                chance *= likely
+        return codes, chance
+
+
+def softmax(logs: np.ndarray, axis: int = 1) -> np.ndarray:
+    """Probabilities of log-potentials along ``axis``."""
+    p = logs - logs.max(axis=axis, keepdims=True)
+    np.exp(p, out=p)
+    p /= p.sum(axis=axis, keepdims=True)
+    return p

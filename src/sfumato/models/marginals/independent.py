@@ -1,0 +1,31 @@
+"""Every column alone: the honest line that any model of dependence must beat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.marginals import columns, fitted
+from sfumato.models.marginals.fitting import fit
+from sfumato.progress import Progress
+from sfumato.trust.setting import Setting
+
+
+class Independent:
+    """Noisy one-way tables at the whole budget; columns are drawn independently."""
+
+    name = "independent"
+
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
+        """Ask for each column once; ``target`` plays no part."""
+        progress.stage("columns", 1)
+        known = columns.measure(setting, setting.remaining)
+        progress.step()
+        chain, _ = fit(known, [], range(len(known.domain)), 1, np.random.default_rng())
+        return fitted.FittedMarginals(known, chain)
+
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
+        """From a saved state."""
+        return fitted.restore(domain, facts, arrays)

@@ -1,0 +1,122 @@
+"""The default: a log-linear chain over well-chosen pairs, measured in two rounds, aware of a target column.
+
+Round one measures a spanning tree and, if a target is declared, every pair with it. Round two asks where the model so
+far is furthest from the rows, and measures those pairs. What is asked, how finely and how much is decided by noised
+answers alone. The target is redrawn last, given all that was measured with it: a regression whose sufficient statistics
+are the noisy tables. See ``fitting`` for the inference.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.marginals import columns, fitted
+from sfumato.models.marginals.association import Associations, pairs_of, worth
+from sfumato.models.marginals.columns import Resolution
+from sfumato.models.marginals.fitting import Belief, fit
+from sfumato.models.marginals.projection import expected_noise
+from sfumato.models.marginals.tree import drawing_order, spanning_tree
+from sfumato.progress import Progress
+from sfumato.trust.setting import Clique, Measurement, Setting
+
+COLUMNS = 0.25
+"""Share of the budget for the columns alone."""
+CHOICE = 0.08
+"""Share for choosing pairs, both rounds together."""
+FIRST = 0.8
+"""Part of what is left that round one measures with."""
+DRAWS = 50_000
+"""Draws of the columns before it that a column is fitted on."""
+_SCREENED = 20
+"""Pairs per column that enter round two in wide tables, best of round one first."""
+_NEGLIGIBLE = 0.004
+"""Part of the records that a pair must be off by to be worth modelling."""
+
+
+class LogLinear:
+    """Log-linear chain over noisy tables of pairs chosen in two rounds."""
+
+    name = "loglinear"
+
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
+        """Ask for columns, then pairs; with a ``target`` every pair with it is measured."""
+        return _Fit(setting, target, progress).run()
+
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
+        """From a saved state."""
+        return fitted.restore(domain, facts, arrays)
+
+
+class _Fit:
+    """One fit, step by step."""
+
+    def __init__(self, setting: Setting, target: int | None, progress: Progress) -> None:
+        self.budget = setting.remaining
+        self.target, self.progress = target, progress
+        progress.stage("columns", 1)
+        self.known = columns.measure(setting, COLUMNS * self.budget)
+        progress.step()
+        self.setting = setting.coarsened(self.known.maps)
+        self.resolution = Resolution(self.known)
+        self.left = (1 - COLUMNS - CHOICE) * self.budget
+
+    def run(self) -> fitted.FittedMarginals:
+        """All questions, then the last fit."""
+        d = len(self.known.domain)
+        scores = Associations(self.setting, self.resolution, CHOICE * self.budget)
+        self.progress.stage("pairs", 4)
+        first = scores.distances(pairs_of(d), self.resolution.independent, self._sigma(2 * d, FIRST), part=0.5)
+        tree = spanning_tree(first, d)
+        order = drawing_order(tree, d, root=self.target)
+        base = self._measure(tree + [c for c in self._with_target() if c not in tree], FIRST)
+        self.progress.step()
+        rng = np.random.default_rng()
+        _, draws = fit(self.known, base, order, DRAWS, rng, self.target)
+        self.progress.step()
+        asked = {t.query.clique for t in base}
+        rest = sorted((c for c in first if c not in asked), key=lambda c: -first[c])[: _SCREENED * d]
+        second = scores.distances(rest, Belief(self.known, draws), self._sigma(d, 1 - FIRST), part=0.5)
+        more = self._measure(worth(second, self._noise, _NEGLIGIBLE * self.known.total, 2 * d), 1 - FIRST)
+        if not more:
+            base = self._again(base)
+        self.progress.step()
+        chain, _ = fit(self.known, base + more, order, DRAWS, rng, self.target)
+        self.progress.step()
+        return fitted.FittedMarginals(self.known, chain)
+
+    def _sigma(self, tables: int, part: float) -> float:
+        """Noise of each of ``tables`` tables that share ``part`` of what is left."""
+        return 1 / self.setting.mu(part * self.left / max(1, tables))
+
+    def _noise(self, clique: Clique, tables: int) -> float:
+        sigma = self._sigma(tables, 1 - FIRST)
+        return expected_noise(sigma, self.resolution.query(clique, sigma).cells(self.setting.domain))
+
+    def _with_target(self) -> list[Clique]:
+        t = self.target
+        return [] if t is None else [(min(i, t), max(i, t)) for i in range(len(self.known.domain)) if i != t]
+
+    def _measure(self, cliques: list[Clique], part: float) -> list[Measurement]:
+        if not cliques:
+            return []
+        sigma = self._sigma(len(cliques), part)
+        mu = self.setting.mu(part * self.left / len(cliques))
+        return self.setting.marginals([self.resolution.query(c, sigma) for c in cliques], [mu] * len(cliques))
+
+    def _again(self, base: list[Measurement]) -> list[Measurement]:
+        """Nothing more is worth asking: spend the rest on the same tables, and average by precision."""
+        if not base or math.isinf(self.setting.mu(1.0)):
+            return base
+        mu = self.setting.mu((1 - FIRST) * self.left / len(base))
+        repeats = self.setting.marginals([t.query for t in base], [mu] * len(base))
+        return [_average(a, b) for a, b in zip(base, repeats, strict=True)]
+
+
+def _average(a: Measurement, b: Measurement) -> Measurement:
+    wa, wb = a.sigma**-2, b.sigma**-2
+    return replace(a, values=(wa * a.values + wb * b.values) / (wa + wb), sigma=(wa + wb) ** -0.5)

@@ -1,0 +1,50 @@
+"""A maximum spanning tree of pairs, (after McKenna, Miklau, Sheldon 2021, "MST")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.marginals import columns, fitted
+from sfumato.models.marginals.association import Associations, pairs_of
+from sfumato.models.marginals.columns import Resolution
+from sfumato.models.marginals.fitting import fit
+from sfumato.models.marginals.tree import drawing_order, spanning_tree
+from sfumato.progress import Progress
+from sfumato.trust.setting import Setting
+
+SHARES = {"columns": 0.3, "choice": 0.1}
+DRAWS = 50_000
+"""Draws of the columns before it that a column is fitted on."""
+
+
+class Mst:
+    """One-way tables, a tree chosen by noisy distances from independence, and the tree's pair tables."""
+
+    name = "mst"
+
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
+        """Three questions; ``target`` plays no part."""
+        budget = setting.remaining
+        progress.stage("columns", 1)
+        known = columns.measure(setting, SHARES["columns"] * budget)
+        progress.step()
+        grouped = setting.coarsened(known.maps)
+        resolution = Resolution(known)
+        d = len(known.domain)
+        left = (1 - sum(SHARES.values())) * budget
+        mu = setting.mu(left / max(1, d - 1))
+        progress.stage("tree", 2)
+        scores = Associations(grouped, resolution, SHARES["choice"] * budget)
+        edges = spanning_tree(scores.distances(pairs_of(d), resolution.independent, 1 / mu, 1.0), d)
+        progress.step()
+        answers = grouped.marginals([resolution.query(e, 1 / mu) for e in edges], [mu] * len(edges))
+        chain, _ = fit(known, answers, drawing_order(edges, d), DRAWS, np.random.default_rng())
+        progress.step()
+        return fitted.FittedMarginals(known, chain)
+
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
+        """From a saved state."""
+        return fitted.restore(domain, facts, arrays)
