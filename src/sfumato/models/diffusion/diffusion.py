@@ -1,0 +1,159 @@
+"""Masked diffusion over encoded rows, warm-started on noisy marginals.
+
+Forward, columns turn into a mask one after the other in random order; the network learns to undo it. That is the
+absorbing case of discrete diffusion (Austin et al. 2021), trained with the order-agnostic bound of Hoogeboom et al.
+2022 (arXiv 2110.02037, eq. 5). All columns are codes here, numbers too, so one process serves them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.networks.layout import Layout, batched
+from sfumato.models.networks.training import arrays_of, network_of, train_on_private, train_on_public
+from sfumato.models.networks.warm_start import rows_of, warm_start
+from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
+from sfumato.progress import Progress
+from sfumato.trust.setting import Setting
+
+HIDDEN = 256
+
+
+class Denoiser(eqx.Module):
+    """From a row with masked columns to the distribution of every column: two residual blocks."""
+
+    first: EmbeddingSum
+    blocks: tuple[Dense, Dense, Dense, Dense]
+    last: Dense
+
+    def __init__(self, width: int, columns: int, key: Array) -> None:
+        first, last, *blocks = jax.random.split(key, 6)
+        self.first = EmbeddingSum(width + columns, HIDDEN, first, scale=columns**-0.5)
+        a, b, c, d = (Dense(HIDDEN, HIDDEN, k, 1.4 if i % 2 == 0 else 0.5) for i, k in enumerate(blocks))
+        self.blocks = (a, b, c, d)
+        self.last = Dense(HIDDEN, width, last, 0.3)
+
+    def __call__(self, rows: Array, tape: Tape) -> Array:
+        """Rows (B, d), the mask of column c being ``width + c``, to outputs (B, width)."""
+        h = self.first(rows, tape)
+        for enter, leave in (self.blocks[:2], self.blocks[2:]):
+            h = h + leave(jax.nn.silu(enter(jax.nn.silu(h), tape)), tape)
+        return self.last(jax.nn.silu(h), tape)
+
+
+def order_agnostic_bound(layout: Layout, network: Denoiser, records: Any, tape: Tape) -> Array:
+    """An upper bound of -log p per record; ``records`` are rows (B, d) and which columns are masked (B, d)."""
+    rows, masked = records
+    columns = len(layout.domain)
+    outputs = network(jnp.where(masked, layout.width + jnp.arange(columns), rows), tape)
+    each = jnp.where(masked, layout.log_likelihoods(outputs, rows), 0)
+    return -each.sum(axis=1) * columns / masked.sum(axis=1)
+
+
+def _prepare(layout: Layout, codes: Array, key: Array) -> tuple[Array, Array]:
+    """Between one and all columns masked, in random order."""
+    many, order = jax.random.split(key)
+    columns = len(layout.domain)
+    ranks = jnp.argsort(jnp.argsort(jax.random.uniform(order, codes.shape), axis=1), axis=1)
+    return layout.rows(codes), ranks < jax.random.randint(many, (codes.shape[0], 1), 1, columns + 1)
+
+
+@dataclass(frozen=True)
+class FittedDiffusion:
+    """A trained denoiser.
+
+    Attributes:
+        layout: the columns.
+        total: noisy number of records.
+        network: weights.
+    """
+
+    layout: Layout
+    total: float
+    network: Denoiser
+
+    @property
+    def domain(self) -> Domain:
+        """Columns and codes that are sampled."""
+        return self.layout.domain
+
+    def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
+        """Draw records, a column at a time in random order; conditioned columns first, so that the rest follows."""
+        allowed = self.layout.allowed(given)
+        parts = [self._block(min(4096, n - s), rng, given or {}, allowed) for s in range(0, n, 4096)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.domain)), self.domain.code_dtype())
+
+    def _block(
+        self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray], allowed: np.ndarray | None
+    ) -> np.ndarray:
+        columns = len(self.domain)
+        first = sorted(given, key=lambda c: int(np.sum(given[c])))
+        rest = rng.permutation([c for c in range(columns) if c not in given])
+        rows = np.tile(self.layout.width + np.arange(columns, dtype=np.int32), (n, 1))
+        for column in (*first, *rest):
+            outputs = batched(lambda part: _denoised(self.network, jnp.asarray(part)), rows)
+            rows[:, column] = self.layout.offsets[column] + self.layout.draw_column(outputs, column, rng, allowed)
+        return (rows - self.layout.offsets).astype(self.domain.code_dtype())
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(facts, arrays) for saving."""
+        return {"total": self.total}, arrays_of(self.network)
+
+
+@eqx.filter_jit
+def _denoised(network: Denoiser, rows: Array) -> Array:
+    return network(rows, Tape())
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """The recipe: a share for gradients, the rest for the noisy marginals that the network is trained on first.
+
+    Attributes:
+        gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
+        warm_steps, steps: of training on public rows, and on private ones.
+    """
+
+    gradients: float = 0.1
+    warm_steps: int = 1500
+    steps: int = 100
+
+    name = "diffusion"
+
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedDiffusion:
+        """Learn from noisy marginals, then from noised gradients."""
+        layout = Layout(setting.domain)
+        network = jax.jit(partial(Denoiser, layout.width, len(setting.domain)))(jax.random.key(0))
+        prepare, loss = partial(_prepare, layout), partial(order_agnostic_bound, layout)
+        rate = 1e-3
+        if self.gradients < 1:
+            known = warm_start(setting, self.gradients, target, progress)
+            total, share, rate = known.total, self.gradients, 1e-5
+            rows = rows_of(known, 200_000)
+            network = train_on_public(
+                loss, prepare, network, rows, steps=self.warm_steps, batch=1024, rate=2e-3, progress=progress
+            )
+        else:
+            total, share = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining)
+        if share > 0:
+            network = train_on_private(
+                setting, share, loss, prepare, network, total=total, steps=self.steps, batch=total / 20,
+                clip=1.0, rate=rate, progress=progress,
+            )  # fmt: skip
+        return FittedDiffusion(layout, total, network)
+
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedDiffusion:
+        """From a saved state."""
+        layout = Layout(domain)
+        network = network_of(partial(Denoiser, layout.width, len(domain)), arrays)
+        return FittedDiffusion(layout, float(facts["total"]), network)

@@ -1,0 +1,110 @@
+"""Generative adversarial network (Goodfellow et al. 2014) over encoded rows, warm-started on noisy marginals.
+
+Only the discriminator touches records. The generator gives, for each latent point, a distribution of every column; rows
+are drawn from those. Its warm start is maximum likelihood on rows sampled from a model over noisy marginals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.gan.adversarial import game
+from sfumato.models.gan.networks import Generator, latent_points, negative_log_likelihood
+from sfumato.models.networks.layout import Layout
+from sfumato.models.networks.training import arrays_of, network_of, train_on_public
+from sfumato.models.networks.warm_start import rows_of, warm_start
+from sfumato.privacy.gradients import Tape
+from sfumato.progress import Progress
+from sfumato.trust.setting import Setting
+
+
+@dataclass(frozen=True)
+class FittedGan:
+    """A trained generator.
+
+    Attributes:
+        layout: the columns.
+        total: noisy number of records.
+        network: the generator's weights.
+    """
+
+    layout: Layout
+    total: float
+    network: Generator
+
+    @property
+    def domain(self) -> Domain:
+        """Columns and codes that are sampled."""
+        return self.layout.domain
+
+    def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
+        """Draw records. Under a condition, latent points are drawn in proportion to its chance, exactly."""
+        allowed = self.layout.allowed(given)
+        outputs = np.asarray(jax.jit(lambda z: self.network(z, Tape()))(latent_points()))
+        weights = None
+        if allowed is not None:
+            chance = self.layout.log_chance(outputs, allowed)
+            weights = np.exp(chance - chance.max())
+            weights /= weights.sum()
+        out = np.empty((n, len(self.domain)), self.domain.code_dtype())
+        for start in range(0, n, 4096):
+            points = rng.choice(len(outputs), min(4096, n - start), p=weights)
+            out[start : start + 4096] = self.layout.draw(outputs[points], rng, allowed)
+        return out
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(facts, arrays) for saving."""
+        return {"total": self.total}, arrays_of(self.network)
+
+
+@dataclass(frozen=True)
+class Gan:
+    """The recipe: a share for gradients, the rest for the noisy marginals that the generator is trained on first.
+
+    Attributes:
+        gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
+        warm_steps, steps: of the generator on public rows, and of the discriminator on private ones.
+    """
+
+    gradients: float = 0.1
+    warm_steps: int = 1500
+    steps: int = 100
+
+    name = "gan"
+
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedGan:
+        """Learn from noisy marginals, then play against a discriminator with noised gradients."""
+        layout = Layout(setting.domain)
+        network = jax.jit(partial(Generator, layout.width))(jax.random.key(0))
+        rate = 5e-4
+        if self.gradients < 1:
+            known = warm_start(setting, self.gradients, target, progress)
+            total, share, rate = known.total, self.gradients, 1e-5
+            network = train_on_public(
+                partial(negative_log_likelihood, layout), partial(_prepare, layout), network, rows_of(known, 200_000),
+                steps=self.warm_steps, batch=1024, rate=3e-3, progress=progress,
+            )  # fmt: skip
+        else:
+            total, share = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining)
+        if share > 0:
+            played = setting.descend(game(layout, network, steps=self.steps, total=total, rate=rate), share, progress)
+            network = played.average
+        return FittedGan(layout, total, network)
+
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedGan:
+        """From a saved state."""
+        layout = Layout(domain)
+        return FittedGan(layout, float(facts["total"]), network_of(partial(Generator, layout.width), arrays))
+
+
+def _prepare(layout: Layout, codes: Array, key: Array) -> Array:
+    return layout.rows(jnp.asarray(codes))

@@ -1,0 +1,1 @@
+"""What GAN, VAE and diffusion share: rows as network inputs and outputs, warm starts, training, saving."""

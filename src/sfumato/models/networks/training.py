@@ -1,0 +1,113 @@
+"""Two ways to train a network: on public rows without end, and on private records by noised gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array, lax
+
+from sfumato.privacy.descent import Descent
+from sfumato.privacy.gradients import Loss, Tape
+from sfumato.progress import Progress
+from sfumato.trust.setting import Setting
+
+Parameters = TypeVar("Parameters")
+Prepare = Callable[[Array, Array], Any]
+_REPORTS = 20
+
+
+def train_on_public(
+    loss: Loss,
+    prepare: Prepare,
+    parameters: Parameters,
+    rows: np.ndarray,
+    *,
+    steps: int,
+    batch: int,
+    rate: float,
+    progress: Progress,
+) -> Parameters:
+    """Adam with a cosine schedule on rows that nobody needs to protect; compiled scans."""
+    optimiser = optax.chain(optax.clip_by_global_norm(50.0), optax.adam(optax.cosine_decay_schedule(rate, steps)))
+    data = jnp.asarray(rows)
+
+    def one(carry: Any, key: Array) -> tuple[Any, None]:
+        network, memory = carry
+        pick, noise = jax.random.split(key)
+        records = prepare(data[jax.random.randint(pick, (batch,), 0, len(data))], noise)
+        gradient = jax.grad(lambda n: jnp.mean(loss(n, records, Tape())))(network)
+        updates, memory = optimiser.update(gradient, memory)
+        return (optax.apply_updates(network, updates), memory), None
+
+    run = jax.jit(lambda carry, keys: lax.scan(one, carry, keys)[0])
+    size = max(1, -(-steps // _REPORTS))
+    keys = jax.random.split(jax.random.key(1), size * -(-steps // size)).reshape(-1, size)
+    progress.stage("training on noisy marginals", keys.size)
+    carry = (parameters, jax.jit(optimiser.init)(parameters))
+    for part in keys:
+        carry = run(carry, part)
+        jax.block_until_ready(carry)
+        progress.step(size)
+    return carry[0]
+
+
+def train_on_private(
+    setting: Setting,
+    share: float,
+    loss: Loss,
+    prepare: Prepare,
+    parameters: Parameters,
+    *,
+    total: float,
+    steps: int,
+    batch: float,
+    clip: float,
+    rate: float,
+    progress: Progress,
+) -> Parameters:
+    """DP-SGD through the setting: Adam on noised clipped gradients, and the average of the last steps (EMA).
+
+    *Formal guarantee.* Records are touched by ``Setting.descend`` alone; Adam and the average are post-processing.
+    """
+    optimiser = optax.adam(rate)
+    decay = 1 - 10 / max(steps, 20)
+
+    def update(carry: Any, gradient: Any, key: Array) -> Any:
+        network, memory, average = carry
+        updates, memory = optimiser.update(gradient, memory)
+        network = optax.apply_updates(network, updates)
+        average = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, average, network)
+        return network, memory, average
+
+    descent = Descent(
+        carry=(parameters, optimiser.init(parameters), parameters),
+        parameters=lambda carry: carry[0],
+        prepare=prepare,
+        loss=loss,
+        update=update,
+        steps=steps,
+        batch=min(batch, total),
+        clip=clip,
+        total=total,
+    )
+    return setting.descend(descent, share, progress)[2]
+
+
+def arrays_of(network: Any) -> dict[str, np.ndarray]:
+    """The arrays of a network, numbered."""
+    return {f"parameter{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(network))}
+
+
+def network_of(build: Callable[[Array], Parameters], arrays: dict[str, np.ndarray]) -> Parameters:
+    """The inverse of :func:`arrays_of` for the network that ``build(key)`` makes; ValueError where they do not fit."""
+    leaves, structure = jax.tree.flatten(jax.eval_shape(build, jax.random.key(0)))
+    found = [arrays.get(f"parameter{i}") for i in range(len(leaves))]
+    for leaf, array in zip(leaves, found, strict=True):
+        if array is None or array.shape != leaf.shape or array.dtype != leaf.dtype or not np.isfinite(array).all():
+            raise ValueError("the saved weights do not fit the network")
+    return jax.tree.unflatten(structure, [jnp.asarray(a) for a in found])

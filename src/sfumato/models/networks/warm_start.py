@@ -1,0 +1,92 @@
+"""A warm start on what is cheap to know privately: rows sampled from a model over noisy marginals.
+
+Training on noisy marginals instead of on rows: GEM (Liu, Vietri, Wu 2021), MargNet (2025, arXiv 2511.13893). Sampling
+from the fitted marginal model is post-processing; networks may be trained on such rows at any length for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.marginals.loglinear import LogLinear
+from sfumato.models.model import FittedModel
+from sfumato.progress import Progress
+from sfumato.trust.setting import Candidate, Measurement, Query, Setting
+
+if TYPE_CHECKING:
+    from sfumato.privacy.descent import Descent
+
+
+@dataclass(frozen=True)
+class Reserving:
+    """A setting of whose budget a share is kept back for later; it answers as the setting itself does."""
+
+    setting: Setting
+    reserved: float
+
+    @property
+    def domain(self) -> Domain:
+        """The encoded columns."""
+        return self.setting.domain
+
+    def mu(self, share: float) -> float:
+        """As the setting's."""
+        return self.setting.mu(share)
+
+    @property
+    def remaining(self) -> float:
+        """What is left besides the reserve."""
+        return max(0.0, self.setting.remaining - self.reserved)
+
+    @property
+    def compares(self) -> bool:
+        """As the setting's."""
+        return self.setting.compares
+
+    def count(self, mu: float) -> float:
+        """As the setting's."""
+        return self.setting.count(mu)
+
+    def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
+        """As the setting's."""
+        return self.setting.marginals(queries, mu)
+
+    def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
+        """As the setting's."""
+        return self.setting.select(candidates, epsilon)
+
+    def distances(self, candidates: Sequence[Candidate], mu: float) -> np.ndarray:
+        """As the setting's."""
+        return self.setting.distances(candidates, mu)
+
+    def feature_sum(
+        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
+    ) -> np.ndarray:
+        """As the setting's."""
+        return self.setting.feature_sum(feature, dimension, bound, mu)
+
+    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
+        """As the setting's."""
+        return self.setting.descend(descent, share, progress)
+
+    def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
+        """As the setting's, with the same reserve."""
+        return Reserving(self.setting.coarsened(recode), self.reserved)
+
+
+def warm_start(setting: Setting, reserved: float, target: int | None, progress: Progress) -> FittedModel:
+    """A marginal model fitted with all that is left of the budget but ``reserved``.
+
+    *Formal guarantee.* All questions go to ``setting``, which charges each.
+    """
+    return LogLinear().fit(Reserving(setting, reserved), target=target, progress=progress)
+
+
+def rows_of(model: FittedModel, n: int) -> np.ndarray:
+    """``n`` public rows (n, d); the same for the same model, so that training can be repeated."""
+    return model.sample(n, np.random.default_rng(0))

@@ -1,0 +1,192 @@
+"""Variational autoencoder (Kingma and Welling 2014) over encoded rows, warm-started on noisy marginals.
+
+The prior is the mixture of what the encoder makes of public rows (VampPrior: Tomczak and Welling 2018) where there is a
+warm start, else the standard normal distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.networks.layout import Layout, batched
+from sfumato.models.networks.training import arrays_of, network_of, train_on_private, train_on_public
+from sfumato.models.networks.warm_start import rows_of, warm_start
+from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
+from sfumato.progress import Progress
+from sfumato.trust.setting import Setting
+
+LATENT = 24
+HIDDEN = 256
+_ANCHORS = 8192
+_CANDIDATES = 16  # latent points tried per row when there is a condition
+
+
+class Autoencoder(eqx.Module):
+    """Encoder and decoder, three layers each."""
+
+    encoder: tuple[EmbeddingSum, Dense, Dense]
+    decoder: tuple[Dense, Dense, Dense]
+
+    def __init__(self, width: int, columns: int, key: Array) -> None:
+        a, b, c, d, e, f = jax.random.split(key, 6)
+        first = EmbeddingSum(width, HIDDEN, a, scale=columns**-0.5)
+        self.encoder = (first, Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, 2 * LATENT, c))
+        self.decoder = (Dense(LATENT, HIDDEN, d), Dense(HIDDEN, HIDDEN, e, 1.4), Dense(HIDDEN, width, f, 0.3))
+
+    def encode(self, rows: Array, tape: Tape) -> tuple[Array, Array]:
+        """Mean and log-variance of the latent point, (B, LATENT) each."""
+        a, b, c = self.encoder
+        out = c(jax.nn.silu(b(jax.nn.silu(a(rows, tape)), tape)), tape)
+        return out[:, :LATENT], jnp.clip(out[:, LATENT:], -12, 6)
+
+    def decode(self, points: Array, tape: Tape) -> Array:
+        """Outputs (B, width) of latent points."""
+        d, e, f = self.decoder
+        return f(jax.nn.silu(e(jax.nn.silu(d(points, tape)), tape)), tape)
+
+
+def negative_elbo(layout: Layout, weight: float, network: Autoencoder, records: Any, tape: Tape) -> Array:
+    """-log p(x | z) + weight * KL per record; ``records`` are rows (B, d) and the noise of z (B, LATENT)."""
+    rows, noise = records
+    mean, log_variance = network.encode(rows, tape)
+    outputs = network.decode(mean + jnp.exp(log_variance / 2) * noise, tape)
+    divergence = jnp.sum(mean**2 + jnp.exp(log_variance) - log_variance - 1, axis=1) / 2
+    return weight * divergence - layout.log_likelihoods(outputs, rows).sum(axis=1)
+
+
+def _prepare(layout: Layout, codes: Array, key: Array) -> tuple[Array, Array]:
+    return layout.rows(codes), jax.random.normal(key, (codes.shape[0], LATENT))
+
+
+@dataclass(frozen=True)
+class FittedVae:
+    """A trained autoencoder and its prior.
+
+    Attributes:
+        layout: the columns.
+        total: noisy number of records.
+        network: weights.
+        prior: (k, 2, LATENT) means and standard deviations of a mixture.
+    """
+
+    layout: Layout
+    total: float
+    network: Autoencoder
+    prior: np.ndarray
+
+    @property
+    def domain(self) -> Domain:
+        """Columns and codes that are sampled."""
+        return self.layout.domain
+
+    def encode(self, codes: np.ndarray) -> np.ndarray:
+        """Latent means (n, LATENT) of records (n, d) that the caller owns."""
+        run = jax.jit(lambda c: self.network.encode(self.layout.rows(c), Tape())[0])
+        return batched(run, codes)
+
+    def decode(
+        self, points: np.ndarray, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None
+    ) -> np.ndarray:
+        """One record per latent point, (n, LATENT) -> (n, d)."""
+        allowed = self.layout.allowed(given)
+        return self.layout.draw(self._outputs(points), rng, allowed)
+
+    def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
+        """Draw records. Under a condition, latent points are drawn in proportion to its chance (of 16 tried)."""
+        allowed = self.layout.allowed(given)
+        parts = [self._block(min(4096, n - s), rng, allowed) for s in range(0, n, 4096)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.domain)), self.domain.code_dtype())
+
+    def _block(self, n: int, rng: np.random.Generator, allowed: np.ndarray | None) -> np.ndarray:
+        tries = 1 if allowed is None else _CANDIDATES
+        chosen = self.prior[rng.integers(0, len(self.prior), n * tries)]
+        points = (chosen[:, 0] + chosen[:, 1] * rng.standard_normal((n * tries, LATENT))).astype(np.float32)
+        outputs = self._outputs(points)
+        if allowed is not None:
+            chance = self.layout.log_chance(outputs, allowed).reshape(n, tries)
+            best = (chance + rng.gumbel(size=chance.shape)).argmax(axis=1)
+            outputs = outputs.reshape(n, tries, -1)[np.arange(n), best]
+        return self.layout.draw(outputs, rng, allowed)
+
+    def _outputs(self, points: np.ndarray) -> np.ndarray:
+        return batched(_decode(self.network), points)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(facts, arrays) for saving."""
+        return {"total": self.total}, {"prior": self.prior, **arrays_of(self.network)}
+
+
+def _decode(network: Autoencoder) -> Any:
+    return partial(_decoded, network)
+
+
+@eqx.filter_jit
+def _decoded(network: Autoencoder, points: Array) -> Array:
+    return network.decode(points, Tape())
+
+
+@dataclass(frozen=True)
+class Vae:
+    """The recipe: a share for gradients, the rest for the noisy marginals that the network is trained on first.
+
+    Attributes:
+        gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
+        warm_steps, steps: of training on public rows, and on private ones.
+    """
+
+    gradients: float = 0.1
+    warm_steps: int = 1000
+    steps: int = 100
+
+    name = "vae"
+
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedVae:
+        """Learn from noisy marginals, then from noised gradients."""
+        layout = Layout(setting.domain)
+        network = jax.jit(partial(Autoencoder, layout.width, len(setting.domain)))(jax.random.key(0))
+        prior, share = np.stack([np.zeros((1, LATENT)), np.ones((1, LATENT))], 1).astype(np.float32), 1.0
+        prepare, loss = partial(_prepare, layout), partial(negative_elbo, layout, 1.0)
+        rows = None
+        if self.gradients < 1:
+            known = warm_start(setting, self.gradients, target, progress)
+            total, rows, share = known.total, rows_of(known, 100_000), self.gradients
+            loss = partial(negative_elbo, layout, 0.5)
+            network = train_on_public(
+                loss, prepare, network, rows, steps=self.warm_steps, batch=1024, rate=2e-3, progress=progress
+            )
+        else:
+            total, share = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining)
+        if share > 0:
+            network = train_on_private(
+                setting, share, loss, prepare, network, total=total, steps=self.steps, batch=total / 20,
+                clip=1.0, rate=1e-3 if rows is None else 1e-5, progress=progress,
+            )  # fmt: skip
+        if rows is not None:
+            prior = _mixture(layout, network, rows[:_ANCHORS])
+        return FittedVae(layout, total, network, prior)
+
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedVae:
+        """From a saved state."""
+        layout = Layout(domain)
+        prior = arrays.get("prior")
+        if prior is None or prior.ndim != 3 or prior.shape[1:] != (2, LATENT) or not len(prior):
+            raise ValueError("the saved prior is malformed")
+        network = network_of(partial(Autoencoder, layout.width, len(domain)), arrays)
+        return FittedVae(layout, float(facts["total"]), network, prior)
+
+
+def _mixture(layout: Layout, network: Autoencoder, rows: np.ndarray) -> np.ndarray:
+    """What the encoder makes of public rows: (k, 2, LATENT) means and standard deviations."""
+    run = jax.jit(lambda c: jnp.concatenate(network.encode(layout.rows(c), Tape()), axis=1))
+    encoded = batched(run, rows)
+    return np.stack([encoded[:, :LATENT], np.exp(encoded[:, LATENT:] / 2)], axis=1).astype(np.float32)
