@@ -69,8 +69,14 @@ def epsilon_lower_bound(choose: Scores, test: Scores, delta: float, significance
     ``epsilon >= log((TPR - delta) / FPR)``. Most of the significance goes to the false positive rate, the rarer event.
     The scores within each array must be exchangeable.
     """
+    threshold = promising(choose, delta, significance)[1]
+    return max(0.0, float(_epsilons(test, np.array([threshold]), delta, significance)[0])), threshold
+
+
+def promising(choose: Scores, delta: float, significance: float) -> tuple[float, float]:
+    """(epsilon, threshold) that look best on ``choose``: for choosing, not for claiming."""
     at = np.unique(np.concatenate(choose))
     if len(at) > 4000:
         at = at[np.linspace(0, len(at) - 1, 4000).astype(int)]
-    threshold = at[_epsilons(choose, at, delta, significance).argmax()]
-    return max(0.0, float(_epsilons(test, np.array([threshold]), delta, significance)[0])), float(threshold)
+    found = _epsilons(choose, at, delta, significance)
+    return float(found.max()), float(at[found.argmax()])

@@ -1,0 +1,213 @@
+"""Attacks that bite, audits that hold: ``python -m benchmarks.attacks [part ...]``, last line one JSON object.
+
+Parts: planted bugs, leaks (copying, partly copying, ideal generator), outliers (shadow models), audits (worst case),
+alarms (200 null and 200 correct runs), seconds (both suites on 30,000 rows).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm, rankdata
+
+from benchmarks import planted_bugs
+from sfumato.attacks import audit
+from sfumato.attacks.outliers import outlier_shadow, vulnerable_rows
+from sfumato.attacks.result import Terms
+from sfumato.attacks.worst_case import audit_mechanism
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.domain import Domain
+from sfumato.models import MODELS
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import Ledger
+from sfumato.progress import Silent
+from sfumato.schema import Schema
+from sfumato.tables import Rows, examples
+from sfumato.trust.central import Central
+from sfumato.trust.purse import Purse
+from sfumato.trust.records import Records
+from sfumato.trust.setting import Query
+
+
+@cache
+def adult() -> tuple[np.ndarray, Domain]:
+    """All 48,842 rows of Adult, encoded and shuffled, and their domain."""
+    schema = Schema.load(examples.adult_schema())
+    codec = Codec.from_schema(Schema(columns=tuple(c for c in schema.columns if c.modelled), nulls=schema.nulls))
+    names = list(codec.schema.names)
+    parts = [
+        codec.encode(batch.select(names))
+        for path in (examples.adult(), examples.adult_test())
+        for batch in Rows.open(path).batches()
+    ]
+    return np.random.default_rng(1).permutation(np.concatenate(parts)), codec.domain
+
+
+def copula(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A smooth, non-private generator: a Gaussian copula with the rows' own marginals."""
+    n = len(rows)
+    ranks = np.stack([rankdata(column + 0.999 * rng.random(n)) for column in rows.T.astype(float)], axis=1)
+    correlation = np.corrcoef(norm.ppf((ranks - 0.5) / n), rowvar=False)
+    uniform = norm.cdf(rng.multivariate_normal(np.zeros(rows.shape[1]), correlation, n))
+    position = np.minimum((uniform * n).astype(int), n - 1)
+    return np.take_along_axis(np.sort(rows, axis=0), position, axis=0)
+
+
+def private(model: str, epsilon: float, domain: Domain, delta: float = 1e-9) -> Callable[..., np.ndarray]:
+    """A generator that fits one of the project's models on rows in memory."""
+
+    def generate(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        run = Ledger.open(None, Guarantee(2 * epsilon, 2 * delta)).begin(Guarantee(epsilon, delta), model)
+        setting = Central(Records.of(rows, domain), Purse(run))
+        return MODELS[model].fit(setting, target=None, progress=Silent()).sample(len(rows), rng)
+
+    return generate
+
+
+def leaks(n: int = 4000) -> dict[str, Any]:
+    """Copying, partly copying and ideal generators, n members, n fresh rows."""
+    rows, domain = adult()
+    rng = np.random.default_rng(0)
+    members, holdout, fresh = rows[:n], rows[n : 2 * n], rows[2 * n : 3 * n]
+    partly = copula(members, rng)
+    partly[: n // 10] = members[: n // 10]
+    tables = {"copy": members[rng.integers(n, size=n)], "copied_tenth": partly, "fresh": fresh}
+    found = {}
+    for name, table in tables.items():
+        report = audit(members, holdout, table, domain)
+        found[name] = {
+            "epsilon_lower_bound": round(report.epsilon_lower_bound, 2),
+            "tpr_at_0.001": max(a.tpr_at_fpr["0.001"] for a in report.attacks),
+            "auc": round(max(a.auc or 0 for a in report.attacks), 3),
+        }
+    return found
+
+
+def outliers(rows: int = 500, shadows: int = 150) -> dict[str, Any]:
+    """Shadow models against two outliers: a copula, and this project's models at epsilon 1."""
+    table, domain = adult()
+    pool = table[:6000]
+    targets = vulnerable_rows(pool, domain, 2)
+    auxiliary = np.delete(pool, targets, axis=0)
+    terms = Terms(None, 0.05, 0)
+    generators = {"copula": copula, **{m: private(m, 1.0, domain) for m in ("independent", "mst", "loglinear")}}
+    found: dict[str, Any] = {}
+    for name, generator in generators.items():
+        count = shadows if name in ("copula", "independent") else shadows // 2
+        chosen = targets if name == "copula" else targets[:1]
+        results = [
+            outlier_shadow(generator, auxiliary, pool[t], domain, terms, rows=rows, shadows=count) for t in chosen
+        ]
+        found[name] = [
+            {
+                "auc": round(r.auc or 0.0, 3),
+                "interval": [round(v, 3) for v in r.auc_interval or ()],
+                "epsilon_lower_bound": round(r.epsilon_lower_bound, 2),
+                "seconds": round(r.seconds, 1),
+            }
+            for r in results
+        ]
+    sample = copula(pool[:4000], np.random.default_rng(0))
+    report = audit(pool[:4000], table[6000:10_000], sample, domain)
+    found["copula_by_distances"] = {a.attack: round(a.auc or 0.0, 3) for a in report.attacks}
+    return found
+
+
+def _marginal_games(claimed: Guarantee, cells: int = 1_000_000) -> Callable[[bool], np.ndarray]:
+    """Two tables of many cells, a target alone in each cell: every cell is a game; the budget is spent 2 to 1."""
+    domain = Domain.of(("a", "b"), (cells, cells))
+
+    def play(inside: bool) -> np.ndarray:
+        run = Ledger.open(None, Guarantee(2 * claimed.epsilon, 2 * claimed.delta)).begin(claimed, "audit")
+        rows = np.repeat(np.arange(cells)[:, None], 2, axis=1)[: cells if inside else 0]
+        setting = Central(Records.of(rows, domain), Purse(run))
+        mus = [setting.mu(2 / 3), setting.mu(1 / 3)]
+        answers = setting.marginals([Query((0,)), Query((1,))], mus)
+        return sum(a.values / a.sigma**2 for a in answers)
+
+    return play
+
+
+def _gradient_games(claimed: Guarantee, bound: float = 0.7, chunk: int = 1000) -> Callable[[bool], np.ndarray]:
+    """A sum of gradients, each a target's own coordinate far beyond the clipping bound: every coordinate is a game."""
+    domain = Domain.of(("a",), (chunk,))
+
+    def gradients(codes: np.ndarray) -> np.ndarray:
+        return 1e6 * (codes[:, :1] == np.arange(chunk))
+
+    def play(inside: bool) -> np.ndarray:
+        run = Ledger.open(None, Guarantee(2 * claimed.epsilon, 2 * claimed.delta)).begin(claimed, "audit")
+        rows = np.arange(chunk)[:, None] if inside else np.zeros((0, 1), int)
+        setting = Central(Records.of(rows, domain), Purse(run))
+        return setting.feature_sum(gradients, chunk, bound, setting.mu(1.0))
+
+    return play
+
+
+def audits(games: int = 1_000_000) -> dict[str, Any]:
+    """Worst-case audits of marginals and clipped gradient sums at epsilon 1 and 4."""
+    found = {}
+    for kind, game in (("marginals", _marginal_games), ("gradients", _gradient_games)):
+        for epsilon in (1.0, 4.0):
+            claimed = Guarantee(epsilon, 1e-9)
+            played = games if kind == "marginals" else games // 4
+            result = audit_mechanism(game(claimed), claimed, played)
+            found[f"{kind}, epsilon {epsilon:g}"] = {
+                "mu_claimed": round(result.claimed_mu, 4),
+                "mu_lower_bound": round(result.mu_lower_bound, 4),
+                "tightness": round(result.tightness, 3),
+                "epsilon_from_mu": round(result.epsilon_from_mu, 3),
+                "violation": result.violation,
+                "seconds": round(result.seconds, 1),
+            }
+    return found
+
+
+def alarms(runs: int = 200, n: int = 400) -> dict[str, Any]:
+    """Audits of fresh rows (any bound above 0) and of a correct model at epsilon 1 (any VIOLATION)."""
+    rows, domain = adult()
+    rng = np.random.default_rng(2)
+    correct = private("independent", 1.0, domain)
+    false = {"null": 0, "correct": 0}
+    for seed in range(runs):
+        sample = rows[rng.choice(len(rows), 3 * n, replace=False)]
+        members, holdout, fresh = sample[:n], sample[n : 2 * n], sample[2 * n :]
+        false["null"] += audit(members, holdout, fresh, domain, seed=seed).epsilon_lower_bound > 0
+        made = correct(members, rng)
+        false["correct"] += audit(members, holdout, made, domain, Guarantee(1.0, 1e-9), seed=seed).violation
+    return {"runs_each": runs, **{k: int(v) for k, v in false.items()}}
+
+
+def seconds(n: int = 30_000) -> dict[str, float]:
+    """Both suites on n real and n synthetic rows."""
+    rows, domain = adult()
+    made = copula(rows[:n], np.random.default_rng(0))
+    return {s: round(audit(rows[:n], rows[n:], made, domain, suite=s).seconds, 1) for s in ("quick", "full")}
+
+
+PARTS: dict[str, Callable[[], Any]] = {
+    "planted_bugs": planted_bugs.measure,
+    "leaks": leaks,
+    "audits": audits,
+    "seconds": seconds,
+    "outliers": outliers,
+    "alarms": alarms,
+}
+
+
+def main() -> None:
+    """Run the parts named on the command line, or all; each part's figures as they come, then all as JSON."""
+    found = {}
+    for name in sys.argv[1:] or PARTS:
+        found[name] = PARTS[name]()
+        print(name, json.dumps(found[name]), flush=True)
+    print(json.dumps({"benchmark": "attacks", **found}))
+
+
+if __name__ == "__main__":
+    main()
