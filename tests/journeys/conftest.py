@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sfumato.cli.main import main
+
 CANARY = "ZEBRA"
 SCHEMA = """\
 sfumato: schema/1
@@ -67,8 +69,8 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Done]:
-    """Run ``sfumato`` with these arguments in the test's own folder."""
+def spawn(tmp_path: Path) -> Callable[..., Done]:
+    """Run ``sfumato`` with these arguments as a process of its own, in the test's own folder."""
 
     def call(*arguments: object) -> Done:
         command = [sys.executable, "-m", "sfumato.cli", *map(str, arguments)]
@@ -76,6 +78,21 @@ def run(tmp_path: Path) -> Callable[..., Done]:
             command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300, check=False
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """The same without the price of a new process: what its ``main`` prints and its exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Done:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(a) for a in arguments])
+        assert isinstance(ended.value.code, int)
+        return Done(ended.value.code, *capfd.readouterr())
 
     return call
 

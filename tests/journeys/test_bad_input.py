@@ -1,6 +1,5 @@
 """Whatever is wrong with the input: exit code 2 and one clear line that quotes no value of the rows."""
 
-import io
 import struct
 import zipfile
 
@@ -141,7 +140,7 @@ def bomb(path):
     names = ("manifest.json", "schema.yaml", "codec.json", "model.json", "weights.safetensors", "certificate.json")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
         for name in names:
-            z.writestr(name, io.BytesIO(b"\0" * 100_000_000).getvalue())
+            z.writestr(name, b"\0" * 20_000_000)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,10 @@ def fit(
     epsilon: Annotated[float, typer.Option(help="Privacy loss; inf for no guarantee at all.")] = 1.0,
     delta: Annotated[float, typer.Option(help="Probability beyond epsilon.")] = 1e-9,
     ledger: Annotated[
-        Path | None, typer.Option(help="Ledger of this data set, shared by all runs. Default: DATA.ledger")
+        Path | None,
+        typer.Option(
+            help="Ledger of this data set, shared by all runs. Default: DATA.ledger (cap: epsilon 10, delta 1e-5)"
+        ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="Column of interest.", metavar="COL")] = None,
     key: Annotated[Path | None, typer.Option(help="Ed25519 private key to sign the certificate with.")] = None,
@@ -33,11 +36,12 @@ def fit(
     import sfumato as sf
 
     about = {k: v for k, v in (("curator", curator), ("purpose", purpose)) if v is not None}
-    book = ledger if ledger is not None else Path(f"{data}.ledger")
+    promised = terminal.guarantee(epsilon, delta)
+    book = ledger if ledger is not None or not promised.private else Path(f"{data}.ledger")
     synthesizer = sf.Synthesizer(
         schema,
         model=model,
-        guarantee=terminal.guarantee(epsilon, delta),
+        guarantee=promised,
         ledger=book,
         target=target,
         no_certificate=no_certificate,
@@ -54,11 +58,11 @@ def fit(
         "algorithm": synthesizer.model,
         "why": synthesizer.why,
         "certified": certified,
-        "epsilon": epsilon if synthesizer.guarantee.private else None,
+        "epsilon": epsilon if promised.private else None,
         "delta": delta,
         "epsilon_spent": certificate["composition"]["epsilon_spent"] if certified else None,
         "reason": certificate.get("reason"),
-        "ledger": str(book),
+        "ledger": None if book is None else str(book),
         "synthetic_rows": synthesizer.default_rows,
     }
     promise = (
@@ -66,5 +70,5 @@ def fit(
         if certified
         else f"NO CERTIFICATE: {certificate['reason']}"
     )
-    text = f"{output}: {synthesizer.model} ({synthesizer.why})\n{promise}\nledger: {book}"
+    text = f"{output}: {synthesizer.model} ({synthesizer.why})\n{promise}\nledger: {book or 'none'}"
     terminal.answer(result, text, as_json)

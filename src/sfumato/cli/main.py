@@ -40,7 +40,9 @@ app.command("ledger")(ledger.ledger)
 app.command("keygen")(keygen.keygen)
 app.command("demo")(demo.demo)
 
-INTERRUPTED = 130
+_REFUSED, _INTERRUPTED = 2, 130
+_STOPPED = "interrupted; what was charged to the ledger stays charged, no file was left half-written"
+_NO_MEMORY = "not enough memory for this table and schema; merge categories or narrow the bounds in the schema"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -48,31 +50,32 @@ def main(arguments: list[str] | None = None) -> None:
 
     An unforeseen error is reported by its type and place alone, because its text could quote a row.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    try:
-        code = app(arguments, standalone_mode=False)
-        if code == INTERRUPTED:
-            _fail(
-                "interrupted; what was charged to the ledger stays charged, no file was left half-written", INTERRUPTED
-            )
-        sys.exit(code if isinstance(code, int) else 0)
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; what was charged to the ledger stays charged, no file was left half-written", INTERRUPTED)
-    except SfumatoError as e:
-        _fail(str(e))
-    except typer.TyperException as e:
-        _fail(f"{e.format_message() or 'no command given.'} See `sfumato --help`.")
-    except MemoryError:
-        _fail("not enough memory for this table and schema; merge categories or narrow the bounds in the schema")
-    except Exception as e:
-        frame = traceback.extract_tb(e.__traceback__)[-1]
-        _fail(f"a defect in sfumato: {type(e).__name__} at {frame.filename}:{frame.lineno} (its text may quote a row)")
-
-
-def _fail(message: str, code: int = 2) -> None:
-    line = " ".join(message.split())
-    if "--json" in sys.argv:
-        print(json.dumps({"error": line}))
-    print(f"sfumato: {line}", file=sys.stderr)
+    code, message = _run(arguments)
+    if message:
+        line = " ".join(message.split())
+        if "--json" in arguments:
+            print(json.dumps({"error": line}))
+        print(f"sfumato: {line}", file=sys.stderr)
     sys.exit(code)
+
+
+def _run(arguments: list[str]) -> tuple[int, str]:
+    """Exit code, and what to say on stderr where it is not 0."""
+    try:
+        code = app(arguments, prog_name="sfumato", standalone_mode=False)
+    except SfumatoError as e:
+        return _REFUSED, str(e)
+    except typer.TyperException as e:
+        return _REFUSED, f"{e.format_message() or 'no command given.'} See `sfumato --help`."
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED, _STOPPED
+    except MemoryError:
+        return _REFUSED, _NO_MEMORY
+    except Exception as e:
+        place = traceback.extract_tb(e.__traceback__)[-1]
+        what = f"{type(e).__name__} at {place.filename}:{place.lineno}"
+        return _REFUSED, f"a defect in sfumato: {what} (its text is kept back: it could quote a row)"
+    return (_INTERRUPTED, _STOPPED) if code == _INTERRUPTED else (0, "")
