@@ -88,11 +88,6 @@ def exponential_epsilon(mu_: float) -> float:
     return 2 * math.log(_upper_tail(-mu_ / 2) / _upper_tail(mu_ / 2))
 
 
-def pure_mu(epsilon_: float) -> float:
-    """GDP cost of any ``epsilon_``-DP mechanism: that of randomised response with the same epsilon."""
-    return -2 * _normal.inv_cdf(1 / (1 + math.exp(epsilon_)))
-
-
 @lru_cache(maxsize=4096)
 def discrete_gaussian_mu(sigma: float, sensitivity: int = 1) -> float:
     """GDP cost of integer Gaussian noise of scale ``sigma`` on integers that one unit moves by ``sensitivity`` in l1.
