@@ -44,3 +44,10 @@ def test_same_seed_same_answer(real, fresh, of_fresh):
 def test_too_few_rows_is_said(real, fresh):
     with pytest.raises(TooFewRows, match="the test table has 3 rows"):
         utility(real, fresh[:3], real, DOMAIN)
+
+
+def test_quick_gives_the_same_figures_but_fewer(of_fresh, real, fresh):
+    quick = utility(real, fresh, people(1500, 3), DOMAIN, 4, quick=True)
+    assert all(of_fresh["measures"][name] == figure for name, figure in quick["measures"].items())
+    assert {"tvd3", "query3", "tstr_auc_gradient_boosting", "tstr_auc_linear"} <= set(quick["measures"])
+    assert "detection" not in quick

@@ -39,7 +39,8 @@ def demo(
     found = sf.verify(model)
     (output / "certificate.txt").write_text(sf.render_certificate(found.certificate), encoding="utf-8")
     terminal.note("evaluating against rows held out from the fit ...")
-    utility = sf.evaluate(sf.examples.adult(), sf.examples.adult_test(), table, synthesizer.schema, "income")
+    rows = (sf.examples.adult(), sf.examples.adult_test(), table)
+    utility = sf.evaluate(*rows, synthesizer.schema, "income", quick=True)
     files = {n: str(output / n) for n in ("synthetic.csv", "model.sfm", "certificate.txt", "adult.ledger")}
     measures = {k: v for k, v in utility["measures"].items() if k in _SHOWN}
     result = {"files": files, "rows": len(table), "epsilon": found.epsilon, "model": found.model, "measures": measures}

@@ -17,12 +17,13 @@ def evaluate(
     synthetic: Annotated[Path, typer.Option(help="Synthetic rows.")],
     schema: Annotated[Path, typer.Option(help="Schema of all three.")],
     target: Annotated[str | None, typer.Option(help="Column to predict.", metavar="COL")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Marginals, queries and two learners only.")] = False,
     as_json: terminal.Json = False,
 ) -> None:
     """Compare synthetic rows with real ones. The result is a statistic of real rows: internal, not for release."""
     import sfumato as sf
 
-    found = sf.evaluate(real, test, synthetic, schema, target)
+    found = sf.evaluate(real, test, synthetic, schema, target, quick=quick)
     terminal.answer(found, render(found), as_json)
 
 
