@@ -24,6 +24,7 @@ NAMES = [
     "generate_key",
     "load",
     "render_certificate",
+    "report",
     "sketch",
     "verify",
 ]
@@ -46,7 +47,20 @@ def test_an_unknown_name_is_an_attribute_error():
 
 @pytest.mark.parametrize("module", ["sfumato", "sfumato.cli.main"])
 def test_nothing_heavy_is_imported_before_it_is_used(module):
-    heavy = "numpy pyarrow jax scipy pandas sklearn mbi opendp dp_accounting cryptography pydantic yaml".split()
+    heavy = [
+        "numpy",
+        "pyarrow",
+        "jax",
+        "scipy",
+        "pandas",
+        "sklearn",
+        "mbi",
+        "opendp",
+        "dp_accounting",
+        "cryptography",
+        "pydantic",
+        "yaml",
+    ]
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -68,7 +68,8 @@ def test_fit_verify_sample_with_a_certificate(run, data, schema, tmp_path):
     assert not (tmp_path / "d.csv").exists()
 
 
-def test_nothing_that_leaves_holds_the_canary(run, data, schema, tmp_path):
+def all_that_leaves(run, data, schema, folder):
+    """Every output of every command, and every file they wrote, as text."""
     outputs = [
         run(*fit(data, schema, "--ledger", "data.ledger", "-o", "model.sfm", "--json")),
         run("verify", "model.sfm", "--json"),
@@ -77,15 +78,20 @@ def test_nothing_that_leaves_holds_the_canary(run, data, schema, tmp_path):
         run("ledger", "data.ledger"),
     ]
     assert all(o.code == 0 for o in outputs), outputs
-    inputs = {data, schema}
-    leaving = [o.out + o.err for o in outputs] + [
-        p.read_bytes().decode("latin-1") for p in tmp_path.iterdir() if p not in inputs
-    ]
-    assert len(leaving) == len(outputs) + 3
-    assert not any(CANARY in text for text in leaving)
+    written = [p for p in folder.iterdir() if p not in (data, schema)]
+    assert len(written) == 3
+    return [o.out + o.err for o in outputs] + [p.read_bytes().decode("latin-1") for p in written]
+
+
+def test_nothing_that_leaves_holds_the_canary(run, data, schema, tmp_path):
     assert CANARY in data.read_text()
-    rows = sum(1 for _ in (tmp_path / "out.csv").open()) - 1
-    assert rows == run("sample", "model.sfm", "-o", "out.csv", "--json").json["rows"]
+    assert not any(CANARY in text for text in all_that_leaves(run, data, schema, tmp_path))
+
+
+def test_a_canary_in_the_model_file_would_be_found(run, data, schema, tmp_path):
+    """The planted bug: categories taken from the rows."""
+    schema.write_text(schema.read_text().replace("Goes]", f"Goes, {CANARY}]"))
+    assert any(CANARY in text for text in all_that_leaves(run, data, schema, tmp_path))
 
 
 def test_a_flipped_byte_is_refused(run, data, schema, tmp_path):

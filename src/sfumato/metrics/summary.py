@@ -156,8 +156,9 @@ def _learning(
     learners: dict[str, Any] = {}
     pairs: dict[str, tuple[Prediction, Prediction]] = {}
     for learner in chosen:
-        pairs[learner] = tuple(predict(x, t.test, domain, target, learner, seed=seed) for x in (t.synthetic, t.real))
-        tstr, trtr = (p.scores() for p in pairs[learner])
+        tested, reference = (predict(x, t.test, domain, target, learner, seed=seed) for x in (t.synthetic, t.real))
+        pairs[learner] = tested, reference
+        tstr, trtr = tested.scores(), reference.scores()
         learners[learner] = {"tstr": _rounded(tstr), "trtr": _rounded(trtr)}
         headline = "r2" if "r2" in base else "auc"
         measures[f"tstr_{headline}_{learner}"] = _measure(
@@ -174,7 +175,7 @@ def _rounded(scores: dict[str, float]) -> dict[str, float]:
 
 def _coefficient_measure(t: _Tables, domain: Domain, target: int, found: list[Any]) -> dict[str, Any]:
     mean = [
-        np.mean([c.overlap for c in coefficient_overlap(t.real, x, domain, target)])
+        float(np.mean([c.overlap for c in coefficient_overlap(t.real, x, domain, target)]))
         for x in (t.matched, t.fresh, t.independent)
     ]
     return _measure(float(np.mean([c.overlap for c in found])), *mean)
