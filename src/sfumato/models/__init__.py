@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
+from sfumato.models.marginals.aim import Aim
 from sfumato.models.marginals.independent import Independent
 from sfumato.models.marginals.loglinear import LogLinear
 from sfumato.models.marginals.mst import Mst
@@ -33,5 +34,5 @@ class _Models(Mapping[str, Model]):
 
 
 MODELS: Mapping[str, Model] = _Models(
-    (Independent(), Mst(), LogLinear()), {"gan": "Gan", "vae": "Vae", "diffusion": "Diffusion"}
+    (Independent(), Mst(), Aim(), LogLinear()), {"gan": "Gan", "vae": "Vae", "diffusion": "Diffusion"}
 )

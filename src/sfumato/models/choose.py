@@ -6,6 +6,10 @@ from sfumato.encoding.domain import Domain
 from sfumato.privacy.guarantee import Guarantee
 
 
+MOST_FOR_AIM = 40
+"""Columns up to which the rounds of ``aim``, each over all pairs, are cheap."""
+
+
 def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[str, str]:
     """(name of the model, the reason in one sentence).
 
@@ -16,9 +20,10 @@ def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[st
     """
     if len(domain) < 2:
         return "independent", "there is no pair of columns whose dependence could be learnt"
-    aim = f"and every pair with {domain.axes[target].name!r}" if target is not None else "chosen by noisy distances"
     strength = f"epsilon {guarantee.epsilon:g}" if guarantee.private else "no guarantee"
-    return "loglinear", (
-        f"a log-linear chain over pairs {aim} was the best or near it at {strength} on every table measured "
-        "(docs: how to choose a model)"
-    )
+    if target is not None:
+        name = domain.axes[target].name
+        return "loglinear", f"at {strength}, with {name!r} declared as target, every pair with it deserves measuring"
+    if len(domain) <= MOST_FOR_AIM:
+        return "aim", f"at {strength}, without a target, pairs are best chosen one by one among {len(domain)} columns"
+    return "loglinear", f"at {strength}, with {len(domain)} columns, pairs are chosen in two rounds, which stays fast"

@@ -12,7 +12,7 @@ from sfumato.models.marginals.columns import Resolution
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.trust.setting import Candidate, Clique, Measurement, Query, Setting
 
-Belief = Callable[[Query], np.ndarray]
+Expected = Callable[[Query], np.ndarray]
 
 
 def pairs_of(columns: int) -> list[Clique]:
@@ -32,7 +32,7 @@ class Associations:
         self._setting, self._resolution, self._share = setting, resolution, share
         self._coarse: dict[Clique, Measurement] = {}
 
-    def distances(self, cliques: Sequence[Clique], belief: Belief, sigma: float, part: float) -> dict[Clique, float]:
+    def distances(self, cliques: Sequence[Clique], belief: Expected, sigma: float, part: float) -> dict[Clique, float]:
         """Estimated distance per clique, in counts.
 
         Args:
@@ -62,7 +62,7 @@ class Associations:
         return self._coarse
 
     @staticmethod
-    def _from_coarse(table: Measurement, belief: Belief) -> float:
+    def _from_coarse(table: Measurement, belief: Expected) -> float:
         seen = float(np.abs(table.values - belief(table.query)).sum())
         return seen - expected_noise(table.sigma, table.values.size)
 

@@ -15,7 +15,8 @@ from scipy import sparse
 
 from sfumato.models.marginals.chain import Chain, Conditional, softmax
 from sfumato.models.marginals.columns import Columns
-from sfumato.trust.setting import Measurement, Query
+from sfumato.models.marginals.projection import part_kept
+from sfumato.trust.setting import Measurement
 
 _SWEEPS = 16
 _SLACK = 0.6
@@ -120,8 +121,7 @@ class _Scaling:
         """What to add to the log-potentials with a parent, (size_parent, size)."""
         expected = np.add.reduceat((target.gather @ p.T)[:, target.order], target.starts, axis=1)
         residual = target.values - expected
-        noise = _SLACK * residual.size * target.sigma**2
-        keep = max(0.0, 1.0 - noise / max(float((residual**2).sum()), 1e-300))
+        keep = part_kept(residual, target.sigma, _SLACK)
         wanted = np.maximum(expected + keep * residual, 0.02 * expected)
         factor = np.clip(wanted / np.maximum(expected, 1e-9), 1 / _MOST, _MOST)
         factor[~target.seen] = 1.0
@@ -157,21 +157,3 @@ def _distinct(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         kind = inverse * (int(column.max()) + 1) + column
         _, first, inverse, counts = np.unique(kind, return_index=True, return_inverse=True, return_counts=True)
     return first, counts.astype(np.float64)
-
-
-class Belief:
-    """Counts expected of a fitted chain, from draws: what a second round compares the rows with."""
-
-    def __init__(self, known: Columns, draws: Sequence[np.ndarray]) -> None:
-        self._known, self._draws = known, draws
-
-    def __call__(self, query: Query) -> np.ndarray:
-        """Expected counts of ``query``, of its shape."""
-        sizes = [m.size for m in self._known.masses]
-        shape, flat = [], np.zeros(len(self._draws[0]), np.int64)
-        for k, i in enumerate(query.clique):
-            groups = None if query.groups is None else query.groups[k]
-            shape.append(sizes[i] if groups is None else int(groups.max()) + 1)
-            flat = flat * shape[-1] + (self._draws[i] if groups is None else groups[self._draws[i]])
-        counts = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
-        return counts * (self._known.total / len(flat))

@@ -17,8 +17,9 @@ import numpy as np
 from sfumato.encoding.domain import Domain
 from sfumato.models.marginals import columns, fitted
 from sfumato.models.marginals.association import Associations, pairs_of, worth
+from sfumato.models.marginals.belief import Belief
 from sfumato.models.marginals.columns import Resolution
-from sfumato.models.marginals.fitting import Belief, fit
+from sfumato.models.marginals.fitting import fit
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.models.marginals.tree import drawing_order, spanning_tree
 from sfumato.progress import Progress

@@ -1,4 +1,4 @@
-"""From noisy tables to tables that could be counts: projection on the simplex, shrinkage toward a guess."""
+"""From noisy tables to tables that could be counts: projection on the simplex, and how much noise explains."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ def project(values: np.ndarray, total: float) -> np.ndarray:
     return np.maximum(values - excess[last], 0.0)
 
 
-def shrink(values: np.ndarray, guess: np.ndarray, sigma: float) -> np.ndarray:
-    """Pull a noisy table toward ``guess`` as far as noise explains the difference, then project.
+def part_kept(residual: np.ndarray, sigma: float, slack: float = 1.0) -> float:
+    """How much of a residual is signal (0..1): positive-part James-Stein with the noise level known.
 
-    Positive-part James-Stein estimate with the noise level known: the better the guess, the less the noise stays.
+    ``slack`` is the part of the expected noise that is held against the residual.
     """
-    residual = values - guess
-    size = float((residual**2).sum())
-    keep = 1.0 if sigma == 0 else max(0.0, 1.0 - values.size * sigma**2 / max(size, 1e-300))
-    return project(guess + keep * residual, float(guess.sum()))
+    noise = slack * residual.size * sigma**2
+    return max(0.0, 1.0 - noise / max(float((residual**2).sum()), 1e-300))
 
 
 def expected_noise(sigma: float, cells: int) -> float:

@@ -1,0 +1,124 @@
+"""AIM: an adaptive and iterative mechanism (McKenna, Mullins, Sheldon, Miklau 2022) over all pairs of columns.
+
+Each round selects the pair whose table the model gets most wrong (exponential mechanism, less what noise would give),
+measures it, and fits again; when a round changes too little, later rounds spend more. Between refits of the whole chain
+the model is a cloud of draws whose weights are scaled to the tables measured since (one pass over the cloud a table).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.marginals import columns, fitted
+from sfumato.models.marginals.association import Associations, pairs_of
+from sfumato.models.marginals.belief import Belief
+from sfumato.models.marginals.chain import Chain
+from sfumato.models.marginals.columns import Resolution
+from sfumato.models.marginals.fitting import fit
+from sfumato.models.marginals.projection import expected_noise
+from sfumato.models.marginals.tree import drawing_order, spanning_tree
+from sfumato.privacy.gdp import exponential_epsilon
+from sfumato.progress import Progress
+from sfumato.trust.setting import Candidate, Clique, Measurement, Setting
+
+COLUMNS = 0.2
+"""Share of the budget for the columns alone."""
+SELECT = 0.1
+"""Part of the rest that selects."""
+ROUNDS = 4
+"""Rounds per column that the rest is first planned for; annealing makes them fewer."""
+REFITS = 2
+"""Fits of the whole chain in as many rounds as there are columns."""
+DRAWS = 50_000
+"""Draws of the columns before it that a column is fitted on."""
+
+
+class Aim:
+    """Adaptive selection over the workload of all pairs."""
+
+    name = "aim"
+
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
+        """Ask for columns, then for the worst pair, again and again; ``target`` plays no part."""
+        return _Fit(setting, progress).run()
+
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
+        """From a saved state."""
+        return fitted.restore(domain, facts, arrays)
+
+
+class _Fit:
+    """One fit, round by round."""
+
+    def __init__(self, setting: Setting, progress: Progress) -> None:
+        self.budget = setting.remaining
+        self.progress = progress
+        progress.stage("columns", 1)
+        self.known = columns.measure(setting, COLUMNS * self.budget)
+        progress.step()
+        self.setting = setting.coarsened(self.known.maps)
+        self.private = math.isfinite(setting.mu(1.0))
+        self.d = len(self.known.domain)
+        self.resolution = Resolution(self.known)
+        self.rng = np.random.default_rng()
+        self.tables: list[Measurement] = []
+        self.scores = Associations(self.setting, self.resolution, SELECT * (1 - COLUMNS) * self.budget)
+
+    def run(self) -> fitted.FittedMarginals:
+        """Rounds until the budget is spent (without a guarantee: as many as were planned), then the last fit."""
+        left = (1 - COLUMNS) * (1 if self.setting.compares else 1 - SELECT) * self.budget
+        planned = ROUNDS * self.d
+        share = left / planned
+        self.progress.stage("rounds", planned)
+        chain, belief = self._refit()
+        rounds = 0
+        while self.d > 1 and (left > 1e-9 if self.private else rounds < min(planned, len(pairs_of(self.d)))):
+            share = left if left < 2 * share else share
+            calm = self._round(share, belief)
+            left, rounds = left - share if self.private else left, rounds + 1
+            share = min(left, 4 * share) if calm and self.private else share
+            self.progress.step()
+            if rounds % max(1, self.d // REFITS) == 0:
+                chain, belief = self._refit()
+        chain, _ = self._refit()
+        return fitted.FittedMarginals(self.known, chain)
+
+    def _round(self, share: float, belief: Belief) -> bool:
+        """Select, measure, scale; whether the model changed no more than noise would change it."""
+        part = 1 - SELECT if self.setting.compares else 1.0
+        mu = self.setting.mu(part * share)
+        clique = self._worst(share, 1 / mu, belief)
+        query = self.resolution.query(clique, 1 / mu)
+        before = belief(query)
+        (table,) = self.setting.marginals([query], [mu])
+        self.tables.append(table)
+        belief.scale(table)
+        change = float(np.abs(belief(query) - before).sum())
+        return change <= expected_noise(table.sigma, table.values.size)
+
+    def _worst(self, share: float, sigma: float, belief: Belief) -> Clique:
+        pairs = pairs_of(self.d)
+        if not self.private:
+            asked = {t.query.clique for t in self.tables}
+            pairs = [c for c in pairs if c not in asked]
+        queries = [self.resolution.query(c, sigma) for c in pairs]
+        biases = [expected_noise(sigma, q.cells(self.setting.domain)) for q in queries]
+        if not self.setting.compares:
+            far = self.scores.distances(pairs, belief, sigma, part=1.0)
+            return max(pairs, key=lambda c: far[c] - biases[pairs.index(c)])
+        candidates = [Candidate(q, belief(q), bias=b) for q, b in zip(queries, biases, strict=True)]
+        epsilon = exponential_epsilon(self.setting.mu(SELECT * share)) if self.private else math.inf
+        return pairs[self.setting.select(candidates, epsilon)]
+
+    def _refit(self) -> tuple[Chain, Belief]:
+        far: dict[Clique, float] = {}
+        for t in self.tables:
+            distance = float(np.abs(t.values - self.resolution.independent(t.query)).sum())
+            far[t.query.clique] = distance - expected_noise(t.sigma, t.values.size)
+        order = drawing_order(spanning_tree(far, self.d), self.d)
+        chain, draws = fit(self.known, self.tables, order, DRAWS, self.rng)
+        return chain, Belief(self.known, draws)

@@ -1,0 +1,55 @@
+"""What a fitted chain expects of any table, from weighted draws: what later rounds compare the rows with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sfumato.models.marginals.columns import Columns
+from sfumato.models.marginals.projection import part_kept
+from sfumato.trust.setting import Measurement, Query
+
+_SUPPORT = 8
+"""Draws a cell needs for its weight to be scaled."""
+_MOST = 10.0
+"""Largest factor of one scaling step."""
+
+
+class Belief:
+    """Expected counts, from draws that weigh the same until they are scaled to tables measured since the last fit.
+
+    Args:
+        known: the columns alone.
+        draws: one (n,) array of groups per column.
+    """
+
+    def __init__(self, known: Columns, draws: Sequence[np.ndarray]) -> None:
+        self._sizes = [m.size for m in known.masses]
+        self._draws, self._total = draws, known.total
+        self._weights = np.full(len(draws[0]), known.total / len(draws[0]))
+
+    def __call__(self, query: Query) -> np.ndarray:
+        """Expected counts of ``query``, of its shape."""
+        index, shape = self._index(query)
+        return np.bincount(index, weights=self._weights, minlength=int(np.prod(shape))).reshape(shape)
+
+    def scale(self, table: Measurement) -> None:
+        """Weigh the draws so that they meet ``table``, as far as noise does not explain the difference."""
+        index, shape = self._index(table.query)
+        size = int(np.prod(shape))
+        expected = np.bincount(index, weights=self._weights, minlength=size)
+        residual = table.values.ravel() - expected
+        wanted = np.maximum(expected + part_kept(residual, table.sigma) * residual, 0.02 * expected)
+        factor = np.clip(wanted / np.maximum(expected, 1e-9), 1 / _MOST, _MOST)
+        factor[np.bincount(index, minlength=size) < _SUPPORT] = 1.0
+        self._weights *= factor[index]
+        self._weights *= self._total / self._weights.sum()
+
+    def _index(self, query: Query) -> tuple[np.ndarray, tuple[int, ...]]:
+        shape, flat = [], np.zeros(len(self._weights), np.int64)
+        for k, i in enumerate(query.clique):
+            groups = None if query.groups is None else query.groups[k]
+            shape.append(self._sizes[i] if groups is None else int(groups.max()) + 1)
+            flat = flat * shape[-1] + (self._draws[i] if groups is None else groups[self._draws[i]])
+        return flat, tuple(shape)
