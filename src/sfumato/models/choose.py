@@ -5,7 +5,6 @@ from __future__ import annotations
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.guarantee import Guarantee
 
-
 MOST_FOR_AIM = 40
 """Columns up to which the rounds of ``aim``, each over all pairs, are cheap."""
 
