@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sfumato.privacy.guarantee import Guarantee
     from sfumato.privacy.ledger import Ledger
     from sfumato.progress import Progress
+    from sfumato.reporting import report
     from sfumato.schema import Schema
     from sfumato.schema.sketch import sketch
     from sfumato.signature import generate as generate_key
@@ -44,6 +45,7 @@ _WHERE = {
     "generate_key": "sfumato.signature:generate",
     "load": "sfumato.synthesizer:load",
     "render_certificate": "sfumato.certificate:render",
+    "report": "sfumato.reporting:report",
     "sketch": "sfumato.schema.sketch:sketch",
     "verify": "sfumato.verification:verify",
 }
@@ -65,6 +67,7 @@ __all__ = [
     "generate_key",
     "load",
     "render_certificate",
+    "report",
     "sketch",
     "verify",
 ]

@@ -51,15 +51,16 @@ class Queries:
         return cls(target, tuple(subsets), domain)
 
     def features(self, synthetic: np.ndarray) -> np.ndarray:
-        """Shares of agreeing rows, (count,), then the mean and deviation of every ordered column."""
+        """Shares of agreeing rows, (count,), shares of equal values per column, then moments and ends of ordered ones."""
         agree = np.empty(synthetic.shape, bool)
         for i, axis in enumerate(self.domain.axes):
             gap = np.abs(synthetic[:, i].astype(np.int64) - int(self.target[i]))
             agree[:, i] = gap <= (axis.size // 16 if axis.ordered else 0)
         shares = [agree[:, list(s)].all(1).mean() for s in self.subsets]
         ordered = [i for i, axis in enumerate(self.domain.axes) if axis.ordered]
-        moments = np.concatenate([synthetic[:, ordered].mean(0), synthetic[:, ordered].std(0)])
-        return np.concatenate([shares, moments])
+        numbers = synthetic[:, ordered]
+        equal = (synthetic == self.target).mean(0)
+        return np.concatenate([shares, equal, numbers.mean(0), numbers.std(0), numbers.min(0), numbers.max(0)])
 
 
 def outlier_shadow(

@@ -25,6 +25,7 @@ class AttackResult:
         auc: area under the ROC curve of used against unused rows, or None for an attack that gives no score.
         auc_interval: its 95 % interval.
         tpr_at_fpr: true positive rate at a false positive rate of 0.01 and 0.001.
+        roc: (false, true positive rate) pairs from 0.001 to 1, log-spaced; empty for an attack that gives no score.
         ceiling: the largest true positive rate at those two that the claimed guarantee allows; empty without a claim.
         epsilon_lower_bound: no smaller epsilon fits (simultaneous confidence 95 % over all attacks of the audit).
         power: the same attack's ``epsilon_lower_bound``, ``tpr_at_fpr`` and rates on a copying generator of the data.
@@ -41,6 +42,7 @@ class AttackResult:
     auc: float | None
     auc_interval: tuple[float, float] | None
     tpr_at_fpr: dict[str, float]
+    roc: tuple[tuple[float, float], ...]
     ceiling: dict[str, float]
     epsilon_lower_bound: float
     power: dict[str, Any] | None
@@ -106,6 +108,7 @@ def from_scores(
         auc=area,
         auc_interval=spread,
         tpr_at_fpr={str(f): tpr_at(inside, outside, f) for f in FPRS},
+        roc=tuple((float(f), tpr_at(inside, outside, f)) for f in np.logspace(-3, 0, 25)),
         ceiling=ceiling(terms.claimed),
         epsilon_lower_bound=bound,
         power=None,
@@ -135,6 +138,7 @@ def from_rates(
         auc=None,
         auc_interval=None,
         tpr_at_fpr={},
+        roc=(),
         ceiling={},
         epsilon_lower_bound=bound,
         power=None,

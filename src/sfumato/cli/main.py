@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import sfumato
-from sfumato.cli import audit, demo, evaluate, fit, keygen, ledger, sample, sketch, verify
+from sfumato.cli import audit, demo, evaluate, fit, keygen, ledger, report, sample, sketch, verify
 from sfumato.errors import SfumatoError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command("sample")(sample.sample)
 app.command("verify")(verify.verify)
 app.command("evaluate")(evaluate.evaluate)
 app.command("audit")(audit.audit)
+app.command("report")(report.report)
 app.command("ledger")(ledger.ledger)
 app.command("keygen")(keygen.keygen)
 app.command("demo")(demo.demo)

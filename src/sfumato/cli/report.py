@@ -1,0 +1,40 @@
+"""``sfumato report``: one HTML file for the privacy officer and the data scientist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sfumato.cli import terminal
+
+
+def report(
+    models: Annotated[
+        list[Path], typer.Argument(help="Saved model; more of the same table draw a curve over epsilon.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file.")],
+    real: Annotated[Path | None, typer.Option(help="The rows it was fitted to: makes an internal report.")] = None,
+    holdout: Annotated[Path | None, typer.Option(help="Rows of the same population that were not used.")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="The data set's ledger, to list its runs.")] = None,
+    releasable: Annotated[bool, typer.Option("--releasable", help="Only what was declared or paid for.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Membership attacks only.")] = False,
+    as_json: terminal.Json = False,
+) -> None:
+    """Write a self-contained report: internal with real rows, releasable without."""
+    import sfumato as sf
+
+    found = sf.report(
+        models[0],
+        output,
+        real,
+        holdout,
+        others=models[1:],
+        ledger=ledger,
+        build="releasable" if releasable else None,
+        suite="quick" if quick else "full",
+    )
+    terminal.answer(
+        found, f"{found['output']}: {found['build']} report, {found['bytes']:,} bytes. {found['verdict']}", as_json
+    )

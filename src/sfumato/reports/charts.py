@@ -1,0 +1,239 @@
+"""Charts as inline SVG text: colour-blind safe (Okabe and Ito), legible in grey by dashes, markers and hatches."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY, GREEN, RED = "#0072B2", "#E69F00", "#767676", "#009E73", "#B8003A"
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+}
+
+
+def _axes(width: float = 4.6, height: float = 2.9) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _svg(figure: Figure, label: str) -> str:
+    """The figure as an ``<svg>`` that scales, with a text alternative."""
+    out = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px sans-serif", text)
+    box = re.search(r'viewBox="[^"]*"', text)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box and box.group()} '
+    return re.sub(r"<svg[^>]*>", head + f'role="img" aria-label="{label}">', text, count=1)
+
+
+def marginal(name: str, labels: Sequence[str], series: Mapping[str, np.ndarray], ordered: bool) -> str:
+    """Shares per bin or category, (k,) each, of one column in up to two tables: the first filled, the second a line."""
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _axes(3.4, 2.4)
+        at = np.arange(len(labels))
+        (first, filled), *others = series.items()
+        axes.bar(at, filled, 0.95 if ordered else 0.7, color=BLUE, alpha=0.45, label=first)
+        for other, values in others:
+            if ordered:
+                axes.step(
+                    np.append(at, at[-1] + 1) - 0.5,
+                    np.append(values, values[-1]),
+                    where="post",
+                    color="black",
+                    lw=1.1,
+                    label=other,
+                )
+            else:
+                axes.plot(at, values, "_", color="black", ms=12, mew=1.8, label=other)
+        axes.set_title(_short(name, 34))
+        shown = at if not ordered else np.unique(np.linspace(0, len(at) - 1, min(5, len(at))).astype(int))
+        longest = max(len(_short(labels[i], 14)) for i in shown)
+        turned = longest * len(shown) > 34
+        axes.set_xticks(
+            shown,
+            [_short(labels[i], 14) for i in shown],
+            rotation=60 if turned else 0,
+            ha="right" if turned else "center",
+            fontsize=7,
+        )
+        axes.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axes.tick_params(axis="y", labelsize=7)
+        return _svg(figure, f"shares of the values of {name}")
+
+
+def heat_map(names: Sequence[str], values: np.ndarray, title: str) -> str:
+    """A symmetric matrix in [0, 1], darker is larger."""
+    with matplotlib.rc_context(_STYLE):
+        side = max(3.6, 0.28 * len(names) + 1.8)
+        figure, axes = _axes(side, side)
+        image = axes.imshow(
+            np.where(np.eye(len(names)) > 0, np.nan, values),
+            cmap="cividis_r",
+            vmin=0,
+            vmax=max(0.2, float(np.nanmax(values - np.eye(len(names))))),
+        )
+        axes.set_xticks(range(len(names)), [_short(n, 18) for n in names], rotation=90, fontsize=7)
+        axes.set_yticks(range(len(names)), [_short(n, 18) for n in names], fontsize=7)
+        figure.colorbar(image, ax=axes, shrink=0.6)
+        axes.set_title(title, fontsize=9)
+        return _svg(figure, title)
+
+
+def error_curve(series: Mapping[str, np.ndarray]) -> str:
+    """Cumulative share of queries against their absolute error, log scale."""
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _axes()
+        for (name, errors), style in zip(series.items(), _lines(), strict=False):
+            ranked = np.maximum(np.sort(errors), 1e-6)
+            kept = np.unique(np.linspace(0, len(ranked) - 1, 200).astype(int))
+            axes.plot(ranked[kept], (kept + 1) / len(ranked), label=name, **style)
+        axes.set(xscale="log", xlabel="absolute error of the share", ylabel="share of queries", xlim=(1e-5, None))
+        axes.legend(loc="upper left")
+        return _svg(figure, "errors of random queries")
+
+
+def learning_bars(learners: Mapping[str, Mapping[str, Mapping[str, float]]], score: str, base: float) -> str:
+    """Trained on synthetic beside trained on real, per learner, over the majority guess."""
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _axes()
+        at = np.arange(len(learners))
+        for shift, kind, colour, hatch in ((-0.19, "tstr", BLUE, ""), (0.19, "trtr", ORANGE, "//")):
+            values = [m[kind][score] for m in learners.values()]
+            label = "trained on synthetic" if kind == "tstr" else "trained on real"
+            bars = axes.bar(at + shift, values, 0.36, color=colour, hatch=hatch, edgecolor="white", label=label)
+            axes.bar_label(bars, [f"{v:.3f}" for v in values], fontsize=7)
+        axes.axhline(base, color=GREY, ls=":", label="guess without learning")
+        axes.set_xticks(at, [n.replace("_", " ") for n in learners])
+        axes.set(
+            ylabel=f"{score.upper() if len(score) < 4 else score} on fresh rows",
+            ylim=(min(0.0, base) if score == "r2" else 0.4, 1.12),
+        )
+        axes.legend(loc="lower center", ncols=3, bbox_to_anchor=(0.5, 1.0), fontsize=7)
+        return _svg(figure, "prediction of the target")
+
+
+def roc(curves: Mapping[str, Sequence[tuple[float, float]]], epsilon: float | None, delta: float) -> str:
+    """True against false positive rate of the membership attacks, both log, with the ceiling of the guarantee."""
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _axes(4.6, 3.6)
+        grid = np.logspace(-3, 0, 60)
+        for (name, points), style in zip(curves.items(), _lines(), strict=False):
+            x, y = np.array(points).T
+            axes.plot(x, np.maximum(y, 3e-4), label=name.replace("_", " "), **style)
+        axes.plot(grid, grid, color=GREY, ls=":", lw=1, label="chance")
+        if epsilon is not None:
+            axes.plot(
+                grid,
+                np.minimum(1, np.exp(min(epsilon, 50)) * grid + delta),
+                color=RED,
+                lw=2.2,
+                label=f"ceiling at epsilon {epsilon:g}",
+            )
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlabel="false positive rate",
+            ylabel="true positive rate",
+            xlim=(1e-3, 1),
+            ylim=(5e-4, 1.2),
+        )
+        axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0.0, 1.0))
+        return _svg(figure, "ROC curves of the membership attacks")
+
+
+def subgroup_bars(groups: Sequence[tuple[str, float, float]]) -> str:
+    """(name, distance of the synthetic rows, distance of fresh rows) per subgroup, worst first."""
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _axes(4.6, 0.9 + 0.24 * len(groups))
+        at = -np.arange(len(groups))
+        axes.barh(at, [g[1] for g in groups], 0.7, color=BLUE, label="synthetic rows")
+        axes.plot([g[2] for g in groups], at, "|", color="black", ms=9, mew=2, label="fresh rows")
+        axes.set_yticks(at, [_short(g[0], 34) for g in groups], fontsize=7)
+        axes.set_xlabel("mean distance of the group's marginals (TVD)")
+        axes.legend(loc="lower right")
+        return _svg(figure, "subgroups that are served worst")
+
+
+def belief(epsilon: float) -> str:
+    """The most an attacker can believe afterwards, against what was believed before."""
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _axes(3.8, 2.9)
+        prior = np.linspace(0.001, 0.999, 200)
+        odds = prior / (1 - prior)
+        up, down = (odds * np.exp(s * min(epsilon, 50)) for s in (1, -1))
+        axes.fill_between(
+            prior, down / (1 + down), up / (1 + up), color=BLUE, alpha=0.25, label=f"possible at epsilon {epsilon:g}"
+        )
+        axes.plot(prior, prior, color="black", lw=1, ls="--", label="no release")
+        axes.set(xlabel="belief before the release", ylabel="belief after it", xlim=(0, 1), ylim=(0, 1))
+        axes.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axes.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axes.legend(loc="upper left")
+        return _svg(figure, "an attacker's belief before and after")
+
+
+def claimed_and_measured(bounds: Mapping[str, tuple[float, float]], claimed: float | None) -> str:
+    """(lower bound on epsilon, the same on a copying generator) per attack, beside the claim."""
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _axes(4.6, 1.2 + 0.34 * len(bounds))
+        at = -np.arange(len(bounds))
+        axes.barh(at + 0.17, [b[0] for b in bounds.values()], 0.34, color=BLUE, label="this release")
+        axes.barh(
+            at - 0.17,
+            [b[1] for b in bounds.values()],
+            0.34,
+            color="#cccccc",
+            hatch="//",
+            edgecolor="white",
+            label="a generator that copies",
+        )
+        if claimed is not None:
+            axes.axvline(claimed, color=RED, lw=2, label=f"claimed: {claimed:g}")
+        axes.set_yticks(at, [_short(n.replace("_", " "), 34) for n in bounds], fontsize=7)
+        axes.set_xlabel("epsilon is at least (95 %)")
+        axes.set_xlim(0, None)
+        axes.legend(loc="lower center", ncols=3, bbox_to_anchor=(0.4, 1.0), fontsize=7)
+        return _svg(figure, "claimed and measured epsilon")
+
+
+def utility_curve(points: Sequence[tuple[float, float]], ylabel: str, anchors: tuple[float, float]) -> str:
+    """A measure against epsilon (log), with fresh rows and independent columns as lines."""
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _axes()
+        x, y = np.array(sorted(points)).T
+        axes.plot(x, y, "o-", color=BLUE, label="synthetic rows")
+        axes.axhline(anchors[0], color="black", ls="--", lw=1, label="fresh rows")
+        axes.axhline(anchors[1], color=GREY, ls=":", label="independent columns")
+        axes.set(xscale="log", xlabel="epsilon", ylabel=ylabel)
+        axes.set_xticks(x, [f"{v:g}" for v in x])
+        axes.minorticks_off()
+        axes.legend()
+        return _svg(figure, "utility against epsilon")
+
+
+def _lines() -> list[dict[str, object]]:
+    colours = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9")
+    dashes = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+    return [{"color": c, "ls": d, "lw": 1.5} for c, d in zip(colours, dashes, strict=True)]
+
+
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
