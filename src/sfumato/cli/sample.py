@@ -28,7 +28,5 @@ def sample(
     conditions = terminal.conditions(given or [])
     table = sf.load(model).sample(rows, given=conditions, seed=seed)
     table.write(output)
-    asked = rows if rows is not None else len(table)
-    result = {"output": str(output), "rows": len(table), "asked": asked, "given": conditions}
-    short = "" if len(table) == asked else f" of the {asked:,} asked for: the constraints leave no more"
-    terminal.answer(result, f"{output}: {len(table):,} rows{short}", as_json)
+    result = {"output": str(output), "rows": len(table), "given": conditions}
+    terminal.answer(result, f"{output}: {len(table):,} rows", as_json)
