@@ -1,0 +1,117 @@
+"""A second setting: rows lie at several sites, each answers with its own sums and its own share of the noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.privacy.descent import Descent
+from sfumato.privacy.events import DiscreteGaussian, Gaussian
+from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
+from sfumato.privacy.mechanisms.gaussian import add_gaussian
+from sfumato.progress import Progress
+from sfumato.trust.purse import Purse
+from sfumato.trust.records import Records
+from sfumato.trust.setting import Candidate, Measurement, Query, Setting
+
+
+class Site:
+    """Rows that stay here; what leaves is a sum of them plus noise."""
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+
+    def counts(self, query: Query | None, share: float) -> np.ndarray:
+        """A table (None: the number of rows), plus integer noise of scale ``share``."""
+        exact = np.array([len(self.records)]) if query is None else self.records.table(query)
+        return add_discrete_gaussian(exact, share) if share else exact
+
+    def features(self, feature: Callable[[np.ndarray], np.ndarray], bound: float, share: float) -> np.ndarray:
+        """Sum of clipped features, plus real noise of scale ``share``."""
+        values = np.asarray(feature(self.records.matrix()), np.float64)
+        norms = np.linalg.norm(values, axis=1, keepdims=True)
+        total = (values * np.minimum(1.0, bound / np.maximum(norms, 1e-300))).sum(axis=0)
+        return add_gaussian(total, share) if share else total
+
+
+class Sites:
+    """Sums over sites, each noised at home by a k-th part of the variance; one purse. It adds, so it compares nothing.
+
+    *Formal guarantee.* Every answer is charged as one noise of scale sigma before any site is asked. The sum of k real
+    Gaussians of variance sigma^2 / k is one of variance sigma^2. For integers this holds only nearly: k discrete
+    Gaussians of scale s = sigma / sqrt(k) add up to a discrete Gaussian of scale sigma up to a factor within about
+    10 k exp(-pi^2 s^2) of one (Kairouz, Liu, Steinke 2021, Theorem 5): 1e-3 from s = 1.1 on, 1e-15 from s = 2 on. A
+    unit's rows lie at one site, and no site shows its answer to any other.
+
+    Args:
+        sites: where the rows lie.
+        purse: what may be spent, for all sites together.
+        silent: sites that leave out their noise: 0, but for the planted bug.
+    """
+
+    compares = False
+
+    def __init__(self, sites: Sequence[Site], purse: Purse, silent: int = 0) -> None:
+        self._sites, self._purse, self._silent = list(sites), purse, silent
+
+    @classmethod
+    def of(cls, codes: np.ndarray, domain: Domain, purse: Purse, k: int, silent: int = 0) -> Sites:
+        """Rows dealt out unevenly: the first site has half of them, the next half of the rest, the last the rest."""
+        cuts = [len(codes) - (len(codes) >> i) for i in range(1, k)]
+        return cls([Site(Records.of(part, domain)) for part in np.split(codes, cuts)], purse, silent)
+
+    @property
+    def domain(self) -> Domain:
+        return self._sites[0].records.domain
+
+    def mu(self, share: float) -> float:
+        return self._purse.mu(share)
+
+    @property
+    def remaining(self) -> float:
+        return self._purse.remaining
+
+    def count(self, mu: float) -> float:
+        return float(self._counts([None], [mu])[0][0][0])
+
+    def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
+        answers = self._counts(queries, mu)
+        return [Measurement(q, t.astype(np.float64), s) for q, (t, s) in zip(queries, answers, strict=True)]
+
+    def feature_sum(
+        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
+    ) -> np.ndarray:
+        sigma = self._purse.sigma(mu, bound)
+        if sigma:
+            self._purse.charge([Gaussian(sigma / bound)])
+        return np.sum([site.features(feature, bound, s) for site, s in self._shares(sigma)], axis=0)
+
+    def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
+        raise TypeError("sites add, they do not compare")
+
+    def distances(self, candidates: Sequence[Candidate], mu: float) -> np.ndarray:
+        raise TypeError("sites add, they do not compare")
+
+    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
+        raise TypeError("these sites count, they do not train")
+
+    def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
+        return Sites([Site(s.records.coarsened(recode)) for s in self._sites], self._purse, self._silent)
+
+    def _counts(self, queries: Sequence[Query | None], mu: Sequence[float]) -> list[tuple[np.ndarray, float]]:
+        """(summed answer, scale of its noise) per query."""
+        sigmas = [self._purse.integer_sigma(m, 1) for m in mu]
+        if self._purse.private:
+            self._purse.charge([DiscreteGaussian(s) for s in sigmas])
+        return [
+            (np.sum([site.counts(q, s) for site, s in self._shares(sigma)], axis=0), sigma)
+            for q, sigma in zip(queries, sigmas, strict=True)
+        ]
+
+    def _shares(self, sigma: float) -> list[tuple[Site, float]]:
+        share = sigma / math.sqrt(len(self._sites))
+        return [(site, 0.0 if i < self._silent else share) for i, site in enumerate(self._sites)]

@@ -1,0 +1,148 @@
+"""A curator's answers: exact without a guarantee, of the noise that was paid under one, and scored rightly."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from tests.trust.training_case import case
+
+from sfumato.encoding.domain import Domain
+from sfumato.errors import UnsupportedUnit
+from sfumato.privacy.accounting import exponential_epsilon
+from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import Ledger, Run
+from sfumato.privacy.randomness import SeededEntropy
+from sfumato.progress import Silent
+from sfumato.trust.central import Central
+from sfumato.trust.purse import Purse
+from sfumato.trust.records import Records
+from sfumato.trust.setting import Candidate, Query
+
+DOMAIN = Domain.of(["a", "b"], [3, 4])
+ROWS = np.random.default_rng(0).integers(0, [3, 4], (500, 2)).astype(np.uint8)
+PAIR = Query((0, 1))
+EXACT = Records.of(ROWS, DOMAIN).table(PAIR)
+
+
+def begin(epsilon: float = 1.0) -> Run:
+    return Ledger.open().begin(Guarantee(epsilon, 1e-6), "answers")
+
+
+def curator(run: Run, max_rows: int = 1, seed: int | None = None) -> Central:
+    records = Records.of(ROWS, DOMAIN)
+    if seed is None:
+        return Central(records, Purse(run), max_rows)
+    return Central(records, Purse(run), max_rows, SeededEntropy(seed))
+
+
+def test_without_a_guarantee_answers_are_exact_and_free() -> None:
+    run = begin(math.inf)
+    setting = curator(run)
+    mu = setting.mu(0.1)
+    assert math.isinf(mu)
+    assert setting.count(mu) == 500
+    (answer,) = setting.marginals([PAIR], [mu])
+    np.testing.assert_array_equal(answer.values, EXACT)
+    assert answer.sigma == 0
+    near, far = Candidate(PAIR, EXACT + 0.5), Candidate(PAIR, EXACT + 2.0)
+    assert setting.select([near, far, near], math.inf) == 1
+    np.testing.assert_array_equal(setting.distances([near, far], mu), [6, 24])
+    total = setting.feature_sum(lambda codes: codes.astype(float), 2, 100.0, mu)
+    np.testing.assert_allclose(total, ROWS.sum(axis=0, dtype=float))
+    assert (run.events, setting.remaining) == ((), 1.0)
+
+
+def test_what_is_charged_is_what_was_asked() -> None:
+    run = begin()
+    setting = curator(run, max_rows=2)
+    count, tables = setting.mu(0.1), [setting.mu(0.2), setting.mu(0.3)]
+    setting.count(count)
+    answers = setting.marginals([Query((0,)), PAIR], tables)
+    setting.feature_sum(lambda codes: codes.astype(float), 2, 3.0, setting.mu(0.1))
+    setting.select([Candidate(PAIR, EXACT)] * 2, exponential_epsilon(setting.mu(0.1)))
+    setting.distances([Candidate(PAIR, EXACT)] * 7, setting.mu(0.2))
+    kinds = [DiscreteGaussian] * 3 + [Gaussian, Exponential, DiscreteGaussian]
+    assert [type(e) for e in run.events] == kinds
+    assert [e.sigma for e in run.events[1:3]] == [a.sigma for a in answers]
+    assert {e.sensitivity for e in run.events if isinstance(e, DiscreteGaussian)} == {2}
+    assert run.events[-1].count == 7
+    assert answers[0].sigma == pytest.approx(2 / tables[0], rel=0.01)
+    assert run.events[3].noise_multiplier == pytest.approx(1 / setting.mu(0.1))
+    assert setting.remaining == pytest.approx(0, abs=1e-9)
+
+
+def test_noisy_answers_are_whole_numbers_about_the_truth() -> None:
+    """Means of 4,000 answers, within six standard errors."""
+    setting = curator(begin(1e6))
+    answers = np.array([m.values for m in setting.marginals([PAIR] * 4000, [0.1] * 4000)])
+    np.testing.assert_array_equal(answers, np.rint(answers))
+    assert np.abs(answers.mean(axis=0) - EXACT).max() < 6 * 10 / 4000**0.5
+    scores = setting.distances([Candidate(PAIR, EXACT + 1.75)] * 4000, 0.1 * 4000**0.5)
+    np.testing.assert_array_equal(scores, np.rint(scores))
+    assert abs(scores.mean() - 21) < 6 * 10 / 4000**0.5
+
+
+def test_weight_and_bias_steer_the_selection() -> None:
+    setting = curator(begin(math.inf))
+    plain, heavy = Candidate(PAIR, EXACT + 1.0), Candidate(PAIR, EXACT + 0.5, weight=3.0)
+    assert setting.select([plain, heavy], math.inf) == 1
+    assert setting.select([plain, Candidate(PAIR, EXACT + 0.5, weight=3.0, bias=4.0)], math.inf) == 0
+    with pytest.raises(ValueError, match="unweighted"):
+        setting.distances([heavy], math.inf)
+
+
+def test_selection_finds_a_clear_best_and_follows_its_law() -> None:
+    """Odds of exp(epsilon / 2) between scores one apart: 3,000 picks, within five standard errors."""
+    setting = curator(begin(1e6))
+    far = [Candidate(PAIR, EXACT + 1.0), Candidate(PAIR, EXACT)]
+    assert {setting.select(far, 20.0) for _ in range(50)} == {0}
+    close = [Candidate(PAIR, EXACT + np.eye(3, 4) * 2 / 3), Candidate(PAIR, EXACT + np.eye(3, 4) / 3)]
+    share = 1 - np.mean([setting.select(close, 1.0) for _ in range(3000)])
+    assert abs(share - 1 / (1 + math.exp(-0.5))) < 5 * 0.5 / 3000**0.5
+
+
+def test_features_are_clipped_row_by_row() -> None:
+    setting = curator(begin(math.inf))
+    total = setting.feature_sum(lambda codes: np.full((len(codes), 2), 30.0), 2, 2.0, math.inf)
+    np.testing.assert_allclose(total, 500 * 2 / 2**0.5)
+
+
+def test_a_view_asks_the_same_purse_about_the_same_rows() -> None:
+    run = begin(math.inf)
+    view = curator(run).coarsened([np.array([0, 1, 1]), np.array([0, 0, 1, 1])])
+    assert view.domain.sizes == (2, 2)
+    rows = np.add.reduceat(np.add.reduceat(EXACT, [0, 1], axis=0), [0, 2], axis=1)
+    np.testing.assert_array_equal(view.marginals([PAIR], [math.inf])[0].values, rows)
+    setting = curator(begin())
+    setting.coarsened([np.arange(3), np.arange(4)]).count(setting.mu(0.5))
+    assert setting.remaining == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("mu", [0.0, -1.0, math.nan, math.inf])
+def test_a_free_or_negative_cost_is_refused_under_a_guarantee(mu: float) -> None:
+    run = begin()
+    with pytest.raises(ValueError, match="positive finite mu"):
+        curator(run).marginals([PAIR], [mu])
+    with pytest.raises(ValueError, match="positive finite mu"):
+        curator(run).feature_sum(lambda codes: codes.astype(float), 2, 1.0, mu)
+    assert run.events == ()
+
+
+def test_a_seed_repeats_the_noise_and_nothing_else_does() -> None:
+    first, again, system = (curator(begin(), seed=s).marginals([PAIR], [0.05])[0].values for s in (1, 1, None))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, system)
+
+
+def test_gradients_need_units_of_one_row() -> None:
+    run = begin()
+    with pytest.raises(UnsupportedUnit, match="declare max_rows 1"):
+        curator(run, max_rows=2).descend(case(1), 0.5, Silent())
+    assert run.events == ()
+
+
+def test_the_picture_of_a_setting_shows_no_rows() -> None:
+    assert repr(curator(begin())) == "<central setting over 2 columns>"

@@ -1,0 +1,93 @@
+"""Exact tables of encoded rows, against a plain count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sfumato.encoding.domain import Axis, Domain
+from sfumato.trust import records as module
+from sfumato.trust.records import Records
+from sfumato.trust.setting import Query
+
+DOMAIN = Domain((Axis("a", 4, missing=3), Axis("b", 300, ordered=True), Axis("c", 1)))
+
+
+def matrix(n: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.integers(0, size, n) for size in DOMAIN.sizes], axis=1).astype(np.uint16)
+
+
+def plain(codes: np.ndarray, query: Query) -> np.ndarray:
+    counts = np.zeros(query.shape(DOMAIN), np.int64)
+    for row in codes:
+        cell = [row[i] for i in query.clique]
+        if query.groups is not None:
+            cell = [groups[code] for groups, code in zip(query.groups, cell, strict=True)]
+        counts[tuple(cell)] += 1
+    return counts
+
+
+QUERIES = [
+    Query((0,)),
+    Query((0, 1)),
+    Query((0, 1, 2)),
+    Query((0, 1), (np.array([1, 0, 1, 0]), np.arange(300) // 7)),
+    Query((1, 2), (np.zeros(300, np.int64), np.zeros(1, np.int64))),
+    Query(()),
+]
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(0, 60), seed=st.integers(0, 99), blocks=st.sampled_from([1, 7, 1 << 20]), kept=st.booleans())
+def test_tables_are_plain_counts(n: int, seed: int, blocks: int, kept: bool) -> None:
+    """Whatever the block that is counted at a time, and whether or not tables are kept."""
+    codes = matrix(n, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_BLOCK", blocks)
+        patch.setattr(module, "_KEPT_CELLS", 1 << 20 if kept else 0)
+        records = Records.of(codes, DOMAIN)
+        for query in QUERIES * 2:
+            table = records.table(query)
+            assert table.dtype == np.int64
+            np.testing.assert_array_equal(table, plain(codes, query))
+
+
+def test_a_stream_of_blocks_gathers_the_same_records() -> None:
+    codes = matrix(50)
+    streamed = Records.gathered(iter(np.split(codes, [0, 10, 35])), DOMAIN)
+    np.testing.assert_array_equal(streamed.matrix(), codes)
+    assert streamed.matrix().dtype == DOMAIN.code_dtype()
+    nothing = Records.gathered(iter([]), DOMAIN)
+    assert len(nothing) == 0
+    assert nothing.table(Query((0, 1))).sum() == 0
+
+
+def test_columns_take_the_smallest_type() -> None:
+    assert [c.dtype for c in Records.of(matrix(5), DOMAIN)._columns] == [np.uint8, np.uint16, np.uint8]
+
+
+def test_coarser_records_keep_where_missing_is() -> None:
+    codes = matrix(200)
+    maps = [np.array([0, 0, 1, 2]), np.arange(300) // 100, np.zeros(1, np.int64)]
+    coarse = Records.of(codes, DOMAIN).coarsened(maps)
+    assert coarse.domain == Domain((Axis("a", 3, missing=2), Axis("b", 3, ordered=True), Axis("c", 1)))
+    expected = np.stack([m[codes[:, i]] for i, m in enumerate(maps)], axis=1)
+    np.testing.assert_array_equal(coarse.matrix(), expected)
+
+
+def test_codes_outside_the_domain_are_refused_without_showing_them() -> None:
+    codes = matrix(5)
+    codes[3, 1] = 301
+    with pytest.raises(ValueError, match="column 'b': a code lies outside the domain") as caught:
+        Records.of(codes, DOMAIN)
+    assert "301" not in str(caught.value)
+    with pytest.raises(ValueError, match="2 columns of codes for a domain of 3"):
+        Records([codes[:, 0], codes[:, 1]], DOMAIN)
+
+
+def test_the_picture_of_records_shows_nothing_of_them() -> None:
+    """Not even how many there are."""
+    assert repr(Records.of(matrix(37), DOMAIN)) == "<private records: 3 columns>"
