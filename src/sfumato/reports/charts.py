@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import matplotlib
 import numpy as np
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 BLUE, ORANGE, GREY, GREEN, RED = "#0072B2", "#E69F00", "#767676", "#009E73", "#B8003A"
 _STYLE = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
@@ -41,13 +43,13 @@ def _svg(figure: Figure, label: str) -> str:
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px sans-serif", text)
     box = re.search(r'viewBox="[^"]*"', text)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box and box.group()} '
-    return re.sub(r"<svg[^>]*>", head + f'role="img" aria-label="{label}">', text, count=1)
+    return re.sub(r"<svg[^>]*>", head + f'role="img" aria-label="{escape(label)}">', text, count=1)
 
 
 def marginal(name: str, labels: Sequence[str], series: Mapping[str, np.ndarray], ordered: bool) -> str:
     """Shares per bin or category, (k,) each, of one column in up to two tables: the first filled, the second a line."""
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _axes(3.4, 2.4)
+        figure, axes = _axes(2.7, 2.0)
         at = np.arange(len(labels))
         (first, filled), *others = series.items()
         axes.bar(at, filled, 0.95 if ordered else 0.7, color=BLUE, alpha=0.45, label=first)

@@ -1,0 +1,181 @@
+"""The report: one file that needs nothing else, and a releasable build that is a function of the model alone."""
+
+from __future__ import annotations
+
+import csv
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.journeys.conftest import CANARY
+from threadpoolctl import threadpool_limits
+
+import sfumato as sf
+from sfumato.errors import SfumatoError
+
+SCHEMA = """\
+sfumato: schema/1
+unit: row
+target: paid
+columns:
+  age: {kind: integer, bounds: [0, 90], source: public}
+  "<b>job</b>": {kind: category, categories: ["a&b", c, d], outside: other, source: public}
+  wage: {kind: real, bounds: [0, 100], nullable: true, source: public}
+  paid: {kind: category, categories: ["no", "yes"], source: public}
+"""
+
+
+def write(path: Path, n: int, seed: int) -> Path:
+    """Rows in which age drives wage and pay; one of them holds a secret label."""
+    rng = np.random.default_rng(seed)
+    with path.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow(["age", "<b>job</b>", "wage", "paid"])
+        writer.writerow([33, CANARY, 3.25, "no"])
+        for _ in range(n - 1):
+            age = int(rng.integers(18, 80))
+            wage = "" if rng.random() < 0.1 else round(float(np.clip(age + rng.normal(0, 9), 0, 100)), 2)
+            writer.writerow([age, rng.choice(["a&b", "c", "d"]), wage, "yes" if rng.random() < age / 90 else "no"])
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "schema.yaml").write_text(SCHEMA, encoding="utf-8")
+    write(folder / "real.csv", 600, 0)
+    write(folder / "holdout.csv", 400, 1)
+    for epsilon in (2, 20):
+        fitted = sf.Synthesizer(
+            folder / "schema.yaml",
+            guarantee=sf.Guarantee(epsilon, 1e-6),
+            ledger=folder / f"{epsilon}.ledger" if epsilon == 2 else sf.Ledger.open(None, sf.Guarantee(50, 1e-5)),
+        ).fit(folder / "real.csv")
+        fitted.save(folder / f"model{epsilon}.sfm")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def internal(folder):
+    with threadpool_limits(1):
+        said = sf.report(
+            folder / "model2.sfm",
+            folder / "internal.html",
+            folder / "real.csv",
+            folder / "holdout.csv",
+            others=[folder / "model20.sfm"],
+            ledger=folder / "2.ledger",
+        )
+    return said, (folder / "internal.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def releasable(folder):
+    said = sf.report(folder / "model2.sfm", folder / "releasable.html")
+    return said, (folder / "releasable.html").read_text(encoding="utf-8")
+
+
+class Outline(HTMLParser):
+    """Open elements that are closed in order, and what points outside the file."""
+
+    void = frozenset({"meta", "br", "img", "link", "hr", "use", "path", "rect", "circle", "line"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.outside: list[str] = []
+        self.headings: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        links = [v or "" for k, v in attrs if k in ("src", "href", "xlink:href", "data")]
+        self.outside += [v for v in links if not v.startswith(("#", "data:"))]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.void:
+            assert self.open.pop() == tag, tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("h2", "h3"):
+            self.headings.append(data)
+
+
+@pytest.mark.parametrize("kind", ["internal", "releasable"])
+def test_one_file_that_needs_nothing_else(kind, request):
+    said, text = request.getfixturevalue(kind)
+    outline = Outline(text)
+    assert outline.open == []
+    assert outline.outside == []
+    assert "<script" not in text
+    assert not re.search(r"url\((?!#)|@import", text)
+    assert said["build"] == kind
+    assert said["bytes"] == len(text.encode()) < 3_000_000
+    assert "<b>job</b>" not in text
+    assert "&lt;b&gt;job&lt;/b&gt;" in text
+
+
+def test_both_pages_and_all_parts(internal):
+    headings = " | ".join(Outline(internal[1]).headings)
+    for part in (
+        "privacy officer",
+        "guarantee in words",
+        "not protected",
+        "attackers achieved",
+        "Article 29",
+        "NIST",
+        "Ledger",
+        "Public facts",
+        "Hashes",
+        "data scientist",
+        "anchors",
+        "classifier",
+        "coefficients",
+        "Columns",
+        "Pairs",
+        "reproduction",
+    ):
+        assert part in headings, part
+    for chart in (
+        "ROC curves",
+        "claimed and measured",
+        "utility against epsilon",
+        "subgroups",
+        "prediction of the target",
+    ):
+        assert f'aria-label="{chart}' in internal[1], chart
+    for criterion in ("singling out", "linkability", "inference: "):
+        assert criterion in internal[1]
+
+
+def test_releasable_holds_nothing_of_the_rows(folder, releasable):
+    """It is written from the model alone: real rows, if named, are not even opened."""
+    sf.report(folder / "model2.sfm", folder / "again.html", folder / "gone.csv", build="releasable")
+    stamp = re.compile(r"on \d{4}-\d\d-\d\d \d\d:\d\d UTC|sfumato report .*")
+    texts = [stamp.sub("", t) for t in (releasable[1], (folder / "again.html").read_text(encoding="utf-8"))]
+    assert texts[0] == texts[1]
+    assert CANARY not in releasable[1]
+    assert "attackers achieved" not in releasable[1]
+    assert "fresh rows" not in releasable[1]
+
+
+def test_the_words_are_never_safe(internal):
+    assert not re.search(r"\bsafe\b", internal[1])
+    assert "no evidence of a leak beyond" in internal[1]
+    assert "The certificate holds" in internal[0]["verdict"]
+
+
+def test_without_a_certificate_it_says_so(folder):
+    fitted = sf.Synthesizer(folder / "schema.yaml", guarantee=sf.Guarantee(float("inf"), 1e-6)).fit(folder / "real.csv")
+    fitted.save(folder / "bare.sfm")
+    assert sf.report(folder / "bare.sfm", folder / "bare.html")["verdict"] == "No guarantee"
+
+
+def test_what_is_missing_is_said(folder):
+    with pytest.raises(SfumatoError, match="--holdout"):
+        sf.report(folder / "model2.sfm", folder / "x.html", folder / "real.csv")
+    with pytest.raises(SfumatoError, match="no such ledger"):
+        sf.report(folder / "model2.sfm", folder / "x.html", ledger=folder / "no.ledger")
