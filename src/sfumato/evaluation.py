@@ -62,8 +62,8 @@ def _learnt(schema: Schema, real: Any) -> Schema:
     """The learnt columns alone, with open facts read exactly off the real rows: nothing of this is released."""
     rows = Rows.open(real)
     schema.check_columns(rows.columns)
-    exact = Ledger.open(None).begin(Guarantee(math.inf), "evaluate")
-    known = settled(schema, measure(schema, CentralFacts(rows, schema, Purse(exact), Silent())))
+    with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "evaluate") as exact:
+        known = settled(schema, measure(schema, CentralFacts(rows, schema, Purse(exact), Silent())))
     return Schema(columns=tuple(c for c in known.columns if c.modelled), nulls=known.nulls)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,15 +94,16 @@ class Synthesizer:
             )
         key = None if self._key is None else load_signing_key(self._key)
         rows = Rows.open(source)
-        ledger = self._open_ledger()
-        with ledger.begin(self.guarantee, f"fit {self._wanted}") as run:
-            release = self._learn(rows, run, progress or Silent())
-        reason = self._why_uncertified(bool(unreviewed))
-        if reason is not None:
-            self._release = replace(release, certificate=absent(reason))
-            return self
-        certificate = issue(self._process(release, run, ledger), release.artifact().hashes)
-        self._release = replace(release, certificate=certificate if key is None else sign(certificate, key))
+        with self._opened_ledger() as ledger:
+            with ledger.begin(self.guarantee, f"fit {self._wanted}") as run:
+                release = self._learn(rows, run, progress or Silent())
+            reason = self._why_uncertified(bool(unreviewed))
+            if reason is not None:
+                certificate = absent(reason)
+            else:
+                certificate = issue(self._process(release, run, ledger), release.artifact().hashes)
+        signed = certificate if key is None or reason is not None else sign(certificate, key)
+        self._release = replace(release, certificate=signed)
         return self
 
     def sample(self, n: int | None = None, *, given: Mapping[str, Any] | None = None, seed: int | None = None) -> Table:
@@ -146,12 +148,16 @@ class Synthesizer:
             raise SfumatoError("this synthesizer is not fitted; call fit first")
         return self._release
 
-    def _open_ledger(self) -> Ledger:
+    @contextmanager
+    def _opened_ledger(self) -> Iterator[Ledger]:
+        """The caller's ledger as it is; one that is named by its path is closed again."""
         if isinstance(self._ledger, Ledger):
-            return self._ledger
-        if self._ledger is None or Path(self._ledger).exists():
-            return Ledger.open(self._ledger)
-        return Ledger.open(self._ledger, replace(DEFAULT_CAP, unit=self.guarantee.unit))
+            yield self._ledger
+            return
+        new = self._ledger is not None and not Path(self._ledger).exists()
+        cap = replace(DEFAULT_CAP, unit=self.guarantee.unit) if new else None
+        with Ledger.open(self._ledger, cap) as ledger:
+            yield ledger
 
     def _learn(self, rows: Rows, run: Run, progress: Progress) -> Release:
         schema = self.schema
