@@ -43,7 +43,8 @@ def _svg(figure: Figure, label: str) -> str:
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px sans-serif", text)
     box = re.search(r'viewBox="[^"]*"', text)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box and box.group()} '
-    return re.sub(r"<svg[^>]*>", head + f'role="img" aria-label="{escape(label)}">', text, count=1)
+    opening = f'{head}role="img" aria-label="{escape(label)}">'
+    return re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1)
 
 
 def marginal(name: str, labels: Sequence[str], series: Mapping[str, np.ndarray], ordered: bool) -> str:
