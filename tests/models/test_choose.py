@@ -1,0 +1,53 @@
+"""The choice of a model: by public facts, with a reason."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import pytest
+
+from sfumato.encoding.domain import Domain
+from sfumato.models import MODELS
+from sfumato.models.choose import MOST_FOR_AIM, choose
+from sfumato.privacy.guarantee import Guarantee
+
+PROMISE = Guarantee(1.0, 1e-6)
+
+
+def domain(columns: int) -> Domain:
+    return Domain.of([f"c{i}" for i in range(columns)], [3] * columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "target", "name"),
+    [
+        (0, None, "independent"),
+        (1, None, "independent"),
+        (1, 0, "independent"),
+        (2, None, "aim"),
+        (2, 1, "loglinear"),
+        (MOST_FOR_AIM, None, "aim"),
+        (MOST_FOR_AIM + 1, None, "loglinear"),
+        (300, 7, "loglinear"),
+    ],
+)
+def test_the_choice_follows_columns_and_target(columns: int, target: int | None, name: str) -> None:
+    chosen, why = choose(domain(columns), target, PROMISE)
+    assert chosen == name
+    assert chosen in MODELS
+    assert "\n" not in why
+    assert len(why) > 20
+
+
+def test_the_reason_names_the_target_and_the_promise() -> None:
+    assert "'c2'" in choose(domain(5), 2, PROMISE)[1]
+    assert "epsilon 1" in choose(domain(5), 2, PROMISE)[1]
+    assert "no guarantee" in choose(domain(5), None, Guarantee(math.inf))[1]
+
+
+def test_only_public_facts_can_be_consulted() -> None:
+    """The signature lets nothing in that has seen rows; the same facts give the same answer."""
+    annotations = [p.annotation for p in inspect.signature(choose).parameters.values()]
+    assert annotations == ["Domain", "int | None", "Guarantee"]
+    assert choose(domain(9), 4, PROMISE) == choose(domain(9), 4, PROMISE)
