@@ -15,6 +15,7 @@ import numpy as np
 
 from sfumato.atomic import atomic_write
 from sfumato.encoding.codec import Codec
+from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError, TableError
 from sfumato.release import Release
 from sfumato.tables import Rows
@@ -233,6 +234,8 @@ def _measure(
     labels = _labels(codec)
     facts |= {"utility": found, "audit": attacked.to_json(), "rows": found["rows"]}
     facts["measures"] = [{"name": _measure_name(k), **m} for k, m in found["measures"].items()]
+    for effect in found["coefficients"]:
+        effect["name"] = _effect(effect["name"], domain, labels)
     facts["regions"] = [{**r, "where": _where(r["conditions"], domain, labels)} for r in found["detection"]["regions"]]
     facts["criteria"] = [
         {"name": _criterion(a.attack), **a.to_json()} for a in attacked.attacks if a.attack.split(":")[0] in _ABOUT
@@ -314,7 +317,7 @@ def _criterion(attack: str) -> str:
     return f"{_ABOUT[kind]}: {column}" if column else _ABOUT[kind]
 
 
-def _where(conditions: Sequence[tuple[str, int, int]], domain: Any, labels: Any) -> str:
+def _where(conditions: Sequence[tuple[str, int, int]], domain: Domain, labels: Any) -> str:
     """A box of codes in words."""
     words = []
     for name, low, high in conditions:
@@ -326,6 +329,14 @@ def _where(conditions: Sequence[tuple[str, int, int]], domain: Any, labels: Any)
         inside = labels(domain.index(name), np.arange(low, high + 1))
         words.append(f"{name} in {', '.join(inside[:4])}{' …' if len(inside) > 4 else ''}")
     return "; ".join(words) or "everywhere"
+
+
+def _effect(name: str, domain: Domain, labels: Any) -> str:
+    """A coefficient's name with the label of its code."""
+    column, equals, code = name.rpartition("=")
+    if not equals or column not in domain.names:
+        return name
+    return f"{column}: {labels(domain.index(column), np.array([int(code)]))[0]}"
 
 
 def _verdict(facts: Mapping[str, Any]) -> dict[str, Any]:

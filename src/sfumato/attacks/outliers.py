@@ -51,7 +51,7 @@ class Queries:
         return cls(target, tuple(subsets), domain)
 
     def features(self, synthetic: np.ndarray) -> np.ndarray:
-        """Shares of agreeing rows, (count,), shares of equal values per column, then moments and ends of ordered ones."""
+        """Shares of agreeing rows, of equal values per column, then moments and ends of ordered columns."""
         agree = np.empty(synthetic.shape, bool)
         for i, axis in enumerate(self.domain.axes):
             gap = np.abs(synthetic[:, i].astype(np.int64) - int(self.target[i]))

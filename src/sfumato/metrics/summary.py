@@ -39,7 +39,8 @@ def utility(
 
     ``measures`` maps a name to ``value`` (all rows), ``matched`` (as many synthetic rows as there are fresh ones),
     ``fresh`` (the test rows in place of the synthetic), ``independent`` (real columns shuffled apart) and ``score``
-    (of ``matched``: 1 as good as fresh rows, 0 as bad as independent columns; None if the anchors coincide).
+    (of ``matched``: 1 as good as fresh rows, 0 as bad as independent columns; None where independent
+    columns are not clearly worse than fresh rows).
     ``learning``, ``detection``, ``subgroups``, ``coefficients`` and ``columns`` hold the details, ``memorisation`` says
     whether the synthetic rows are closer to ``real`` than fresh rows are. ``target`` is a column's position. ``quick``
     leaves out detection, coverage, coefficients, subgroups and the slowest learner: a third of the time.
@@ -108,9 +109,13 @@ class _Tables:
         self.independent = np.stack([rng.permutation(real[:, i])[:m] for i in range(real.shape[1])], axis=1)
 
 
-def _measure(value: float, matched: float, fresh: float, independent: float) -> dict[str, float | None]:
-    width = independent - fresh
-    score = (independent - matched) / width if abs(width) > 0.1 * max(abs(independent), abs(fresh), 1e-9) else None
+def _measure(
+    value: float, matched: float, fresh: float, independent: float, *, higher: bool = False
+) -> dict[str, float | None]:
+    """One entry of ``measures``; no score where independent columns are not clearly worse than fresh rows."""
+    width = (fresh - independent) if higher else (independent - fresh)
+    gain = (matched - independent) if higher else (independent - matched)
+    score = gain / width if width > 0.1 * max(abs(independent), abs(fresh), 1e-9) else None
     entries = {"value": value, "matched": matched, "fresh": fresh, "independent": independent, "score": score}
     return {k: None if v is None else round(float(v), 5) for k, v in entries.items()}
 
@@ -146,7 +151,7 @@ def _coverage_measures(t: _Tables, domain: Domain, seed: int) -> dict[str, Any]:
     full, matched, fresh, independent = (
         coverage(t.real, x, domain, seed=seed) for x in (t.synthetic, t.matched, t.fresh, t.independent)
     )
-    return {k: _measure(full[k], matched[k], fresh[k], independent[k]) for k in full}
+    return {k: _measure(full[k], matched[k], fresh[k], independent[k], higher=True) for k in full}
 
 
 def _learning(
@@ -162,7 +167,7 @@ def _learning(
         learners[learner] = {"tstr": _rounded(tstr), "trtr": _rounded(trtr)}
         headline = "r2" if "r2" in base else "auc"
         measures[f"tstr_{headline}_{learner}"] = _measure(
-            tstr[headline], tstr[headline], trtr[headline], base[headline]
+            tstr[headline], tstr[headline], trtr[headline], base[headline], higher=True
         )
     first = pairs[chosen[0]]
     found = {"target": domain.names[target], "task": first[0].task, "majority": _rounded(base), "learners": learners}
@@ -178,7 +183,7 @@ def _coefficient_measure(t: _Tables, domain: Domain, target: int, found: list[An
         float(np.mean([c.overlap for c in coefficient_overlap(t.real, x, domain, target)]))
         for x in (t.matched, t.fresh, t.independent)
     ]
-    return _measure(float(np.mean([c.overlap for c in found])), *mean)
+    return _measure(float(np.mean([c.overlap for c in found])), *mean, higher=True)
 
 
 def _memorisation(t: _Tables, measures: dict[str, Any]) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def error_curve(series: Mapping[str, np.ndarray]) -> str:
             kept = np.unique(np.linspace(0, len(ranked) - 1, 200).astype(int))
             axes.plot(ranked[kept], (kept + 1) / len(ranked), label=name, **style)
         axes.set(xscale="log", xlabel="absolute error of the share", ylabel="share of queries", xlim=(1e-5, None))
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower right")
         return _svg(figure, "errors of random queries")
 
 
@@ -170,7 +170,7 @@ def subgroup_bars(groups: Sequence[tuple[str, float, float]]) -> str:
         axes.barh(at, [g[1] for g in groups], 0.7, color=BLUE, label="synthetic rows")
         axes.plot([g[2] for g in groups], at, "|", color="black", ms=9, mew=2, label="fresh rows")
         axes.set_yticks(at, [_short(g[0], 34) for g in groups], fontsize=7)
-        axes.set_xlabel("mean distance of the group's marginals (TVD)")
+        axes.set_xlabel("mean TVD of the group's marginals")
         axes.legend(loc="lower right")
         return _svg(figure, "subgroups that are served worst")
 
