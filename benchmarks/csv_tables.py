@@ -79,7 +79,11 @@ class Comparison:
     def __init__(self, source: Source, train: Path, test: Path) -> None:
         self.source, self.train = source, train
         self.schema = SCHEMAS / source.schema
-        self._codec = Codec.from_schema(Schema.load(self.schema))
+        known = Schema.load(self.schema)
+        self._codec = Codec.from_schema(
+            Schema(columns=tuple(c for c in known.columns if c.modelled), nulls=known.nulls)
+        )
+        self._target = self._codec.position(str(known.target))
         self._real, self._test = self._codes(train), self._codes(test)
 
     def run(self, model: str, epsilon: float) -> Figures:
@@ -99,10 +103,10 @@ class Comparison:
         return {"real rows": real, "columns shuffled": self._figures(apart)}
 
     def _figures(self, drawn: np.ndarray) -> Figures:
-        domain = self._codec.domain
-        target = self._codec.position(str(self._codec.schema.target))
+        domain, target = self._codec.domain, self._target
         hard = auc_without(self._test, drawn, domain, target, self.source.telling)
         return {**figures(self._real, self._test, drawn, domain, target), "auc_hard": hard}
 
     def _codes(self, path: Path) -> np.ndarray:
-        return np.concatenate([self._codec.encode(batch) for batch in Rows.open(path).batches()])
+        names = list(self._codec.schema.names)
+        return np.concatenate([self._codec.encode(batch.select(names)) for batch in Rows.open(path).batches()])

@@ -2,25 +2,21 @@
 
 ``python -m benchmarks.neural_tables [--seeds 3] [--models gan,vae,diffusion] [--variants warm,gradients,infinite]``, at
 epsilon 1, delta 1e-9, target income declared, on the integer-coded Adult table beside the repository. The last line is
-one JSON object: model, variant, figure, mean over seeds. ``auc`` is TSTR by gradient boosting; ``tvd3`` the mean total
-variation over 200 three-way marginals on the codes as they are.
+one JSON object: model, variant, figure, mean over seeds; ``benchmarks.utility`` defines the figures.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import adult_codes, utility
 from sfumato.encoding.domain import Domain
-from sfumato.metrics import cliques, predict, tvds
 from sfumato.models import MODELS
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
@@ -29,8 +25,6 @@ from sfumato.trust.central import Central
 from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "adult_codes"
-ORDERED = ("age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week")
 # epsilon, and the share of the budget for gradients: None is the model's own
 VARIANTS: dict[str, tuple[float, float | None]] = {
     "warm": (1.0, None),
@@ -40,28 +34,17 @@ VARIANTS: dict[str, tuple[float, float | None]] = {
 }
 
 
-def table(name: str, columns: list[str]) -> np.ndarray:
-    """Codes (n, d) of one file."""
-    with (DATA / name).open() as file:
-        return np.array([[int(row[c]) for c in columns] for row in csv.DictReader(file)])
-
-
 def figures(model: Any, epsilon: float, domain: Domain, train: np.ndarray, test: np.ndarray) -> dict[str, float]:
     """Fit, sample, measure."""
-    target = domain.index("income")
+    target = domain.index(adult_codes.TARGET)
     run = Ledger.open().begin(Guarantee(epsilon, 1e-9), "benchmark")
     start = time.process_time()
     fitted = model.fit(Central(Records.of(train, domain), Purse(run)), target=target, progress=Silent())
     middle = time.process_time()
     drawn = fitted.sample(len(train), np.random.default_rng(0))
     end = time.process_time()
-    prediction = predict(drawn, test, domain, target, "gradient_boosting", seed=0)
     return {
-        "auc": prediction.scores()["auc"],
-        "accuracy": prediction.scores()["accuracy"],
-        "tvd1": float(tvds(train, drawn, domain, cliques(domain, 1, None)).mean()),
-        "tvd2": float(tvds(train, drawn, domain, cliques(domain, 2, None)).mean()),
-        "tvd3": float(tvds(train, drawn, domain, cliques(domain, 3, 200)).mean()),
+        **utility.figures(train, test, drawn, domain, target),
         "fit_cpu_seconds": middle - start,
         "sample_cpu_seconds": end - middle,
     }
@@ -73,11 +56,7 @@ def main() -> None:
     parser.add_argument("--models", default="gan,vae,diffusion")
     parser.add_argument("--variants", default="warm,gradients,infinite")
     options = parser.parse_args()
-    if not DATA.is_dir():
-        sys.exit(f"the integer-coded Adult table is not at {DATA}")
-    sizes = json.loads((DATA / "adult-domain.json").read_text())
-    domain = Domain.of(list(sizes), list(sizes.values()), ORDERED)
-    train, test = (table(f"adult_{part}.csv", list(sizes)) for part in ("train", "test"))
+    domain, train, test = adult_codes.load()
     result: dict[str, dict[str, dict[str, float]]] = {}
     for name in options.models.split(","):
         for variant in options.variants.split(","):
