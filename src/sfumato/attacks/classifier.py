@@ -18,8 +18,6 @@ def classifier(game: Game, rng: np.random.Generator) -> np.ndarray:
     population = game.population
     n = min(len(game.synthetic), len(population.reference), _ROWS)
     tables = [t[rng.permutation(len(t))[:n]] for t in (game.synthetic, population.reference)]
-    forest = RandomForestClassifier(
-        n_estimators=50, min_samples_leaf=2, n_jobs=2, random_state=int(rng.integers(2**31))
-    )
+    forest = RandomForestClassifier(n_estimators=50, min_samples_leaf=2, random_state=int(rng.integers(2**31)))
     forest.fit(np.concatenate(tables).astype(np.float32), np.repeat([1, 0], n))
     return forest.predict_proba(population.candidates.astype(np.float32))[:, 1]

@@ -89,7 +89,7 @@ def outlier_shadow(
         x.append(queries.features(generator(sample, rng)))
     features, inside = np.array(x), np.arange(2 * shadows) % 2 == 1
     train = np.arange(2 * shadows) < shadows
-    forest = RandomForestClassifier(n_estimators=300, min_samples_leaf=2, n_jobs=2, random_state=terms.seed)
+    forest = RandomForestClassifier(n_estimators=300, min_samples_leaf=2, random_state=terms.seed)
     scores = forest.fit(features[train], inside[train]).predict_proba(features[~train])[:, 1]
     a, b = scores[inside[~train]], scores[~inside[~train]]
     knowledge = "the generator's code, rows like the real ones"

@@ -135,7 +135,7 @@ def _build(learner: str, task: Task, domain: Domain, columns: Sequence[int], see
         return kind(categorical_features=categorical(domain, columns), early_stopping=False, random_state=seed)
     if learner == "forest":
         kind = RandomForestRegressor if regression else RandomForestClassifier
-        return kind(n_estimators=60, min_samples_leaf=5, n_jobs=2, random_state=seed)
+        return kind(n_estimators=60, min_samples_leaf=5, random_state=seed)
     if learner == "linear":
         linear = Ridge(alpha=1.0) if regression else LogisticRegression(max_iter=300)
         return make_pipeline(_one_hot(domain, columns), linear)
