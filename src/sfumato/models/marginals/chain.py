@@ -16,7 +16,9 @@ from sfumato.models.model import ImpossibleCondition
 
 _BLOCK = 1 << 14
 _MOST_DRAWS = 400
-"""Draws per wanted record before rejection gives way to importance resampling."""
+"""Draws per kept record at which rejection gives way to importance resampling."""
+_POOL = 1 << 17
+"""Draws, and at least eight per wanted record, before it gives way: what is resampled then."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,15 @@ class Chain:
         """``n`` draws, one (n,) array per column, under likelihoods ``evidence`` (0..1) of some columns' groups.
 
         With evidence, draws are kept with the probability the model gives to it: exact. Where it is so rare that
-        ``_MOST_DRAWS`` draws a record do not suffice, the draws are resampled by that probability instead, which is
+        fewer than one in ``_MOST_DRAWS`` is kept, the draws are resampled by that probability instead, which is
         exact in the limit only; the condition itself always holds. ImpossibleCondition if it has probability zero.
         """
-        if not evidence:
+        if not evidence or not n:
             return self._draw(n, rng, {})[0]
         kept: list[list[np.ndarray]] = []
         found, drawn = 0, 0
         pool: list[tuple[list[np.ndarray], np.ndarray]] = []
-        while found < n and drawn < _MOST_DRAWS * n:
+        while found < n and drawn < max(_MOST_DRAWS * found, _POOL, 8 * n):
             size = int(np.clip((n - found) * max(1.0, drawn / max(found, 1)), 256, 1 << 16))
             codes, chance = self._draw(size, rng, evidence)
             pick = np.flatnonzero(rng.random(size) < chance)[: n - found]
