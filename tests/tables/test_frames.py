@@ -150,3 +150,13 @@ def test_views_of_strings_become_strings_that_can_be_selected_from() -> None:
         [batch] = Rows.open(frame).batches()
         assert batch.schema.field("t").type == pa.string()
         assert batch.column("t").take([2, 1]).to_pylist() == ["b", None]
+
+
+def test_pandas_types_do_not_follow_from_single_rows() -> None:
+    """Digits of the largest amount, or the number of categories, would be read off the type."""
+    small, large = (pd.DataFrame({"a": [Decimal("1.50"), x]}) for x in (Decimal("2.50"), Decimal("12345678.25")))
+    assert Rows.open(small).schema == Rows.open(large).schema
+    few, many = (pd.DataFrame({"a": pd.Categorical([str(i) for i in range(n)])}) for n in (2, 300))
+    assert Rows.open(few).schema == Rows.open(many).schema
+    assert pa.Table.from_batches(Rows.open(large).batches()).column("a").to_pylist() == list(large["a"])
+    assert pa.array([Decimal("1.50")]).type != pa.array([Decimal("12345678.25")]).type, "Arrow alone would tell"

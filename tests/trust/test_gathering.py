@@ -33,6 +33,17 @@ def test_rows_without_an_identifier_are_one_unit():
     assert codes(table([None, None, None, 7], list("bbba"))) == [1, 1, 0]
 
 
+def test_no_number_is_no_identifier_whatever_the_batch():
+    bound = ContributionBound(SCHEMA.unit)
+    nan = [bound.keep(pa.array([float("nan"), None, 1.0])).to_pylist() for _ in range(2)]
+    assert nan == [[True, True, True], [False, False, True]]
+
+
+def test_a_dictionary_that_lists_an_identifier_twice_lets_no_more_through():
+    twice = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0, 1, None]), pa.array(["x", "x"]))
+    assert ContributionBound(SCHEMA.unit).keep(twice).to_pylist() == [True, True, False, False, True]
+
+
 @pytest.mark.parametrize("bound", [1, 3, 50])
 def test_removing_a_unit_removes_only_its_records(bound):
     """One person with 50 rows moves the table by at most the bound, and moves no record of anybody else."""
@@ -67,3 +78,10 @@ def test_a_bound_that_counts_anew_for_each_batch_is_noticed(monkeypatch):
 def test_columns_are_checked_before_a_row_is_read():
     with pytest.raises(SchemaError, match="'x'"):
         codes(pa.table({"person": [1]}))
+
+
+def test_the_first_row_of_a_table_without_header_is_not_quoted():
+    with pytest.raises(SchemaError, match="none of the schema's columns") as caught:
+        codes(pa.table({"Ada Lovelace": [1], "36": [2]}))
+    assert "Ada" not in str(caught.value)
+    assert "36" not in str(caught.value)

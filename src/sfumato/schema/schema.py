@@ -119,7 +119,15 @@ class Schema(Strict):
         raise SchemaError(f"the schema has no column {name!r}; it has {_listing(self.names)}")
 
     def check_columns(self, names: Sequence[str]) -> None:
-        """SchemaError unless the table's column names are those of the schema."""
+        """SchemaError unless the table's column names are those of the schema.
+
+        A name is quoted only where another is right: the first line of a table without a header is a private row.
+        """
+        if set(self.names).isdisjoint(names):
+            raise SchemaError(
+                f"the table has none of the schema's columns ({_listing(self.names)}); name its columns so, "
+                "or add the header line if the first line is a row"
+            )
         lacking = [n for n in self.names if n not in set(names)]
         if lacking:
             raise SchemaError(

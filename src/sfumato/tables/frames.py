@@ -102,7 +102,10 @@ class PandasFrame:
 
 
 def _pandas_schema(frame: Any) -> pa.Schema:
-    """Types of all columns, from all rows: a slice alone could not tell ints with gaps, or text, from nothing."""
+    """Types of all columns, from all rows: a slice alone could not tell ints with gaps, or text, from nothing.
+
+    What would follow from single rows (the digits of decimals, the number of categories) is set to its widest.
+    """
     names = list(frame.columns)
     for position, name in enumerate(names, start=1):
         if not isinstance(name, str):
@@ -114,10 +117,17 @@ def _pandas_schema(frame: Any) -> pa.Schema:
     fields = []
     for name in names:
         try:
-            fields.append(pa.field(name, pa.array(frame[name], from_pandas=True).type))
+            fields.append(pa.field(name, _type(frame[name])))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             raise TableError(
                 f"the DataFrame: column {name!r} mixes values of several types; convert it to one, "
                 f"as in frame[{name!r}].astype(str)"
             ) from None
     return flat_schema("the DataFrame", pa.schema(fields))
+
+
+def _type(column: Any) -> pa.DataType:
+    kind = pa.array(column, from_pandas=True).type
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
+    return pa.decimal128(38, kind.scale) if pa.types.is_decimal128(kind) and column.dtype == object else kind

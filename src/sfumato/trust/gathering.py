@@ -11,6 +11,7 @@ import pyarrow as pa
 from sfumato.encoding.codec import Codec
 from sfumato.progress import Progress
 from sfumato.schema import IdUnit
+from sfumato.schema.parsing import plain
 from sfumato.tables import Rows
 from sfumato.trust.records import Records
 
@@ -49,6 +50,10 @@ class ContributionBound:
 
     def keep(self, ids: pa.Array) -> pa.Array:
         """Which of the next rows, by their identifiers (n,), are used."""
+        ids = plain(ids)
+        if pa.types.is_floating(ids.type):
+            ids = ids.to_numpy(zero_copy_only=False)
+            ids = pa.array(ids, mask=np.isnan(ids))  # no number is no identifier, and equals no other
         encoded = ids.dictionary_encode(null_encoding="encode")
         units, index = encoded.dictionary.to_pylist(), np.asarray(encoded.indices)
         order = np.argsort(index, kind="stable")
