@@ -83,12 +83,13 @@ class Codec:
         Args:
             schema: declared facts.
             facts: what was paid for, for columns whose facts are measured.
-            types: Arrow types of the columns that go in, where they are typed; what comes out has the same.
+            types: Arrow types of the columns that go in, where they are typed; what comes out has the same, but where
+                the schema says otherwise.
 
         Raises:
             SchemaError: a fact is neither declared nor measured, or a constraint does not fit its columns.
         """
-        known = tuple((c.name, str(types[c.name])) for c in schema.columns if types and c.name in types)
+        known = tuple((c.name, c.type or str(types[c.name])) for c in schema.columns if types and c.name in types)
         codec = cls(settled(schema, facts or {}), known)
         codec._check()
         return codec

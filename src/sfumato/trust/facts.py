@@ -85,5 +85,4 @@ class CentralFacts:
             kept = batch if bound is None else batch.filter(bound.keep(batch.column(bound.column)))
             for name in columns:
                 counts[name].update(label_counts(kept.column(name), markers[name]))
-            self._progress.step(batch.num_rows)
         return counts
