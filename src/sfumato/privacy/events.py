@@ -6,10 +6,18 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+MOST = 10**7
+"""The largest count and sensitivity of an event: more is no plausible release, and would stall an accountant."""
+
 
 def _positive(what: str, value: float) -> None:
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{what} must be a positive finite number, got {value!r}")
+
+
+def _whole(what: str, value: int) -> None:
+    if type(value) is not int or not 1 <= value <= MOST:
+        raise ValueError(f"{what} must be a whole number from 1 to {MOST}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,8 @@ class DiscreteGaussian:
 
     def __post_init__(self) -> None:
         _positive("sigma", self.sigma)
-        _positive("sensitivity", self.sensitivity)
+        _whole("sensitivity", self.sensitivity)
+        _whole("count", self.count)
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,7 @@ class Gaussian:
 
     def __post_init__(self) -> None:
         _positive("noise_multiplier", self.noise_multiplier)
+        _whole("count", self.count)
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,7 @@ class Exponential:
 
     def __post_init__(self) -> None:
         _positive("epsilon", self.epsilon)
+        _whole("count", self.count)
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,8 @@ class DiscreteLaplace:
 
     def __post_init__(self) -> None:
         _positive("scale", self.scale)
-        _positive("sensitivity", self.sensitivity)
+        _whole("sensitivity", self.sensitivity)
+        _whole("count", self.count)
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,9 @@ class Threshold:
     def __post_init__(self) -> None:
         _positive("sigma", self.sigma)
         _positive("delta", self.delta)
+        _whole("threshold", self.threshold)
+        _whole("sensitivity", self.sensitivity)
+        _whole("count", self.count)
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,7 @@ class PoissonSampledGaussian:
 
     def __post_init__(self) -> None:
         _positive("noise_multiplier", self.noise_multiplier)
+        _whole("count", self.count)
         if not 0 < self.sampling_probability <= 1:
             raise ValueError(f"sampling_probability must lie in (0, 1], got {self.sampling_probability!r}")
 
