@@ -109,7 +109,7 @@ class _Fit:
         biases = [expected_noise(sigma, q.cells(self.setting.domain)) for q in queries]
         if not self.setting.compares:
             far = self.scores.distances(pairs, belief, sigma, part=1.0)
-            return max(pairs, key=lambda c: far[c] - biases[pairs.index(c)])
+            return max(zip(pairs, biases, strict=True), key=lambda c: far[c[0]] - c[1])[0]
         candidates = [Candidate(q, belief(q), bias=b) for q, b in zip(queries, biases, strict=True)]
         epsilon = exponential_epsilon(self.setting.mu(SELECT * share)) if self.private else math.inf
         return pairs[self.setting.select(candidates, epsilon)]

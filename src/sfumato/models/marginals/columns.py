@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Columns:
     maps: tuple[np.ndarray, ...]
     total: float
 
-    @property
+    @cached_property
     def grouped(self) -> Domain:
         """The domain of groups, over which dependence is learnt."""
         return Domain(
@@ -46,15 +47,19 @@ class Columns:
             )
         )
 
-    @property
+    @cached_property
     def masses(self) -> tuple[np.ndarray, ...]:
         """Per column, mass of each group."""
         return tuple(np.bincount(m, weights=f) for m, f in zip(self.maps, self.fine, strict=True))
 
 
 def measure(setting: Setting, share: float) -> Columns:
-    """Ask for every column alone, at ``share`` of the budget, and choose groups from the answers."""
+    """Ask for every column alone, at ``share`` of the budget, and choose groups from the answers.
+
+    Where there is no pair to ask for later, the whole budget goes here.
+    """
     domain = setting.domain
+    share = share if len(domain) > 1 else setting.remaining
     if not len(domain):
         return Columns(domain, (), (), max(1.0, setting.count(setting.mu(share))))
     queries = [Query((i,)) for i in range(len(domain))]

@@ -119,10 +119,10 @@ def _masses(values: np.ndarray, size: int) -> np.ndarray:
 
 
 def _groups(values: np.ndarray, size: int) -> np.ndarray:
-    values = values.astype(np.int64)
-    if values.shape != (size,) or set(np.unique(values)) != set(range(int(values.max()) + 1)):
+    used = np.unique(values)
+    if values.shape != (size,) or values.dtype != np.int32 or not np.array_equal(used, np.arange(len(used))):
         raise ValueError("a map of codes to groups is malformed")
-    return values
+    return values.astype(np.int64)
 
 
 def _inside(fine: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from sfumato.models.marginals import columns, fitted
 from sfumato.models.marginals.association import Associations, pairs_of, worth
 from sfumato.models.marginals.belief import Belief
 from sfumato.models.marginals.columns import Resolution
-from sfumato.models.marginals.fitting import fit
+from sfumato.models.marginals.fitting import SWEEPS, fit
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.models.marginals.tree import drawing_order, spanning_tree
 from sfumato.progress import Progress
@@ -77,7 +77,7 @@ class _Fit:
         base = self._measure(tree + [c for c in self._with_target() if c not in tree], FIRST)
         self.progress.step()
         rng = np.random.default_rng()
-        _, draws = fit(self.known, base, order, DRAWS, rng, self.target)
+        _, draws = fit(self.known, base, order, DRAWS // 2, rng, self.target, SWEEPS // 2)
         self.progress.step()
         asked = {t.query.clique for t in base}
         rest = sorted((c for c in first if c not in asked), key=lambda c: -first[c])[: _SCREENED * d]
@@ -113,7 +113,7 @@ class _Fit:
         """Nothing more is worth asking: spend the rest on the same tables, and average by precision."""
         if not base or math.isinf(self.setting.mu(1.0)):
             return base
-        mu = self.setting.mu((1 - FIRST) * self.left / len(base))
+        mu = self.setting.mu(self.setting.remaining / len(base))
         repeats = self.setting.marginals([t.query for t in base], [mu] * len(base))
         return [_average(a, b) for a, b in zip(base, repeats, strict=True)]
 
