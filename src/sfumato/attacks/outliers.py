@@ -24,8 +24,12 @@ Generator = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 def vulnerable_rows(rows: np.ndarray, domain: Domain, count: int, k: int = 5) -> np.ndarray:
-    """Positions of the ``count`` rows whose ``k`` nearest neighbours are furthest on average, furthest first."""
+    """Positions of the ``count`` rows whose ``k`` nearest neighbours are furthest on average, furthest first.
+
+    Coordinates are standardised among ``rows``, so that a rare category weighs as much as an extreme number.
+    """
     points = metric_features(rows, domain)
+    points = points / np.maximum(points.std(axis=0), 1e-2)
     gaps = nearest(points, points, k + 1)[0][:, 1:].mean(1)
     return np.argsort(-gaps, kind="stable")[:count]
 
