@@ -1,12 +1,14 @@
 """What one DP-SGD step costs: against the plain step, Opacus and jax_privacy, side by side in one run.
 
-``python -m benchmarks.dp_step``. A step is: gradient, (clipping, noise,) Adam. Each figure is the median of the ratios of
-runs that alternate. ``plain`` is the faster of the ordinary step on the whole batch and on the chunks the private
-step uses. Memory is what the compiled programs allocate: temporaries and results. Opacus runs in ``build/opacus``.
+``python -m benchmarks.dp_step``. A step is: gradient, (clipping, noise,) Adam. Each figure is the median of the
+ratios of runs that alternate. ``plain`` is the faster of the ordinary step on the whole batch and on the chunks the
+private step uses. Memory is what the compiled programs allocate: temporaries and results. Opacus runs in an
+environment of its own, ``build/opacus``.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -29,7 +31,7 @@ from sfumato.privacy.gradients.noise import gaussian_like
 
 OPACUS = Path("build/opacus/bin/python")
 OPTIMISER = optax.adam(1e-3)
-RUNS = {256: 40, 1024: 20, 4096: 9}
+RUNS = {256: 30, 1024: 15, 4096: 7}
 LATENT = 16
 
 
@@ -203,16 +205,16 @@ def ask(worker: subprocess.Popen[str], name: str, batch: int, mode: str) -> floa
     return float(worker.stdout.readline())
 
 
-def compare(name: str, batch: int, worker: subprocess.Popen[str] | str) -> dict[str, float | None]:
+def compare(name: str, batch: int, worker: subprocess.Popen[str] | str, peer: bool) -> dict[str, float | None]:
     """Alternating runs of everybody; medians of ratios within a round."""
-    runs, memory = programs(name, batch, peer=True)
+    runs, memory = programs(name, batch, peer)
     times: dict[str, list[float]] = {}
     first = {kind: run() for kind, run in runs.items()}
     for i in range(RUNS[batch]):
         for kind, run in runs.items():
-            if kind != "jax_privacy" or i < max(1, min(5, int(10 / first[kind]))):
+            if kind != "jax_privacy" or i < max(1, min(5, int(6 / first[kind]))):
                 times.setdefault(kind, []).append(run())
-        for mode in ("hooks", "ghost") if isinstance(worker, subprocess.Popen) and i < 15 else ():
+        for mode in ("hooks", "ghost") if isinstance(worker, subprocess.Popen) and i < 9 else ():
             times.setdefault(mode, []).append(ask(worker, name, batch, mode))
 
     def ratio(top: str, below: str) -> float:
@@ -225,9 +227,8 @@ def compare(name: str, batch: int, worker: subprocess.Popen[str] | str) -> dict[
         "ratio_to_plain": ratio("private", plain),
         "ratio_to_plain_whole_batch": ratio("private", "plain"),
         "ratio_to_opacus": None,
-        "ratio_to_jax_privacy": ratio("private", "jax_privacy"),
+        "ratio_to_jax_privacy": ratio("private", "jax_privacy") if peer else None,
         "memory_ratio": round(memory["private"] / memory["plain"], 3),
-        "memory_ratio_to_jax_privacy": round(memory["private"] / memory["jax_privacy"], 3),
     }
     if "hooks" in times:
         result["ratio_to_opacus"] = max(ratio("private", "hooks"), ratio("private", "ghost"))
@@ -236,13 +237,17 @@ def compare(name: str, batch: int, worker: subprocess.Popen[str] | str) -> dict[
 
 def main() -> None:
     warnings.filterwarnings("ignore")
-    worker = opacus()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--alone", action="store_true", help="against the plain step only")
+    options = parser.parse_args()
+    worker = "not asked for" if options.alone else opacus()
     if isinstance(worker, str):
         print(f"Opacus left out: {worker}")
     table: dict[str, dict[str, dict[str, float | None]]] = {}
-    for name, (*_, batches, _) in NETWORKS.items():
-        for batch in batches:
-            table.setdefault(name, {})[str(batch)] = row = compare(name, batch, worker)
+    for name in options.networks.split(","):
+        for batch in NETWORKS[name][4]:
+            table.setdefault(name, {})[str(batch)] = row = compare(name, batch, worker, not options.alone)
             print(f"{name:14}{batch:6}  {row}", flush=True)
     if isinstance(worker, subprocess.Popen):
         worker.communicate()
