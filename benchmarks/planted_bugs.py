@@ -75,8 +75,8 @@ def play(
 
 
 def accused(games: Callable[[bool], np.ndarray]) -> bool:
-    """Whether the worst-case audit calls the claim violated."""
-    return audit_mechanism(games, CLAIM, 200_000).violation
+    """Whether the worst-case audit calls the claim violated; a right build is accused once in 10,000 runs."""
+    return audit_mechanism(games, CLAIM, 200_000, significance=1e-4).violation
 
 
 # replay ----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ Play = Callable[[bool], np.ndarray]
 
 @dataclass(frozen=True)
 class MechanismAudit:
-    """What the games show, each bound with confidence 95 %.
+    """What the games show, both bounds together with the confidence of the audit.
 
     Attributes:
         claimed: the guarantee; ``claimed_mu`` its largest mu in Gaussian differential privacy.
@@ -52,10 +52,12 @@ class MechanismAudit:
         return self.mu_lower_bound / self.claimed_mu
 
 
-def audit_mechanism(play: Play, claimed: Guarantee, games: int, *, seed: int = 0) -> MechanismAudit:
+def audit_mechanism(
+    play: Play, claimed: Guarantee, games: int, *, significance: float = 0.05, seed: int = 0
+) -> MechanismAudit:
     """Play at least ``games`` games on each side and compare what they show with the claim.
 
-    The significance of 5 % is halved between the two bounds. Only the split of the scores is seeded.
+    ``significance`` is halved between the two bounds. Only the split of the scores is seeded.
     """
     began = perf_counter()
     sides = []
@@ -65,8 +67,8 @@ def audit_mechanism(play: Play, claimed: Guarantee, games: int, *, seed: int = 0
             scores.append(np.atleast_1d(np.asarray(play(inside), float)))
         sides.append(np.concatenate(scores)[:games])
     rng = np.random.default_rng(seed)
-    mu = mu_lower_bound(*sides, rng, significance=0.025)
-    epsilon = epsilon_lower_bound(*sides, claimed.delta, rng, significance=0.025)
+    mu = mu_lower_bound(*sides, rng, significance=significance / 2)
+    epsilon = epsilon_lower_bound(*sides, claimed.delta, rng, significance=significance / 2)
     return MechanismAudit(
         claimed,
         mu_for(claimed),
