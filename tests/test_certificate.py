@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from sfumato.artifact import Artifact
-from sfumato.certificate import Process, absent, best_posterior, issue, limits, render
+from sfumato.certificate import Process, absent, best_posterior, declared, issue, limits, render
 from sfumato.errors import ArtifactError, CertificateError
 from sfumato.privacy import accounting
 from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.schema import Schema
 from sfumato.signature import generate, load_signing_key, sign
 from sfumato.verification import verify
 
@@ -24,7 +25,7 @@ def process(**changes) -> Process:
     fields = {
         "guarantee": GUARANTEE,
         "events": (DiscreteGaussian(sigma=sigma_for(GUARANTEE)),),
-        "columns": ({"name": "a", "kind": "integer", "sources": {"kind": "public", "bounds": "public"}},),
+        "columns": declared(Schema.parse(SCHEMA)),
         "model": "independent",
         "why": "asked for by name",
     }
@@ -54,6 +55,10 @@ def test_a_right_certificate_is_verified(tmp_path):
     assert (found.guarantee, found.events, found.model, found.signer) == (GUARANTEE, 1, "independent", None)
 
 
+def event(**changes):
+    return {"mechanism": "DiscreteGaussian", "sigma": 40.0, "sensitivity": 1, "count": 1, **changes}
+
+
 def without(*path):
     def change(certificate):
         copy = dict(certificate)
@@ -79,7 +84,18 @@ def with_field(section, name, value):
         (with_field("promise", "epsilon", "1"), "numbers out of range"),
         (with_field("promise", "unit", "person"), "unit"),
         (with_field("composition", "epsilon_spent", 0.1), "not what the certificate states"),
-        (with_field("composition", "events", []), "not what the certificate states"),
+        (with_field("composition", "epsilon_by_renyi", 0.1), "not what the certificate states"),
+        (with_field("composition", "events", []), "nothing can be learnt for nothing"),
+        (with_field("composition", "events", [event(count=0)]), "out of range"),
+        (with_field("composition", "events", [event(), event(count=-1)]), "out of range"),
+        (with_field("composition", "events", [event(count=True)]), "out of range"),
+        (with_field("composition", "events", [event(sensitivity=0.01)]), "out of range"),
+        (with_field("composition", "events", [event(sigma=1e-300)]), "no accountant can sum"),
+        (with_field("composition", "events", [event(sigma=0.5, count=10**7)]), "far above 1"),
+        (with_field("promise", "delta", 1e-30), "out of range"),
+        (with_field("promise", "max_rows_per_unit", 2), "holds up to 1 rows"),
+        (with_field("data_domain", "columns", []), "other facts than the schema"),
+        (with_field("algorithm", "model", "aim"), "another model"),
         (with_field("composition", "events", [{"mechanism": "None"}]), "numbers out of range"),
         (with_field("composition", "events", [{"mechanism": "DiscreteGaussian", "sigma": -1}]), "out of range"),
         (with_field("composition", "events", [7]), "numbers out of range"),
@@ -106,15 +122,50 @@ def test_accountants_that_disagree_are_refused(tmp_path, monkeypatch):
 
 
 def test_events_that_cost_more_than_promised_are_refused(tmp_path):
-    noise = DiscreteGaussian(sigma=sigma_for(GUARANTEE) / 2)
+    more = [event(sigma=sigma_for(GUARANTEE) / 2)]
     with pytest.raises(CertificateError, match="more than the promised 1"):
-        verify(saved(tmp_path / "m.sfm", events=(noise,)))
+        verify(saved(tmp_path / "m.sfm", change=with_field("composition", "events", more)))
 
 
 def test_an_unreviewed_schema_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "SCHEMA", SCHEMA.replace("public", "unreviewed"))
     with pytest.raises(CertificateError, match="unreviewed"):
         verify(saved(tmp_path / "m.sfm"))
+
+
+@pytest.mark.parametrize(("charged", "passes"), [(5, True), (1, False)])
+def test_events_charged_for_one_row_of_a_unit_with_several_are_refused(tmp_path, monkeypatch, charged, passes):
+    by_person = SCHEMA.replace("columns:", "unit: {column: p, max_rows: 5}\ncolumns:\n  p: {kind: identifier}")
+    monkeypatch.setitem(globals(), "SCHEMA", by_person)
+    promise = Guarantee(epsilon=1, delta=1e-9, unit="p")
+    sigma = accounting.discrete_gaussian_sigma(accounting.mu_for(promise), charged)
+    path = saved(tmp_path / "m.sfm", guarantee=promise, max_rows=5, events=(DiscreteGaussian(sigma, charged),))
+    if passes:
+        assert verify(path).guarantee == promise
+    else:
+        with pytest.raises(CertificateError, match="fewer rows than the 5"):
+            verify(path)
+
+
+def test_no_certificate_is_issued_for_more_than_was_promised():
+    with pytest.raises(CertificateError, match="more than 1"):
+        issue(process(events=(DiscreteGaussian(sigma_for(GUARANTEE) / 2),)), {})
+
+
+def test_limits_name_what_a_finished_fit_gives_away():
+    refusing = (
+        "sfumato: schema/1\ncolumns:\n  a: {kind: category, categories: [x], nullable: true}\n  b: {kind: boolean}\n"
+    )
+    columns = declared(Schema.parse(refusing))
+    assert [c["refuses"] for c in columns] == [["outside the facts"], ["missing or unreadable", "outside the facts"]]
+    assert any("2 columns held no cell that the schema refuses" in x for x in limits(process(columns=columns)))
+    steady = refusing.replace("nullable: true", "nullable: true, outside: missing").partition("  b:")[0]
+    assert not any("refuses" in x for x in limits(process(columns=declared(Schema.parse(steady)))))
+
+
+def test_a_kind_is_declared_even_where_all_else_is_measured():
+    schema = Schema.parse("sfumato: schema/1\ncolumns:\n  a: {kind: integer, source: measured}\n")
+    assert declared(schema)[0]["sources"] == {"kind": "public", "bounds": "measured", "nullable": "measured"}
 
 
 def test_signed_and_every_flipped_byte_is_refused(tmp_path):

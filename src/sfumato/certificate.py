@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sfumato.errors import CertificateError
 from sfumato.privacy.events import (
     Event,
     Exponential,
@@ -23,6 +24,9 @@ from sfumato.privacy.events import (
     to_json,
 )
 from sfumato.privacy.guarantee import Guarantee
+
+if TYPE_CHECKING:
+    from sfumato.schema import Column, Schema
 
 KIND = "sfumato/certificate/1"
 _LIBRARIES = ("sfumato", "dp-accounting", "opendp", "mbi", "numpy", "scipy", "pyarrow", "safetensors")
@@ -35,12 +39,12 @@ class Process:
     Attributes:
         guarantee: what was promised.
         events: what was charged, in order.
-        columns: per column ``name``, ``kind``, and ``sources``: fact -> public or measured.
+        columns: what :func:`declared` says of the schema.
         model: name of the model.
         why: why this model, from public facts.
         max_rows: rows one unit may contribute; more are dropped before anything is counted.
         setting: who sees rows, by the name of the trust setting.
-        ledger: the ledger's cap and what all its runs have spent, JSON-able.
+        ledger: where the ledger is kept, and its cap, JSON-able.
         about: free statements of the curator (curator, purpose, ...).
     """
 
@@ -55,6 +59,30 @@ class Process:
     about: Mapping[str, str] = field(default_factory=dict)
 
 
+def declared(schema: Schema) -> list[dict[str, Any]]:
+    """Per column of ``schema``: ``name``, ``kind``, ``sources`` (fact -> public or measured), and what it ``refuses``.
+
+    A kind is never measured: who leaves all facts of a column to be measured still declares that.
+    """
+    return [
+        {
+            "name": c.name,
+            "kind": c.kind,
+            "sources": {f: "public" if f == "kind" else c.source_of(f) for f in c.facts()},
+            "refuses": _refused(c),
+        }
+        for c in schema.columns
+    ]
+
+
+def _refused(column: Column) -> list[str]:
+    """Cells that stop a fit, so that its end tells there were none."""
+    if not column.modelled:
+        return []
+    found = [] if column.may_be_missing else ["missing or unreadable"]
+    return [*found, "outside the facts"] if getattr(column, "outside", None) == "refuse" else found
+
+
 def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
     """The certificate of a finished fit, JSON-able; ``members`` are the SHA-256 of what was learnt.
 
@@ -63,6 +91,9 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
     from sfumato.privacy.accounting import epsilon, epsilon_rdp
 
     g, events = process.guarantee, tuple(process.events)
+    spent = epsilon(events, g.delta)
+    if not spent <= g.epsilon * (1 + 1e-6):
+        raise CertificateError(f"no certificate: the events cost epsilon {spent:.6g}, more than {g.epsilon:g}")
     return {
         "certificate": KIND,
         "issued": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -81,7 +112,7 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
         },
         "composition": {
             "accountant": "privacy loss distributions (dp-accounting), pessimistic",
-            "epsilon_spent": epsilon(events, g.delta),
+            "epsilon_spent": spent,
             "epsilon_by_renyi": epsilon_rdp(events, g.delta),
             "events": [to_json(e) for e in events],
             "ledger": dict(process.ledger),
@@ -119,14 +150,22 @@ def promise_in_words(guarantee: Guarantee) -> str:
 
 def limits(process: Process) -> list[str]:
     """Where the promise ends, in plain words."""
+    refusing = sum(bool(c["refuses"]) for c in process.columns)
     said = [
         "Facts declared public in the schema were taken on trust; a bound or category that someone read off the rows "
         "is not covered.",
         "k units that belong together (a household, a firm) are protected k times less.",
         "What is true of people at large can be learnt, and applies to a person whether or not they are in the data.",
         "Running time, memory use and error messages of the fit were seen by the curator alone and must stay there.",
+        "That there is a model tells that the table was not empty or malformed"
+        + (
+            f", and that {refusing} columns held no cell that the schema refuses (data_domain says which)."
+            if refusing
+            else "."
+        ),
         "Other releases from the same data add up with this one only if they went through the same ledger.",
-        "Without a signature, this file shows that it is whole and that its sums are right, not who made it.",
+        "Unless its signature is checked against a key you trust, this file shows that it fits together, not that it "
+        "is true: anybody can write one with other events. With such a key, it is as true as who signed it.",
     ]
     if process.guarantee.unit == "row":
         said.insert(1, "The unit is a row: somebody with several rows is protected less, by their number.")
@@ -209,7 +248,7 @@ def _pyramid(process: Process) -> list[dict[str, str]]:
 
 
 _UNPROTECTED = [
-    "that the table exists, its column names and kinds",
+    "that the table exists, its column names and kinds, and the types they are stored in",
     "every fact declared public in the schema (bounds, categories, constraints, and the row count where declared)",
     "the choice of model and of its settings, which were made from those facts",
     "when the fit ran",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sfumato.certificate import Process, absent, issue
+from sfumato.certificate import Process, absent, declared, issue
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import measure
 from sfumato.errors import SchemaError, SfumatoError
@@ -187,16 +187,12 @@ class Synthesizer:
         return unit.max_rows if unit.kind == "id" else 1
 
     def _process(self, release: Release, run: Run, ledger: Ledger) -> Process:
-        columns = [
-            {"name": c.name, "kind": c.kind, "sources": {fact: c.source_of(fact) for fact in c.facts()}}
-            for c in self.schema.columns
-        ]
         cap = {"epsilon": ledger.cap.epsilon, "delta": ledger.cap.delta} if ledger.cap.private else None
         kept = "in a file shared by all runs" if ledger.path else "in memory: other runs over the data are not counted"
         return Process(
             guarantee=self.guarantee,
             events=run.events,
-            columns=columns,
+            columns=declared(self.schema),
             model=release.model,
             why=release.why,
             max_rows=self._max_rows,
