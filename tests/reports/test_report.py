@@ -111,6 +111,7 @@ def test_one_file_that_needs_nothing_else(kind, request):
     assert outline.open == []
     assert outline.outside == []
     assert "<script" not in text
+    assert "mathdefault" not in text
     assert not re.search(r"url\((?!#)|@import", text)
     assert said["build"] == kind
     assert said["bytes"] == len(text.encode()) < 3_000_000

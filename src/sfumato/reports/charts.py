@@ -109,6 +109,7 @@ def error_curve(series: Mapping[str, np.ndarray]) -> str:
             kept = np.unique(np.linspace(0, len(ranked) - 1, 200).astype(int))
             axes.plot(ranked[kept], (kept + 1) / len(ranked), label=name, **style)
         axes.set(xscale="log", xlabel="absolute error of the share", ylabel="share of queries", xlim=(1e-5, None))
+        _plain_logs(axes, "x")
         axes.legend(loc="lower right")
         return _svg(figure, "errors of random queries")
 
@@ -158,7 +159,8 @@ def roc(curves: Mapping[str, Sequence[tuple[float, float]]], epsilon: float | No
             xlim=(1e-3, 1),
             ylim=(5e-4, 1.2),
         )
-        axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0.0, 1.0))
+        _plain_logs(axes, "xy")
+        axes.legend(fontsize=7, loc="lower right")
         return _svg(figure, "ROC curves of the membership attacks")
 
 
@@ -230,6 +232,14 @@ def utility_curve(points: Sequence[tuple[float, float]], ylabel: str, anchors: t
         axes.minorticks_off()
         axes.legend()
         return _svg(figure, "utility against epsilon")
+
+
+def _plain_logs(axes: Axes, which: str) -> None:
+    """Write the powers of ten of a log axis as numbers; titles and labels are never read as formulas."""
+    for name in which:
+        axis = axes.xaxis if name == "x" else axes.yaxis
+        axis.set_major_formatter(lambda v, _: f"{v:g}")
+        axis.set_minor_formatter(lambda v, _: "")
 
 
 def _lines() -> list[dict[str, object]]:
