@@ -19,7 +19,7 @@ def _relative_gap(found, wanted):
 
 
 @pytest.mark.parametrize(
-    ("seed", "log_clip", "chunk"), [(0, 0, None), (1, -6, 2), (2, 6, 4), (3, 1, None), (4, -2, 2), (5, 3, 8)]
+    ("seed", "log_clip", "chunk"), [(0, 0, None), (1, -6, 2), (2, 6, 4), (4, -2, 8)]
 )
 def test_random_architectures_agree_with_vmap(seed, log_clip, chunk):
     rng = np.random.default_rng(seed)
