@@ -27,7 +27,8 @@ class Belief:
     def __init__(self, known: Columns, draws: Sequence[np.ndarray]) -> None:
         self._sizes = [m.size for m in known.masses]
         self._draws, self._total = draws, known.total
-        self._weights = np.full(len(draws[0]), known.total / len(draws[0]))
+        n = len(draws[0]) if draws else 1
+        self._weights = np.full(n, known.total / n)
 
     def __call__(self, query: Query) -> np.ndarray:
         """Expected counts of ``query``, of its shape."""
