@@ -125,7 +125,7 @@ class Diffusion:
     """
 
     gradients: float = 0.1
-    warm_steps: int = 1500
+    warm_steps: int = 1000
     steps: int = 100
 
     name = "diffusion"
