@@ -35,7 +35,7 @@ class Central:
         purse: what may be spent.
         max_rows: how many records one protected unit may hold; the caller has enforced it.
         entropy: source of noise.
-        saved: where a descent keeps its checkpoint; None: nowhere.
+        saved: where a descent keeps its checkpoint, one file per descent; None: nowhere.
 
     *Formal guarantee.* Each answer is a mechanism of ``privacy.mechanisms`` applied to a function of the records that
     one unit (at most ``max_rows`` records) moves by at most the sensitivity used, under adding or removing the unit;
