@@ -54,8 +54,8 @@ def audit(
     if lacking:
         raise TableError(f"a table lacks the column {lacking[0]!r} of the schema")
     codec = Codec.from_schema(learnt)
-    codes = [_encoded(t.select(list(learnt.names)), codec) for t in tables]
-    found = attack(*codes, codec.domain, claimed, suite).to_json()
+    used, fresh, made = (_encoded(t.select(list(learnt.names)), codec) for t in tables)
+    found = attack(used, fresh, made, codec.domain, claimed, suite).to_json()
     return {**found, "schema": "drafted" if schema is None else "given", "columns": list(codec.domain.names)}
 
 

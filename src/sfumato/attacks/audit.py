@@ -214,8 +214,8 @@ def _with_power(result: AttackResult, copy: AttackResult) -> AttackResult:
 
 def _self_tests(population: Population, results: list[AttackResult], terms: Terms) -> dict[str, dict[str, Any]]:
     """``null``: controls play members of a release made of reference rows; ``copy``: the best of the powers."""
-    thirds = np.array_split(population.controls, 3)
-    fresh = Population(*thirds, population.domain)
+    members, controls, reference = np.array_split(population.controls, 3)
+    fresh = Population(members, controls, reference, population.domain)
     games = [Game(fold, population.reference) for fold in fresh.folds()]
     null = _membership(games, terms)
     bounds = [r.power["epsilon_lower_bound"] for r in results if r.power]

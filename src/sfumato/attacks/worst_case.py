@@ -66,9 +66,10 @@ def audit_mechanism(
         while sum(map(len, scores)) < games:
             scores.append(np.atleast_1d(np.asarray(play(inside), float)))
         sides.append(np.concatenate(scores)[:games])
+    inside_scores, outside_scores = sides
     rng = np.random.default_rng(seed)
-    mu = mu_lower_bound(*sides, rng, significance=significance / 2)
-    epsilon = epsilon_lower_bound(*sides, claimed.delta, rng, significance=significance / 2)
+    mu = mu_lower_bound(inside_scores, outside_scores, rng, significance=significance / 2)
+    epsilon = epsilon_lower_bound(inside_scores, outside_scores, claimed.delta, rng, significance=significance / 2)
     return MechanismAudit(
         claimed,
         mu_for(claimed),

@@ -65,8 +65,8 @@ class Prediction:
 def _rank(truth: np.ndarray, values: np.ndarray) -> float:
     if np.ptp(values) == 0 or np.ptp(truth) == 0:
         return 0.0
-    order = [np.argsort(np.argsort(v)).astype(float) for v in (truth, values)]
-    return float(np.corrcoef(*order)[0, 1])
+    one, other = (np.argsort(np.argsort(v)).astype(float) for v in (truth, values))
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _class_scores(truth: np.ndarray, p: np.ndarray) -> dict[str, float]:

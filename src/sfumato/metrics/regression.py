@@ -56,8 +56,13 @@ def coefficient_overlap(
         one = (b[k], b[k] - _Z * se[k], b[k] + _Z * se[k])
         two = (c[k], c[k] - _Z * sf[k], c[k] + _Z * sf[k])
         overlap = interval_overlap(one[1:], two[1:])
-        out.append(Coefficient(names[at], tuple(map(float, one)), tuple(map(float, two)), float(overlap)))
+        out.append(Coefficient(names[at], _floats(one), _floats(two), float(overlap)))
     return out
+
+
+def _floats(estimate: tuple[float, float, float]) -> tuple[float, float, float]:
+    middle, low, high = estimate
+    return float(middle), float(low), float(high)
 
 
 def _levels(real: np.ndarray, domain: Domain, target: int, common: float) -> list[tuple[int, int | None]]:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY, GREEN, RED = "#0072B2", "#E69F00", "#767676", "#009E73", "#B8003A"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "sans-serif",
@@ -68,11 +69,11 @@ def marginal(name: str, labels: Sequence[str], series: Mapping[str, np.ndarray],
                 axes.plot(at, values, "_", color="black", ms=12, mew=1.8, label=other)
         axes.set_title(_short(name, 34))
         shown = at if not ordered else np.unique(np.linspace(0, len(at) - 1, min(5, len(at))).astype(int))
-        longest = max(len(_short(labels[i], 14)) for i in shown)
+        longest = max(len(_short(labels[int(i)], 14)) for i in shown)
         turned = longest * len(shown) > 34
         axes.set_xticks(
             shown,
-            [_short(labels[i], 14) for i in shown],
+            [_short(labels[int(i)], 14) for i in shown],
             rotation=60 if turned else 0,
             ha="right" if turned else "center",
             fontsize=7,
@@ -242,7 +243,7 @@ def _plain_logs(axes: Axes, which: str) -> None:
         axis.set_minor_formatter(lambda v, _: "")
 
 
-def _lines() -> list[dict[str, object]]:
+def _lines() -> list[dict[str, Any]]:
     colours = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9")
     dashes = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
     return [{"color": c, "ls": d, "lw": 1.5} for c, d in zip(colours, dashes, strict=True)]
