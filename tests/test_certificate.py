@@ -92,7 +92,7 @@ def with_field(section, name, value):
         (with_field("composition", "events", [event(sensitivity=0.01)]), "out of range"),
         (with_field("composition", "events", [event(sigma=1e-300)]), "no accountant can sum"),
         (with_field("composition", "events", [event(sigma=0.5, count=10**7)]), "far above 1"),
-        (with_field("promise", "delta", 1e-30), "out of range"),
+        (with_field("promise", "delta", 1e-30), "more than the promised 1"),
         (with_field("promise", "max_rows_per_unit", 2), "holds up to 1 rows"),
         (with_field("data_domain", "columns", []), "other facts than the schema"),
         (with_field("algorithm", "model", "aim"), "another model"),

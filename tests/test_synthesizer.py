@@ -140,11 +140,13 @@ def test_measured_facts_are_paid_for_and_said(tmp_path):
         ({"model": "magic"}, "no model is called 'magic'"),
         ({"target": "moon"}, "moon"),
         ({"target": "note"}, "note"),
+        ({"guarantee": sf.Guarantee(1e6, 1e-9)}, "epsilon up to 1000"),
+        ({"guarantee": sf.Guarantee(1, 1e-30)}, "delta from 1e-18"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_a_row_is_read(change, says):
     with pytest.raises(SfumatoError, match=says):
-        sf.Synthesizer(schema(), guarantee=GUARANTEE, **change)
+        sf.Synthesizer(schema(), **{"guarantee": GUARANTEE, **change})
 
 
 def test_unreviewed_facts_give_no_certificate():

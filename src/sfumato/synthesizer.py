@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ from sfumato.trust.central import Central
 from sfumato.trust.facts import CentralFacts, threshold_delta
 from sfumato.trust.gathering import gather
 from sfumato.trust.purse import Purse
+
+MOST_EPSILON, LEAST_DELTA = 1000.0, 1e-18
+"""Beyond these a promise is empty, or lost in the rounding of the accountants."""
 
 _UNREVIEWED = "the schema holds facts that were read off the rows and that nobody declared public"
 _INFINITE = "epsilon is infinite: the model was fitted without noise and promises nothing"
@@ -65,6 +69,11 @@ class Synthesizer:
     ) -> None:
         known = schema if isinstance(schema, Schema) else Schema.load(schema)
         self.schema = known if target is None else known.with_target(target)
+        if guarantee is not None and (guarantee.delta < LEAST_DELTA or MOST_EPSILON < guarantee.epsilon < math.inf):
+            raise SfumatoError(
+                f"epsilon {guarantee.epsilon:g}, delta {guarantee.delta:g}: a guarantee that can be accounted has epsilon"
+                f" up to {MOST_EPSILON:g} (inf for none) and delta from {LEAST_DELTA:g}"
+            )
         if model != "auto" and model not in MODELS:
             raise SfumatoError(f"no model is called {model!r}; there are auto, {', '.join(sorted(MODELS))}")
         unit = self.schema.unit
