@@ -16,9 +16,8 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.marginals import columns, fitted
 from sfumato.models.marginals.association import Associations, pairs_of
 from sfumato.models.marginals.belief import Belief
-from sfumato.models.marginals.chain import Chain
 from sfumato.models.marginals.columns import Resolution
-from sfumato.models.marginals.fitting import fit
+from sfumato.models.marginals.fitting import SWEEPS, fit
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.models.marginals.tree import drawing_order, spanning_tree
 from sfumato.privacy.gdp import exponential_epsilon
@@ -74,7 +73,7 @@ class _Fit:
         planned = ROUNDS * self.d
         share = left / planned
         self.progress.stage("rounds", planned)
-        chain, belief = self._refit()
+        belief = self._believe()
         rounds = 0
         while self.d > 1 and (left > 1e-9 if self.private else rounds < min(planned, len(pairs_of(self.d)))):
             share = left if left < 2 * share else share
@@ -83,8 +82,8 @@ class _Fit:
             share = min(left, 4 * share) if calm and self.private else share
             self.progress.step()
             if rounds % max(1, self.d // REFITS) == 0:
-                chain, belief = self._refit()
-        chain, _ = self._refit()
+                belief = self._believe()
+        chain, _ = fit(self.known, self.tables, self._order(), DRAWS, self.rng)
         return fitted.FittedMarginals(self.known, chain)
 
     def _round(self, share: float, belief: Belief) -> bool:
@@ -114,11 +113,15 @@ class _Fit:
         epsilon = exponential_epsilon(self.setting.mu(SELECT * share)) if self.private else math.inf
         return pairs[self.setting.select(candidates, epsilon)]
 
-    def _refit(self) -> tuple[Chain, Belief]:
+    def _believe(self) -> Belief:
+        """A fit good enough to choose by."""
+        _, draws = fit(self.known, self.tables, self._order(), DRAWS // 2, self.rng, sweeps=SWEEPS // 2)
+        return Belief(self.known, draws)
+
+    def _order(self) -> list[int]:
+        """An order along the measured pairs that are furthest from independence."""
         far: dict[Clique, float] = {}
         for t in self.tables:
             distance = float(np.abs(t.values - self.resolution.independent(t.query)).sum())
             far[t.query.clique] = distance - expected_noise(t.sigma, t.values.size)
-        order = drawing_order(spanning_tree(far, self.d), self.d)
-        chain, draws = fit(self.known, self.tables, order, DRAWS, self.rng)
-        return chain, Belief(self.known, draws)
+        return drawing_order(spanning_tree(far, self.d), self.d)

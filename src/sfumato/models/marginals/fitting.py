@@ -18,7 +18,8 @@ from sfumato.models.marginals.columns import Columns
 from sfumato.models.marginals.projection import part_kept
 from sfumato.trust.setting import Measurement
 
-_SWEEPS = 16
+SWEEPS = 16
+"""Passes over the tables of a column; half as many come close."""
 _SLACK = 0.6
 """Part of the squared residual expected from noise alone that is not fitted."""
 _MOST = 10.0
@@ -36,6 +37,7 @@ def fit(
     size: int,
     rng: np.random.Generator,
     redrawn: int | None = None,
+    sweeps: int = SWEEPS,
 ) -> tuple[Chain, list[np.ndarray]]:
     """A chain over ``order`` that meets ``tables`` and each column's own masses, and ``size`` draws from it.
 
@@ -47,6 +49,7 @@ def fit(
         rng: randomness of post-processing.
         redrawn: a column that is drawn once more at the end, given all columns it was measured with. Its first draw
             lends the others the dependence that runs through it, its second is a regression on them.
+        sweeps: passes over the tables of a column.
     """
     place = {column: k for k, column in enumerate(order)}
     of: dict[int, list[Measurement]] = {column: [] for column in order}
@@ -55,12 +58,12 @@ def fit(
     codes = [np.empty(0, np.int64)] * len(order)
     conditionals = []
     for column in order:
-        conditional = _Scaling(known, column, of[column], codes, size).run()
+        conditional = _Scaling(known, column, of[column], codes, size).run(sweeps)
         conditional.draw(codes, size, rng, None)
         conditionals.append(conditional)
     if redrawn is not None:
         own = [t for t in tables if redrawn in t.query.clique]
-        last = _Scaling(known, redrawn, own, codes, size).run()
+        last = _Scaling(known, redrawn, own, codes, size).run(sweeps)
         last.draw(codes, size, rng, None)
         conditionals.append(last)
     return Chain(tuple(conditionals)), codes
@@ -98,22 +101,22 @@ class _Scaling:
             rows, columns = groups if first else groups[::-1]
         member = rows[self.draws[parent]]
         shape = (values.shape[0], len(member))
-        gather = sparse.csr_array((self.weights, (member, np.arange(len(member)))), shape=shape)
+        gather = sparse.csr_array((self.weights.astype(np.float32), (member, np.arange(len(member)))), shape=shape)
         seen = np.bincount(member, weights=weights, minlength=values.shape[0]) >= _SUPPORT
         return _Target(parent, values, table.sigma, rows, columns, gather, seen)
 
-    def run(self) -> Conditional:
+    def run(self, sweeps: int) -> Conditional:
         """Scale toward each table in turn, the column's own masses last."""
-        logs = np.repeat(self.bias[:, None], len(self.weights), axis=1)  # (size, draws): fast along the short axis
-        for _ in range(_SWEEPS if self.parents else 0):
+        logs = np.repeat(self.bias.astype(np.float32)[:, None], len(self.weights), axis=1)  # (size, draws)
+        for _ in range(sweeps if self.parents else 0):
             for target in self.targets:
                 step = self._step(target, softmax(logs, axis=0))
                 self.logs[target.parent] += step
-                logs += np.take(step.T, self.draws[target.parent], axis=1)
+                logs += np.take(step.T.astype(np.float32), self.draws[target.parent], axis=1)
             expected = softmax(logs, axis=0) @ self.weights
             step = np.log(np.clip(self.mass / np.maximum(expected, 1e-9), 1 / _MOST, _MOST))
             self.bias += step
-            logs += step[:, None]
+            logs += step.astype(np.float32)[:, None]
         tables = tuple(self.logs[p] for p in self.parents)
         return Conditional(self.column, self.parents, self.bias, tables)
 
