@@ -71,8 +71,8 @@ class Synthesizer:
         self.schema = known if target is None else known.with_target(target)
         if guarantee is not None and (guarantee.delta < LEAST_DELTA or MOST_EPSILON < guarantee.epsilon < math.inf):
             raise SfumatoError(
-                f"epsilon {guarantee.epsilon:g}, delta {guarantee.delta:g}: a guarantee that can be accounted has epsilon"
-                f" up to {MOST_EPSILON:g} (inf for none) and delta from {LEAST_DELTA:g}"
+                f"epsilon {guarantee.epsilon:g}, delta {guarantee.delta:g}: what can be accounted has epsilon up to "
+                f"{MOST_EPSILON:g} (or inf, for no guarantee) and delta from {LEAST_DELTA:g}"
             )
         if model != "auto" and model not in MODELS:
             raise SfumatoError(f"no model is called {model!r}; there are auto, {', '.join(sorted(MODELS))}")
