@@ -23,9 +23,9 @@ from sfumato.trust.records import Records
 DOMAIN = Domain.of(["a", "b", "c"], [4, 3, 5], ["c"])
 GUARANTEE = Guarantee(epsilon=3, delta=1e-6)
 RECIPES = {
-    "gan": Gan(0.2, warm_steps=150, steps=16),
-    "vae": Vae(0.2, warm_steps=150, steps=16),
-    "diffusion": Diffusion(0.2, warm_steps=150, steps=16),
+    "gan": Gan(0.2, warm_steps=80, steps=16),
+    "vae": Vae(0.2, warm_steps=80, steps=16),
+    "diffusion": Diffusion(0.2, warm_steps=80, steps=16),
 }
 
 
