@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from sfumato.encoding.codec import Codec
+from sfumato.errors import RefusedValue
 from sfumato.schema import CategoryColumn, IntegerColumn, RealColumn, Schema, sketch
 
 CANARY_LABEL, CANARY_NUMBER = "ZEBRA", 86_753
@@ -159,3 +160,17 @@ def test_all_cells_decode_to_declared_values_only() -> None:
     assert set(back["town"].to_pylist()) == {"Delft", "Ede", "OTHER"}
     assert min(back["age"].to_pylist()) >= 0
     assert max(back["age"].to_pylist()) <= 120
+
+
+def test_a_cell_that_arrow_cannot_convert_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """L15; the far day also obeys the schema, which clips it, where Arrow alone would fail and quote it."""
+    schema = Schema.parse("sfumato: schema/1\ncolumns:\n  day: {kind: date, bounds: [2000-01-01, 2000-01-09]}\n")
+    days = pa.array([2**31 - 1, -(2**31), 0], pa.int32()).cast(pa.date32())
+    with pytest.raises(pa.ArrowInvalid, match="2147483647"):
+        days.cast(pa.timestamp("us"))
+    table = pa.table({"day": days})
+    assert Codec.from_schema(schema).encode(table)[:, 0].tolist() == [8, 0, 0]
+    monkeypatch.setattr("sfumato.encoding.date.DateCodec.ticks", lambda self, values: values.cast(pa.timestamp("us")))
+    with pytest.raises(RefusedValue, match="'day'") as caught:
+        Codec.from_schema(schema).encode(table)
+    assert "2147483647" not in str(caught.value)

@@ -112,8 +112,6 @@ def test_halved_noise_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 class Watching:
     """Entropy that notes, whenever noise is drawn, how many events the ledger holds."""
 
-    certifiable = False
-
     def __init__(self, run: Run) -> None:
         self.run, self.charged = run, []
 

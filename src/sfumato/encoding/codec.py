@@ -25,7 +25,7 @@ from sfumato.encoding.integer import IntegerCodec
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.real import RealCodec
 from sfumato.encoding.time import TimeCodec
-from sfumato.errors import ConditionError, SchemaError
+from sfumato.errors import ConditionError, RefusedValue, SchemaError
 from sfumato.schema import FixedCombinations, Inequality, Schema
 from sfumato.schema.arrow_types import parse_type
 
@@ -189,7 +189,13 @@ class Codec:
         cells = batch.column(codec.axis.name)
         if isinstance(cells, pa.ChunkedArray):
             cells = cells.combine_chunks()
-        encoded = codec.encode(cells)
+        try:
+            encoded = codec.encode(cells)
+        except pa.ArrowException:  # its text may quote a cell
+            raise RefusedValue(
+                f"column {codec.axis.name!r} has values that cannot be read as the schema says; "
+                "mend its kind, or leave it out: 'kind: text'"
+            ) from None
         _add(counts, codec.axis.name, encoded.outside)
         return encoded.codes
 

@@ -9,13 +9,7 @@ import numpy as np
 
 
 class Entropy(Protocol):
-    """A source of random bytes.
-
-    Attributes:
-        certifiable: whether noise made of these bytes may stand behind a certificate.
-    """
-
-    certifiable: bool
+    """A source of random bytes."""
 
     def take(self, size: int) -> bytes:
         """``size`` fresh random bytes."""
@@ -25,8 +19,6 @@ class Entropy(Protocol):
 class SystemEntropy:
     """The operating system's cryptographic generator (``getrandom``); it has no state here to store, leak or reuse."""
 
-    certifiable = True
-
     def take(self, size: int) -> bytes:
         """``size`` bytes nobody can predict or repeat."""
         return os.urandom(size)
@@ -35,10 +27,8 @@ class SystemEntropy:
 class SeededEntropy:
     """Repeatable bytes, to reproduce a run in a test. Whoever knows the seed can subtract the noise.
 
-    A run that uses it carries ``certifiable = False`` and gets no certificate.
+    Only tests that build a setting themselves can use it: no option of a fit leads here, and so no certificate does.
     """
-
-    certifiable = False
 
     def __init__(self, seed: int) -> None:
         self._generator = np.random.Generator(np.random.Philox(seed))

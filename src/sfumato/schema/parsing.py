@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from sfumato.schema.arrow_types import is_text
 
+_MOST_DAYS = 100_000_000  # from 1970, either way: about what 64 bits of microseconds hold
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$|^[+-]?(?i:inf|infinity)$"
 _MOMENT = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?(Z|[+-]\d\d(:?\d\d)?)?$"
 _OFFSET = r"(Z|[+-]\d\d(:?\d\d)?)$"
@@ -87,7 +88,11 @@ def moments(values: pa.Array, format: str | None, tz: str | None) -> pa.Array:
     if is_text(kind):
         return _moments_in_text(values, format, tz)
     if pa.types.is_date(kind):
-        values = values.cast(pa.timestamp("us"))
+        days = values.cast(pa.date32(), safe=False).cast(pa.int32())
+        days = pc.min_element_wise(
+            pc.max_element_wise(days, -_MOST_DAYS, skip_nulls=False), _MOST_DAYS, skip_nulls=False
+        )
+        values = days.cast(pa.int32()).cast(pa.date32()).cast(pa.timestamp("us"))
     elif not pa.types.is_timestamp(kind):
         return pa.nulls(len(values), pa.timestamp("us", "UTC" if tz else None))
     aware = values.type.tz is not None

@@ -78,8 +78,6 @@ def test_ties_of_the_first_64_bits_are_resolved_by_the_next() -> None:
     k = len(high) // 2
 
     class Scripted:
-        certifiable = False
-
         def __init__(self, *words: int) -> None:
             self.words = list(words)
 
