@@ -20,9 +20,7 @@ def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[st
     if len(domain) < 2:
         return "independent", "there is no pair of columns whose dependence could be learnt"
     strength = f"epsilon {guarantee.epsilon:g}" if guarantee.private else "no guarantee"
-    if target is not None:
-        name = domain.axes[target].name
-        return "loglinear", f"at {strength}, with {name!r} declared as target, every pair with it deserves measuring"
+    aim = "" if target is None else f", those with the target {domain.axes[target].name!r} at twice the weight"
     if len(domain) <= MOST_FOR_AIM:
-        return "aim", f"at {strength}, without a target, pairs are best chosen one by one among {len(domain)} columns"
+        return "aim", f"at {strength}, pairs are best chosen one by one among {len(domain)} columns{aim}"
     return "loglinear", f"at {strength}, with {len(domain)} columns, pairs are chosen in two rounds, which stays fast"

@@ -32,6 +32,8 @@ ROUNDS = 4
 """Rounds per column that the rest is first planned for; annealing makes them fewer."""
 REFITS = 2
 """Fits of the whole chain in as many rounds as there are columns."""
+TARGET = 2.0
+"""Weight in the workload of pairs with the target, if one is declared."""
 DRAWS = 50_000
 """Draws of the columns before it that a column is fitted on."""
 
@@ -42,8 +44,8 @@ class Aim:
     name = "aim"
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
-        """Ask for columns, then for the worst pair, again and again; ``target`` plays no part."""
-        return _Fit(setting, progress).run()
+        """Ask for columns, then for the worst pair, again and again; pairs with a ``target`` weigh more."""
+        return _Fit(setting, target, progress).run()
 
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
         """From a saved state."""
@@ -53,9 +55,9 @@ class Aim:
 class _Fit:
     """One fit, round by round."""
 
-    def __init__(self, setting: Setting, progress: Progress) -> None:
+    def __init__(self, setting: Setting, target: int | None, progress: Progress) -> None:
         self.budget = setting.remaining
-        self.progress = progress
+        self.target, self.progress = target, progress
         progress.stage("columns", 1)
         self.known = columns.measure(setting, COLUMNS * self.budget)
         progress.step()
@@ -70,7 +72,7 @@ class _Fit:
     def run(self) -> fitted.FittedMarginals:
         """Rounds until the budget is spent (without a guarantee: as many as were planned), then the last fit."""
         left = (1 - COLUMNS) * (1 if self.setting.compares else 1 - SELECT) * self.budget
-        planned = ROUNDS * self.d
+        planned = ROUNDS * max(1, self.d)
         share = left / planned
         self.progress.stage("rounds", planned)
         belief = self._believe()
@@ -83,7 +85,7 @@ class _Fit:
             self.progress.step()
             if rounds % max(1, self.d // REFITS) == 0:
                 belief = self._believe()
-        chain, _ = fit(self.known, self.tables, self._order(), DRAWS, self.rng)
+        chain, _ = fit(self.known, self.tables, self._order(), DRAWS, self.rng, self.target)
         return fitted.FittedMarginals(self.known, chain)
 
     def _round(self, share: float, belief: Belief) -> bool:
@@ -108,14 +110,19 @@ class _Fit:
         biases = [expected_noise(sigma, q.cells(self.setting.domain)) for q in queries]
         if not self.setting.compares:
             far = self.scores.distances(pairs, belief, sigma, part=1.0)
-            return max(zip(pairs, biases, strict=True), key=lambda c: far[c[0]] - c[1])[0]
-        candidates = [Candidate(q, belief(q), bias=b) for q, b in zip(queries, biases, strict=True)]
+            return max(zip(pairs, biases, strict=True), key=lambda c: self._weight(c[0]) * (far[c[0]] - c[1]))[0]
+        candidates = [
+            Candidate(q, belief(q), self._weight(c), b) for c, q, b in zip(pairs, queries, biases, strict=True)
+        ]
         epsilon = exponential_epsilon(self.setting.mu(SELECT * share)) if self.private else math.inf
         return pairs[self.setting.select(candidates, epsilon)]
 
+    def _weight(self, clique: Clique) -> float:
+        return TARGET if self.target in clique else 1.0
+
     def _believe(self) -> Belief:
         """A fit good enough to choose by."""
-        _, draws = fit(self.known, self.tables, self._order(), DRAWS // 2, self.rng, sweeps=SWEEPS // 2)
+        _, draws = fit(self.known, self.tables, self._order(), DRAWS // 2, self.rng, self.target, SWEEPS // 2)
         return Belief(self.known, draws)
 
     def _order(self) -> list[int]:
@@ -124,4 +131,4 @@ class _Fit:
         for t in self.tables:
             distance = float(np.abs(t.values - self.resolution.independent(t.query)).sum())
             far[t.query.clique] = distance - expected_noise(t.sigma, t.values.size)
-        return drawing_order(spanning_tree(far, self.d), self.d)
+        return drawing_order(spanning_tree(far, self.d), self.d, root=self.target)
