@@ -26,7 +26,7 @@ def domain(columns: int) -> Domain:
         (1, None, "independent"),
         (1, 0, "independent"),
         (2, None, "aim"),
-        (2, 1, "loglinear"),
+        (2, 1, "aim"),
         (MOST_FOR_AIM, None, "aim"),
         (MOST_FOR_AIM + 1, None, "loglinear"),
         (300, 7, "loglinear"),
