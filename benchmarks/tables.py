@@ -23,7 +23,8 @@ Lines = dict[str, Figures]
 # name of the line: model, epsilon, whether the target is declared
 ADULT: dict[str, tuple[str, float, bool]] = {
     "auto, target declared": ("auto", 1.0, True),
-    "auto (= aim), no target": ("auto", 1.0, False),
+    "auto, no target": ("auto", 1.0, False),
+    "loglinear, target declared": ("loglinear", 1.0, True),
     "loglinear, no target": ("loglinear", 1.0, False),
     "mst": ("mst", 1.0, False),
     "independent": ("independent", 1.0, False),
@@ -34,7 +35,7 @@ ENDLESS: dict[str, tuple[str, float, bool]] = {
 }
 EPSILONS = (0.1, 1.0, 10.0)
 SHARES = (1 / 16, 1 / 4, 1.0)
-CSV_MODELS = ("auto", "aim", "mst", "independent")
+CSV_MODELS = ("auto", "loglinear", "mst", "independent")
 
 
 def repeated(name: str, seeds: int, run: Callable[[], Figures]) -> Figures:
