@@ -83,7 +83,7 @@ class Release:
             fitted = MODELS[name].restore(codec.domain, artifact.model["facts"], dict(artifact.arrays))
             schema = Schema.parse(artifact.schema, f"{os.fspath(path)}:schema.yaml")
             return cls(schema, codec, fitted, name, str(artifact.model["why"]), guarantee, artifact.certificate)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as e:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as e:
             raise ArtifactError(
                 f"{os.fspath(path)}: holds no model this version can use ({type(e).__name__})"
             ) from None

@@ -35,6 +35,9 @@ _UNREVIEWED = "the schema holds facts that were read off the rows and that nobod
 _INFINITE = "epsilon is infinite: the model was fitted without noise and promises nothing"
 _DECLINED = "it was declined when the model was fitted"
 
+OUTSIDE_SHARE = 0.005
+"""Share of the squared budget that pays for counting the cells which the schema's facts do not allow."""
+
 
 class Synthesizer:
     """Learns a table under a guarantee, and samples rows like it.
@@ -43,11 +46,16 @@ class Synthesizer:
         schema: the public facts, or the path of a ``schema.yaml``.
         model: name of a model, or ``"auto"`` to have one chosen by public facts alone.
         guarantee: what is promised; its unit is taken from the schema.
-        ledger: the data set's ledger, or its path; None keeps one in memory, for this object alone.
+        ledger: the data set's ledger, or its path; None keeps one in memory for each fit, which adds nothing up.
         target: a column of interest; default: the schema's.
         no_certificate: accept unreviewed facts; the model then gets no certificate.
         key: path of an Ed25519 private key that signs the certificate.
         about: what the curator states: ``curator``, ``purpose``.
+
+    Attributes:
+        outside: after a fit, the noisy number of cells that were clipped or moved to other or missing because the
+            schema's facts do not allow them, and the scale of that noise; where it stands clear of the noise, the
+            facts deserve another look. None for a loaded model.
 
     >>> import sfumato as sf
     >>> synthesizer = sf.Synthesizer(sf.examples.adult_schema(), guarantee=sf.Guarantee(epsilon=1, delta=1e-6))
@@ -81,6 +89,7 @@ class Synthesizer:
         self._wanted, self._ledger = model, ledger
         self._no_certificate, self._key, self._about = no_certificate, key, dict(about or {})
         self._release: Release | None = None
+        self.outside: tuple[float, float] | None = None
 
     def fit(self, source: Any, progress: Progress | None = None) -> Synthesizer:
         """Learn ``source``: a path (CSV, Parquet, Arrow) or a frame (pandas, polars, pyarrow, DuckDB).
@@ -180,6 +189,7 @@ class Synthesizer:
         if name == "auto":
             name, why = choose(codec.domain, target, self.guarantee)
         setting = Central(gather(rows, codec, progress), purse, self._max_rows)
+        self.outside = setting.outside(purse.mu(OUTSIDE_SHARE))
         fitted = MODELS[name].fit(setting, target=target, progress=progress)
         return Release(schema, codec, fitted, name, why, self.guarantee, absent("not finished"))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfumato.artifact import Artifact
-from sfumato.certificate import KIND, declared
+from sfumato.certificate import KIND, declared, render
 from sfumato.errors import CertificateError
 from sfumato.privacy.events import Event, from_json
 from sfumato.privacy.guarantee import Guarantee
@@ -72,21 +72,21 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
             raise CertificateError("the certificate belongs to another model (its hashes differ)")
         _check_model(artifact, certificate, guarantee, events)
         pld, rdp = _recompute(certificate, guarantee, events)
+        render(certificate)  # as whoever reads it will
     except CertificateError as e:
         raise CertificateError(f"{name}: {e}") from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+        raise CertificateError(f"{name}: the certificate lacks fields or holds numbers out of range") from None
     model = str(artifact.model.get("name"))
     return Verification(guarantee, pld, rdp, len(events), model, signer, trusted is not None, certificate)
 
 
 def _claim(certificate: Mapping[str, Any]) -> tuple[Guarantee, list[Event]]:
-    try:
-        if certificate["certificate"] != KIND:
-            raise CertificateError(f"certificate of an unknown kind; this version of sfumato reads {KIND}")
-        p = certificate["promise"]
-        guarantee = Guarantee(p["epsilon"], p["delta"], p["unit"], p["neighbours"])
-        return guarantee, [from_json(e) for e in certificate["composition"]["events"]]
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise CertificateError("the certificate lacks fields or holds numbers out of range") from None
+    if certificate["certificate"] != KIND:
+        raise CertificateError(f"certificate of an unknown kind; this version of sfumato reads {KIND}")
+    p = certificate["promise"]
+    guarantee = Guarantee(p["epsilon"], p["delta"], p["unit"], p["neighbours"])
+    return guarantee, [from_json(e) for e in certificate["composition"]["events"]]
 
 
 def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: list[Event]) -> tuple[float, float]:

@@ -97,6 +97,9 @@ class Codec:
     def _check(self) -> None:
         """All that a schema alone cannot tell: types, a domain, constraints that can be obeyed."""
         _ = self.domain, [self.field(c.name) for c in self.output]
+        for column in self.output:
+            if not column.modelled:
+                IdentifierMaker(column, self._type(column)).make(1)
         for rule in self.schema.constraints:
             if isinstance(rule, Inequality) and self._bounds(rule.low)[0].as_py() > self._bounds(rule.high)[1].as_py():
                 raise SchemaError(f"by their bounds, {rule.low!r} is never at most {rule.high!r}; mend the bounds")

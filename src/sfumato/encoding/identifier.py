@@ -40,7 +40,12 @@ class IdentifierMaker:
                 raise self._full(n) from None
         if n >= 10 ** pattern.count("#"):
             raise self._full(n)
-        return number_as(pa.array(_filled(pattern, counted)), self.type)
+        try:
+            return number_as(pa.array(_filled(pattern, counted)), self.type)
+        except pa.ArrowInvalid:
+            raise SchemaError(
+                f"column {self.column.name!r}: the pattern {pattern!r} makes no {self.type}; write 'type: string'"
+            ) from None
 
     def _full(self, n: int) -> SchemaError:
         return SchemaError(

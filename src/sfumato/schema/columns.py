@@ -18,6 +18,7 @@ LABEL_LIMIT = 1 << 16
 
 _INTEGER_LIMIT = 2**62
 _REAL_LIMIT = 1e300
+_REAL_LEAST = 1e-200
 
 
 class Strict(BaseModel):
@@ -190,6 +191,8 @@ class RealColumn(NumericColumn):
             low, high = _ordered(self.bounds)
             if max(-low, high) > _REAL_LIMIT:
                 raise ValueError(f"bounds must lie within +-{_REAL_LIMIT:g}")
+            if 0 < max(abs(low), abs(high)) < _REAL_LEAST:
+                raise ValueError(f"bounds this close to 0 (below {_REAL_LEAST:g}) leave no digits; take a smaller unit")
             if self.step is not None and max(-low, high) / self.step > _INTEGER_LIMIT / 2**9:
                 raise ValueError("the step is too small for the bounds; leave it out")
         return self
