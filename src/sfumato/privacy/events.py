@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 MOST = 10**7
-"""The largest count and sensitivity of an event: more is no plausible release, and would stall an accountant."""
+"""The largest count of an event: more is no plausible release, and would stall an accountant."""
 
 
 def _positive(what: str, value: float) -> None:
@@ -15,9 +15,9 @@ def _positive(what: str, value: float) -> None:
         raise ValueError(f"{what} must be a positive finite number, got {value!r}")
 
 
-def _whole(what: str, value: int) -> None:
-    if type(value) is not int or not 1 <= value <= MOST:
-        raise ValueError(f"{what} must be a whole number from 1 to {MOST}, got {value!r}")
+def _whole(what: str, value: int, most: int = 2**53) -> None:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(f"{what} must be a whole number from 1 to {most}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class DiscreteGaussian:
     def __post_init__(self) -> None:
         _positive("sigma", self.sigma)
         _whole("sensitivity", self.sensitivity)
-        _whole("count", self.count)
+        _whole("count", self.count, MOST)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Gaussian:
 
     def __post_init__(self) -> None:
         _positive("noise_multiplier", self.noise_multiplier)
-        _whole("count", self.count)
+        _whole("count", self.count, MOST)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Exponential:
 
     def __post_init__(self) -> None:
         _positive("epsilon", self.epsilon)
-        _whole("count", self.count)
+        _whole("count", self.count, MOST)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class DiscreteLaplace:
     def __post_init__(self) -> None:
         _positive("scale", self.scale)
         _whole("sensitivity", self.sensitivity)
-        _whole("count", self.count)
+        _whole("count", self.count, MOST)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Threshold:
         _positive("delta", self.delta)
         _whole("threshold", self.threshold)
         _whole("sensitivity", self.sensitivity)
-        _whole("count", self.count)
+        _whole("count", self.count, MOST)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class PoissonSampledGaussian:
 
     def __post_init__(self) -> None:
         _positive("noise_multiplier", self.noise_multiplier)
-        _whole("count", self.count)
+        _whole("count", self.count, MOST)
         if not 0 < self.sampling_probability <= 1:
             raise ValueError(f"sampling_probability must lie in (0, 1], got {self.sampling_probability!r}")
 
