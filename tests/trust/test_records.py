@@ -47,7 +47,7 @@ def test_tables_are_plain_counts(n: int, seed: int, blocks: int, kept: bool) -> 
     codes = matrix(n, seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BLOCK", blocks)
-        patch.setattr(module, "_KEPT_CELLS", 1 << 20 if kept else 0)
+        patch.setattr(module, "_LARGEST_KEPT", 1 << 20 if kept else 0)
         records = Records.of(codes, DOMAIN)
         for query in QUERIES * 2:
             table = records.table(query)

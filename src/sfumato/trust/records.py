@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +11,23 @@ from sfumato.encoding.domain import Domain
 from sfumato.trust.setting import Query
 
 _BLOCK = 1 << 20
-_KEPT_CELLS = 1 << 20
+_KEPT_CELLS = 1 << 24
+"""Cells of exact tables that are kept in all."""
+_LARGEST_KEPT = 1 << 20
+"""Cells of the largest table that is kept."""
+
+
+@dataclass
+class Outside:
+    """Private: how many cells the schema's facts did not allow.
+
+    Attributes:
+        cells: cells that were clipped or moved to other or missing.
+        per_record: how many of them one record can have.
+    """
+
+    cells: int = 0
+    per_record: int = 1
 
 
 class Records:
@@ -29,7 +46,9 @@ class Records:
             np.ascontiguousarray(c, np.min_scalar_type(a.size - 1)) for c, a in zip(columns, domain.axes, strict=True)
         ]
         self.domain = domain
+        self.outside = Outside()
         self._kept: dict[tuple[int, ...], np.ndarray] = {}
+        self._room = _KEPT_CELLS
 
     @classmethod
     def of(cls, codes: np.ndarray, domain: Domain) -> Records:
@@ -63,7 +82,7 @@ class Records:
         """Exact counts, int64, of the query's shape."""
         if query.groups is None:
             return self._plain(query.clique)
-        if self.domain.cells(query.clique) > _KEPT_CELLS:
+        if self.domain.cells(query.clique) > _LARGEST_KEPT:
             return self._count(query.clique, query.groups, query.shape(self.domain))
         table = self._plain(query.clique)
         for axis, groups in enumerate(query.groups):
@@ -86,8 +105,9 @@ class Records:
         kept = self._kept.get(clique)
         if kept is None:
             kept = self._count(clique, None, self.domain.shape(clique))
-            if kept.size <= _KEPT_CELLS:
+            if kept.size <= min(self._room, _LARGEST_KEPT):
                 self._kept[clique] = kept
+                self._room -= kept.size
         return kept
 
     def _count(
