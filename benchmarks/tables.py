@@ -33,8 +33,9 @@ ENDLESS: dict[str, tuple[str, float, bool]] = {
     "auto, target declared, no guarantee": ("auto", math.inf, True),
     "auto, no target, no guarantee": ("auto", math.inf, False),
 }
-EPSILONS = (0.1, 1.0, 10.0)
-SHARES = (1 / 16, 1 / 4, 1.0)
+# points of the curves besides those of all rows at epsilon 1, which are lines of Adult
+EPSILONS = (0.1, 10.0)
+SHARES = (1 / 16, 1 / 4)
 CSV_MODELS = ("auto", "loglinear", "mst", "independent")
 
 
@@ -70,7 +71,7 @@ def curves(seeds: int) -> Lines:
         for epsilon in EPSILONS:
             name = f"auto, {known}, epsilon {epsilon:g}"
             lines[name] = repeated(name, times, lambda e=epsilon, a=aware: adult_codes.run("auto", e, a))
-        for share in SHARES[:-1]:  # all rows at epsilon 1 are above
+        for share in SHARES:
             name = f"auto, {known}, 1/{round(1 / share)} of the rows"
             lines[name] = repeated(name, times, lambda s=share, a=aware: adult_codes.run("auto", 1.0, a, s))
     return lines
