@@ -31,7 +31,7 @@ def setting(rows: np.ndarray, tape: Tape, epsilon: float = 2.0) -> Taped:
     return Taped(central(epsilon), central(math.inf), tape)
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("name", ["independent", "mst", "aim", "loglinear"])  # a tape has no answer to a descent
 def test_models_keep_their_course(name):
     def pipeline(rows: np.ndarray, tape: Tape) -> object:
         return MODELS[name].fit(setting(rows, tape), target=3, progress=Silent()).state()
