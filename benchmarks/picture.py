@@ -1,4 +1,4 @@
-"""Real Adult rows beside synthetic ones, for the README: ``python -m benchmarks.picture demo docs/images/adult.png``."""
+"""Real Adult rows beside synthetic ones: ``python -m benchmarks.picture demo docs/images/adult.png``."""
 
 from __future__ import annotations
 
