@@ -17,7 +17,7 @@ def demo(
     epsilon: Annotated[float, typer.Option(help="Privacy loss.")] = 1.0,
     as_json: terminal.Json = False,
 ) -> None:
-    """Adult census (public, shipped with sfumato): fit, certify, verify, sample, evaluate; results in ./demo."""
+    """Adult census (public, shipped with sfumato): fit, certify, verify, sample, report, evaluate; in ./demo."""
     import sfumato as sf
 
     output.mkdir(parents=True, exist_ok=True)
@@ -38,10 +38,11 @@ def demo(
     table.write(output / "synthetic.csv")
     found = sf.verify(model)
     (output / "certificate.txt").write_text(sf.render_certificate(found.certificate), encoding="utf-8")
+    sf.report(model, output / "report.html", ledger=book)
     terminal.note("evaluating against rows held out from the fit ...")
     rows = (sf.examples.adult(), sf.examples.adult_test(), table)
     utility = sf.evaluate(*rows, synthesizer.schema, "income", quick=True)
-    files = {n: str(output / n) for n in ("synthetic.csv", "model.sfm", "certificate.txt", "adult.ledger")}
+    files = {n: str(output / n) for n in ("synthetic.csv", "model.sfm", "certificate.txt", "report.html", "adult.ledger")}
     measures = {k: v for k, v in utility["measures"].items() if k in _SHOWN}
     result = {"files": files, "rows": len(table), "epsilon": found.epsilon, "model": found.model, "measures": measures}
     text = "\n".join(

@@ -18,9 +18,7 @@ def _relative_gap(found, wanted):
     return gap / max(size, 1e-30)
 
 
-@pytest.mark.parametrize(
-    ("seed", "log_clip", "chunk"), [(0, 0, None), (1, -6, 2), (2, 6, 4), (4, -2, 8)]
-)
+@pytest.mark.parametrize(("seed", "log_clip", "chunk"), [(0, 0, None), (1, -6, 2), (2, 6, 4), (4, -2, 8)])
 def test_random_architectures_agree_with_vmap(seed, log_clip, chunk):
     rng = np.random.default_rng(seed)
     network, channels = random_network(seed)
