@@ -10,6 +10,7 @@ import typer
 from sfumato.cli import terminal
 
 _SHOWN = ("tvd1", "tvd2", "tvd3", "query3", "tstr_auc_gradient_boosting", "tstr_auc_linear")
+_LEFT = ("synthetic.csv", "model.sfm", "certificate.txt", "report.html", "adult.ledger")
 
 
 def demo(
@@ -42,7 +43,7 @@ def demo(
     terminal.note("evaluating against rows held out from the fit ...")
     rows = (sf.examples.adult(), sf.examples.adult_test(), table)
     utility = sf.evaluate(*rows, synthesizer.schema, "income", quick=True)
-    files = {n: str(output / n) for n in ("synthetic.csv", "model.sfm", "certificate.txt", "report.html", "adult.ledger")}
+    files = {n: str(output / n) for n in _LEFT}
     measures = {k: v for k, v in utility["measures"].items() if k in _SHOWN}
     result = {"files": files, "rows": len(table), "epsilon": found.epsilon, "model": found.model, "measures": measures}
     text = "\n".join(
