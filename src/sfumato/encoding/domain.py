@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+
+LEVELS = 256
+"""Codes of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,44 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Pixels:
+    """Where an image lies among the axes: height x width x channels of them from ``start``, channels last.
+
+    A pixel's code is its level, 0 to 255.
+    """
+
+    start: int
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return self.height, self.width, self.channels
+
+    @property
+    def span(self) -> slice:
+        """The positions of the pixels."""
+        return slice(self.start, self.start + math.prod(self.shape))
+
+    def axes(self, name: str) -> tuple[Axis, ...]:
+        """The axes of an image column called ``name``.
+
+        >>> [a.name for a in Pixels(0, 1, 2, 1).axes("photo")]
+        ['photo[0,0,0]', 'photo[0,1,0]']
+        """
+        places = product(range(self.height), range(self.width), range(self.channels))
+        return tuple(Axis(f"{name}[{r},{c},{k}]", LEVELS, ordered=True) for r, c, k in places)
+
+
+@dataclass(frozen=True)
 class Domain:
     """The ordered axes of an encoded table; wholly public.
+
+    Attributes:
+        axes: one per encoded column.
+        pixels: which of them are the pixels of an image; None for a table without images.
 
     >>> d = Domain((Axis("age", 100, ordered=True), Axis("sex", 2)))
     >>> d.sizes, d.cells((0, 1)), d.index("sex")
@@ -42,10 +82,13 @@ class Domain:
     """
 
     axes: tuple[Axis, ...]
+    pixels: Pixels | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.axes):
             raise ValueError("a domain cannot hold two columns of one name")
+        if self.pixels is not None and {a.size for a in self.axes[self.pixels.span]} != {LEVELS}:
+            raise ValueError(f"the pixels of an image are axes of {LEVELS} codes each")
 
     @classmethod
     def of(cls, names: Sequence[str], sizes: Sequence[int], ordered: Iterable[str] = ()) -> Domain:
