@@ -19,7 +19,7 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger, Run
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.randomness import SYSTEM, Entropy
-from sfumato.trust import central
+from sfumato.trust import central, summing
 from sfumato.trust.central import Central
 from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
@@ -126,6 +126,7 @@ QUESTIONS: dict[str, Callable[[Central], object]] = {
     "select": lambda c: c.select([Candidate(PAIR, np.zeros((3, 2)))] * 2, 0.1),
     "distances": lambda c: c.distances([Candidate(PAIR, np.zeros((3, 2)))] * 2, 0.1),
     "feature_sum": lambda c: c.feature_sum(lambda codes: codes.astype(float), 2, 1.0, 0.1),
+    "scatter": lambda c: c.scatter(lambda codes: (codes.astype(float), codes[:, 0]), 2, 3, 1.0, 0.1),
 }
 
 
@@ -189,3 +190,29 @@ def test_one_record_moves_a_sum_by_at_most_the_bound(extreme: float) -> None:
     with np.errstate(over="ignore"):
         moved = total(np.concatenate([OTHERS, TARGET])) - total(OTHERS)
     assert np.linalg.norm(moved) <= 1.5 * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("extreme", [1e308, -1e308, np.inf, -np.inf, np.nan, 1e-320, 1.0])
+@pytest.mark.parametrize("bound", [1e-3, 1.5, 1e3])
+def test_one_record_moves_a_scatter_by_at_most_the_squared_bound(extreme: float, bound: float) -> None:
+    """L8, for outer products; the move is exact, as there is no noise."""
+    assert _move(extreme, bound) <= bound**2 * (1 + 1e-12)
+
+
+def test_outer_products_that_are_not_clipped_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted bug: only the norm of z is taken for the sensitivity of z z^T, or nothing is clipped."""
+    monkeypatch.setattr(summing, "clipped", lambda values, bound: values)
+    assert _move(1e3, 1.5) > 1.5**2
+
+
+def _move(extreme: float, bound: float) -> float:
+    run = Ledger.open().begin(Guarantee(float("inf")), "exact")
+
+    def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.where(codes[:, :1] == 2, extreme, 0.5) * np.ones((len(codes), 4)), codes[:, 0]
+
+    def total(rows: np.ndarray) -> np.ndarray:
+        return setting(rows, run=run).scatter(feature, 4, 3, bound, float("inf"))
+
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(total(np.concatenate([OTHERS, TARGET])) - total(OTHERS)))

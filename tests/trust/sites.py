@@ -14,9 +14,10 @@ from sfumato.privacy.events import DiscreteGaussian, Gaussian
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.mechanisms.gaussian import add_gaussian
 from sfumato.progress import Progress
+from sfumato.trust import summing
 from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
-from sfumato.trust.setting import Candidate, Measurement, Query, Setting
+from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
 
 
 class Site:
@@ -32,9 +33,12 @@ class Site:
 
     def features(self, feature: Callable[[np.ndarray], np.ndarray], bound: float, share: float) -> np.ndarray:
         """Sum of clipped features, plus real noise of scale ``share``."""
-        values = np.asarray(feature(self.records.matrix()), np.float64)
-        norms = np.linalg.norm(values, axis=1, keepdims=True)
-        total = (values * np.minimum(1.0, bound / np.maximum(norms, 1e-300))).sum(axis=0)
+        total = summing.clipped(feature(self.records.matrix()), bound).sum(axis=0)
+        return add_gaussian(total, share) if share else total
+
+    def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, share: float) -> np.ndarray:
+        """Packed sums of outer products of clipped features, plus real noise of scale ``share``."""
+        total = summing.scatter_sum(feature, self.records.matrix(), dimension, groups, bound)
         return add_gaussian(total, share) if share else total
 
 
@@ -89,6 +93,13 @@ class Sites:
         if sigma:
             self._purse.charge([Gaussian(sigma / bound)])
         return np.sum([site.features(feature, bound, s) for site, s in self._shares(sigma)], axis=0)
+
+    def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
+        sigma = self._purse.sigma(mu, bound**2)
+        if sigma:
+            self._purse.charge([Gaussian(sigma / bound**2)])
+        answers = [site.scatter(feature, dimension, groups, bound, s) for site, s in self._shares(sigma)]
+        return summing.unpacked(np.sum(answers, axis=0), dimension)
 
     def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
         raise TypeError("sites add, they do not compare")

@@ -99,6 +99,22 @@ def test_counts_and_feature_sums_agree(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
+def test_scatters_agree(name: str) -> None:
+    """By group, symmetric, with full noise on the diagonal and half its variance beside it."""
+    setting = SETTINGS[name](begin(1e9))
+
+    def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.repeat(codes[:, :1] + 1.0, 150, axis=1) / 150**0.5, codes[:, 0]
+
+    counts = np.bincount(ROWS[:, 0], minlength=3) * np.minimum(np.arange(3) + 1.0, 2.5) ** 2 / 150
+    answer = setting.scatter(feature, 150, 3, 2.5, 0.5)
+    np.testing.assert_array_equal(answer, answer.transpose(0, 2, 1))
+    found = answer - counts[:, None, None]
+    assert has_variance(np.diagonal(found, axis1=1, axis2=2).ravel(), 2.5**2 / 0.5)
+    assert has_variance(found[:, *np.triu_indices(150, 1)].ravel(), 2.5**2 / 0.5 / 2**0.5)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
 def test_a_setting_meets_the_protocol_and_its_views_share_one_purse(name: str) -> None:
     setting = SETTINGS[name](begin())
     assert isinstance(setting, Setting)

@@ -84,6 +84,24 @@ class Taped:
             lambda: self._noisy.feature_sum(feature, dimension, bound, mu),
         )
 
+    def scatter(
+        self,
+        feature: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+        dimension: int,
+        groups: int,
+        bound: float,
+        mu: float,
+    ) -> np.ndarray:
+        """Noisy sums of outer products of a bounded feature."""
+        exact = self._exact.scatter(feature, dimension, groups, bound, math.inf)
+        return self._tape.answer(
+            "scatter",
+            (feature, dimension, groups, bound, mu),
+            [exact],
+            [bound**2 * self._rows],
+            lambda: self._noisy.scatter(feature, dimension, groups, bound, mu),
+        )
+
     def coarsened(self, recode: Sequence[np.ndarray]) -> Taped:
         """The same records through public maps."""
         return Taped(self._noisy.coarsened(recode), self._exact.coarsened(recode), self._tape, self._rows)

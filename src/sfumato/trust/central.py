@@ -17,9 +17,10 @@ from sfumato.privacy.mechanisms.exponential import select
 from sfumato.privacy.mechanisms.gaussian import add_gaussian
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.progress import Progress
+from sfumato.trust import summing
 from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
-from sfumato.trust.setting import Candidate, Measurement, Query, Setting
+from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
 
 if TYPE_CHECKING:
     from sfumato.privacy.descent import Descent
@@ -130,14 +131,21 @@ class Central:
         sigma = self._purse.sigma(mu, bound * self._max_rows)
         if sigma:
             self._purse.charge([Gaussian(sigma / (bound * self._max_rows))])
-        total = np.zeros(dimension)
-        codes = self._records.matrix()
-        for start in range(0, len(codes), 1 << 16):
-            values = np.asarray(feature(codes[start : start + (1 << 16)]), np.float64)
-            values = np.where(np.isfinite(values).all(axis=1, keepdims=True), values, 0.0)
-            norms = np.linalg.norm(values, axis=1, keepdims=True)
-            total += (values * np.minimum(1.0, bound / np.maximum(norms, 1e-300))).sum(axis=0)
+        total = summing.feature_sum(feature, self._records.matrix(), dimension, bound)
         return add_gaussian(total, sigma, self._entropy) if sigma else total
+
+    def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
+        """Sums of outer products of clipped vectors by group; float Gaussian noise on the packed triangles.
+
+        One unit moves them by at most ``max_rows * bound^2`` in l2 norm, provided that ``feature`` treats every record
+        alone; see ``summing.scatter_sum``.
+        """
+        sensitivity = bound**2 * self._max_rows
+        sigma = self._purse.sigma(mu, sensitivity)
+        if sigma:
+            self._purse.charge([Gaussian(sigma / sensitivity)])
+        packed = summing.scatter_sum(feature, self._records.matrix(), dimension, groups, bound)
+        return summing.unpacked(add_gaussian(packed, sigma, self._entropy) if sigma else packed, dimension)
 
     def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
         """DP-SGD over the records; see ``training.Trainer``. UnsupportedUnit when a unit may hold several records."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Clique = tuple[int, ...]
 
+GroupedFeature = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Records (n, d) -> a vector of each (n, dimension), and the group of each (n,), 0 .. groups - 1."""
+
 
 @dataclass(frozen=True)
 class Query:
@@ -125,6 +128,15 @@ class Setting(Protocol):
         self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
     ) -> np.ndarray:
         """Noisy sum over records of ``feature(records)`` (n, d) -> (n, dimension), each row clipped to l2 ``bound``."""
+        ...
+
+    def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
+        """Noisy sums of z z^T over the records of each group, (groups, dimension, dimension), symmetric.
+
+        ``feature`` gives z, clipped to l2 ``bound``. A ``feature_sum`` of z z^T, whose norm is |z|^2, that needs no
+        vector of dimension^2 per record: noise of standard deviation bound^2 / mu on the diagonal, and of that over
+        sqrt(2) beside it. A constant within z makes counts, sums and second moments one joint release.
+        """
         ...
 
     def descend(self, descent: Descent, share: float, progress: Progress) -> Any:

@@ -16,7 +16,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.marginals.loglinear import LogLinear
 from sfumato.models.model import FittedModel
 from sfumato.progress import Progress
-from sfumato.trust.setting import Candidate, Measurement, Query, Setting
+from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
 
 if TYPE_CHECKING:
     from sfumato.privacy.descent import Descent
@@ -69,6 +69,10 @@ class Reserving:
     ) -> np.ndarray:
         """As the setting's."""
         return self.setting.feature_sum(feature, dimension, bound, mu)
+
+    def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
+        """As the setting's."""
+        return self.setting.scatter(feature, dimension, groups, bound, mu)
 
     def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
         """As the setting's."""
