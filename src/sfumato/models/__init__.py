@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
+from sfumato.models.images.class_gaussian import ClassGaussian
 from sfumato.models.marginals.aim import Aim
 from sfumato.models.marginals.independent import Independent
 from sfumato.models.marginals.loglinear import LogLinear
@@ -34,5 +35,5 @@ class _Models(Mapping[str, Model]):
 
 
 MODELS: Mapping[str, Model] = _Models(
-    (Independent(), Mst(), Aim(), LogLinear()), {"gan": "Gan", "vae": "Vae", "diffusion": "Diffusion"}
+    (Independent(), Mst(), Aim(), LogLinear(), ClassGaussian()), {"gan": "Gan", "vae": "Vae", "diffusion": "Diffusion"}
 )
