@@ -1,10 +1,11 @@
-"""Files that appear whole or not at all: written beside their place, flushed to disk, then renamed."""
+"""Files and folders that appear whole or not at all: written beside their place, flushed to disk, then renamed."""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ _REASONS = {
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EISDIR: "it is a folder; name a file in it",
     errno.ENAMETOOLONG: "the name is too long",
+    errno.ENOTEMPTY: "the folder holds files already; name a new one",
+    errno.EEXIST: "it exists already; name a new folder",
 }
 
 
@@ -46,13 +49,46 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with _replacing(target) as stream:
             yield stream
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
-        raise OutputError(f"cannot write {os.fspath(path)}: {reason}") from None
+        raise _unwritable(path, error) from None
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder to fill, which appears at ``path`` when it is full; nothing that lies there is ever replaced.
+
+    Raises:
+        OutputError: there is something at ``path`` but an empty folder, or the disk is full. Nothing is left behind.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.is_dir() and any(target.iterdir()):
+            raise OSError(errno.ENOTEMPTY, "")
+        if target.exists() and not target.is_dir():
+            raise OSError(errno.EEXIST, "")
+        part = _beside(target)
+        part.mkdir()
+        try:
+            yield part
+            os.replace(part, target)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    reason = _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
+    return OutputError(f"cannot write {os.fspath(path)}: {reason}")
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
 
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[BinaryIO]:
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    part = _beside(target)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:

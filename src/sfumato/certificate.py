@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sfumato.errors import CertificateError
 from sfumato.privacy.events import (
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from sfumato.schema import Column, Schema
 
 KIND = "sfumato/certificate/1"
+Record = Literal["row", "image"]
+_PRODUCT = {
+    "row": "generative model of a table, and any synthetic rows sampled from it",
+    "image": "generative model of images, and any synthetic images sampled from it",
+}
 _LIBRARIES = ("sfumato", "dp-accounting", "opendp", "mbi", "numpy", "scipy", "pyarrow", "safetensors")
 
 
@@ -57,6 +62,11 @@ class Process:
     setting: str = "central"
     ledger: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def record(self) -> Record:
+        """What a row is to people."""
+        return "image" if any(c["kind"] == "image" for c in self.columns) else "row"
 
 
 def declared(schema: Schema) -> list[dict[str, Any]]:
@@ -98,7 +108,7 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
         "certificate": KIND,
         "issued": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "product": {
-            "kind": "generative model of a table, and any synthetic rows sampled from it",
+            "kind": _PRODUCT[process.record],
             **{k: process.about.get(k, "not stated") for k in ("curator", "purpose")},
         },
         "promise": {
@@ -108,7 +118,7 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
             "unit": g.unit,
             "max_rows_per_unit": process.max_rows,
             "neighbours": g.neighbours,
-            "in_words": promise_in_words(g),
+            "in_words": promise_in_words(g, process.record),
         },
         "composition": {
             "accountant": "privacy loss distributions (dp-accounting), pessimistic",
@@ -138,9 +148,9 @@ def best_posterior(guarantee: Guarantee) -> float:
     return 1 / (1 + math.exp(-guarantee.epsilon))
 
 
-def promise_in_words(guarantee: Guarantee) -> str:
+def promise_in_words(guarantee: Guarantee, record: Record = "row") -> str:
     """The promise for readers who know no epsilon."""
-    who = "one row" if guarantee.unit == "row" else f"all rows of one value of {guarantee.unit!r} together"
+    who = f"one {record}" if guarantee.unit == "row" else f"all {record}s of one value of {guarantee.unit!r} together"
     return (
         f"Whoever holds the model and knows everything about the data but {who}, and starts from even odds that "
         f"it was there, can become at most {best_posterior(guarantee):.1%} sure, except with a probability of about "
@@ -168,9 +178,12 @@ def limits(process: Process) -> list[str]:
         "is true: anybody can write one with other events. With such a key, it is as true as who signed it.",
     ]
     if process.guarantee.unit == "row":
-        said.insert(1, "The unit is a row: somebody with several rows is protected less, by their number.")
+        one, many = f"one {process.record}", f"several {process.record}s"
+        said.insert(1, f"The unit is {one}: somebody with {many} is protected less, by their number.")
     else:
-        said.insert(1, f"Of each unit at most {process.max_rows} rows were used; the others were left out.")
+        said.insert(
+            1, f"Of each unit at most {process.max_rows} {process.record}s were used; the others were left out."
+        )
     kinds = {type(e) for e in process.events}
     if kinds & {Gaussian, PoissonSampledGaussian}:
         said.append("Some noise was added in floating point, whose rounding is not covered by the proof.")
@@ -187,7 +200,9 @@ def render(certificate: Mapping[str, Any]) -> str:
         return f"NO CERTIFICATE. {certificate.get('reason', '')}\n"
     p, c = certificate["promise"], certificate["composition"]
     signature = certificate.get("signature")
-    unit = f"{p['unit']} (at most {p['max_rows_per_unit']} rows each)" if p["unit"] != "row" else "row"
+    columns = certificate["data_domain"]["columns"]
+    row = "row (an image)" if any(c["kind"] == "image" for c in columns) else "row"
+    unit = f"{p['unit']} (at most {p['max_rows_per_unit']} rows each)" if p["unit"] != "row" else row
     lines = [
         f"CERTIFICATE  {certificate['certificate']}  issued {certificate['issued']}",
         f"  promise     epsilon {p['epsilon']:g}, delta {p['delta']:g}; unit: {unit}; neighbours: {p['neighbours']}",
@@ -198,7 +213,7 @@ def render(certificate: Mapping[str, Any]) -> str:
         f"  model       {certificate['algorithm']['model']}: {certificate['algorithm']['why']}",
         f"  signature   {'Ed25519' if signature else 'none'}",
         "  facts",
-        *(f"    {col['name']}: {_facts_line(col)}" for col in certificate["data_domain"]["columns"]),
+        *(f"    {column['name']}: {_facts_line(column)}" for column in columns),
         "  what holds it up (NIST SP 800-226)",
         *(f"    {b['block']}: {b['status']}. {b['text']}" for b in certificate["pyramid"]),
         "  not protected",
@@ -240,8 +255,8 @@ def _pyramid(process: Process) -> list[dict[str, str]]:
         (
             "data collection",
             "not covered",
-            f"How the rows were collected and kept is not known here; facts of {measured} columns were paid for, "
-            "all others were declared public.",
+            f"How the {process.record}s were collected and kept is not known here; facts of {measured} columns were "
+            "paid for, all others were declared public.",
         ),
     )
     return [{"block": b, "status": s, "text": t} for b, s, t in blocks]

@@ -15,7 +15,7 @@ from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import measure
 from sfumato.errors import SchemaError, SfumatoError
 from sfumato.models import MODELS
-from sfumato.models.choose import choose
+from sfumato.models.choose import check_suits, choose
 from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
@@ -84,6 +84,7 @@ class Synthesizer:
             )
         if model != "auto" and model not in MODELS:
             raise SfumatoError(f"no model is called {model!r}; there are auto, {', '.join(sorted(MODELS))}")
+        check_suits(model, self.schema.image is not None)
         unit = self.schema.unit
         self.guarantee = replace(guarantee or Guarantee(epsilon=1.0), unit=unit.column if unit.kind == "id" else "row")
         self._wanted, self._ledger = model, ledger
@@ -92,7 +93,7 @@ class Synthesizer:
         self.outside: tuple[float, float] | None = None
 
     def fit(self, source: Any, progress: Progress | None = None) -> Synthesizer:
-        """Learn ``source``: a path (CSV, Parquet, Arrow) or a frame (pandas, polars, pyarrow, DuckDB).
+        """Learn ``source``: a path (CSV, Parquet, Arrow, images) or a frame (pandas, polars, pyarrow, DuckDB).
 
         Raises:
             SfumatoError: one line that says what does not fit (the table, the schema, the ledger) and the mend.

@@ -11,7 +11,9 @@ from sfumato.cli import terminal
 
 
 def fit(
-    data: Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", metavar="DATA")],
+    data: Annotated[
+        Path, typer.Argument(help="CSV, Parquet or Arrow file; images: a folder, .npz or idx.", metavar="DATA")
+    ],
     schema: Annotated[Path, typer.Option(help="Reviewed schema.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the model goes.")] = Path("model.sfm"),
     model: Annotated[str, typer.Option(help="Name of a model, or auto.")] = "auto",

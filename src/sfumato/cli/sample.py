@@ -12,7 +12,12 @@ from sfumato.cli import terminal
 
 def sample(
     model: Annotated[Path, typer.Argument(help="A saved model.", metavar="MODEL.SFM")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="CSV, Parquet or Arrow file to write.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="CSV, Parquet or Arrow file; images: also .npz, .png (a grid), or a folder."
+        ),
+    ],
     rows: Annotated[
         int | None, typer.Option("-n", "--rows", min=1, help="Number of rows. Default: the model's noisy total.")
     ] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +19,10 @@ from sfumato.encoding.column import ColumnCodec
 from sfumato.encoding.constraints import CombinedAxis, repair_inequality
 from sfumato.encoding.date import DateCodec
 from sfumato.encoding.datetime import DatetimeCodec
-from sfumato.encoding.domain import Axis, Domain
+from sfumato.encoding.domain import Axis, Domain, Pixels
 from sfumato.encoding.facts import Facts, settled
 from sfumato.encoding.identifier import IdentifierMaker
+from sfumato.encoding.image import ImageCodec
 from sfumato.encoding.integer import IntegerCodec
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.real import RealCodec
@@ -28,8 +30,11 @@ from sfumato.encoding.time import TimeCodec
 from sfumato.errors import ConditionError, RefusedValue, SchemaError
 from sfumato.schema import FixedCombinations, Inequality, Schema
 from sfumato.schema.arrow_types import parse_type
+from sfumato.schema.columns import ImageColumn
+from sfumato.tables.images import image_shape, image_type
 
 _FORMAT = "codec/1"
+_Part = ColumnCodec | CombinedAxis | ImageCodec
 _CODECS: dict[str, Callable[..., Any]] = {
     "category": CategoryCodec,
     "integer": IntegerCodec,
@@ -43,7 +48,7 @@ _CODECS: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a modelled column lives: the position of its axis and, in a combined one, its number within."""
+    """Where a modelled column lives: the position of its first axis and, in a combined one, its number within."""
 
     position: int
     member: int | None = None
@@ -89,7 +94,8 @@ class Codec:
         Raises:
             SchemaError: a fact is neither declared nor measured, or a constraint does not fit its columns.
         """
-        known = tuple((c.name, c.type or str(types[c.name])) for c in schema.columns if types and c.name in types)
+        flat = {name: t for name, t in (types or {}).items() if image_shape(t) is None}
+        known = tuple((c.name, c.type or str(flat[c.name])) for c in schema.columns if c.name in flat)
         codec = cls(settled(schema, facts or {}), known)
         codec._check()
         return codec
@@ -116,56 +122,72 @@ class Codec:
 
     @cached_property
     def columns(self) -> dict[str, ColumnCodec]:
-        """The codec of each modelled column."""
+        """The codec of each modelled column but that of images."""
         return {
             c.name: _CODECS[c.kind](c, self.schema.null_markers(c), self._type(c))
             for c in self.schema.columns
-            if c.modelled
+            if c.kind in _CODECS
         }
 
     @cached_property
-    def axes(self) -> tuple[ColumnCodec | CombinedAxis, ...]:
-        """What stands on each position of the domain."""
+    def parts(self) -> dict[int, _Part]:
+        """What is encoded together, by the position of its first axis in the domain; in the order of the schema."""
         combined: dict[str, CombinedAxis] = {}
         for rule in self.schema.constraints:
             if isinstance(rule, FixedCombinations):
                 axis = CombinedAxis(rule, tuple(self.columns[name] for name in rule.columns))
                 combined.update(dict.fromkeys(rule.columns, axis))
-        ordered: dict[int, ColumnCodec | CombinedAxis] = {}
-        for name, codec in self.columns.items():
-            part = combined.get(name, codec)
-            ordered.setdefault(id(part), part)
-        return tuple(ordered.values())
+        parts: dict[int, _Part] = {}
+        placed: set[int] = set()
+        position = 0
+        for column in self.schema.columns:
+            if isinstance(column, ImageColumn):
+                parts[position] = ImageCodec(column)
+                position += math.prod(column.shape)
+            elif column.name in self.columns:
+                part = combined.get(column.name, self.columns[column.name])
+                if id(part) not in placed:
+                    placed.add(id(part))
+                    parts[position] = part
+                    position += 1
+        return parts
 
     @cached_property
     def domain(self) -> Domain:
         """The encoded columns."""
-        axes: list[Axis] = [part.axis for part in self.axes]
+        axes: list[Axis] = []
+        pixels: Pixels | None = None
+        for position, part in self.parts.items():
+            if isinstance(part, ImageCodec):
+                pixels = part.pixels(position)
+                axes += pixels.axes(part.column.name)
+            else:
+                axes.append(part.axis)
         if not axes:
             raise SchemaError("no column of the schema is learnt; it has only identifiers and text")
         if len({a.name for a in axes}) < len(axes):
-            raise SchemaError("a column is named like the combination of two others; rename it")
-        return Domain(tuple(axes))
+            raise SchemaError("a column is named like a combination of others or a pixel; rename it")
+        return Domain(tuple(axes), pixels)
 
     @cached_property
     def _places(self) -> dict[str, _Place]:
         places = {}
-        for position, part in enumerate(self.axes):
+        for position, part in self.parts.items():
             if isinstance(part, CombinedAxis):
                 places.update({n: _Place(position, j) for j, n in enumerate(part.rule.columns)})
             else:
-                places[part.axis.name] = _Place(position)
+                places[part.column.name if isinstance(part, ImageCodec) else part.axis.name] = _Place(position)
         return places
 
     def position(self, column: str) -> int:
-        """The position in the domain of the axis that holds ``column``; SchemaError where it is not learnt."""
+        """The position in the domain of the (first) axis of ``column``; SchemaError where it is not learnt."""
         if column not in self._places:
             self.schema.column(column)
             raise SchemaError(f"column {column!r} is an identifier or text and is not learnt")
         return self._places[column].position
 
     def encode(self, batch: pa.RecordBatch | pa.Table, outside: dict[str, int] | None = None) -> np.ndarray:
-        """Rows to codes: (n, d), column-major, in the domain's code type.
+        """Rows to codes: (n, d) in the domain's code type, column-major; row-major where there are images.
 
         Args:
             batch: has every column of the schema, in any order; text or typed.
@@ -177,9 +199,12 @@ class Codec:
         """
         self.check_columns(batch.schema.names)
         counts = outside if outside is not None else {}
-        codes = np.empty((batch.num_rows, len(self.domain)), self.domain.code_dtype(), order="F")
-        for position, part in enumerate(self.axes):
-            if isinstance(part, CombinedAxis):
+        order = "F" if self.domain.pixels is None else "C"
+        codes = np.empty((batch.num_rows, len(self.domain)), self.domain.code_dtype(), order=order)
+        for position, part in self.parts.items():
+            if isinstance(part, ImageCodec):
+                codes[:, part.pixels(position).span] = part.encode(_cells(batch, part.column.name))
+            elif isinstance(part, CombinedAxis):
                 members = [self._encode_column(m, batch, counts) for m in part.members]
                 codes[:, position], count = part.encode(members)
                 _add(counts, part.axis.name, count)
@@ -189,9 +214,12 @@ class Codec:
 
     @staticmethod
     def _encode_column(codec: ColumnCodec, batch: pa.RecordBatch | pa.Table, counts: dict[str, int]) -> np.ndarray:
-        cells = batch.column(codec.axis.name)
-        if isinstance(cells, pa.ChunkedArray):
-            cells = cells.combine_chunks()
+        cells = _cells(batch, codec.axis.name)
+        if shape := image_shape(cells.type):
+            raise SchemaError(
+                f"column {codec.axis.name!r} holds images; write for it: "
+                f"{{kind: image, height: {shape[0]}, width: {shape[1]}, channels: {shape[2]}}}"
+            )
         try:
             encoded = codec.encode(cells)
         except pa.ArrowException:  # its text may quote a cell
@@ -216,20 +244,25 @@ class Codec:
         """
         ranges = {name: self._condition(name, text)[1] for name, text in (given or {}).items()}
         natural: dict[str, pa.Array] = {}
-        for position, part in enumerate(self.axes):
+        for position, part in self.parts.items():
+            if isinstance(part, ImageCodec):
+                natural[part.column.name] = part.decode(codes[:, part.pixels(position).span])
+                continue
             column = codes[:, position]
             members = part.members if isinstance(part, CombinedAxis) else (part,)
             unpacked = part.decode(column) if isinstance(part, CombinedAxis) else (column,)
             for codec, own in zip(members, unpacked, strict=True):
                 natural[codec.axis.name] = codec.decode(own, rng, ranges.get(codec.axis.name))
         self._repair(natural)
-        arrays = [
-            self.columns[c.name].render(natural.pop(c.name))
-            if c.modelled
-            else IdentifierMaker(c, self._type(c)).make(len(codes))
-            for c in self.output
-        ]
+        arrays = [self._rendered(c, natural, len(codes)) for c in self.output]
         return pa.Table.from_arrays(arrays, schema=pa.schema([self.field(c.name) for c in self.output]))
+
+    def _rendered(self, column: Any, natural: dict[str, pa.Array], n: int) -> pa.Array:
+        """A column in the type that comes out; identifiers are made."""
+        if not column.modelled:
+            return IdentifierMaker(column, self._type(column)).make(n)
+        values = natural.pop(column.name)
+        return self.columns[column.name].render(values) if column.name in self.columns else values
 
     def _repair(self, natural: dict[str, pa.Array]) -> None:
         for rule in self.schema.constraints:
@@ -262,7 +295,7 @@ class Codec:
             else:
                 combined.setdefault(place.position, {})[place.member] = mask
         for position, members in combined.items():
-            part = self.axes[position]
+            part = self.parts[position]
             assert isinstance(part, CombinedAxis)
             masks[position] = part.condition(members)
             if not masks[position].any():
@@ -273,6 +306,8 @@ class Codec:
         if name not in self._places:
             known = _listing(list(self._places))
             raise ConditionError(f"a condition names {name!r}, which is no learnt column; there are {known}")
+        if name not in self.columns:
+            raise ConditionError(f"a condition names {name!r}, which holds images; name another column")
         axis = self.columns[name].axis
         if value is not None:
             return self.columns[name].condition(str(value))
@@ -291,6 +326,8 @@ class Codec:
 
     def _type(self, column: Any) -> pa.DataType:
         """The type the schema says, else the one that went in, else the natural one."""
+        if isinstance(column, ImageColumn):
+            return image_type(column.shape)
         known = column.type or dict(self.types).get(column.name)
         return parse_type(known) if known else _natural_type(column)
 
@@ -334,6 +371,11 @@ def _natural_type(column: Any) -> pa.DataType:
         "date": pa.date32(),
         "time": pa.time32("s"),
     }.get(kind, pa.string())
+
+
+def _cells(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
+    cells = batch.column(name)
+    return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
 
 
 def _add(counts: dict[str, int], name: str, count: int) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from sfumato.encoding.domain import Domain
+from sfumato.errors import SfumatoError
 from sfumato.privacy.guarantee import Guarantee
 
 MOST_FOR_AIM = 40
 """Columns up to which the rounds of ``aim``, each over all pairs, are cheap."""
+FOR_TABLES = ("aim", "independent", "loglinear", "mst")
+FOR_IMAGES = ("class-gaussian", "mean-embedding")
+"""Models that learn the one and not the other; all others learn both."""
 
 
 def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[str, str]:
@@ -17,10 +21,26 @@ def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[st
         target: position of a column of interest.
         guarantee: the promise.
     """
+    strength = f"epsilon {guarantee.epsilon:g}" if guarantee.private else "no guarantee"
+    if domain.pixels is not None:
+        height, width, channels = domain.pixels.shape
+        of_each = "" if target is None else f" of each {domain.axes[target].name!r}"
+        size = f"{height}x{width}x{channels}"
+        return (
+            "class-gaussian",
+            f"at {strength}, mean and spread{of_each} tell most of images of {size}, in one release",
+        )
     if len(domain) < 2:
         return "independent", "there is no pair of columns whose dependence could be learnt"
-    strength = f"epsilon {guarantee.epsilon:g}" if guarantee.private else "no guarantee"
     aim = "" if target is None else f", those with the target {domain.axes[target].name!r} at twice the weight"
     if len(domain) <= MOST_FOR_AIM:
         return "aim", f"at {strength}, pairs are best chosen one by one among {len(domain)} columns{aim}"
     return "loglinear", f"at {strength}, with {len(domain)} columns, pairs are chosen in two rounds, which stays fast"
+
+
+def check_suits(name: str, images: bool) -> None:
+    """SfumatoError where the model called ``name`` cannot learn a table of images, or one without."""
+    if images and name in FOR_TABLES:
+        raise SfumatoError(f"model {name!r} learns tables, and this is a table of images; take {', '.join(FOR_IMAGES)}")
+    if not images and name in FOR_IMAGES:
+        raise SfumatoError(f"model {name!r} learns images, and the schema has none; take {', '.join(FOR_TABLES)}")

@@ -6,6 +6,7 @@ from sfumato.schema.columns import Column as Column
 from sfumato.schema.columns import DateColumn as DateColumn
 from sfumato.schema.columns import DatetimeColumn as DatetimeColumn
 from sfumato.schema.columns import IdentifierColumn as IdentifierColumn
+from sfumato.schema.columns import ImageColumn as ImageColumn
 from sfumato.schema.columns import IntegerColumn as IntegerColumn
 from sfumato.schema.columns import RealColumn as RealColumn
 from sfumato.schema.columns import TextColumn as TextColumn

@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sfumato.tables.images import LARGEST_SIDE
+
 Source = Literal["public", "measured", "unreviewed"]
 Outside = Literal["clip", "other", "refuse", "missing"]
-Fact = Literal["kind", "bounds", "categories", "nullable"]
+Fact = Literal["kind", "bounds", "categories", "nullable", "size"]
 
 LABEL_LIMIT = 1 << 16
 """The most categories a column may declare."""
@@ -290,6 +292,38 @@ class TimeColumn(BaseColumn):
     outside: Literal["refuse", "missing"] = "refuse"
 
 
+class ImageColumn(BaseColumn):
+    """A picture of ``height`` x ``width`` pixels of levels 0 to 255; never missing.
+
+    Attributes:
+        height, width: in pixels.
+        channels: 1 for grey, 3 for red, green and blue.
+    """
+
+    kind: Literal["image"] = "image"
+    height: int = Field(ge=1, le=LARGEST_SIDE)
+    width: int = Field(ge=1, le=LARGEST_SIDE)
+    channels: Literal[1, 3] = 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return self.height, self.width, self.channels
+
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts this column states."""
+        return "kind", "size"
+
+    @model_validator(mode="after")
+    def _whole(self) -> ImageColumn:
+        if self.nullable or self.nulls is not None or self.type is not None:
+            raise ValueError("an image is never missing and has one type; leave out nullable, nulls and type")
+        sources = (self.source,) if isinstance(self.source, str) else self.source.values()
+        if "measured" in sources:
+            raise ValueError("the size of an image is declared, not measured; write 'source: public'")
+        return self
+
+
 class IdentifierColumn(BaseColumn):
     """A name for a record: never learnt, made anew for every synthetic row.
 
@@ -323,6 +357,7 @@ Column = Annotated[
     | DateColumn
     | DatetimeColumn
     | TimeColumn
+    | ImageColumn
     | IdentifierColumn
     | TextColumn,
     Field(discriminator="kind"),

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import SchemaError
-from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, Strict
+from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, ImageColumn, Strict
 from sfumato.schema.constraints import Constraint, FixedCombinations, Inequality, NonNull, Unique
 from sfumato.schema.json_schema import as_written
 from sfumato.schema.reading import Marked, read_yaml
@@ -179,6 +179,21 @@ class Schema(Strict):
         except ValidationError as error:
             raise SchemaError(_message(error.errors()[0])) from None
 
+    @property
+    def image(self) -> ImageColumn | None:
+        """The column of images, where the table has one."""
+        return next((c for c in self.columns if isinstance(c, ImageColumn)), None)
+
+    @field_validator("columns")
+    @classmethod
+    def _one_image(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        images = [c.name for c in columns if isinstance(c, ImageColumn)]
+        if len(images) > 1:
+            raise ValueError(
+                f"{images[0]!r} and {images[1]!r} are both images; one is learnt, write 'kind: text' for the other"
+            )
+        return columns
+
     @field_validator("columns")
     @classmethod
     def _unique_names(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -197,10 +212,9 @@ class Schema(Strict):
                 raise ValueError(
                     f"{what} names the column {name!r}, which the schema lacks; it has {_listing(by_name)}"
                 )
-        if self.target is not None and not by_name[self.target].modelled:
-            raise ValueError(
-                f"target {self.target!r} is {by_name[self.target].kind}, which is not learnt; name another"
-            )
+        target = None if self.target is None else by_name[self.target]
+        if target is not None and (not target.modelled or target.kind == "image"):
+            raise ValueError(f"target {self.target!r} is of kind {target.kind}, which is not learnt as one; name another")
         grouped: set[str] = set()
         for constraint in self.constraints:
             _check(constraint, by_name, grouped)
@@ -234,7 +248,7 @@ def _check(constraint: Constraint, columns: dict[str, Any], grouped: set[str]) -
         for name in constraint.columns:
             if name in grouped or constraint.columns.count(name) > 1:
                 raise ValueError(f"{name!r} stands twice in fixed combinations; list its combinations once")
-            if not columns[name].modelled or columns[name].measured:
+            if not columns[name].modelled or columns[name].measured or columns[name].kind == "image":
                 raise ValueError(f"{name!r} cannot be in fixed combinations: declare its values")
             grouped.add(name)
 
@@ -278,10 +292,10 @@ def _explain(error: ValidationError, marked: Marked, name: str) -> str:
     return f"{name}:{line}:{place}: {about}{'.'.join(keys)}{': ' if keys else ''}{_message(first)}"
 
 
-_KINDS = "'kind: category' (or integer, real, boolean, date, datetime, time, identifier, text)"
+_KINDS = "'kind: category' (or integer, real, boolean, date, datetime, time, image, identifier, text)"
 _TAGS = frozenset(
-    {"category", "integer", "real", "boolean", "date", "datetime", "time", "identifier", "text", "row", "id"}
-    | {"fixed_combinations", "inequality", "unique", "non_null"}
+    {"category", "integer", "real", "boolean", "date", "datetime", "time", "image", "identifier", "text"}
+    | {"row", "id", "fixed_combinations", "inequality", "unique", "non_null"}
 )
 
 

@@ -17,6 +17,7 @@ from sfumato.schema.columns import (
     DateColumn,
     DatetimeColumn,
     IdentifierColumn,
+    ImageColumn,
     IntegerColumn,
     RealColumn,
     TextColumn,
@@ -26,6 +27,7 @@ from sfumato.schema.constraints import FixedCombinations
 from sfumato.schema.schema import Schema
 from sfumato.schema.survey import Survey
 from sfumato.tables import Rows
+from sfumato.tables.images import LABEL, image_shape
 
 CODED_LIMIT = 12
 """Whole numbers with at most so many distinct values are taken for codes, not quantities."""
@@ -51,16 +53,24 @@ def sketch(source: Any) -> Schema:
         TableError: the source cannot be read.
     """
     rows = Rows.open(source)
-    surveys = {name: Survey(rows.schema.field(name).type) for name in rows.columns}
+    images = {f.name: shape for f in rows.schema if (shape := image_shape(f.type))}
+    surveys = {f.name: Survey(f.type) for f in rows.schema if f.name not in images}
     first: list[pa.RecordBatch] = []
     for batch in rows.batches():
         if sum(b.num_rows for b in first) < _PAIRED_ROWS:
-            first.append(batch)
+            first.append(batch.select(list(surveys)))
         for name, survey in surveys.items():
             survey.add(batch.column(name))
-    columns = tuple(_column(name, survey) for name, survey in surveys.items())
-    draft = Schema(columns=columns, nulls=_markers(surveys.values()))
+    columns = [_image(n, images[n]) if n in images else _column(n, surveys[n], bool(images)) for n in rows.columns]
+    draft = Schema(columns=tuple(columns), nulls=_markers(surveys.values()))
+    if images and LABEL in surveys and draft.column(LABEL).kind == "category":
+        draft = draft.with_target(LABEL)
     return _with_combinations(draft, pa.Table.from_batches(first))
+
+
+def _image(name: str, shape: tuple[int, int, int]) -> ImageColumn:
+    size: dict[str, Any] = dict(zip(("height", "width", "channels"), shape, strict=True))
+    return ImageColumn(name=name, **size, source="unreviewed")
 
 
 def _markers(surveys: Iterable[Survey]) -> tuple[str, ...]:
@@ -69,11 +79,13 @@ def _markers(surveys: Iterable[Survey]) -> tuple[str, ...]:
     return tuple(sorted(seen)) if "" in seen else (*sorted(seen), "")
 
 
-def _column(name: str, survey: Survey) -> Column:
-    """The kind and facts that the survey suggests."""
+def _column(name: str, survey: Survey, pictured: bool) -> Column:
+    """The kind and facts that the survey suggests; the label of images is always a category."""
     common: dict[str, Any] = {"name": name, "source": "unreviewed", "nullable": survey.missing > 0}
     if survey.present == 0:
         return TextColumn(**{**common, "nullable": True, "description": _EMPTY})
+    if pictured and name == LABEL and survey.distinct is not None:
+        return CategoryColumn(**common, categories=_sorted(survey.distinct))
     if boolean := _boolean(survey, common):
         return boolean
     if survey.rare and not survey.low:

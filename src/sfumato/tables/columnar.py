@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from sfumato.errors import TableError
 from sfumato.tables.dialect import checked_names
+from sfumato.tables.images import image_shape
 
 _READ_AHEAD = 1 << 20
 
@@ -88,7 +89,8 @@ def conforming(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator
 
 
 def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
-    """The schema, after checking that names are unique and that no column holds lists, structs, maps or bytes.
+    """The schema, after checking that names are unique and that no column holds lists, structs, maps, bytes or
+    tensors that are no images.
 
     Views of strings become strings, for Arrow cannot select from views yet.
 
@@ -97,10 +99,11 @@ def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
     """
     checked_names(source, schema.names)
     for column in schema:
-        if pa.types.is_nested(column.type) or _is_bytes(column.type):
+        other = isinstance(column.type, pa.BaseExtensionType) and image_shape(column.type) is None
+        if pa.types.is_nested(column.type) or _is_bytes(column.type) or other:
             raise TableError(
-                f"{source}: column {column.name!r} holds {column.type}; give a number, text, date, time "
-                "or true/false in each cell, or leave the column out"
+                f"{source}: column {column.name!r} holds {column.type}; give a number, text, date, time, true/false "
+                "or an image (uint8, height x width x channels) in each cell, or leave the column out"
             )
     return pa.schema([f.with_type(pa.string()) if f.type == pa.string_view() else f for f in schema])
 

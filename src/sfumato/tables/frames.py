@@ -18,7 +18,7 @@ class Source(Protocol):
 
     @property
     def kind(self) -> str:
-        """``csv``, ``parquet``, ``arrow``, ``pandas``, ``polars``, ``pyarrow`` or ``duckdb``."""
+        """What it is: ``csv``, ``parquet``, ``folder``, ``pandas`` and so on; see `Rows.kind`."""
         ...
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ from sfumato.tables.columnar import ArrowFile, ParquetFile
 from sfumato.tables.delimited import DelimitedFile
 from sfumato.tables.dialect import display_name
 from sfumato.tables.frames import Source, open_frame
+from sfumato.tables.idx import IdxFile, idx_mark
+from sfumato.tables.image_folder import ImageFolder
+from sfumato.tables.images import image_shape
+from sfumato.tables.npz import NpzFile, is_npz
 
 _BATCH_CELLS = 1 << 22
 _FOREIGN = {
@@ -25,6 +30,7 @@ _FOREIGN = {
     b"\xfd7zXZ": "compressed by xz",
     b"%PDF": "a PDF",
 }
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +50,8 @@ class Rows:
 
         Args:
             source: a path to CSV (delimiter ``, ; |`` or tab; UTF-8, UTF-16 or Western; perhaps gzipped), Parquet or
-                Arrow; or a pandas, polars or pyarrow table, a DuckDB relation, or any Arrow C stream.
+                Arrow; to images: a folder of PNG or JPEG, ``.npz`` or idx; or a pandas, polars or pyarrow table, a
+                DuckDB relation, or any Arrow C stream.
 
         Raises:
             TableError: one line that says what is wrong with the source and how to mend it.
@@ -67,16 +74,17 @@ class Rows:
 
     @property
     def kind(self) -> str:
-        """``csv``, ``parquet``, ``arrow``, ``pandas``, ``polars``, ``pyarrow`` or ``duckdb``."""
+        """``csv``, ``parquet``, ``arrow``; images: ``folder``, ``npz``, ``idx``; the library that a frame is of."""
         return self.source.kind
 
     def batches(self, size: int = 1 << 18) -> Iterator[pa.RecordBatch]:
-        """Record batches of at most ``size`` rows (fewer where columns are many), from the first row on.
+        """Record batches of at most ``size`` rows (fewer where columns or pixels are many), from the first row on.
 
         Raises:
             TableError: there is no row, or a row is malformed (delimited text: says which line).
         """
-        size = max(1, min(size, _BATCH_CELLS // max(1, len(self.columns))))
+        cells = sum(math.prod(image_shape(field.type) or ()) for field in self.schema)
+        size = max(1, min(size, _BATCH_CELLS // max(1, cells)))
         empty = True
         for batch in _even(self.source.batches(size), size):
             empty = False
@@ -92,12 +100,12 @@ def open_file(path: str | os.PathLike[str], empty_is_null: bool = False) -> Sour
     """The file as a source, its kind told from its first bytes.
 
     Raises:
-        TableError: missing, a folder, unreadable, empty, or of a kind that is not read.
+        TableError: missing, unreadable, empty, or of a kind that is not read.
     """
     name = os.fspath(path)
     try:
         if os.path.isdir(name):
-            raise TableError(f"{name}: is a folder; give one file")
+            return ImageFolder.open(name)
         with open(name, "rb") as stream:
             start = stream.read(16)
         return _by_first_bytes(name, start, empty_is_null)
@@ -116,9 +124,15 @@ def _by_first_bytes(path: str, start: bytes, empty_is_null: bool) -> Source:
         return ArrowFile.open(path, streamed=True)
     if start[8:12] == b"DUCK":
         raise TableError(f"{path}: is a DuckDB database; pass a relation instead: duckdb.connect({path!r}).table(NAME)")
+    if start.startswith(b"PK") and is_npz(path):
+        return NpzFile.open(path)
+    if start.startswith((b"\0\0\x08", b"\x1f\x8b")) and idx_mark(path):
+        return IdxFile.open(path)
     for mark, what in _FOREIGN.items():
         if start.startswith(mark):
             raise TableError(f"{path}: is {what}; export the table as CSV (.csv, .csv.gz) or Parquet")
+    if start.startswith(_PICTURES):
+        raise TableError(f"{path}: is one picture; give the folder that holds the images")
     if start and Path(path).suffix.lower() in (".parquet", ".arrow", ".feather"):
         raise TableError(f"{path}: is not what its suffix says; name it .csv if it is delimited text")
     return DelimitedFile.open(path, empty_is_null)

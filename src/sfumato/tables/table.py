@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sfumato.errors import MissingExtra
 from sfumato.tables.frames import open_frame
+from sfumato.tables.images import described, image_levels, image_shape
 from sfumato.tables.rows import open_file
 from sfumato.tables.writing import write_table
 
@@ -48,6 +49,9 @@ class Table:
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write all rows, whole or not at all: ``.csv``, ``.csv.gz``, ``.tsv``, ``.parquet``, ``.arrow``, ``.feather``.
+
+        Images go to ``.npz``, ``.parquet``, ``.arrow``, a folder of PNG files (a path without a suffix; a sub-folder
+        for each value of ``label``, else a ``labels.csv``), or a few of them to one picture (``.png``), a row a label.
 
         Raises:
             OutputError: another suffix, a place that cannot be written to, or a full disk.
@@ -104,8 +108,8 @@ class Table:
     def __repr__(self) -> str:
         shown = self.columns[:_SHOWN_COLUMNS]
         more = len(self.columns) - len(shown)
-        head = self.arrow.slice(0, _SHOWN_ROWS).select(shown).to_pydict()
-        cells = [[name, *map(_cell, head[name])] for name in shown]
+        head = self.arrow.slice(0, _SHOWN_ROWS)
+        cells = [[name, *_cells(head[name])] for name in shown]
         widths = [max(map(len, column)) for column in cells]
         lines = [
             "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
@@ -115,14 +119,21 @@ class Table:
         return "\n".join([*lines, f"Table: {len(self):,} rows x {len(self.columns)} columns{tail}"])
 
 
+def _cells(column: pa.ChunkedArray) -> list[str]:
+    shape = image_shape(column.type)
+    return [_cell(v) for v in column.to_pylist()] if shape is None else [f"({described(shape)})"] * len(column)
+
+
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
     return text if len(text) <= 24 else text[:23] + "…"
 
 
 def _series(column: pa.ChunkedArray, pd: Any) -> Any:
-    """One column in pandas' closest type that loses nothing."""
+    """One column in pandas' closest type that loses nothing; images are arrays (height, width, channels)."""
     kind = column.type
+    if image_shape(kind) is not None:
+        return pd.Series(list(image_levels(column)), dtype=object)
     if pa.types.is_date(kind) or pa.types.is_time(kind) or pa.types.is_decimal(kind):
         return pd.Series(pd.array(column, dtype=pd.ArrowDtype(kind)))
     if column.null_count and pa.types.is_boolean(kind):

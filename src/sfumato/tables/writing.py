@@ -15,6 +15,8 @@ from pyarrow import feather, parquet
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import OutputError
+from sfumato.tables.images import image_column
+from sfumato.tables.pictures import SUFFIXES, write_pictures
 
 _ROWS_AT_ONCE = 1 << 16
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -24,19 +26,27 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """Write ``table`` to ``path`` in the form that its suffix names.
 
     Raises:
-        OutputError: an unknown suffix, a place that cannot be written to, or a full disk.
+        OutputError: an unknown suffix, one that cannot hold images, a place that cannot be written to, or a full disk.
     """
     name = os.fspath(path)
+    image = image_column(table.schema)
     stem, suffix = os.path.splitext(name.lower())
     zipped = suffix == ".gz"
     if zipped:
         suffix = os.path.splitext(stem)[1]
-    if not zipped and suffix == ".parquet":
+    if image is not None and not zipped and suffix in SUFFIXES and not name.startswith("/dev/"):
+        write_pictures(table, image, path)
+    elif not zipped and suffix == ".parquet":
         with atomic_write(path) as stream:
             parquet.write_table(table, stream, compression="zstd")
     elif not zipped and suffix in (".arrow", ".feather"):
         with atomic_write(path) as stream:
             feather.write_feather(table, stream)
+    elif image is not None:
+        raise OutputError(
+            f"cannot write images to {name}; take .npz, .parquet, .arrow, .png (a grid of samples), "
+            "or a path without a suffix (a folder of PNG files)"
+        )
     elif suffix in _DELIMITERS or name.startswith("/dev/"):
         with atomic_write(path) as stream, _zipping(stream, zipped) as out:
             _write_delimited(table, out, _DELIMITERS.get(suffix, ","))

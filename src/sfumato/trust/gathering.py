@@ -40,7 +40,7 @@ def gather(rows: Rows, codec: Codec, progress: Progress) -> Records:
             yield codec.encode(kept, outside)
 
     records = Records.gathered(blocks(), codec.domain)
-    records.outside = Outside(sum(outside.values()), len(codec.columns) + len(codec.axes))
+    records.outside = Outside(sum(outside.values()), len(codec.columns) + len(codec.parts))
     return records
 
 

@@ -33,18 +33,23 @@ class Outside:
 class Records:
     """Private codes in the smallest unsigned type per column: (n,) each, 15 bytes a record for a typical table.
 
+    Where there are images, the columns are views of one matrix that lies row by row: a pixel alone is seldom asked for.
     Exact tables that are small are kept, so that a pair asked through several groupings is counted once.
     """
 
-    def __init__(self, columns: Sequence[np.ndarray], domain: Domain) -> None:
+    def __init__(self, columns: Sequence[np.ndarray] | np.ndarray, domain: Domain) -> None:
         if len(columns) != len(domain):
             raise ValueError(f"{len(columns)} columns of codes for a domain of {len(domain)}")
-        for codes, axis in zip(columns, domain.axes, strict=True):
-            if len(codes) and int(codes.max()) >= axis.size:
+        whole = isinstance(columns, np.ndarray)
+        largest = columns.max(axis=1, initial=0) if whole else [c.max(initial=0) for c in columns]
+        for code, axis in zip(largest, domain.axes, strict=True):
+            if code >= axis.size:
                 raise ValueError(f"column {axis.name!r}: a code lies outside the domain")
-        self._columns = [
-            np.ascontiguousarray(c, np.min_scalar_type(a.size - 1)) for c, a in zip(columns, domain.axes, strict=True)
-        ]
+        if whole:
+            self._columns = columns.astype(domain.code_dtype(), copy=False)
+        else:
+            types = [np.min_scalar_type(a.size - 1) for a in domain.axes]
+            self._columns = [np.ascontiguousarray(c, t) for c, t in zip(columns, types, strict=True)]
         self.domain = domain
         self.outside = Outside()
         self._kept: dict[tuple[int, ...], np.ndarray] = {}
@@ -52,12 +57,14 @@ class Records:
 
     @classmethod
     def of(cls, codes: np.ndarray, domain: Domain) -> Records:
-        """From a matrix of codes (n, d)."""
-        return cls([codes[:, i] for i in range(len(domain))], domain)
+        """From a matrix of codes (n, d), which is kept where there are images."""
+        return cls([codes[:, i] for i in range(len(domain))] if domain.pixels is None else codes.T, domain)
 
     @classmethod
     def gathered(cls, blocks: Iterable[np.ndarray], domain: Domain) -> Records:
-        """From a stream of code matrices (m, d): one pass, memory for the codes alone."""
+        """From a stream of code matrices (m, d): one pass, memory for the codes alone (for images, twice)."""
+        if domain.pixels is not None:
+            return cls.of(np.concatenate([np.empty((0, len(domain)), domain.code_dtype()), *blocks]), domain)
         parts: list[list[np.ndarray]] = [[] for _ in domain.axes]
         for block in blocks:
             for i, axis in enumerate(domain.axes):
@@ -76,7 +83,8 @@ class Records:
 
     def matrix(self) -> np.ndarray:
         """All codes, (n, d), in the domain's code type."""
-        return np.stack(self._columns, axis=1).astype(self.domain.code_dtype(), copy=False)
+        rows = self._columns.T if isinstance(self._columns, np.ndarray) else np.stack(self._columns, axis=1)
+        return rows.astype(self.domain.code_dtype(), copy=False)
 
     def table(self, query: Query) -> np.ndarray:
         """Exact counts, int64, of the query's shape."""

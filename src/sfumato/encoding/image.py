@@ -1,0 +1,57 @@
+"""Images: every pixel an axis of 256 codes, its levels; encoded and decoded as one block."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato.encoding.domain import Pixels
+from sfumato.errors import RefusedValue, SchemaError
+from sfumato.schema.columns import ImageColumn
+from sfumato.tables.images import described, image_array, image_levels, image_shape, image_type
+
+
+@dataclass(frozen=True)
+class ImageCodec:
+    """Codec of the pixels of a declared size.
+
+    Attributes:
+        column: the schema's facts.
+    """
+
+    column: ImageColumn
+
+    @property
+    def type(self) -> pa.DataType:
+        """Arrow type of what goes in and comes out."""
+        return image_type(self.column.shape)
+
+    def pixels(self, start: int) -> Pixels:
+        """The axes as they lie in a domain from position ``start``."""
+        return Pixels(start, *self.column.shape)
+
+    def encode(self, images: pa.Array) -> np.ndarray:
+        """Images to codes, (n, height * width * channels) uint8, row by row, channels last; no level is outside.
+
+        Raises:
+            SchemaError: no images, or images of another size than the schema says.
+            RefusedValue: an image is missing.
+        """
+        name, found = self.column.name, image_shape(images.type)
+        if found is None:
+            raise SchemaError(f"column {name!r} holds {images.type}, and the schema says images; mend its kind")
+        if found != self.column.shape:
+            raise SchemaError(
+                f"column {name!r} holds images of {described(found)}, the schema says {described(self.column.shape)}; "
+                "mend its height, width and channels"
+            )
+        if images.null_count:
+            raise RefusedValue(f"column {name!r} has missing images; leave those rows out")
+        return image_levels(images).reshape(len(images), math.prod(found))
+
+    def decode(self, codes: np.ndarray) -> pa.Array:
+        """Codes (n, height * width * channels) to images."""
+        return image_array(codes.astype(np.uint8, copy=False).reshape(-1, *self.column.shape))

@@ -1,0 +1,161 @@
+"""A folder of PNG or JPEG files: labels are the names of its sub-folders, or stand in a ``labels.csv``, or are none."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from sfumato.errors import TableError
+from sfumato.tables.delimited import DelimitedFile
+from sfumato.tables.images import IMAGE, LABEL, Shape, checked_shape, described, image_array, image_type
+
+LISTING, FILE = "labels.csv", "file"
+"""The list of labels, and its column of file names."""
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+_MOST_BYTES = 1 << 24
+_PNG_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
+_TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_NO_IMAGES = "is a folder without PNG or JPEG images; give one file, or a folder of images"
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Image files, decoded as they are asked for.
+
+    Attributes:
+        path: the folder.
+        files: paths of the images, in order.
+        beside: what is said of each image: a column ``label``, those of ``labels.csv``, or no column.
+        shape: height, width, channels of every image.
+        schema: ``image``, then the columns of ``beside``.
+
+    Formal guarantee: none. File and folder names are private as cells are: no error quotes one.
+    """
+
+    path: str
+    files: tuple[str, ...] = field(repr=False)
+    beside: pa.Table = field(repr=False)
+    shape: Shape
+    schema: pa.Schema = field(repr=False)
+    kind = "folder"
+
+    @classmethod
+    def open(cls, path: str) -> ImageFolder:
+        """List the files and read the size of the first.
+
+        Raises:
+            TableError: no images, images and labelled sub-folders side by side, or a ``labels.csv`` that does not fit.
+        """
+        files, beside = _listed(path) if os.path.isfile(os.path.join(path, LISTING)) else _found(path)
+        if not files:
+            raise TableError(f"{path}: {_NO_IMAGES}")
+        _, shape = _opened(path, 0, files[0])
+        fields = [pa.field(IMAGE, image_type(shape)), *beside.schema]
+        return cls(path, tuple(files), beside, shape, pa.schema(fields))
+
+    def batches(self, size: int) -> Iterator[pa.RecordBatch]:
+        """Batches of at most ``size`` images."""
+        for start in range(0, len(self.files), size):
+            files = self.files[start : start + size]
+            levels = np.empty((len(files), *self.shape), np.uint8)
+            for i, file in enumerate(files):
+                levels[i] = _decoded(self.path, start + i, file, self.shape)
+            beside = (c.combine_chunks() for c in self.beside.slice(start, len(files)).columns)
+            yield pa.record_batch([image_array(levels), *beside], schema=self.schema)
+
+
+def _found(path: str) -> tuple[list[str], pa.Table]:
+    """All images of a flat folder, or those of its sub-folders with their names as labels."""
+    entries = sorted((e for e in os.scandir(path) if not e.name.startswith(".")), key=lambda e: e.name)
+    flat = [e.path for e in entries if e.is_file() and _is_image(e.name)]
+    folders = [e for e in entries if e.is_dir()]
+    files, labels = [], []
+    for folder in folders:
+        own = sorted(e.path for e in os.scandir(folder.path) if e.is_file() and _is_image(e.name))
+        files += own
+        labels += [folder.name] * len(own)
+    if flat and files:
+        raise TableError(
+            f"{path}: holds images both in itself and in sub-folders; put each into the folder of its label"
+        )
+    if flat:
+        return flat, pa.table({})
+    return files, pa.table({LABEL: pa.array(labels, pa.string())})
+
+
+def _listed(path: str) -> tuple[list[str], pa.Table]:
+    """The images that ``labels.csv`` names, with its other columns."""
+    listing = os.path.join(path, LISTING)
+    source = DelimitedFile.open(listing, empty_is_null=True)
+    if FILE not in source.schema.names or IMAGE in source.schema.names:
+        raise TableError(f"{listing}: needs a column {FILE!r} that names the images, and none called {IMAGE!r}")
+    table = pa.Table.from_batches(source.batches(1 << 16), schema=source.schema)
+    present = {e.name: e.path for e in os.scandir(path) if e.is_file() and _is_image(e.name)}
+    names = table[FILE].to_pylist()
+    for line, name in enumerate(names):
+        if name not in present:
+            raise TableError(f"{listing}: entry {line + 1} names no PNG or JPEG file of the folder")
+    if len(set(names)) < len(names) or len(names) < len(present):
+        raise TableError(f"{listing}: must name each image of the folder once")
+    return [present[name] for name in names], table.drop_columns([FILE])
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
+
+
+def _decoded(path: str, number: int, file: str, shape: Shape) -> np.ndarray:
+    """The levels of one file, (height, width, channels); its size is compared before a pixel is decoded."""
+    image, found = _opened(path, number, file)
+    if found != shape:
+        sizes = f"{described(found)}, the first one {described(shape)}"
+        raise TableError(f"{_place(path, number)} is {sizes}; make all of one size and mode")
+    try:
+        plain = image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
+        return np.asarray(plain, np.uint8).reshape(shape)
+    except _DAMAGE:
+        raise _unreadable(path, number) from None
+
+
+def _opened(path: str, number: int, file: str) -> tuple[Image.Image, Shape]:
+    """An image whose pixels are not decoded yet, with what its header says of its size.
+
+    Raises:
+        TableError: neither PNG nor JPEG, transparent, of more than 8 bits, or of a size that is not read.
+    """
+    with open(file, "rb") as stream:
+        data = stream.read(_MOST_BYTES + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
+    except _DAMAGE:
+        raise _unreadable(path, number) from None
+    if len(data) > _MOST_BYTES:
+        raise TableError(
+            f"{_place(path, number)} is a file of more than {_MOST_BYTES >> 20} MiB; save its pixels alone"
+        )
+    if "transparency" in image.info or image.mode in _TRANSPARENT:
+        raise TableError(f"{_place(path, number)} is transparent; flatten it onto a background: convert('RGB')")
+    if image.mode not in ("1", "L", "P", "RGB") or (image.format == "PNG" and data[_PNG_DEPTH] > 8):
+        raise TableError(f"{_place(path, number)} is not of 8 bits in grey or RGB; convert it to 'L' or 'RGB'")
+    sizes = (image.height, image.width, 1 if image.mode in ("1", "L") else 3)
+    return image, checked_shape(_place(path, number), sizes)
+
+
+def _place(path: str, number: int) -> str:
+    return f"{path}: image {number + 1} in the order of names"
+
+
+def _unreadable(path: str, number: int) -> TableError:
+    return TableError(f"{_place(path, number)} is damaged, or neither PNG nor JPEG; mend it or take it out")
