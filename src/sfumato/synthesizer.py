@@ -36,7 +36,7 @@ _INFINITE = "epsilon is infinite: the model was fitted without noise and promise
 _DECLINED = "it was declined when the model was fitted"
 
 OUTSIDE_SHARE = 0.005
-"""Share of the squared budget that pays for counting the cells which the schema's facts do not allow."""
+"""Share of the squared budget that pays for counting the rows which the schema's facts do not allow."""
 
 
 class Synthesizer:
@@ -53,8 +53,8 @@ class Synthesizer:
         about: what the curator states: ``curator``, ``purpose``.
 
     Attributes:
-        outside: after a fit, the noisy number of cells that were clipped or moved to other or missing because the
-            schema's facts do not allow them, and the scale of that noise; where it stands clear of the noise, the
+        outside: after a fit, the noisy number of rows with a cell that was clipped or moved to other or missing because
+            the schema's facts do not allow it, and the scale of that noise; where it stands clear of the noise, the
             facts deserve another look. None for a loaded model.
 
     >>> import sfumato as sf

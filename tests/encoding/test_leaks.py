@@ -106,11 +106,11 @@ def note_from_rows(table: pa.Table) -> Codec:
 class QuantileCodec(Codec):
     """Encodes a number by its rank among the rows at hand: the saved bytes are clean, the codes are not."""
 
-    def encode(self, batch: pa.Table, outside: dict[str, int] | None = None) -> np.ndarray:
-        codes = super().encode(batch, outside)
+    def encode_marked(self, batch: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        codes, outside = super().encode_marked(batch)
         ages = batch["age"].to_numpy()
         codes[:, 0] = np.searchsorted(np.sort(ages), ages) * 100 // len(ages)
-        return codes
+        return codes, outside
 
 
 def bins_from_rows(table: pa.Table) -> Codec:
@@ -170,7 +170,7 @@ def test_a_cell_that_arrow_cannot_convert_is_not_quoted(monkeypatch: pytest.Monk
         days.cast(pa.timestamp("us"))
     table = pa.table({"day": days})
     assert Codec.from_schema(schema).encode(table)[:, 0].tolist() == [8, 0, 0]
-    monkeypatch.setattr("sfumato.encoding.date.DateCodec.ticks", lambda self, values: values.cast(pa.timestamp("us")))
+    monkeypatch.setattr("sfumato.encoding.date.DateCodec.read", lambda self, values: values.cast(pa.timestamp("us")))
     with pytest.raises(RefusedValue, match="'day'") as caught:
         Codec.from_schema(schema).encode(table)
     assert "2147483647" not in str(caught.value)

@@ -57,7 +57,10 @@ def test_tables_are_plain_counts(n: int, seed: int, blocks: int, kept: bool) -> 
 
 def test_a_stream_of_blocks_gathers_the_same_records() -> None:
     codes = matrix(50)
-    streamed = Records.gathered(iter(np.split(codes, [0, 10, 35])), DOMAIN)
+    strange = np.arange(50) % 7 == 0
+    blocks = zip(np.split(codes, [0, 10, 35]), np.split(strange, [0, 10, 35]), strict=True)
+    streamed = Records.gathered(blocks, DOMAIN)
+    assert (len(streamed), streamed.outside) == (50, 8)
     np.testing.assert_array_equal(streamed.matrix(), codes)
     assert streamed.matrix().dtype == DOMAIN.code_dtype()
     nothing = Records.gathered(iter([]), DOMAIN)

@@ -55,7 +55,7 @@ def fit(
     synthesizer.save(output)
     certificate = synthesizer.certificate
     certified = certificate["certificate"] is not None
-    cells, noise = synthesizer.outside or (0.0, 0.0)
+    outside, noise = synthesizer.outside or (0.0, 0.0)
     result = {
         "model": str(output),
         "algorithm": synthesizer.model,
@@ -67,7 +67,7 @@ def fit(
         "reason": certificate.get("reason"),
         "ledger": None if book is None else str(book),
         "synthetic_rows": synthesizer.default_rows,
-        "cells_outside_facts": {"estimate": cells, "noise": noise},
+        "rows_outside_facts": {"estimate": outside, "noise": noise},
     }
     promise = (
         f"certificate: epsilon {epsilon:g}, delta {delta:g} per {synthesizer.guarantee.unit}"
@@ -75,8 +75,8 @@ def fit(
         else f"NO CERTIFICATE: {certificate['reason']}"
     )
     text = f"{output}: {synthesizer.model} ({synthesizer.why})\n{promise}\nledger: {book or 'none'}"
-    if cells > 3 * noise:
+    if outside > 3 * noise:
         text += (
-            f"\nabout {cells:,.0f} (noise {noise:,.0f}) cells lie outside the schema's facts: widen them, and fit again"
+            f"\nabout {outside:,.0f} (noise {noise:,.0f}) rows lie outside the declared facts: widen them, fit again"
         )
     terminal.answer(result, text, as_json)

@@ -43,6 +43,11 @@ class BooleanCodec:
         missing = 2 if self.column.may_be_missing else None
         return Axis(self.column.name, 2 + (missing is not None), False, missing)
 
+    @cached_property
+    def policy(self) -> Policy:
+        """What becomes of other cells."""
+        return Policy(self.column.name, self.column.outside, self.axis.missing)
+
     def encode(self, values: pa.Array) -> Encoded:
         """Cells to codes; anything but the declared words cannot be read."""
         values = plain(values)
@@ -59,7 +64,7 @@ class BooleanCodec:
         coded = (codes >= len(false)).astype(np.int64)
         if missing is not None:
             bad &= ~missing
-        return Policy(self.column.name, self.column.outside, self.axis.missing).place(coded, missing, bad)
+        return self.policy.place(coded, missing, bad)
 
     def decode(self, codes: np.ndarray, rng: np.random.Generator, within: tuple[int, int] | None = None) -> pa.Array:
         """Codes to true, false and null."""

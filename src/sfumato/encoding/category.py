@@ -49,7 +49,8 @@ class CategoryCodec:
         return Axis(self.column.name, size + (missing is not None), ordered, missing)
 
     @cached_property
-    def _policy(self) -> Policy:
+    def policy(self) -> Policy:
+        """What becomes of other cells."""
         other = len(self.labels) - 1 if self.column.outside == "other" else None
         return Policy(self.column.name, self.column.outside, self.axis.missing, other)
 
@@ -69,10 +70,10 @@ class CategoryCodec:
         found = pc.index_in(values, value_set=self._declared)
         codes = found.fill_null(0).to_numpy().astype(np.int64)
         if not found.null_count:
-            return Encoded(codes, 0)
+            return Encoded(codes)
         missing = missing_mask(values, self.markers)
         bad = found.is_null().to_numpy(zero_copy_only=False)
-        return self._policy.place(codes, missing, bad & ~missing if missing is not None else bad)
+        return self.policy.place(codes, missing, bad & ~missing if missing is not None else bad)
 
     def _encode_dictionary(self, values: pa.DictionaryArray) -> Encoded:
         """The few distinct values are looked up, the many indices follow."""
@@ -85,9 +86,9 @@ class CategoryCodec:
             table[:-1][absent & (table[:-1] < 0)] = -2
         codes = table[values.indices.fill_null(len(entries)).to_numpy()].astype(np.int64)
         if codes.size == 0 or codes.min() >= 0:
-            return Encoded(codes, 0)
+            return Encoded(codes)
         missing, bad = codes == -2, codes == -1
-        return self._policy.place(codes, missing if missing.any() else None, bad)
+        return self.policy.place(codes, missing if missing.any() else None, bad)
 
     def decode(self, codes: np.ndarray, rng: np.random.Generator, within: tuple[int, int] | None = None) -> pa.Array:
         """Codes to labels."""

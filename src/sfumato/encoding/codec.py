@@ -66,7 +66,7 @@ class Codec:
         types: Arrow type, by name, of the columns of the table that came in; empty for delimited text.
 
     Formal guarantee: none is needed. A codec holds no statistic of any row; encoding is a public function applied to
-    each row by itself. The counts of cells outside the facts are private, and `encode` hands them to its caller alone.
+    each row by itself. Which rows lie outside the facts is private, and `encode_marked` tells its caller alone.
 
     | cell | code |
     |---|---|
@@ -186,34 +186,39 @@ class Codec:
             raise SchemaError(f"column {column!r} is an identifier or text and is not learnt")
         return self._places[column].position
 
-    def encode(self, batch: pa.RecordBatch | pa.Table, outside: dict[str, int] | None = None) -> np.ndarray:
+    def encode(self, batch: pa.RecordBatch | pa.Table) -> np.ndarray:
         """Rows to codes: (n, d) in the domain's code type, column-major; row-major where there are images.
 
         Args:
             batch: has every column of the schema, in any order; text or typed.
-            outside: counts of cells that the schema does not allow are added here, by column. They are private.
 
         Raises:
             SchemaError: the table lacks a column, or has one that the schema lacks.
             RefusedValue: a cell that the schema says to refuse.
         """
+        return self.encode_marked(batch)[0]
+
+    def encode_marked(self, batch: pa.RecordBatch | pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """What `encode` gives, and a mask (n,) of the rows with some cell that the schema does not allow: private."""
         self.check_columns(batch.schema.names)
-        counts = outside if outside is not None else {}
         order = "F" if self.domain.pixels is None else "C"
         codes = np.empty((batch.num_rows, len(self.domain)), self.domain.code_dtype(), order=order)
+        outside = np.zeros(batch.num_rows, bool)
         for position, part in self.parts.items():
             if isinstance(part, ImageCodec):
                 codes[:, part.pixels(position).span] = part.encode(_cells(batch, part.column.name))
             elif isinstance(part, CombinedAxis):
-                members = [self._encode_column(m, batch, counts) for m in part.members]
-                codes[:, position], count = part.encode(members)
-                _add(counts, part.axis.name, count)
+                encoded = part.encode([self._encode_column(m, batch, outside) for m in part.members])
+                if encoded.outside is not None:
+                    outside |= encoded.outside
+                codes[:, position] = encoded.codes
             else:
-                codes[:, position] = self._encode_column(part, batch, counts)
-        return codes
+                codes[:, position] = self._encode_column(part, batch, outside)
+        return codes, outside
 
     @staticmethod
-    def _encode_column(codec: ColumnCodec, batch: pa.RecordBatch | pa.Table, counts: dict[str, int]) -> np.ndarray:
+    def _encode_column(codec: ColumnCodec, batch: pa.RecordBatch | pa.Table, outside: np.ndarray) -> np.ndarray:
+        """The codes of one column; the rows outside its facts are added to ``outside``."""
         cells = _cells(batch, codec.axis.name)
         if shape := image_shape(cells.type):
             raise SchemaError(
@@ -227,7 +232,8 @@ class Codec:
                 f"column {codec.axis.name!r} has values that cannot be read as the schema says; "
                 "mend its kind, or leave it out: 'kind: text'"
             ) from None
-        _add(counts, codec.axis.name, encoded.outside)
+        if encoded.outside is not None:
+            outside |= encoded.outside
         return encoded.codes
 
     def check_columns(self, names: Sequence[str]) -> None:
@@ -376,11 +382,6 @@ def _natural_type(column: Any) -> pa.DataType:
 def _cells(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
     cells = batch.column(name)
     return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
-
-
-def _add(counts: dict[str, int], name: str, count: int) -> None:
-    if count:
-        counts[name] = counts.get(name, 0) + count
 
 
 def _listing(names: Any) -> str:

@@ -19,11 +19,11 @@ class Encoded:
 
     Attributes:
         codes: (n,) integers.
-        outside: how many cells the schema did not allow; a count of private rows, never to be released as it is.
+        outside: (n,) mask of the cells that the schema did not allow, or None for none; private.
     """
 
     codes: np.ndarray
-    outside: int
+    outside: np.ndarray | None = None
 
 
 class ColumnCodec(Protocol):
@@ -80,21 +80,32 @@ class Policy:
         """
         if missing is not None:
             if self.missing is None:
-                raise RefusedValue(
-                    f"column {self.column!r} has missing values, but the schema says it has none; "
-                    "write 'nullable: true' for it"
-                )
+                raise self.refused_missing()
             codes[missing] = self.missing
         if bad is None or not bad.any():
-            return Encoded(codes, 0)
+            return Encoded(codes)
+        if self.bad is None:
+            raise self.refused_bad()
+        codes[bad] = self.bad
+        return Encoded(codes, bad)
+
+    @property
+    def bad(self) -> int | None:
+        """Code of a value that cannot be read or is not declared; None where it is refused."""
         if self.outside == "other" and self.other is not None:
-            codes[bad] = self.other
-        elif self.outside != "refuse" and self.missing is not None:
-            codes[bad] = self.missing
-        else:
-            raise RefusedValue(
-                f"column {self.column!r} has values that the schema does not allow; widen its facts, "
-                "or say what becomes of such values: 'nullable: true' and 'outside: missing'"
-                + (", or 'outside: other'" if self.outside == "refuse" else "")
-            )
-        return Encoded(codes, int(bad.sum()))
+            return self.other
+        return None if self.outside == "refuse" else self.missing
+
+    def refused_missing(self) -> RefusedValue:
+        """What to raise for a missing value where none is declared."""
+        return RefusedValue(
+            f"column {self.column!r} has missing values, but the schema says it has none; write 'nullable: true' for it"
+        )
+
+    def refused_bad(self) -> RefusedValue:
+        """What to raise for a value that is refused or has no place."""
+        return RefusedValue(
+            f"column {self.column!r} has values that the schema does not allow; widen its facts, "
+            "or say what becomes of such values: 'nullable: true' and 'outside: missing'"
+            + (", or 'outside: other'" if self.outside == "refuse" else "")
+        )

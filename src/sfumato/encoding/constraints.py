@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sfumato.encoding.column import ColumnCodec
+from sfumato.encoding.column import ColumnCodec, Encoded
 from sfumato.encoding.domain import Axis
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.errors import RefusedValue, SchemaError
@@ -98,14 +98,15 @@ class CombinedAxis:
         return keys
 
     @cached_property
-    def _nearest(self) -> np.ndarray:
-        """Per code of the first column: its first combination, or -1."""
+    def nearest(self) -> np.ndarray:
+        """Per code of the first column: the combination that stands in for those not listed, or -1."""
         nearest = np.full(self._sizes[0], -1, np.int64)
-        nearest[self.table[::-1, 0]] = np.arange(len(self.table))[::-1]
+        if self.rule.outside != "refuse":
+            nearest[self.table[::-1, 0]] = np.arange(len(self.table))[::-1]
         return nearest
 
-    def encode(self, codes: Sequence[np.ndarray]) -> tuple[np.ndarray, int]:
-        """The members' codes to combinations, and how many rows had one that is not allowed.
+    def encode(self, codes: Sequence[np.ndarray]) -> Encoded:
+        """The members' codes to combinations, and which rows had one that is not allowed.
 
         Raises:
             RefusedValue: a combination that the schema says to refuse, or that has nothing near it.
@@ -116,16 +117,20 @@ class CombinedAxis:
         at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
         strange = known[at] != keys
         combined = order[at]
-        count = int(np.count_nonzero(strange))
-        if count:
-            nearest = self._nearest[stacked[strange, 0]]
-            if self.rule.outside == "refuse" or (nearest < 0).any():
-                raise RefusedValue(
-                    f"columns {', '.join(self.rule.columns)} have a combination that the schema does not list; "
-                    "add it, or say 'outside: nearest' and list each value of the first column"
-                )
-            combined[strange] = nearest
-        return combined, count
+        if not strange.any():
+            return Encoded(combined)
+        nearest = self.nearest[stacked[strange, 0]]
+        if (nearest < 0).any():
+            raise self.refused()
+        combined[strange] = nearest
+        return Encoded(combined, strange)
+
+    def refused(self) -> RefusedValue:
+        """What to raise for a combination that is refused or has nothing near it."""
+        return RefusedValue(
+            f"columns {', '.join(self.rule.columns)} have a combination that the schema does not list; "
+            "add it, or say 'outside: nearest' and list each value of the first column"
+        )
 
     def decode(self, codes: np.ndarray) -> list[np.ndarray]:
         """Combinations back to the codes of each member."""
@@ -145,7 +150,7 @@ def _codes_of(codec: ColumnCodec, values: Sequence[str | None]) -> np.ndarray:
         encoded = codec.encode(pa.array(list(values), pa.string()))
     except RefusedValue:
         encoded = None
-    if encoded is None or encoded.outside:
+    if encoded is None or encoded.outside is not None:
         raise SchemaError(
             f"a fixed combination lists a value that column {codec.axis.name!r} does not allow; mend either"
         )

@@ -27,15 +27,20 @@ class DateCodec(QuantityCodec):
         low, high = ((day - _EPOCH).days for day in self.column.bounds)
         return calendar_grid(low, high, 86400)
 
-    def ticks(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None, int]:
-        """Dates, or the days of timestamps, to ticks."""
+    @cached_property
+    def limits(self) -> tuple[int, int]:
+        """The bounds, in days since 1970."""
+        return self.grid.first, self.grid.last
+
+    def read(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+        """Dates, or the days of timestamps, as days since 1970."""
         read = moments(values, self.column.format, None).cast(pa.int64())
         bad = read.is_null().to_numpy(zero_copy_only=False) if read.null_count else None
-        days = np.floor_divide(read.fill_null(self.grid.first * _MICROSECONDS).to_numpy(), _MICROSECONDS)
-        ticks, outside, clipped = self._within(days, self.grid.first, self.grid.last)
-        if outside is not None:
-            bad = outside if bad is None else bad | outside
-        return ticks, bad, clipped
+        return np.floor_divide(read.fill_null(self.grid.first * _MICROSECONDS).to_numpy(), _MICROSECONDS), bad
+
+    def ticks(self, numbers: np.ndarray) -> np.ndarray:
+        """Days as they are."""
+        return numbers
 
     def values(self, ticks: np.ndarray, mask: np.ndarray | None) -> pa.Array:
         """Ticks to date32."""

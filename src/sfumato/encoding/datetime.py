@@ -39,16 +39,21 @@ class DatetimeCodec(QuantityCodec):
         at = moments(pa.array([wall], pa.timestamp("us")), None, self.column.tz).cast(pa.int64())[0].as_py()
         return at // (self._tick * _MICROSECONDS)
 
-    def ticks(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None, int]:
-        """Timestamps to ticks, cut down to the resolution."""
+    @cached_property
+    def limits(self) -> tuple[int, int]:
+        """The bounds, in ticks since 1970."""
+        return self.grid.first, self.grid.last
+
+    def read(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+        """Timestamps as ticks since 1970, cut down to the resolution."""
         read = moments(values, self.column.format, self.column.tz).cast(pa.int64())
         bad = read.is_null().to_numpy(zero_copy_only=False) if read.null_count else None
         tick = self._tick * _MICROSECONDS
-        raw = np.floor_divide(read.fill_null(self.grid.first * tick).to_numpy(), tick)
-        ticks, outside, clipped = self._within(raw, self.grid.first, self.grid.last)
-        if outside is not None:
-            bad = outside if bad is None else bad | outside
-        return ticks, bad, clipped
+        return np.floor_divide(read.fill_null(self.grid.first * tick).to_numpy(), tick), bad
+
+    def ticks(self, numbers: np.ndarray) -> np.ndarray:
+        """Ticks as they are."""
+        return numbers
 
     def values(self, ticks: np.ndarray, mask: np.ndarray | None) -> pa.Array:
         """Ticks to timestamp[us], in the column's zone."""

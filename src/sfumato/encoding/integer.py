@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from sfumato.encoding.grid import Grid, grid
-from sfumato.encoding.quantity import QuantityCodec
+from sfumato.encoding.quantity import QuantityCodec, either
 from sfumato.encoding.rendering import number_as
 from sfumato.schema.parsing import numbers
 
@@ -27,21 +27,28 @@ class IntegerCodec(QuantityCodec):
         """One code per value up to 512, else equal widths or two significant digits."""
         return grid(*self._ends, self.column.scale)
 
-    def ticks(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None, int]:
-        """Whole numbers to ticks; a fraction cannot be read."""
+    @cached_property
+    def limits(self) -> tuple[int, int]:
+        """The bounds."""
+        return self.column.bounds
+
+    def read(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+        """Whole numbers, or reals where some cell is one; a fraction within the bounds cannot be read."""
         read = numbers(values)
-        bad = read.is_null().to_numpy(zero_copy_only=False) if read.null_count else None
         low, high = self.column.bounds
-        if pa.types.is_integer(read.type):
-            raw, outside, clipped = self._within(read.fill_null(low).to_numpy(), low, high)
-        else:
-            real, outside, clipped = self._within(read.fill_null(low).to_numpy(), low, high)
-            raw = np.clip(np.rint(real), -(2.0**62), 2.0**62).astype(np.int64).clip(low, high)
-            fraction = np.rint(real) != real
-            outside = fraction if outside is None else outside | fraction
-        bad = _either(bad, outside)
+        bad = read.is_null().to_numpy(zero_copy_only=False) if read.null_count else None
+        found = read.fill_null(low).to_numpy()
+        if found.dtype.kind != "f":
+            return found, bad
+        fraction = (found >= low) & (found <= high) & (np.rint(found) != found)
+        return found, either(bad, fraction if fraction.any() else None)
+
+    def ticks(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers to the nearest step."""
+        if numbers.dtype.kind == "f":
+            numbers = np.rint(numbers).astype(np.int64).clip(*self.column.bounds)
         step = self.column.step
-        return (raw if step == 1 else np.rint(raw / step).astype(np.int64)), bad, clipped
+        return numbers if step == 1 else np.rint(numbers / step).astype(np.int64)
 
     def values(self, ticks: np.ndarray, mask: np.ndarray | None) -> pa.Array:
         """Ticks to int64."""
@@ -55,7 +62,3 @@ class IntegerCodec(QuantityCodec):
         """A number, rounded to a tick."""
         value = numbers(text)[0].as_py()
         return None if value is None or not math.isfinite(value) else round(value / self.column.step)
-
-
-def _either(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
-    return b if a is None else a if b is None else a | b

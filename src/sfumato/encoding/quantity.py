@@ -36,9 +36,18 @@ class QuantityCodec(ABC):
     def grid(self) -> Grid:
         """The intervals of ticks, from declared facts alone."""
 
+    @cached_property
     @abstractmethod
-    def ticks(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None, int]:
-        """Cells to ticks within the bounds (n,) int64, a mask of unreadable ones or None, and how many were clipped."""
+    def limits(self) -> tuple[Any, Any]:
+        """The smallest and the largest number, as `read` gives it, that the facts allow."""
+
+    @abstractmethod
+    def read(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+        """Cells to numbers (n,), in the order of the values, and a mask of unreadable ones or None."""
+
+    @abstractmethod
+    def ticks(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers within the limits to ticks within the grid (n,) int64; never falling."""
 
     @abstractmethod
     def values(self, ticks: np.ndarray, mask: np.ndarray | None) -> pa.Array:
@@ -61,21 +70,27 @@ class QuantityCodec(ABC):
         missing = missing_mask(values, self.markers)
         if missing is not None:
             values = pa.compute.if_else(pa.array(missing), pa.scalar(None, values.type), values)  # type: ignore[attr-defined]
-        ticks, bad, clipped = self.ticks(values)
+        read, bad = self.read(values)
+        codes = self.codes(read)
+        low, high = self.limits
+        beyond = (read < low) | (read > high)
+        if not beyond.any():
+            beyond = None
+        clipped = beyond if self.column.outside == "clip" else None
+        bad = either(bad, beyond if clipped is None else None)
         if bad is not None and missing is not None:
-            bad &= ~missing
-        policy = Policy(self.column.name, self.column.outside, self.axis.missing)
-        placed = policy.place(self.grid.codes(ticks), missing, bad)
-        return Encoded(placed.codes, placed.outside + clipped)
+            bad = bad & ~missing
+        placed = self.policy.place(codes, missing, bad)
+        return Encoded(placed.codes, either(placed.outside, clipped))
 
-    def _within(self, raw: np.ndarray, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray | None, int]:
-        """Values to the nearest bound where the policy is to clip, else a mask of those outside."""
-        outside = (raw < low) | (raw > high)
-        count = int(np.count_nonzero(outside))
-        if not count:
-            return raw, None, 0
-        kept = np.clip(raw, low, high)
-        return (kept, None, count) if self.column.outside == "clip" else (kept, outside, 0)
+    @cached_property
+    def policy(self) -> Policy:
+        """What becomes of other cells."""
+        return Policy(self.column.name, self.column.outside, self.axis.missing)
+
+    def codes(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers as `read` gives them to codes (n,), what lies beyond the limits to the nearest; never falling."""
+        return self.grid.codes(self.ticks(np.clip(numbers, *self.limits)))
 
     def decode(self, codes: np.ndarray, rng: np.random.Generator, within: tuple[int, int] | None = None) -> pa.Array:
         """Codes to values, uniform over the public ticks of an interval."""
@@ -113,3 +128,8 @@ class QuantityCodec(ABC):
     @abstractmethod
     def exact_ticks(self, text: pa.Array) -> int | None:
         """The tick of a single text, not clipped; None where it cannot be read."""
+
+
+def either(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
+    """The union of two masks, where None is the empty one."""
+    return b if a is None else a if b is None else a | b

@@ -52,16 +52,21 @@ class RealCodec(QuantityCodec):
         declared = self.column.step is not None
         return grid(*self._ends, "significant" if self._heavy else "linear", 1 if declared else 10)
 
-    def ticks(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None, int]:
-        """Real numbers to the nearest tick."""
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """The bounds."""
+        return self.column.bounds
+
+    def read(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+        """Real numbers."""
         read = numbers(values).cast(pa.float64(), safe=False)
         bad = read.is_null().to_numpy(zero_copy_only=False) if read.null_count else None
-        low, high = self.column.bounds
-        raw, outside, clipped = self._within(read.fill_null(low).to_numpy(), low, high)
-        scaled = np.rint(raw * float(1 / self.step)) if self.step < 1 else np.rint(raw / float(self.step))
-        if outside is not None:
-            bad = outside if bad is None else bad | outside
-        return np.clip(scaled.astype(np.int64), *self._ends), bad, clipped
+        return read.fill_null(self.column.bounds[0]).to_numpy(), bad
+
+    def ticks(self, numbers: np.ndarray) -> np.ndarray:
+        """Real numbers to the nearest tick."""
+        scaled = np.rint(numbers * float(1 / self.step)) if self.step < 1 else np.rint(numbers / float(self.step))
+        return np.clip(scaled.astype(np.int64), *self._ends)
 
     def values(self, ticks: np.ndarray, mask: np.ndarray | None) -> pa.Array:
         """Ticks to float64, each the closest to its decimal writing."""

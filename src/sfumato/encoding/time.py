@@ -30,11 +30,20 @@ class TimeCodec(QuantityCodec):
         """Hours exactly, else quarters of an hour."""
         return calendar_grid(0, _DAY // self._tick - 1, self._tick)
 
-    def ticks(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None, int]:
-        """Times to ticks, cut down to the resolution."""
+    @cached_property
+    def limits(self) -> tuple[int, int]:
+        """The day, in ticks since midnight."""
+        return self.grid.first, self.grid.last
+
+    def read(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+        """Times as ticks since midnight, cut down to the resolution."""
         read = clock(values, self.column.format).cast(pa.int64())
         bad = read.is_null().to_numpy(zero_copy_only=False) if read.null_count else None
-        return np.floor_divide(read.fill_null(0).to_numpy(), self._tick * _MICROSECONDS), bad, 0
+        return np.floor_divide(read.fill_null(0).to_numpy(), self._tick * _MICROSECONDS), bad
+
+    def ticks(self, numbers: np.ndarray) -> np.ndarray:
+        """Ticks as they are."""
+        return numbers
 
     def values(self, ticks: np.ndarray, mask: np.ndarray | None) -> pa.Array:
         """Ticks to time64[us]."""

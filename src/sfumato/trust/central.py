@@ -79,16 +79,9 @@ class Central:
         return float(self._noised(np.array([len(self._records)]), sigma)[0])
 
     def outside(self, mu: float) -> tuple[float, float]:
-        """Noisy number of cells that the schema's facts did not allow, and the scale of its noise.
-
-        One unit moves it by at most ``max_rows`` times the cells of a record: integer noise for that.
-        """
-        tally = self._records.outside
-        sensitivity = tally.per_record * self._max_rows
-        sigma = self._purse.integer_sigma(mu, sensitivity)
-        if self._purse.private:
-            self._purse.charge([DiscreteGaussian(sigma, sensitivity)])
-        return float(self._noised(np.array([tally.cells]), sigma)[0]), sigma
+        """Noisy number of records with some cell that the schema's facts did not allow, and the scale of its noise."""
+        (sigma,) = self._pay([mu])
+        return float(self._noised(np.array([self._records.outside]), sigma)[0]), sigma
 
     def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
         """Noisy tables; a unit moves each by at most ``max_rows`` in l1, so each is one ``DiscreteGaussian`` event."""

@@ -13,7 +13,7 @@ from sfumato.progress import Progress
 from sfumato.schema import IdUnit
 from sfumato.schema.parsing import plain
 from sfumato.tables import Rows
-from sfumato.trust.records import Outside, Records
+from sfumato.trust.records import Records
 
 
 def gather(rows: Rows, codec: Codec, progress: Progress) -> Records:
@@ -30,18 +30,15 @@ def gather(rows: Rows, codec: Codec, progress: Progress) -> Records:
     """
     codec.check_columns(rows.columns)
     progress.stage("reading rows")
-    outside: dict[str, int] = {}
 
-    def blocks() -> Iterator[np.ndarray]:
+    def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         unit = codec.schema.unit
         bound = ContributionBound(unit) if isinstance(unit, IdUnit) else None
         for batch in rows.batches():
             kept = batch if bound is None else batch.filter(bound.keep(batch.column(bound.column)))
-            yield codec.encode(kept, outside)
+            yield codec.encode_marked(kept)
 
-    records = Records.gathered(blocks(), codec.domain)
-    records.outside = Outside(sum(outside.values()), len(codec.columns) + len(codec.parts))
-    return records
+    return Records.gathered(blocks(), codec.domain)
 
 
 class ContributionBound:

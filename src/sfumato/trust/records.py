@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,27 +16,17 @@ _LARGEST_KEPT = 1 << 20
 """Cells of the largest table that is kept."""
 
 
-@dataclass
-class Outside:
-    """Private: how many cells the schema's facts did not allow.
-
-    Attributes:
-        cells: cells that were clipped or moved to other or missing.
-        per_record: how many of them one record can have.
-    """
-
-    cells: int = 0
-    per_record: int = 1
-
-
 class Records:
     """Private codes in the smallest unsigned type per column: (n,) each, 15 bytes a record for a typical table.
 
     Where there are images, the columns are views of one matrix that lies row by row: a pixel alone is seldom asked for.
     Exact tables that are small are kept, so that a pair asked through several groupings is counted once.
+
+    Attributes:
+        outside: how many of the records had some cell that the schema's facts did not allow.
     """
 
-    def __init__(self, columns: Sequence[np.ndarray] | np.ndarray, domain: Domain) -> None:
+    def __init__(self, columns: Sequence[np.ndarray] | np.ndarray, domain: Domain, outside: int = 0) -> None:
         if len(columns) != len(domain):
             raise ValueError(f"{len(columns)} columns of codes for a domain of {len(domain)}")
         whole = isinstance(columns, np.ndarray)
@@ -51,7 +40,7 @@ class Records:
             types = [np.min_scalar_type(a.size - 1) for a in domain.axes]
             self._columns = [np.ascontiguousarray(c, t) for c, t in zip(columns, types, strict=True)]
         self.domain = domain
-        self.outside = Outside()
+        self.outside = outside
         self._kept: dict[tuple[int, ...], np.ndarray] = {}
         self._room = _KEPT_CELLS
 
@@ -61,19 +50,25 @@ class Records:
         return cls([codes[:, i] for i in range(len(domain))] if domain.pixels is None else codes.T, domain)
 
     @classmethod
-    def gathered(cls, blocks: Iterable[np.ndarray], domain: Domain) -> Records:
-        """From a stream of code matrices (m, d): one pass, memory for the codes alone (for images, twice)."""
+    def gathered(cls, blocks: Iterable[tuple[np.ndarray, np.ndarray]], domain: Domain) -> Records:
+        """From a stream of code matrices (m, d) and masks (m,) of what lay outside: one pass.
+
+        Memory for the codes alone; for images, twice.
+        """
         if domain.pixels is not None:
-            return cls.of(np.concatenate([np.empty((0, len(domain)), domain.code_dtype()), *blocks]), domain)
+            codes, masks = zip(*blocks, strict=True)
+            return cls(np.concatenate(codes).T, domain, int(sum(map(np.count_nonzero, masks))))
         parts: list[list[np.ndarray]] = [[] for _ in domain.axes]
-        for block in blocks:
+        outside = 0
+        for block, strange in blocks:
+            outside += int(np.count_nonzero(strange))
             for i, axis in enumerate(domain.axes):
                 parts[i].append(block[:, i].astype(np.min_scalar_type(axis.size - 1)))
         columns = []
         for part in parts:
             columns.append(np.concatenate(part) if part else np.empty(0, np.uint8))
             part.clear()
-        return cls(columns, domain)
+        return cls(columns, domain, outside)
 
     def __len__(self) -> int:
         return len(self._columns[0]) if self._columns else 0
