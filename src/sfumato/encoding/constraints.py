@@ -87,11 +87,12 @@ class CombinedAxis:
 
     @cached_property
     def _lookup(self) -> tuple[np.ndarray, np.ndarray]:
-        keys = self._keys(self.table)
+        keys = self.keys(self.table)
         order = np.argsort(keys, kind="stable")
         return keys[order], order
 
-    def _keys(self, codes: np.ndarray) -> np.ndarray:
+    def keys(self, codes: np.ndarray) -> np.ndarray:
+        """The members' codes (n, columns) as one number each."""
         keys = np.zeros(len(codes), np.int64)
         for j, size in enumerate(self._sizes):
             keys = keys * size + codes[:, j]
@@ -112,7 +113,7 @@ class CombinedAxis:
             RefusedValue: a combination that the schema says to refuse, or that has nothing near it.
         """
         stacked = np.stack(codes, axis=1)
-        keys = self._keys(stacked)
+        keys = self.keys(stacked)
         known, order = self._lookup
         at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
         strange = known[at] != keys

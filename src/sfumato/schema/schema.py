@@ -214,7 +214,9 @@ class Schema(Strict):
                 )
         target = None if self.target is None else by_name[self.target]
         if target is not None and (not target.modelled or target.kind == "image"):
-            raise ValueError(f"target {self.target!r} is of kind {target.kind}, which is not learnt as one; name another")
+            raise ValueError(
+                f"target {self.target!r} is of kind {target.kind}, which is not learnt as one; name another"
+            )
         grouped: set[str] = set()
         for constraint in self.constraints:
             _check(constraint, by_name, grouped)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sfumato.errors import TableError
 from sfumato.tables.columnar import ArrowFile, ParquetFile
+from sfumato.tables.databases import DatabaseTable, display_url, is_url
 from sfumato.tables.delimited import DelimitedFile
 from sfumato.tables.dialect import display_name
 from sfumato.tables.frames import Source, open_frame
@@ -46,18 +47,23 @@ class Rows:
 
     @classmethod
     def open(cls, source: Any) -> Rows:
-        """Open a path or a table in memory.
+        """Open a path, a table in memory or one in a database.
 
         Args:
             source: a path to CSV (delimiter ``, ; |`` or tab; UTF-8, UTF-16 or Western; perhaps gzipped), Parquet or
-                Arrow; to images: a folder of PNG or JPEG, ``.npz`` or idx; or a pandas, polars or pyarrow table, a
-                DuckDB relation, or any Arrow C stream.
+                Arrow; to images: a folder of PNG or JPEG, ``.npz`` or idx; a URL that names a table in a database
+                (``postgresql://user@host/database?table=people``); or a pandas, polars or pyarrow table, a DuckDB
+                relation, an Ibis table, or any Arrow C stream.
 
         Raises:
             TableError: one line that says what is wrong with the source and how to mend it.
         """
         if isinstance(source, Rows):
             return source
+        if isinstance(source, str) and is_url(source):
+            return cls(DatabaseTable.open(source), display_url(source))
+        if type(source).__module__.startswith("ibis.expr"):
+            return cls(DatabaseTable.of(source), "the Ibis table")
         if isinstance(source, str | os.PathLike):
             return cls(open_file(source), display_name(source))
         return cls(open_frame(source), display_name(source))
@@ -74,7 +80,7 @@ class Rows:
 
     @property
     def kind(self) -> str:
-        """``csv``, ``parquet``, ``arrow``; images: ``folder``, ``npz``, ``idx``; the library that a frame is of."""
+        """``csv``, ``parquet``, ``arrow``, ``database``; images: ``folder``, ``npz``, ``idx``; a frame's library."""
         return self.source.kind
 
     def batches(self, size: int = 1 << 18) -> Iterator[pa.RecordBatch]:
@@ -123,7 +129,7 @@ def _by_first_bytes(path: str, start: bytes, empty_is_null: bool) -> Source:
     if start.startswith(b"\xff\xff\xff\xff"):
         return ArrowFile.open(path, streamed=True)
     if start[8:12] == b"DUCK":
-        raise TableError(f"{path}: is a DuckDB database; pass a relation instead: duckdb.connect({path!r}).table(NAME)")
+        raise TableError(f"{path}: is a DuckDB database; name a table in it: duckdb://{path}?table=NAME")
     if start.startswith(b"PK") and is_npz(path):
         return NpzFile.open(path)
     if start.startswith((b"\0\0\x08", b"\x1f\x8b")) and idx_mark(path):

@@ -19,7 +19,7 @@ from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.progress import Progress
 from sfumato.trust import summing
 from sfumato.trust.purse import Purse
-from sfumato.trust.records import Records
+from sfumato.trust.records import ExactRecords
 from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Central:
 
     def __init__(
         self,
-        records: Records,
+        records: ExactRecords,
         purse: Purse,
         max_rows: int = 1,
         entropy: Entropy = SYSTEM,

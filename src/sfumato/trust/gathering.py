@@ -13,11 +13,12 @@ from sfumato.progress import Progress
 from sfumato.schema import IdUnit
 from sfumato.schema.parsing import plain
 from sfumato.tables import Rows
-from sfumato.trust.records import Records
+from sfumato.tables.databases import DatabaseTable
+from sfumato.trust.records import ExactRecords, Records
 
 
-def gather(rows: Rows, codec: Codec, progress: Progress) -> Records:
-    """Encode all rows, a batch at a time; only the codes stay in memory.
+def gather(rows: Rows, codec: Codec, progress: Progress) -> ExactRecords:
+    """Encode all rows: inside the database that holds them where it can, else a batch at a time, keeping the codes.
 
     Raises:
         SchemaError: the table's columns are not the schema's.
@@ -25,11 +26,21 @@ def gather(rows: Rows, codec: Codec, progress: Progress) -> Records:
         TableError: the table is malformed, or has no row.
 
     *Formal guarantee.* Each row is encoded by itself, by public facts. Where the unit is an identifier, at most its
-    declared number of rows is kept for each value of it, the first ones; so adding or removing a unit adds or removes
-    at most that many records and changes no other.
+    declared number of rows is kept for each value of it: the first ones, or any at random where a database encodes. So
+    adding or removing a unit adds or removes at most that many records and changes no other.
     """
     codec.check_columns(rows.columns)
-    progress.stage("reading rows")
+    if isinstance(rows.source, DatabaseTable):
+        from sfumato.encoding.expressions import NotExpressible  # imports ibis, which files do without
+        from sfumato.trust.database import encoded_inside
+
+        try:
+            progress.stage("encoding in the database")
+            return encoded_inside(rows.source, codec)
+        except NotExpressible as reason:
+            progress.stage(f"reading rows: {reason}")
+    else:
+        progress.stage("reading rows")
 
     def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         unit = codec.schema.unit

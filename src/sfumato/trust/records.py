@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -16,13 +17,84 @@ _LARGEST_KEPT = 1 << 20
 """Cells of the largest table that is kept."""
 
 
+class ExactRecords(Protocol):
+    """Private records that a setting asks for exact answers, wherever they lie; it adds the noise."""
+
+    @property
+    def domain(self) -> Domain:
+        """The encoded columns; public."""
+        ...
+
+    @property
+    def outside(self) -> int:
+        """How many of the records had some cell that the schema's facts did not allow."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def table(self, query: Query) -> np.ndarray:
+        """Exact counts, int64, of the query's shape."""
+        ...
+
+    def matrix(self) -> np.ndarray:
+        """All codes, (n, d), in the domain's code type."""
+        ...
+
+    def coarsened(self, recode: Sequence[np.ndarray]) -> ExactRecords:
+        """The same records through maps code -> coarser code, one per column."""
+        ...
+
+
+class KeptTables:
+    """Exact tables, kept where they are small, so that a pair asked through several groupings is counted once.
+
+    Args:
+        domain: of the records.
+        count: counts the records in the cells of a query, int64, of its shape.
+    """
+
+    def __init__(self, domain: Domain, count: Callable[[Query], np.ndarray]) -> None:
+        self._domain, self._count = domain, count
+        self._kept: dict[tuple[int, ...], np.ndarray] = {}
+        self._room = _KEPT_CELLS
+
+    def table(self, query: Query) -> np.ndarray:
+        """Exact counts, int64, of the query's shape."""
+        if query.groups is None:
+            return self._plain(query.clique)
+        if self._domain.cells(query.clique) > _LARGEST_KEPT:
+            return self._count(query)
+        table = self._plain(query.clique)
+        for axis, groups in enumerate(query.groups):
+            table = _grouped(table, groups, axis)
+        return table
+
+    def _plain(self, clique: tuple[int, ...]) -> np.ndarray:
+        kept = self._kept.get(clique)
+        if kept is None:
+            kept = self._count(Query(clique))
+            if kept.size <= min(self._room, _LARGEST_KEPT):
+                self._kept[clique] = kept
+                self._room -= kept.size
+        return kept
+
+
+def coarser(domain: Domain, recode: Sequence[np.ndarray]) -> Domain:
+    """The domain seen through maps code -> coarser code, one per column."""
+    axes = []
+    for axis, groups in zip(domain.axes, recode, strict=True):
+        missing = None if axis.missing is None else int(groups[axis.missing])
+        axes.append(type(axis)(axis.name, int(groups.max()) + 1, axis.ordered, missing))
+    return Domain(tuple(axes))
+
+
 class Records:
     """Private codes in the smallest unsigned type per column: (n,) each, 15 bytes a record for a typical table.
 
     Where there are images, the columns are views of one matrix that lies row by row: a pixel alone is seldom asked for.
-    Exact tables that are small are kept, so that a pair asked through several groupings is counted once.
 
     Attributes:
+        domain: the encoded columns; public.
         outside: how many of the records had some cell that the schema's facts did not allow.
     """
 
@@ -41,8 +113,7 @@ class Records:
             self._columns = [np.ascontiguousarray(c, t) for c, t in zip(columns, types, strict=True)]
         self.domain = domain
         self.outside = outside
-        self._kept: dict[tuple[int, ...], np.ndarray] = {}
-        self._room = _KEPT_CELLS
+        self._tables = KeptTables(domain, self._count)
 
     @classmethod
     def of(cls, codes: np.ndarray, domain: Domain) -> Records:
@@ -83,43 +154,22 @@ class Records:
 
     def table(self, query: Query) -> np.ndarray:
         """Exact counts, int64, of the query's shape."""
-        if query.groups is None:
-            return self._plain(query.clique)
-        if self.domain.cells(query.clique) > _LARGEST_KEPT:
-            return self._count(query.clique, query.groups, query.shape(self.domain))
-        table = self._plain(query.clique)
-        for axis, groups in enumerate(query.groups):
-            table = _grouped(table, groups, axis)
-        return table
+        return self._tables.table(query)
 
     def coarsened(self, recode: Sequence[np.ndarray]) -> Records:
         """The same records through maps code -> coarser code, one per column."""
-        axes = []
-        for axis, groups in zip(self.domain.axes, recode, strict=True):
-            missing = None if axis.missing is None else int(groups[axis.missing])
-            axes.append(type(axis)(axis.name, int(groups.max()) + 1, axis.ordered, missing))
         columns = [
             groups.astype(np.min_scalar_type(int(groups.max())))[codes]
             for codes, groups in zip(self._columns, recode, strict=True)
         ]
-        return Records(columns, Domain(tuple(axes)))
+        return Records(columns, coarser(self.domain, recode), self.outside)
 
-    def _plain(self, clique: tuple[int, ...]) -> np.ndarray:
-        kept = self._kept.get(clique)
-        if kept is None:
-            kept = self._count(clique, None, self.domain.shape(clique))
-            if kept.size <= min(self._room, _LARGEST_KEPT):
-                self._kept[clique] = kept
-                self._room -= kept.size
-        return kept
-
-    def _count(
-        self, clique: tuple[int, ...], groups: tuple[np.ndarray, ...] | None, shape: tuple[int, ...]
-    ) -> np.ndarray:
+    def _count(self, query: Query) -> np.ndarray:
+        shape, groups = query.shape(self.domain), query.groups
         counts = np.zeros(int(np.prod(shape)), np.int64)
         for start in range(0, len(self), _BLOCK):
             flat = np.zeros(min(_BLOCK, len(self) - start), np.int64)
-            for k, (i, size) in enumerate(zip(clique, shape, strict=True)):
+            for k, (i, size) in enumerate(zip(query.clique, shape, strict=True)):
                 codes = self._columns[i][start : start + _BLOCK]
                 flat *= size
                 flat += codes if groups is None else groups[k][codes]

@@ -1,0 +1,209 @@
+"""Records that stay in the database which holds the rows: it keeps their codes, and counts them by GROUP BY."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+
+from sfumato.encoding import expressions
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.constraints import CombinedAxis
+from sfumato.encoding.domain import Domain
+from sfumato.encoding.expressions import REFUSED_MISSING, Expression, NotExpressible
+from sfumato.encoding.image import ImageCodec
+from sfumato.errors import RefusedValue, TableError
+from sfumato.schema import IdUnit
+from sfumato.tables.databases import DatabaseTable
+from sfumato.trust.records import KeptTables, coarser
+from sfumato.trust.setting import Query
+
+ENGINES = ("duckdb", "postgres")
+"""Whose answers are tested to equal those in memory to the last row."""
+
+_BATCH = 1 << 18
+_PROBES = (("a", "A"), ("a", "a "), ("e", "é"), ("é", "e\u0301"))
+"""Texts that some engine or collation takes for equal."""
+
+
+class DatabaseRecords:
+    """Private records as codes in a table of the database; only counts of cells leave it, and codes by `matrix`.
+
+    Attributes:
+        domain: the encoded columns; public.
+        outside: how many of the records had some cell that the schema's facts did not allow.
+    """
+
+    def __init__(
+        self,
+        codes: Any,
+        names: Sequence[str],
+        domain: Domain,
+        length: int,
+        outside: int,
+        recode: Sequence[np.ndarray] | None = None,
+    ) -> None:
+        self._codes, self._names, self._length, self._recode = codes, names, length, recode
+        self.domain, self.outside = domain, outside
+        self._tables = KeptTables(domain, self._count)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __repr__(self) -> str:
+        return f"<private records in a database: {len(self.domain)} columns>"
+
+    def table(self, query: Query) -> np.ndarray:
+        """Exact counts, int64, of the query's shape."""
+        return self._tables.table(query)
+
+    def matrix(self) -> np.ndarray:
+        """All codes, (n, d), in the domain's code type: they leave the database, for models that read records."""
+        codes = np.empty((self._length, len(self.domain)), self.domain.code_dtype(), order="F")
+        start = 0
+        for batch in _stream(self._codes.select(self._names)):
+            for i, column in enumerate(batch.columns):
+                codes[start : start + len(batch), i] = self._seen(i, column.to_numpy())
+            start += len(batch)
+        return codes
+
+    def coarsened(self, recode: Sequence[np.ndarray]) -> DatabaseRecords:
+        """The same records through maps code -> coarser code, one per column."""
+        through = [r if self._recode is None else r[self._recode[i]] for i, r in enumerate(recode)]
+        domain = coarser(self.domain, recode)
+        return DatabaseRecords(self._codes, self._names, domain, self._length, self.outside, through)
+
+    def _count(self, query: Query) -> np.ndarray:
+        cells = self._codes.group_by([self._names[i] for i in query.clique]).aggregate(records=self._codes.count())
+        shape = query.shape(self.domain)
+        counts = np.zeros(int(np.prod(shape)), np.int64)
+        for batch in _stream(cells):
+            flat = np.zeros(len(batch), np.int64)
+            for k, (i, size) in enumerate(zip(query.clique, shape, strict=True)):
+                codes = self._seen(i, batch[self._names[i]].to_numpy())
+                flat = flat * size + (codes if query.groups is None else query.groups[k][codes])
+            np.add.at(counts, flat, batch["records"].to_numpy())
+        return counts.reshape(shape)
+
+    def _seen(self, position: int, codes: np.ndarray) -> np.ndarray:
+        return codes if self._recode is None else self._recode[position][codes]
+
+
+def encoded_inside(source: DatabaseTable, codec: Codec) -> DatabaseRecords:
+    """Encode the rows in one query into a temporary table of the database, which goes with the records.
+
+    Raises:
+        NotExpressible: the database might encode a column otherwise than `Codec.encode`, or keeps no temporary table.
+        RefusedValue: a cell that the schema says to refuse.
+        TableError: there is no row.
+
+    *Formal guarantee.* As `gathering.gather`: each row is encoded by itself, by public facts, and of each unit at most
+    the declared number of rows is kept, chosen at random without regard to any other unit. One query is one snapshot,
+    so all counts are of the same rows, though the table may change meanwhile.
+    """
+    backend = source.expression.get_backend()
+    if backend.name not in ENGINES:
+        raise NotExpressible(f"{backend.name} is not known to encode exactly as in memory")
+    unit, table = codec.schema.unit, source.expression
+    loose = _loose_texts(table, [name for name in codec.columns if table[name].type().is_string()])
+    encoded, names = _encoded(bounded(table, unit) if isinstance(unit, IdUnit) else table, codec, loose)
+    name = ibis.util.gen_name("sfumato_codes")
+    try:
+        codes = backend.create_table(name, encoded, temp=True)
+    except Exception as error:  # a replica that only reads, a missing privilege; the text may quote a cell
+        raise NotExpressible(f"the database made no temporary table ({type(error).__name__})") from None
+    weakref.finalize(codes, _dropped, backend, name)
+    length, outside = _checked(codes, codec, source.name)
+    return DatabaseRecords(codes, names, codec.domain, length, outside)
+
+
+def bounded(table: Any, unit: IdUnit) -> Any:
+    """At most ``max_rows`` rows of each unit, any ones; rows without an identifier are one unit together."""
+    kind = table[unit.column].type()
+    if not (kind.is_integer() or kind.is_string()):
+        raise NotExpressible(f"the identifier {unit.column!r} is stored as {kind}")
+    drawn = table.mutate(sfumato_order=ibis.random())
+    nth = ibis.row_number().over(ibis.window(group_by=unit.column, order_by="sfumato_order"))
+    return drawn.mutate(sfumato_nth=nth).filter(lambda t: t.sfumato_nth < unit.max_rows)
+
+
+def _encoded(table: Any, codec: Codec, loose: set[str]) -> tuple[Any, list[str]]:
+    """A column ``c0``, ``c1``, ... of codes per learnt column, one per combination of columns, and the mask of rows
+    outside the facts; with the names of those that stand for the axes of the domain."""
+    found = {name: _expressed(part, table[name], name in loose) for name, part in codec.columns.items()}
+    places = {name: f"c{i}" for i, name in enumerate(found)}
+    outside = _any([e.outside for e in found.values()])
+    codes = table.select(**{places[name]: e.code for name, e in found.items()}, outside=outside)
+    names = []
+    for part in codec.parts.values():
+        if isinstance(part, ImageCodec):
+            raise NotExpressible(f"column {part.column.name!r} holds images")
+        if isinstance(part, CombinedAxis):
+            combined = expressions.combination(part, [codes[places[name]] for name in part.rule.columns])
+            place = f"c{len(codes.columns)}"
+            codes = codes.mutate(**{place: combined.code}, outside=codes.outside | combined.outside)
+        else:
+            place = places[part.axis.name]
+        names.append(place)
+    return codes, names
+
+
+def _expressed(part: Any, cells: Any, loose: bool) -> Expression:
+    if loose:
+        raise NotExpressible(f"column {part.axis.name!r} is stored as text that takes unlike texts for equal")
+    return expressions.column(part, cells)
+
+
+def _loose_texts(table: Any, names: Sequence[str]) -> set[str]:
+    """The columns whose type or collation takes some unlike texts for equal: asked of the engine, not of any row."""
+    probes = {}
+    for i, name in enumerate(names):
+        cells = table[name]
+        never = cells.isnull() & cells.notnull()
+        for j, (text, like) in enumerate(_PROBES):
+            probes[f"p{i}_{j}"] = ibis.ifelse(never, cells, text) == like
+    if not probes:
+        return set()
+    (found,) = table.select(**probes).limit(1).to_pyarrow().to_pylist() or [{}]
+    return {names[int(probe[1:].partition("_")[0])] for probe, equal in found.items() if equal}
+
+
+def _checked(codes: Any, codec: Codec, source: str) -> tuple[int, int]:
+    """How many records there are and how many lie outside the facts, after raising what encoding would raise."""
+    learnt, combined = list(codec.columns.values()), [p for p in codec.parts.values() if isinstance(p, CombinedAxis)]
+    places = [c for c in codes.columns if c != "outside"]
+    least = {place: codes[place].min() for place in places}
+    counts = codes.aggregate(**least, records=codes.count(), strange=codes.count(where=codes.outside))
+    (found,) = counts.to_pyarrow().to_pylist()
+    if not found["records"]:
+        raise TableError(f"{source}: has columns but no rows; give at least one row")
+    for place, part in zip(places, [*learnt, *combined], strict=True):
+        if found[place] < 0:
+            raise _refusal(part, found[place])
+    return found["records"], found["strange"]
+
+
+def _refusal(part: Any, code: int) -> RefusedValue:
+    if isinstance(part, CombinedAxis):
+        return part.refused()
+    return part.policy.refused_missing() if code == REFUSED_MISSING else part.policy.refused_bad()
+
+
+def _any(masks: Sequence[Any]) -> Any:
+    return functools.reduce(operator.or_, masks)
+
+
+def _stream(table: Any) -> Iterator[pa.RecordBatch]:
+    return DatabaseTable.of(table).batches(_BATCH)
+
+
+def _dropped(backend: Any, name: str) -> None:
+    with suppress(Exception):  # the connection may have gone before, and the table with it
+        backend.raw_sql(f'DROP TABLE "{name}"')
