@@ -1,13 +1,15 @@
-"""The embedded table is the published one."""
+"""The embedded table is the published one, and the digits are those of scikit-learn."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sfumato.schema import CategoryColumn, IntegerColumn, Schema
 from sfumato.tables import Table, examples
+from sfumato.tables.images import image_levels
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,19 @@ def test_the_reviewed_schema_fits_every_row() -> None:
                 assert all(low <= value <= high for value in cells.unique().to_pylist())
         pairs = set(zip(table["education"].to_pylist(), map(str, table["education-num"].to_pylist()), strict=True))
         assert pairs == set(schema.constraints[0].combinations)
+
+
+@pytest.mark.parametrize("name", ["digits.npz", "digits.parquet", "digits"])
+def test_the_digits_are_those_of_the_description(tmp_path: Path, name: str) -> None:
+    table = Table.read(examples.digits(tmp_path / name)).arrow
+    levels = image_levels(table["image"])
+    assert levels.shape == (1797, 8, 8, 1)
+    assert (levels.min(), levels.max()) == (0, 255)
+    assert len(np.unique(levels)) == 17
+    labels = [str(label) for label in table["label"].to_pylist()]
+    schema = Schema.load(examples.digits_schema())
+    assert schema.unreviewed() == []
+    assert (schema.names, schema.target) == (("image", "label"), "label")
+    assert schema.image is not None
+    assert schema.image.shape == levels.shape[1:]
+    assert tuple(sorted(set(labels))) == schema.column("label").categories

@@ -63,9 +63,10 @@ def sample_grid(images: np.ndarray, labels: pa.ChunkedArray | None) -> np.ndarra
     """
     rows = [np.arange(start, min(start + _PER_LABEL, len(images))) for start in range(0, len(images), _PER_LABEL)]
     if labels is not None:
-        known = pc.unique(labels)
-        ordered = known.take(pc.array_sort_indices(_sortable(known)))
-        rows = [np.flatnonzero(pc.equal(labels, label).fill_null(label.as_py() is None)) for label in ordered]
+        plain = labels.cast(labels.type.value_type) if pa.types.is_dictionary(labels.type) else labels
+        encoded = plain.combine_chunks().dictionary_encode(null_encoding="encode")
+        codes = np.asarray(encoded.indices)
+        rows = [np.flatnonzero(codes == k) for k in np.asarray(pc.array_sort_indices(_sortable(encoded.dictionary)))]
     rows = [row[:_PER_LABEL] for row in rows[:_MOST_LABELS]]
     height, width, channels = images.shape[1:]
     scale = max(1, _SIDE // max(height, width))
@@ -118,8 +119,6 @@ def _picture(levels: np.ndarray) -> Image.Image:
 
 def _sortable(labels: pa.Array) -> pa.Array:
     """Numbers, also where they are written as text, by size; all else by letter."""
-    if pa.types.is_dictionary(labels.type):
-        labels = labels.dictionary_decode()
     try:
         return labels.cast(pa.float64())
     except pa.ArrowException:
