@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sfumato.atomic import atomic_write
+from sfumato.atomic import atomic_folder, atomic_write
 from sfumato.errors import OutputError
 
 
@@ -62,3 +62,30 @@ def test_a_place_without_a_folder_is_said_in_one_line(tmp_path: Path) -> None:
         atomic_write(tmp_path / "a" / "b"),
     ):
         pass
+
+
+def test_a_folder_appears_when_it_is_full(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("a")
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out" / "a").read_text() == "a"
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, OSError])
+def test_a_folder_that_breaks_off_leaves_nothing(tmp_path: Path, failure: type[BaseException]) -> None:
+    def break_folder_off() -> None:
+        with atomic_folder(tmp_path / "out") as folder:
+            (folder / "a").mkdir()
+            raise failure
+
+    with pytest.raises(OutputError if failure is OSError else failure):
+        break_folder_off()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_not_made_where_something_lies(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("mine")
+    with pytest.raises(OutputError, match="holds files already"), atomic_folder(tmp_path / "out"):
+        pass
+    assert (tmp_path / "out" / "a").read_text() == "mine"

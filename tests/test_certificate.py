@@ -55,6 +55,30 @@ def test_a_right_certificate_is_verified(tmp_path):
     assert (found.guarantee, found.events, found.model, found.signer) == (GUARANTEE, 1, "independent", None)
 
 
+def test_of_images_it_speaks_of_images(tmp_path):
+    schema = Schema.parse(
+        "sfumato: schema/1\ncolumns:\n  photo: {kind: image, height: 64, width: 64, channels: 3}\n"
+        "  a: {kind: category, categories: [x]}\n"
+    )
+    certificate = issue(process(columns=declared(schema)), {})
+    assert "images" in certificate["product"]["kind"]
+    assert "table" not in certificate["product"]["kind"]
+    assert "but one image, and" in certificate["promise"]["in_words"]
+    assert certificate["data_domain"]["columns"][0] == {
+        "name": "photo",
+        "kind": "image",
+        "sources": {"kind": "public", "size": "public"},
+        "refuses": ["missing or unreadable"],
+    }
+    text = render(certificate)
+    assert "unit: row (an image)" in text
+    assert "somebody with several images" in text
+    assert "photo: image (kind public, size public)" in text
+    assert len(text.splitlines()) < 60  # not a line a pixel
+    by_person = limits(process(columns=declared(schema), guarantee=Guarantee(1, 1e-9, unit="patient"), max_rows=3))
+    assert any("at most 3 images" in x for x in by_person)
+
+
 def event(**changes):
     return {"mechanism": "DiscreteGaussian", "sigma": 40.0, "sensitivity": 1, "count": 1, **changes}
 

@@ -7,9 +7,10 @@ import math
 
 import pytest
 
-from sfumato.encoding.domain import Domain
+from sfumato.encoding.domain import Axis, Domain, Pixels
+from sfumato.errors import SfumatoError
 from sfumato.models import MODELS
-from sfumato.models.choose import MOST_FOR_AIM, choose
+from sfumato.models.choose import FOR_IMAGES, FOR_TABLES, MOST_FOR_AIM, check_suits, choose
 from sfumato.privacy.guarantee import Guarantee
 
 PROMISE = Guarantee(1.0, 1e-6)
@@ -44,6 +45,27 @@ def test_the_reason_names_the_target_and_the_promise() -> None:
     assert "'c2'" in choose(domain(5), 2, PROMISE)[1]
     assert "epsilon 1" in choose(domain(5), 2, PROMISE)[1]
     assert "no guarantee" in choose(domain(5), None, Guarantee(math.inf))[1]
+
+
+@pytest.mark.parametrize("target", [None, 16])
+def test_images_get_a_model_of_images(target: int | None) -> None:
+    pixels = Pixels(0, 4, 4, 1)
+    pictured = Domain((*pixels.axes("image"), Axis("label", 10)), pixels)
+    chosen, why = choose(pictured, target, PROMISE)
+    assert chosen in FOR_IMAGES
+    assert chosen in MODELS
+    assert "4x4x1" in why
+    assert ("'label'" in why) == (target is not None)
+
+
+@pytest.mark.parametrize("name", [*MODELS, "auto"])
+def test_a_model_by_name_is_refused_where_it_cannot_learn(name: str) -> None:
+    for images, others in ((True, FOR_TABLES), (False, FOR_IMAGES)):
+        if name in others:
+            with pytest.raises(SfumatoError, match=f"model '{name}' learns"):
+                check_suits(name, images)
+        else:
+            check_suits(name, images)
 
 
 def test_only_public_facts_can_be_consulted() -> None:

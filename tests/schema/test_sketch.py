@@ -12,8 +12,9 @@ import pytest
 
 from sfumato.encoding.codec import Codec
 from sfumato.errors import TableError
-from sfumato.schema import Schema, sketch
+from sfumato.schema import ImageColumn, Schema, sketch
 from sfumato.tables import Rows
+from sfumato.tables.images import image_array
 
 N = 1000
 
@@ -123,3 +124,15 @@ def test_a_wide_table_and_one_row() -> None:
 def test_duplicated_names_are_refused() -> None:
     with pytest.raises(TableError, match="same name"):
         sketch(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]))
+
+
+@pytest.mark.parametrize("labels", [list(range(30)) * 4, ["no", "yes"] * 60, [f"id{i}" for i in range(120)], None])
+def test_of_images_the_label_is_a_category_and_the_target(labels: list[Any] | None) -> None:
+    images = image_array(np.zeros((120, 5, 4, 3), np.uint8))
+    draft = sketch(pa.table({"image": images} | ({} if labels is None else {"label": labels})))
+    assert draft.column("image") == ImageColumn(name="image", height=5, width=4, channels=3, source="unreviewed")
+    assert draft.target == (None if labels is None else "label")
+    if labels is not None:
+        assert draft.column("label").kind == "category"
+    assert "image: size" in draft.unreviewed()
+    assert Schema.parse(draft.dump()) == draft

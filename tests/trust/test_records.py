@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfumato.encoding.domain import Axis, Domain
+from sfumato.encoding.domain import Axis, Domain, Pixels
 from sfumato.trust import records as module
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Query
@@ -94,3 +94,23 @@ def test_codes_outside_the_domain_are_refused_without_showing_them() -> None:
 def test_the_picture_of_records_shows_nothing_of_them() -> None:
     """Not even how many there are."""
     assert repr(Records.of(matrix(37), DOMAIN)) == "<private records: 3 columns>"
+
+
+def test_where_there_are_images_the_rows_are_kept_as_they_are() -> None:
+    pixels = Pixels(1, 2, 2, 1)
+    domain = Domain((Axis("a", 4), *pixels.axes("image")), pixels)
+    codes = np.random.default_rng(0).integers(0, [4, 256, 256, 256, 256], (50, 5)).astype(np.uint8)
+    whole, parts = Records.of(codes, domain), Records.gathered([codes[:20], codes[20:]], domain)
+    assert np.shares_memory(whole.matrix(), codes)
+    for records in (whole, parts):
+        np.testing.assert_array_equal(records.matrix(), codes)
+        assert len(records) == 50
+        expected, _, _ = np.histogram2d(codes[:, 0], codes[:, 3], [np.arange(5), np.arange(257)])
+        np.testing.assert_array_equal(records.table(Query((0, 3))), expected)
+    coarse = whole.coarsened([np.arange(4), *[np.arange(256) // 128] * 4])
+    np.testing.assert_array_equal(coarse.matrix()[:, 1:], codes[:, 1:] // 128)
+    assert len(Records.gathered([], domain)) == 0
+    wide = codes.astype(np.int64)
+    wide[3, 2] = 256
+    with pytest.raises(ValueError, match="a code lies outside the domain"):
+        Records.of(wide, domain)

@@ -142,7 +142,7 @@ class Records:
         return cls(columns, domain, outside)
 
     def __len__(self) -> int:
-        return len(self._columns[0]) if self._columns else 0
+        return len(self._columns[0]) if len(self._columns) else 0
 
     def __repr__(self) -> str:
         return f"<private records: {len(self.domain)} columns>"
