@@ -20,6 +20,7 @@ from sfumato.schema import (
     FixedCombinations,
     IdentifierColumn,
     IdUnit,
+    ImageColumn,
     Inequality,
     IntegerColumn,
     NonNull,
@@ -52,6 +53,7 @@ def everything() -> Schema:
                 name="age", bounds=(0, 120), unit="years", source={"bounds": "public", "nullable": "unreviewed"}
             ),
             RealColumn(name="weight", bounds=(0.5, 300.0), step=0.1, nullable=True, nulls=("N",)),
+            ImageColumn(name="portrait", height=28, width=20, channels=3),
             BooleanColumn(name="smokes", labels=("no", "yes")),
             DateColumn(name="from", bounds=(dt.date(2000, 1, 1), dt.date(2020, 12, 31)), format="%d/%m/%Y"),
             DateColumn(name="until", bounds=(dt.date(2000, 1, 1), dt.date(2020, 12, 31))),

@@ -100,7 +100,8 @@ def test_where_there_are_images_the_rows_are_kept_as_they_are() -> None:
     pixels = Pixels(1, 2, 2, 1)
     domain = Domain((Axis("a", 4), *pixels.axes("image")), pixels)
     codes = np.random.default_rng(0).integers(0, [4, 256, 256, 256, 256], (50, 5)).astype(np.uint8)
-    whole, parts = Records.of(codes, domain), Records.gathered([codes[:20], codes[20:]], domain)
+    halves = [(codes[:20], np.arange(20) < 3), (codes[20:], np.zeros(30, bool))]
+    whole, parts = Records.of(codes, domain), Records.gathered(halves, domain)
     assert np.shares_memory(whole.matrix(), codes)
     for records in (whole, parts):
         np.testing.assert_array_equal(records.matrix(), codes)
@@ -109,7 +110,7 @@ def test_where_there_are_images_the_rows_are_kept_as_they_are() -> None:
         np.testing.assert_array_equal(records.table(Query((0, 3))), expected)
     coarse = whole.coarsened([np.arange(4), *[np.arange(256) // 128] * 4])
     np.testing.assert_array_equal(coarse.matrix()[:, 1:], codes[:, 1:] // 128)
-    assert len(Records.gathered([], domain)) == 0
+    assert (whole.outside, parts.outside) == (0, 3)
     wide = codes.astype(np.int64)
     wide[3, 2] = 256
     with pytest.raises(ValueError, match="a code lies outside the domain"):
