@@ -223,7 +223,8 @@ def test_a_grid_has_a_row_for_each_label_in_order(tmp_path: Path) -> None:
     assert sample_grid(images[:3], None).shape == (34, 3 * 33 + 1, 1)
     assert sample_grid(images[:3], pa.chunked_array([["a", None, "a"]])).shape == (67, 67, 1)
     Table(pa.table({"image": image_array(images), "label": labels})).write(tmp_path / "x.png")
-    assert (np.asarray(Image.open(tmp_path / "x.png")) == grid[..., 0]).all()
+    with Image.open(tmp_path / "x.png") as picture:
+        assert (np.asarray(picture) == grid[..., 0]).all()
 
 
 def test_frames_keep_images(tmp_path: Path) -> None:
