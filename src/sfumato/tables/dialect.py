@@ -132,9 +132,9 @@ def _by_mark(start: bytes) -> str:
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     head = start[:1000]
-    if len(head) >= 4 and head[1::2].count(0) > 0.7 * len(head[1::2]) and head[::2].count(0) == 0:
+    if len(head) >= 4 and head[1::2].count(0) > 0.25 * len(head[1::2]) and head[::2].count(0) == 0:
         return "utf-16-le"
-    if len(head) >= 4 and head[::2].count(0) > 0.7 * len(head[::2]) and head[1::2].count(0) == 0:
+    if len(head) >= 4 and head[::2].count(0) > 0.25 * len(head[::2]) and head[1::2].count(0) == 0:
         return "utf-16-be"
     return "utf-8"
 
@@ -169,7 +169,8 @@ def _records(sample: str, delimiter: str) -> list[list[str]]:
             if len(found) > _SAMPLE_RECORDS:
                 break
     except csv.Error:
-        pass  # the sample may end inside a field; the records before it are enough to choose by
+        if found and len(sample) < _SAMPLE:
+            found.append([])  # like no other; a longer file may be cut inside a field here, and is not blamed
     return found
 
 
