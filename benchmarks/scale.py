@@ -1,4 +1,4 @@
-"""Ten million rows of fifteen columns from Parquet: seconds and memory of a whole fit.
+"""Ten million rows of fifteen columns from Parquet: seconds and memory of a whole fit, in memory and inside DuckDB.
 
 ``python -m benchmarks.scale [--rows 10000000]``. The rows are drawn from a model of the example table, written in
 chunks to a temporary folder that is removed afterwards. The last line is one JSON object.
@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 import sfumato as sf
-from benchmarks.measured import measured
+from benchmarks.measured import Cost, measured
 
 CHUNK = 500_000
 
@@ -36,6 +36,14 @@ def fit(path: str) -> str:
     return synthesizer.fit(path).model
 
 
+def fit_inside(path: str) -> str:
+    """The same through SQL: DuckDB reads the file, keeps the codes and counts them."""
+    import ibis
+
+    synthesizer = sf.Synthesizer(sf.examples.adult_schema(), guarantee=sf.Guarantee(1.0, 1e-9))
+    return synthesizer.fit(ibis.duckdb.connect(memory_limit="1GB").read_parquet(path)).model
+
+
 def figures(rows: int) -> dict[str, object]:
     """Write, fit, measure."""
     with tempfile.TemporaryDirectory() as folder:
@@ -43,9 +51,15 @@ def figures(rows: int) -> dict[str, object]:
         _, writing = measured(write, path, rows)
         print(f"{rows} rows written: {asdict(writing)}", flush=True)
         model, cost = measured(fit, str(path))
+        print(f"in memory: {asdict(cost)}", flush=True)
+        _, inside = measured(fit_inside, str(path))
         size = path.stat().st_size / 2**20
-    costs = {key: round(value, 1) for key, value in asdict(cost).items()}
-    return {"rows": rows, "columns": 15, "file_mb": round(size, 1), "model": model, **costs}
+    sizes = {"rows": rows, "columns": 15, "file_mb": round(size, 1), "model": model}
+    return {**sizes, **_rounded(cost), "inside_duckdb": _rounded(inside)}
+
+
+def _rounded(cost: Cost) -> dict[str, float]:
+    return {key: round(value, 1) for key, value in asdict(cost).items()}
 
 
 def main() -> None:

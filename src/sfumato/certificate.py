@@ -268,7 +268,12 @@ _UNPROTECTED = [
     "the choice of model and of its settings, which were made from those facts",
     "when the fit ran",
 ]
-_TRUST = {"central": "One curator sees the rows; everybody else sees noised answers and what follows from them."}
+_CENTRAL = "One curator sees the rows; everybody else sees noised answers and what follows from them."
+_TRUST = {
+    "central": _CENTRAL,
+    "database": f"{_CENTRAL} The rows lie in a database: it and its administrators see them too, its query log holds "
+    "the questions, and whoever reads its answers on the way sees them before the noise.",
+}
 _POST_PROCESSING = (
     "Fitting, sampling, decoding and constraints use noised answers and public facts only: they cost nothing more."
 )

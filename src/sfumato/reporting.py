@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError, TableError
 from sfumato.release import Release
 from sfumato.tables import Rows
+from sfumato.tables.databases import display_url, is_url
 
 Path_ = str | os.PathLike[str]
 Build = Literal["internal", "releasable"]
@@ -365,6 +367,12 @@ def _commands(model: Path_, real: Any, holdout: Any, output: Path_) -> list[str]
     name = Path(model).name
     lines = [f"sfumato verify {name}", f"sfumato sample {name} -o synthetic.csv --seed 0"]
     if isinstance(real, str | os.PathLike) and isinstance(holdout, str | os.PathLike):
-        more = f" --real {Path(real).name} --holdout {Path(holdout).name}"
+        more = f" --real {_shown(real)} --holdout {_shown(holdout)}"
         lines.append(f"sfumato report {name}{more} -o {Path(output).name}")
     return lines
+
+
+def _shown(source: Path_) -> str:
+    """How a command names a source: without folders, and without a password where it is the address of a database."""
+    text = os.fspath(source)
+    return shlex.quote(display_url(text) if is_url(text) else Path(text).name)

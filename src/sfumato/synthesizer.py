@@ -93,7 +93,9 @@ class Synthesizer:
         self.outside: tuple[float, float] | None = None
 
     def fit(self, source: Any, progress: Progress | None = None) -> Synthesizer:
-        """Learn ``source``: a path (CSV, Parquet, Arrow, images) or a frame (pandas, polars, pyarrow, DuckDB).
+        """Learn ``source``: a path (CSV, Parquet, Arrow, images), or a frame (pandas, polars, pyarrow, DuckDB, Ibis).
+
+        A table in a database, also named by its URL, is encoded and counted there where it can be.
 
         Raises:
             SfumatoError: one line that says what does not fit (the table, the schema, the ledger) and the mend.
@@ -120,7 +122,7 @@ class Synthesizer:
             if reason is not None:
                 certificate = absent(reason)
             else:
-                certificate = issue(self._process(release, run, ledger), release.artifact().hashes)
+                certificate = issue(self._process(release, run, ledger, rows.kind), release.artifact().hashes)
         signed = certificate if key is None or reason is not None else sign(certificate, key)
         self._release = replace(release, certificate=signed)
         return self
@@ -206,7 +208,7 @@ class Synthesizer:
         unit = self.schema.unit
         return unit.max_rows if unit.kind == "id" else 1
 
-    def _process(self, release: Release, run: Run, ledger: Ledger) -> Process:
+    def _process(self, release: Release, run: Run, ledger: Ledger, source: str) -> Process:
         cap = {"epsilon": ledger.cap.epsilon, "delta": ledger.cap.delta} if ledger.cap.private else None
         kept = "in a file shared by all runs" if ledger.path else "in memory: other runs over the data are not counted"
         return Process(
@@ -216,6 +218,7 @@ class Synthesizer:
             model=release.model,
             why=release.why,
             max_rows=self._max_rows,
+            setting="database" if source == "database" else "central",
             ledger={"kept": kept, "cap": cap},
             about=self._about,
         )

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.trust.engines import in_duckdb, in_postgres, postgres_server
+from tests.engines import in_duckdb, in_postgres, postgres_server
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.expressions import NotExpressible

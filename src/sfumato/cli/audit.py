@@ -12,9 +12,9 @@ from sfumato.cli import terminal
 
 
 def audit(
-    real: Annotated[Path, typer.Option(help="The rows the synthetic ones were made from.")],
-    holdout: Annotated[Path, typer.Option(help="Rows of the same population that were not used.")],
-    synthetic: Annotated[Path, typer.Option(help="Synthetic rows of any generator.")],
+    real: Annotated[str, typer.Option(help="The rows the synthetic ones were made from.")],
+    holdout: Annotated[str, typer.Option(help="Rows of the same population that were not used.")],
+    synthetic: Annotated[str, typer.Option(help="Synthetic rows of any generator.")],
     schema: Annotated[Path | None, typer.Option(help="Schema of all three; drafted from them if not given.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="The epsilon that is claimed, if any.")] = None,
     delta: Annotated[float, typer.Option(help="The delta that is claimed.")] = 1e-9,

@@ -12,9 +12,9 @@ from sfumato.cli import terminal
 
 
 def evaluate(
-    real: Annotated[Path, typer.Option(help="The rows the model was fitted to.")],
-    test: Annotated[Path, typer.Option(help="Fresh rows of the same kind.")],
-    synthetic: Annotated[Path, typer.Option(help="Synthetic rows.")],
+    real: Annotated[str, typer.Option(help="The rows the model was fitted to.")],
+    test: Annotated[str, typer.Option(help="Fresh rows of the same kind.")],
+    synthetic: Annotated[str, typer.Option(help="Synthetic rows.")],
     schema: Annotated[Path, typer.Option(help="Schema of all three.")],
     target: Annotated[str | None, typer.Option(help="Column to predict.", metavar="COL")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Marginals, queries and two learners only.")] = False,

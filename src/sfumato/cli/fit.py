@@ -12,7 +12,10 @@ from sfumato.cli import terminal
 
 def fit(
     data: Annotated[
-        Path, typer.Argument(help="CSV, Parquet or Arrow file; images: a folder, .npz or idx.", metavar="DATA")
+        str,
+        typer.Argument(
+            help="CSV, Parquet or Arrow file; images: a folder, .npz or idx; or a database URL.", metavar="DATA"
+        ),
     ],
     schema: Annotated[Path, typer.Option(help="Reviewed schema.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the model goes.")] = Path("model.sfm"),
@@ -39,6 +42,8 @@ def fit(
 
     about = {k: v for k, v in (("curator", curator), ("purpose", purpose)) if v is not None}
     promised = terminal.guarantee(epsilon, delta)
+    if ledger is None and promised.private and "://" in data:
+        raise sf.SfumatoError("a table in a database has no folder to keep its ledger in; name one: --ledger FILE")
     book = ledger if ledger is not None or not promised.private else Path(f"{data}.ledger")
     synthesizer = sf.Synthesizer(
         schema,

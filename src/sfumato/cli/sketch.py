@@ -12,7 +12,10 @@ from sfumato.cli import terminal
 
 def sketch(
     data: Annotated[
-        Path, typer.Argument(help="CSV, Parquet or Arrow file; images: a folder, .npz or idx.", metavar="DATA")
+        str,
+        typer.Argument(
+            help="CSV, Parquet or Arrow file; images: a folder, .npz or idx; or a database URL.", metavar="DATA"
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the draft goes.")] = Path("schema.yaml"),
     as_json: terminal.Json = False,

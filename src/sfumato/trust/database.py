@@ -111,9 +111,10 @@ def encoded_inside(source: DatabaseTable, codec: Codec) -> DatabaseRecords:
     backend = source.expression.get_backend()
     if backend.name not in ENGINES:
         raise NotExpressible(f"{backend.name} is not known to encode exactly as in memory")
-    unit, table = codec.schema.unit, source.expression
-    loose = _loose_texts(table, [name for name in codec.columns if table[name].type().is_string()])
-    encoded, names = _encoded(bounded(table, unit) if isinstance(unit, IdUnit) else table, codec, loose)
+    table = source.expression
+    loose = _loose_texts(table)
+    bounded = _bounded(table, codec.schema.unit, loose) if isinstance(codec.schema.unit, IdUnit) else table
+    encoded, names = _encoded(bounded, codec, loose)
     name = ibis.util.gen_name("sfumato_codes")
     try:
         codes = backend.create_table(name, encoded, temp=True)
@@ -124,10 +125,10 @@ def encoded_inside(source: DatabaseTable, codec: Codec) -> DatabaseRecords:
     return DatabaseRecords(codes, names, codec.domain, length, outside)
 
 
-def bounded(table: Any, unit: IdUnit) -> Any:
+def _bounded(table: Any, unit: IdUnit, loose: set[str]) -> Any:
     """At most ``max_rows`` rows of each unit, any ones; rows without an identifier are one unit together."""
     kind = table[unit.column].type()
-    if not (kind.is_integer() or kind.is_string()):
+    if not (kind.is_integer() or kind.is_string()) or unit.column in loose:
         raise NotExpressible(f"the identifier {unit.column!r} is stored as {kind}")
     drawn = table.mutate(sfumato_order=ibis.random())
     nth = ibis.row_number().over(ibis.window(group_by=unit.column, order_by="sfumato_order"))
@@ -161,8 +162,9 @@ def _expressed(part: Any, cells: Any, loose: bool) -> Expression:
     return expressions.column(part, cells)
 
 
-def _loose_texts(table: Any, names: Sequence[str]) -> set[str]:
-    """The columns whose type or collation takes some unlike texts for equal: asked of the engine, not of any row."""
+def _loose_texts(table: Any) -> set[str]:
+    """The columns of text whose type or collation takes some unlike texts for equal: asked of the engine, not of any row."""
+    names = [name for name, kind in table.schema().items() if kind.is_string()]
     probes = {}
     for i, name in enumerate(names):
         cells = table[name]
