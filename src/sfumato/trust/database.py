@@ -163,7 +163,7 @@ def _expressed(part: Any, cells: Any, loose: bool) -> Expression:
 
 
 def _loose_texts(table: Any) -> set[str]:
-    """The columns of text whose type or collation takes some unlike texts for equal: asked of the engine, not of any row."""
+    """The columns of text whose type or collation takes unlike texts for equal: asked of the engine, not of a row."""
     names = [name for name, kind in table.schema().items() if kind.is_string()]
     probes = {}
     for i, name in enumerate(names):
