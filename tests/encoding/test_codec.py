@@ -258,6 +258,24 @@ def test_a_dictionary_may_hold_a_null_or_a_marker() -> None:
     assert around(codec, cells).to_pylist() == ["b", None, None, None]
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "kind: real, bounds: [0, 50]",
+        "kind: integer, bounds: [0, 50]",
+        "kind: category, categories: [a, b]",
+        "kind: boolean",
+        "kind: date, bounds: [2020-01-01, 2021-01-01]",
+        "kind: time",
+    ],
+)
+def test_a_column_that_came_without_a_type_gets_its_natural_one(facts: str) -> None:
+    """As an all-null column of pandas does; that all are null is the rows' own."""
+    untyped, typed = codec_of(f"{facts}, nullable: true", pa.null()), codec_of(f"{facts}, nullable: true")
+    assert around(untyped, pa.nulls(3)).null_count == 3
+    assert untyped.to_json() == typed.to_json()
+
+
 def test_identifiers_are_made_anew_and_text_is_dropped() -> None:
     text = HEAD + "  id: {kind: identifier, pattern: 'P-##/#'}\n  n: {kind: identifier}\n  memo: {kind: text}\n"
     schema = Schema.parse(text.replace("'", '"') + "  x: {kind: boolean}")

@@ -89,12 +89,12 @@ class Codec:
             schema: declared facts.
             facts: what was paid for, for columns whose facts are measured.
             types: Arrow types of the columns that go in, where they are typed; what comes out has the same, but where
-                the schema says otherwise.
+                the schema says otherwise. That a column has no type, being all null, is a fact of the rows: not used.
 
         Raises:
             SchemaError: a fact is neither declared nor measured, or a constraint does not fit its columns.
         """
-        flat = {name: t for name, t in (types or {}).items() if image_shape(t) is None}
+        flat = {n: t for n, t in (types or {}).items() if image_shape(t) is None and not pa.types.is_null(t)}
         known = tuple((c.name, c.type or str(flat[c.name])) for c in schema.columns if c.name in flat)
         codec = cls(settled(schema, facts or {}), known)
         codec._check()
