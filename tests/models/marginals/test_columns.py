@@ -36,8 +36,8 @@ def test_groups_stand_above_the_noise_and_are_not_too_many() -> None:
     assert setting.remaining == pytest.approx(0.5)
     sigma = 1 / setting.mu(0.5 / 3)
     for mass in known.masses:
-        assert mass.size <= MOST_GROUPS + 2
-        assert mass.size <= 2 or np.sort(mass)[1] >= 0.99 * min(3 * sigma, 20_000 / MOST_GROUPS)
+        assert mass.size <= MOST_GROUPS + 1
+        assert mass.size <= 2 or np.sort(mass)[1] >= 0.99 * 3 * sigma
     missing = known.maps[0][499]
     assert (known.maps[0] == missing).sum() == 1
     assert known.grouped.axes[0] == Axis("a", known.masses[0].size, ordered=True, missing=missing)

@@ -10,6 +10,7 @@ import numpy as np
 from sfumato.encoding.domain import Axis, Domain
 from sfumato.models.marginals.binning import merge
 from sfumato.models.marginals.projection import project
+from sfumato.models.marginals.smoothing import smooth
 from sfumato.trust.setting import Clique, Query, Setting
 
 MOST_GROUPS = 64
@@ -66,10 +67,20 @@ def measure(setting: Setting, share: float) -> Columns:
     answers = setting.marginals(queries, [setting.mu(share / len(domain))] * len(domain))
     sums = np.array([a.values.sum() for a in answers])
     total = max(1.0, float(np.average(sums, weights=1 / np.array(domain.sizes))))
-    fine = tuple(_positive(project(a.values, total), total) for a in answers)
-    least = max(total / MOST_GROUPS, CLEAR * answers[0].sigma)
-    maps = tuple(merge(f, axis, least) for f, axis in zip(fine, domain.axes, strict=True))
+    sigma = answers[0].sigma
+    smoothed = (smooth(a.values, axis, sigma) for a, axis in zip(answers, domain.axes, strict=True))
+    fine = tuple(_positive(project(values, total), total) for values in smoothed)
+    maps = tuple(_groups(f, axis, CLEAR * sigma) for f, axis in zip(fine, domain.axes, strict=True))
     return Columns(domain, fine, maps, total)
+
+
+def _groups(mass: np.ndarray, axis: Axis, least: float) -> np.ndarray:
+    """Groups of at least ``least`` mass, as fine as ``MOST_GROUPS`` of them can be."""
+    groups = merge(mass, axis, least)
+    while groups.max() >= MOST_GROUPS:
+        least = max(1.25 * least, mass.sum() / mass.size)
+        groups = merge(mass, axis, least)
+    return groups
 
 
 def _positive(mass: np.ndarray, total: float) -> np.ndarray:
@@ -82,7 +93,8 @@ class Resolution:
     """How finely a pair of columns is asked at a given noise: cells are expected to hold ``KAPPA`` noise scales.
 
     With bins of mass p and q of n records, a cell holds n p q; the finest useful p is KAPPA sigma / (n q), and q is
-    either what the other column's codes give or, for two long columns, the same as p.
+    either what the other column's codes give (all but its commonest: of a rare class the rare cells tell) or, for two
+    long columns, the same as p.
     """
 
     def __init__(self, columns: Columns) -> None:
@@ -96,7 +108,8 @@ class Resolution:
         return Query(clique, (self._groups(a, b, sigma), self._groups(b, a, sigma)))
 
     def _groups(self, column: int, other: int, sigma: float) -> np.ndarray:
-        even = self._total / self._domain.axes[other].size
+        mass = self._masses[other]
+        even = (self._total - mass.max()) / max(1, mass.size - 1)
         square = np.sqrt(KAPPA * sigma * self._total)
         least = KAPPA * sigma * self._total / max(even, square)
         return merge(self._masses[column], self._domain.axes[column], min(least, self._total / 2))
