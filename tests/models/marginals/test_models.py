@@ -98,6 +98,21 @@ def test_a_target_is_regressed_on_all_that_bear_on_it() -> None:
     assert agreement("mst", 6) < 0.86
 
 
+def test_a_rare_target_is_not_passed_over() -> None:
+    """One in twenty, three columns raise it, and pairs of no interest have ten times its mass to be wrong by."""
+    rng = np.random.default_rng(0)
+    causes, chains = rng.random((6000, 3)) < 0.3, rng.integers(0, 4, (6000, 8))
+    chains[:, 1:] = np.where(rng.random((6000, 7)) < 0.6, chains[:, :-1], chains[:, 1:])
+    rare = rng.random(6000) < 0.02 + 0.03 * causes.sum(axis=1)
+    domain = Domain.of([f"c{i}" for i in range(12)], [2] * 3 + [4] * 8 + [2])
+    codes = np.column_stack([causes, chains, rare]).astype(np.uint8)
+    rises = []
+    for _ in range(4):
+        drawn = draw(MODELS["aim"].fit(curator(codes, domain), target=11, progress=Silent()))
+        rises += [drawn[drawn[:, i] == 1, 11].mean() - drawn[drawn[:, i] == 0, 11].mean() for i in range(3)]
+    assert np.mean(rises) > 0.015  # of 0.032, give or take 0.005; about 0.007 where those pairs wait for their turn
+
+
 @cache
 def mean_error(name: str, epsilon: float, rows: int) -> float:
     """Mean distance of pairs from the population, over five fits."""

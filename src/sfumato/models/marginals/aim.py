@@ -1,8 +1,10 @@
 """AIM: an adaptive and iterative mechanism (McKenna, Mullins, Sheldon, Miklau 2022) over all pairs of columns.
 
-Each round selects the pair whose table the model gets most wrong (exponential mechanism, less what noise would give),
-measures it, and fits again; when a round changes too little, later rounds spend more. Between refits of the whole chain
-the model is a cloud of draws whose weights are scaled to the tables measured since (one pass over the cloud a table).
+If a target is declared, every pair with it is measured first: a rare target moves so little of a table that rounds,
+which go by the mass that is wrong, may never come to it. Then each round selects the pair whose table the model gets
+most wrong (exponential mechanism, less what noise would give), measures it, and fits again; when a round changes too
+little, later rounds spend more. Between refits of the whole chain the model is a cloud of draws whose weights are
+scaled to the tables measured since (one pass over the cloud a table).
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ REFITS = 2
 """Fits of the whole chain in as many rounds as there are columns."""
 TARGET = 2.0
 """Weight in the workload of pairs with the target, if one is declared."""
+WITH_TARGET = 0.25
+"""Share for every pair with the target, if one is declared."""
 DRAWS = 50_000
 """Draws of the columns before it that a column is fitted on."""
 
@@ -44,7 +48,7 @@ class Aim:
     name = "aim"
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
-        """Ask for columns, then for the worst pair, again and again; pairs with a ``target`` weigh more."""
+        """Ask for columns, then for all pairs with a ``target``, then for the worst pair, again and again."""
         return _Fit(setting, target, progress).run()
 
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
@@ -72,12 +76,15 @@ class _Fit:
     def run(self) -> fitted.FittedMarginals:
         """Rounds until the budget is spent (without a guarantee: as many as were planned), then the last fit."""
         left = (1 - COLUMNS) * (1 if self.setting.compares else 1 - SELECT) * self.budget
+        left -= self._ask_target()
         planned = ROUNDS * max(1, self.d)
-        share = left / planned
+        if not self.private:
+            planned = min(planned, len(pairs_of(self.d)) - len(self.tables))
+        share = left / max(1, planned)
         self.progress.stage("rounds", planned)
         belief = self._believe()
         rounds = 0
-        while self.d > 1 and (left > 1e-9 if self.private else rounds < min(planned, len(pairs_of(self.d)))):
+        while self.d > 1 and (left > 1e-9 if self.private else rounds < planned):
             share = left if left < 2 * share else share
             calm = self._round(share, belief)
             left, rounds = left - share if self.private else left, rounds + 1
@@ -87,6 +94,16 @@ class _Fit:
                 belief = self._believe()
         chain, _ = fit(self.known, self.tables, self._order(), DRAWS, self.rng, self.target)
         return fitted.FittedMarginals(self.known, chain)
+
+    def _ask_target(self) -> float:
+        """Measure every pair with the target, all alike; the share that it took."""
+        pairs = [c for c in pairs_of(self.d) if self.target in c]
+        if not pairs:
+            return 0.0
+        mu = self.setting.mu(WITH_TARGET * self.budget / len(pairs))
+        queries = [self.resolution.query(c, 1 / mu) for c in pairs]
+        self.tables += self.setting.marginals(queries, [mu] * len(pairs))
+        return WITH_TARGET * self.budget
 
     def _round(self, share: float, belief: Belief) -> bool:
         """Select, measure, scale; whether the model changed no more than noise would change it."""
