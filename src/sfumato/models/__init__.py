@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 
 from sfumato.models.images.class_gaussian import ClassGaussian
+from sfumato.models.images.class_mixture import ClassMixture
 from sfumato.models.marginals.aim import Aim
 from sfumato.models.marginals.independent import Independent
 from sfumato.models.marginals.loglinear import LogLinear
@@ -35,5 +36,6 @@ class _Models(Mapping[str, Model]):
 
 
 MODELS: Mapping[str, Model] = _Models(
-    (Independent(), Mst(), Aim(), LogLinear(), ClassGaussian()), {"gan": "Gan", "vae": "Vae", "diffusion": "Diffusion"}
+    (Independent(), Mst(), Aim(), LogLinear(), ClassGaussian(), ClassMixture()),
+    {"gan": "Gan", "vae": "Vae", "diffusion": "Diffusion"},
 )

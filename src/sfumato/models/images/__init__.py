@@ -1,4 +1,3 @@
 """Models of images that need no gradients."""
 
 from sfumato.models.images.class_gaussian import ClassGaussian as ClassGaussian
-from sfumato.models.images.class_gaussian import FittedClassGaussian as FittedClassGaussian

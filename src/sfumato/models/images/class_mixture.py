@@ -1,0 +1,136 @@
+"""Several Gaussians per class: a class-Gaussian first, then private k-means within each class, then their moments.
+
+Clusters start from those of points drawn from the class-Gaussian, which costs nothing, and are moved by noisy moments
+(Blum, Dwork, McSherry, Nissim 2005). How many there are follows from the noisy number of records and the
+budget alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.images.class_gaussian import by_class
+from sfumato.models.images.layout import ImageLayout
+from sfumato.models.images.mixture import FittedMixture
+from sfumato.models.images.moments import Moments, moments
+from sfumato.models.images.projection import mean_image, principal
+from sfumato.progress import Progress
+from sfumato.trust.setting import Setting
+
+_POINTS = 1000
+"""Drawn per class to place clusters before any is asked about."""
+_LLOYD = 10
+"""Rounds of k-means on those points."""
+_FEWEST = 50
+"""Records of a cluster, on average, below which a class gets no second one."""
+_DOUBT = 3.0
+"""Weight of a cluster's old place, in standard deviations of the noise of its count."""
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Places (classes, clusters, k) of clusters; a record belongs to the nearest one of its class."""
+
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, start: FittedMixture, clusters: int) -> Clusters:
+        """k-means (Lloyd) on points drawn from each Gaussian of ``start``; public, and the same for the same start."""
+        rng, everyone = np.random.default_rng(0), np.arange(len(start.weights))
+        drawn = [start.coordinates(_POINTS, rng, everyone == c)[0] for c in everyone]
+        found = cls(np.stack([points[:clusters] for points in drawn]))
+        points, classes = np.concatenate(drawn), np.repeat(everyone, _POINTS)
+        for _ in range(_LLOYD):
+            groups = found.assign(points, classes)
+            members = (groups == np.arange(found.number)[:, None]).astype(np.float32)
+            sizes, old = members.sum(axis=1, keepdims=True), found.places.reshape(found.number, -1)
+            places = np.where(sizes > 0, members @ points / np.maximum(sizes, 1), old)
+            found = cls(places.reshape(found.places.shape))
+        return found
+
+    @property
+    def number(self) -> int:
+        """Of all classes together."""
+        return self.places.shape[0] * self.places.shape[1]
+
+    def assign(self, points: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """The nearest cluster of its class for each of the points (n, k), (n,) in 0 .. number - 1."""
+        groups = np.empty(len(points), np.int64)
+        each = self.places.shape[1]
+        for c in np.unique(classes):
+            own, places = classes == c, self.places[c]
+            groups[own] = c * each + ((places**2).sum(axis=1) - 2 * points[own] @ places.T).argmin(axis=1)
+        return groups
+
+    def moved(self, found: Moments) -> Clusters:
+        """Each moved towards the noisy mean of its records, as far as its noisy count is clear of the noise."""
+        counts = np.maximum(found.counts, 0.0)[:, None]
+        trust = counts / np.maximum(counts + _DOUBT * found.sigma_count, 1e-9)
+        old = self.places.reshape(found.means.shape)
+        return Clusters((old + trust * (found.means - old)).reshape(self.places.shape))
+
+
+@dataclass(frozen=True)
+class ClassMixture:
+    """The recipe: shares of the budget, the rest being for the moments of the clusters.
+
+    Attributes:
+        centre: share for the mean image.
+        directions: share for the scatter of all images.
+        start: share for the class-Gaussian that clusters start from.
+        moves: share for moving the clusters, in ``rounds``.
+        rounds: of moving them.
+        price: records of a class, times the GDP cost of the whole budget, for each cluster.
+        most: clusters of a class.
+        rank: most directions.
+    """
+
+    centre: float = 0.02
+    directions: float = 0.25
+    start: float = 0.15
+    moves: float = 0.1
+    rounds: int = 2
+    price: float = 1000.0
+    most: int = 16
+    rank: int = 100
+
+    name = "class-mixture"
+
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedMixture:
+        """Mean image, directions, a class-Gaussian; then, where more than one cluster is paid for, clusters."""
+        layout, left = ImageLayout(setting.domain), setting.remaining
+        progress.stage("moments of images", 4 + self.rounds)
+        total, centre = mean_image(setting, layout, setting.mu(self.centre * left))
+        progress.step()
+        projection = principal(setting, layout, centre, self.rank, setting.mu(self.directions * left))
+        progress.step()
+        each = self._clusters(total / layout.classes, setting.mu(left))
+        rest = 1 - self.centre - self.directions
+        first = rest if each == 1 else self.start
+        classes = np.arange(layout.classes)
+        found = moments(setting, layout, projection, by_class, layout.classes, setting.mu(first * left))
+        fitted = FittedMixture.of(layout, total, projection, found, classes)
+        progress.step()
+        if each == 1:
+            return fitted
+        clusters = Clusters.of(fitted, each)
+        for _ in range(self.rounds):
+            step = setting.mu(self.moves / self.rounds * left)
+            clusters = clusters.moved(moments(setting, layout, projection, clusters.assign, clusters.number, step))
+            progress.step()
+        last = setting.mu((rest - self.start - self.moves) * left)
+        found = moments(setting, layout, projection, clusters.assign, clusters.number, last)
+        progress.step()
+        return FittedMixture.of(layout, total, projection, found, np.repeat(classes, each))
+
+    def _clusters(self, records: float, mu: float) -> int:
+        """Of a class with so many records, at the budget ``mu``; public facts both."""
+        return max(1, int(min(records * mu / self.price, records / _FEWEST, self.most)))
+
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMixture:
+        """From a saved state."""
+        return FittedMixture.restored(domain, facts, arrays)

@@ -1,0 +1,90 @@
+"""A fitted mixture of Gaussians over a few coordinates of images, each component of one class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.images.layout import ImageLayout
+from sfumato.models.images.moments import Moments, roots
+from sfumato.models.images.projection import Projection
+
+_ARRAYS = ("centre", "basis", "weights", "classes", "means", "roots")
+
+
+@dataclass(frozen=True)
+class FittedMixture:
+    """Components, and how their coordinates become images.
+
+    Attributes:
+        layout: the columns.
+        total: noisy number of records.
+        projection: coordinates to images.
+        weights: (g,) of the components, not negative, not all zero.
+        classes: (g,) class of each.
+        means: (g, k).
+        roots: (g, k, k); normal numbers times the root, plus the mean, are coordinates.
+    """
+
+    layout: ImageLayout
+    total: float
+    projection: Projection
+    weights: np.ndarray
+    classes: np.ndarray
+    means: np.ndarray
+    roots: np.ndarray
+
+    @classmethod
+    def of(
+        cls, layout: ImageLayout, total: float, projection: Projection, found: Moments, classes: np.ndarray
+    ) -> FittedMixture:
+        """From noisy moments of groups that belong to ``classes`` (g,)."""
+        weights = np.maximum(found.counts, 0.0) if found.counts.max() > 0 else np.ones(len(classes))
+        arrays = (found.means.astype(np.float32), roots(found, classes).astype(np.float32))
+        return cls(layout, total, projection, weights, classes, *arrays)
+
+    @property
+    def domain(self) -> Domain:
+        """Columns and codes that are sampled."""
+        return self.layout.domain
+
+    def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
+        """Draw records; see ``ImageLayout.sample`` for conditions."""
+        return self.layout.sample(self._draw, n, rng, given)
+
+    def _draw(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        coordinates, groups = self.coordinates(n, rng, allowed[self.classes])
+        return self.projection.images(coordinates), self.classes[groups]
+
+    def coordinates(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points (n, k) of the ``allowed`` (g,) components, and the component of each (n,)."""
+        weights = np.where(allowed, np.maximum(self.weights, 1e-9 * self.weights.max()), 0.0)
+        groups = rng.choice(len(weights), n, p=weights / weights.sum())
+        points = rng.standard_normal((n, self.means.shape[1]), np.float32)
+        for g in np.unique(groups):
+            points[groups == g] = points[groups == g] @ self.roots[g]
+        return points + self.means[groups], groups
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(facts, arrays) for saving."""
+        found = (self.projection.centre, self.projection.basis, self.weights, self.classes, self.means, self.roots)
+        return {"total": self.total}, dict(zip(_ARRAYS, found, strict=True))
+
+    @classmethod
+    def restored(cls, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMixture:
+        """From a saved state; ValueError on anything malformed."""
+        layout = ImageLayout(domain)
+        if set(arrays) != set(_ARRAYS) or not all(np.isfinite(a).all() for a in arrays.values()):
+            raise ValueError("the saved mixture lacks numbers")
+        centre, basis, weights, classes, means, roots = (arrays[name] for name in _ARRAYS)
+        g, k = len(weights), len(basis)
+        shapes = (centre.shape, basis.shape, weights.shape, classes.shape, means.shape, roots.shape)
+        if shapes != ((layout.size,), (k, layout.size), (g,), (g,), (g, k), (g, k, k)):
+            raise ValueError("the saved mixture does not fit the images")
+        if (weights < 0).any() or not weights.any() or not np.isin(classes, np.arange(layout.classes)).all():
+            raise ValueError("the saved mixture has no such weights or classes")
+        return cls(layout, float(facts["total"]), Projection(centre, basis), weights, classes, means, roots)

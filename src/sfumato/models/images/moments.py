@@ -1,0 +1,120 @@
+"""Gaussians from noisy counts, sums and second moments of groups: what noise drowns is taken from larger groups.
+
+Covariances are shrunk entry by entry, each as far as its own noise asks for: from a group to its class, from a class to
+all classes, from those to a diagonal matrix. The factor is that of a normal prior about the target whose standard
+deviation is a public part of the geometric mean of the two variances (empirical Bayes; Efron and Morris 1973).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sfumato.models.images.layout import ImageLayout
+from sfumato.models.images.projection import Projection, scaled
+from sfumato.trust.setting import Setting
+
+RADIUS = 2 / 7
+"""Norm to which coordinates are clipped, as a share of that of a white image."""
+CONSTANT = 0.1
+"""Share of a record's squared norm that counts it, the rest being its coordinates."""
+SPREAD = 0.5
+"""Expected squared deviation of a correlation from that of the larger group; and a tenth of it for the diagonal."""
+_LEAST = 1e-6
+
+Assign = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Coordinates (n, k) and classes (n,) -> groups (n,)."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Noisy moments of groups of records.
+
+    Attributes:
+        counts: (g,) records of each, as they came out of the noise.
+        means: (g, k).
+        covariances: (g, k, k); not positive where noise is large.
+        sigma_count, sigma: standard deviation of the noise of a count, and of a diagonal entry of a sum of outer
+            products.
+    """
+
+    counts: np.ndarray
+    means: np.ndarray
+    covariances: np.ndarray
+    sigma_count: float
+    sigma: float
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(g,) counts, at least one."""
+        return np.maximum(self.counts, 1.0)
+
+    def noise(self, sizes: np.ndarray) -> np.ndarray:
+        """(g, k, k) variance of the noise of covariances over so many records."""
+        k = self.means.shape[1]
+        return (self.sigma / sizes[:, None, None]) ** 2 * np.where(np.eye(k, dtype=bool), 1.0, 0.5)
+
+
+def moments(
+    setting: Setting, layout: ImageLayout, projection: Projection, assign: Assign, groups: int, mu: float
+) -> Moments:
+    """Ask for the moments of the coordinates of all groups at once, at cost ``mu``.
+
+    *Formal guarantee.* A ``scatter`` of a constant and the clipped coordinates, together of norm at most one: counts,
+    sums and second moments are one release.
+    """
+    radius = RADIUS * math.sqrt(layout.size)
+    one, scale = math.sqrt(CONSTANT), math.sqrt(1 - CONSTANT) / radius
+
+    def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        points = projection.coordinates(layout.images_of(codes))
+        group = assign(points, layout.classes_of(codes))
+        return np.hstack([np.full((len(codes), 1), one), scaled(points, radius) * scale]), group
+
+    answer = setting.scatter(feature, len(projection.basis) + 1, groups, 1.0, mu)
+    counts = answer[:, 0, 0] / CONSTANT
+    sizes = np.maximum(counts, 1.0)[:, None]
+    means = scaled(answer[:, 0, 1:] / (one * scale) / sizes, radius)
+    second = answer[:, 1:, 1:] / scale**2 / sizes[:, None]
+    covariances = second - means[:, :, None] * means[:, None, :]
+    sigma = 0.0 if math.isinf(mu) else 1 / mu
+    return Moments(counts, means, covariances, sigma / CONSTANT, sigma / scale**2)
+
+
+def roots(found: Moments, classes: np.ndarray) -> np.ndarray:
+    """(g, k, k) symmetric roots of the shrunk covariances of groups; ``classes`` (g,) says which class each is of."""
+    sizes, variances = found.sizes, found.noise(found.sizes)
+    pooled, noise = _pooled(found.covariances, variances, sizes)
+    scales = np.maximum(np.diag(pooled), _LEAST)
+    spread = np.outer(scales, scales)
+    everyone = _positive(np.diag(scales) + _shrunk(pooled - np.diag(np.diag(pooled)), noise, SPREAD / 10 * spread))
+    out = np.empty_like(found.covariances)
+    for c in np.unique(classes):
+        own = classes == c
+        pooled, noise = _pooled(found.covariances[own], variances[own], sizes[own])
+        middle = everyone + _shrunk(pooled - everyone, noise, SPREAD * spread)
+        for g in np.flatnonzero(own):
+            covariance = middle + _shrunk(found.covariances[g] - middle, variances[g], SPREAD * spread)
+            values, vectors = np.linalg.eigh(covariance)
+            out[g] = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    return out
+
+
+def _pooled(covariances: np.ndarray, variances: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of covariances weighted by sizes, and the variance of its noise."""
+    weights = sizes / sizes.sum()
+    return np.einsum("g,gij->ij", weights, covariances), np.einsum("g,gij->ij", weights**2, variances)
+
+
+def _shrunk(difference: np.ndarray, noise: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """What is believed of a noisy difference whose square is expected to be ``expected``."""
+    return difference * expected / (expected + noise)
+
+
+def _positive(matrix: np.ndarray) -> np.ndarray:
+    """The nearest matrix whose eigenvalues are not negative."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.maximum(values, 0.0)) @ vectors.T

@@ -1,0 +1,93 @@
+"""A noisy mean image, and the directions in which images differ most from it: private principal components.
+
+The second moments of all images together carry far less noise per image than those of one class, so many more
+directions survive in them; and asked over low frequencies alone, of directions alone (every image scaled to one length,
+the spatial sign covariance of Locantore et al. 1999), they need neither a radius nor the noise of fine detail.
+Analyze Gauss (Dwork, Talwar, Thakurta, Zhang 2014) is the mechanism.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.fft import idct
+
+from sfumato.models.images.layout import ImageLayout
+from sfumato.trust.setting import Setting
+
+RADIUS = 0.5
+"""Norm to which images are clipped, as a share of that of a white image."""
+FREQUENCIES = 16
+"""Cosines per side that directions are sought among."""
+EDGE = 0.7
+"""Directions are kept down to this part of the largest eigenvalue that noise alone would have."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """An affine map of images to a few coordinates.
+
+    Attributes:
+        centre: (size,) an image in [0, 1].
+        basis: (k, size) orthonormal rows.
+    """
+
+    centre: np.ndarray
+    basis: np.ndarray
+
+    def coordinates(self, images: np.ndarray) -> np.ndarray:
+        """(n, size) -> (n, k)."""
+        return (images - self.centre) @ self.basis.T
+
+    def images(self, coordinates: np.ndarray) -> np.ndarray:
+        """(n, k) -> (n, size), not yet clipped to [0, 1]."""
+        return self.centre + coordinates @ self.basis
+
+
+def mean_image(setting: Setting, layout: ImageLayout, mu: float) -> tuple[float, np.ndarray]:
+    """(noisy number of images, noisy mean (size,)), in one release that costs ``mu``.
+
+    *Formal guarantee.* A ``feature_sum`` of a constant and the clipped image, together of norm at most one.
+    """
+    half = math.sqrt(0.5)
+    radius = RADIUS * math.sqrt(layout.size)
+
+    def feature(codes: np.ndarray) -> np.ndarray:
+        images = scaled(layout.images_of(codes), radius)
+        return np.hstack([np.full((len(codes), 1), half), images * (half / radius)])
+
+    summed = setting.feature_sum(feature, layout.size + 1, 1.0, mu)
+    total = max(1.0, summed[0] / half)
+    return total, np.clip(summed[1:] * (radius / half) / total, 0.0, 1.0)
+
+
+def principal(setting: Setting, layout: ImageLayout, centre: np.ndarray, most: int, mu: float) -> Projection:
+    """The directions that stand out of the noise, at most ``most`` and at least two where there are two; costs ``mu``.
+
+    *Formal guarantee.* A ``scatter`` of vectors of norm at most one.
+    """
+    cosines = low_frequencies(*layout.pixels.shape)
+
+    def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values = (layout.images_of(codes) - centre) @ cosines.T
+        return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12), np.zeros(len(codes))
+
+    dimension = len(cosines)
+    moments = setting.scatter(feature, dimension, 1, 1.0, mu)[0]
+    values, vectors = np.linalg.eigh(moments)
+    noise = 0.0 if math.isinf(mu) else math.sqrt(2 * dimension) / mu
+    kept = int(np.clip((values > max(EDGE * noise, 1e-9)).sum(), min(2, dimension), most))
+    return Projection(centre, vectors[:, ::-1][:, :kept].T @ cosines)
+
+
+def low_frequencies(height: int, width: int, channels: int) -> np.ndarray:
+    """(dimension, size) orthonormal images: the slowest cosines of each channel, at most ``FREQUENCIES`` a side."""
+    rows, columns = (idct(np.eye(side), norm="ortho", axis=1)[:FREQUENCIES] for side in (height, width))
+    return np.einsum("ai,bj,ck->abcijk", rows, columns, np.eye(channels)).reshape(-1, height * width * channels)
+
+
+def scaled(vectors: np.ndarray, radius: float) -> np.ndarray:
+    """Rows (n, d) scaled down to norm ``radius`` where they exceed it."""
+    return vectors * np.minimum(1.0, radius / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300))
