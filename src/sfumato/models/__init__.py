@@ -17,7 +17,7 @@ from sfumato.models.model import Model
 
 
 class _Models(Mapping[str, Model]):
-    """Recipes by name; those that need JAX are imported when they are asked for."""
+    """Recipes by name; those that need JAX are imported when they are asked for, from a path below this package."""
 
     def __init__(self, models: tuple[Model, ...], neural: dict[str, str]) -> None:
         self._models = {m.name: m for m in models}
@@ -25,7 +25,8 @@ class _Models(Mapping[str, Model]):
 
     def __getitem__(self, name: str) -> Model:
         if name in self._neural:
-            return getattr(import_module(f"sfumato.models.{name}"), self._neural[name])()
+            module, _, recipe = self._neural[name].rpartition(".")
+            return getattr(import_module(f"sfumato.models.{module}"), recipe)()
         return self._models[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -37,5 +38,10 @@ class _Models(Mapping[str, Model]):
 
 MODELS: Mapping[str, Model] = _Models(
     (Independent(), Mst(), Aim(), LogLinear(), ClassGaussian(), ClassMixture()),
-    {"gan": "Gan", "vae": "Vae", "diffusion": "Diffusion"},
+    {
+        "gan": "gan.Gan",
+        "vae": "vae.Vae",
+        "diffusion": "diffusion.Diffusion",
+        "mean-embedding": "images.mean_embedding.MeanEmbedding",
+    },
 )

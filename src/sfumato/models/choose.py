@@ -9,7 +9,7 @@ from sfumato.privacy.guarantee import Guarantee
 MOST_FOR_AIM = 40
 """Columns up to which the rounds of ``aim``, each over all pairs, are cheap."""
 FOR_TABLES = ("aim", "independent", "loglinear", "mst")
-FOR_IMAGES = ("class-gaussian", "mean-embedding")
+FOR_IMAGES = ("class-gaussian", "class-mixture", "mean-embedding")
 """Models that learn the one and not the other; all others learn both."""
 
 
@@ -27,8 +27,8 @@ def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[st
         of_each = "" if target is None else f" of each {domain.axes[target].name!r}"
         size = f"{height}x{width}x{channels}"
         return (
-            "class-gaussian",
-            f"at {strength}, mean and spread{of_each} tell most of images of {size}, in one release",
+            "class-mixture",
+            f"at {strength}, means and spreads{of_each} tell most of images of {size}, in a few sums",
         )
     if len(domain) < 2:
         return "independent", "there is no pair of columns whose dependence could be learnt"

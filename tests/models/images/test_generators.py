@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,17 +12,26 @@ from tests.models.images.population import DELTA, DOMAIN, LABEL, accuracy, begin
 from sfumato.encoding.domain import Axis, Domain, Pixels
 from sfumato.errors import SchemaError
 from sfumato.models import MODELS
+from sfumato.models.images.mean_embedding import MeanEmbedding
 from sfumato.models.model import FittedModel, ImpossibleCondition, Model
 from sfumato.privacy.accounting import epsilon
 from sfumato.privacy.ledger import Run
 from sfumato.progress import Silent
 
-NAMES = ("class-gaussian", "class-mixture")
+NAMES = ("class-gaussian", "class-mixture", "mean-embedding")
 
 
 def fit(name: str, codes: np.ndarray, strength: float, domain: Domain = DOMAIN) -> tuple[FittedModel, Run]:
     run = begin(strength)
     return MODELS[name].fit(curator(codes, run, domain), target=len(domain) - 1, progress=Silent()), run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short() -> Iterator[None]:
+    """Few features and steps: the mean embedding learns digits from those too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MeanEmbedding.__init__, "__defaults__", (200, 400))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ class ClassGaussian:
     """
 
     centre: float = 0.02
-    directions: float = 0.3
+    directions: float = 0.25
     rank: int = 100
 
     name = "class-gaussian"

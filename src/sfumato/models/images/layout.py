@@ -109,3 +109,9 @@ class ImageLayout:
             out[done : done + len(drawn)] = drawn
             done += len(drawn)
         return out
+
+
+def choose(weights: np.ndarray, n: int, rng: np.random.Generator, allowed: np.ndarray) -> np.ndarray:
+    """(n,) positions drawn by ``weights`` (g,) among the ``allowed`` ones; those without weight get next to none."""
+    kept = np.where(allowed, np.maximum(weights, 1e-9 * weights.max()), 0.0)
+    return rng.choice(len(kept), n, p=kept / kept.sum())

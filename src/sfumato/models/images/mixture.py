@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sfumato.encoding.domain import Domain
-from sfumato.models.images.layout import ImageLayout
+from sfumato.models.images.layout import ImageLayout, choose
 from sfumato.models.images.moments import Moments, roots
 from sfumato.models.images.projection import Projection
 
@@ -62,8 +62,7 @@ class FittedMixture:
 
     def coordinates(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Points (n, k) of the ``allowed`` (g,) components, and the component of each (n,)."""
-        weights = np.where(allowed, np.maximum(self.weights, 1e-9 * self.weights.max()), 0.0)
-        groups = rng.choice(len(weights), n, p=weights / weights.sum())
+        groups = choose(self.weights, n, rng, allowed)
         points = rng.standard_normal((n, self.means.shape[1]), np.float32)
         for g in np.unique(groups):
             points[groups == g] = points[groups == g] @ self.roots[g]

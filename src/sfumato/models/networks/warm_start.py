@@ -1,4 +1,4 @@
-"""A warm start on what is cheap to know privately: rows sampled from a model over noisy marginals.
+"""A warm start on what is cheap to know privately: rows sampled from a model over noisy marginals, or noisy moments.
 
 Training on noisy marginals instead of on rows: GEM (Liu, Vietri, Wu 2021), MargNet (2025, arXiv 2511.13893). Sampling
 from the fitted marginal model is post-processing; networks may be trained on such rows at any length for nothing.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sfumato.encoding.domain import Domain
+from sfumato.models.images.class_mixture import ClassMixture
 from sfumato.models.marginals.loglinear import LogLinear
 from sfumato.models.model import FittedModel
 from sfumato.progress import Progress
@@ -84,11 +85,12 @@ class Reserving:
 
 
 def warm_start(setting: Setting, reserved: float, target: int | None, progress: Progress) -> FittedModel:
-    """A marginal model fitted with all that is left of the budget but ``reserved``.
+    """A model over marginals, or for images over moments, fitted with all that is left of the budget but ``reserved``.
 
     *Formal guarantee.* All questions go to ``setting``, which charges each.
     """
-    return LogLinear().fit(Reserving(setting, reserved), target=target, progress=progress)
+    model = LogLinear() if setting.domain.pixels is None else ClassMixture()
+    return model.fit(Reserving(setting, reserved), target=target, progress=progress)
 
 
 def rows_of(model: FittedModel, n: int) -> np.ndarray:

@@ -1,0 +1,188 @@
+"""A generator whose images have the noisy mean embedding of the records: DP-MERF (Harder, Adamczewski, Park 2021).
+
+One release: of every class the count and the sum of random Fourier features (Rahimi and Recht 2007). All that follows
+is post-processing: a network is trained until the features of what it makes have those means, which is a small maximum
+mean discrepancy under a Gaussian kernel. Frequencies are drawn among slow cosines alone, as those of a kernel on
+smoothed images; two length scales share them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array, lax
+
+from sfumato.encoding.domain import Domain
+from sfumato.models.images.layout import ImageLayout, choose
+from sfumato.models.images.projection import low_frequencies
+from sfumato.models.networks.training import arrays_of, network_of
+from sfumato.privacy.gradients import Dense, Tape
+from sfumato.progress import Progress
+from sfumato.trust.setting import Setting
+
+LATENT, HIDDEN = 32, 256
+SCALES = (0.12, 0.3)
+"""Length scales of the kernels, as shares of the norm of a white image."""
+CONSTANT = 0.1
+"""Share of a record's squared norm that counts it, the rest being its features."""
+_EACH = 32
+"""Images per class and step."""
+_REPORTS = 20
+
+
+class Generator(eqx.Module):
+    """From normal numbers and a class to pixels in [0, 1]."""
+
+    layers: tuple[Dense, Dense, Dense]
+
+    def __init__(self, classes: int, size: int, key: Array) -> None:
+        widths = (LATENT + classes, HIDDEN, HIDDEN, size)
+        a, b, c = (Dense(i, o, k) for i, o, k in zip(widths, widths[1:], jax.random.split(key, 3), strict=False))
+        self.layers = (a, b, c)
+
+    def __call__(self, latent: Array, classes: Array) -> Array:
+        """(B, LATENT) and (B, classes) ones and zeros -> (B, size)."""
+        first, second, last = self.layers
+        h = jax.nn.relu(first(jnp.concatenate([latent, classes], axis=1), Tape()))
+        return jax.nn.sigmoid(last(jax.nn.relu(second(h, Tape())), Tape()))
+
+
+@dataclass(frozen=True)
+class FittedMeanEmbedding:
+    """A trained generator.
+
+    Attributes:
+        layout: the columns.
+        total: noisy number of records.
+        weights: (classes,) of the classes, not negative, not all zero.
+        network: the generator.
+    """
+
+    layout: ImageLayout
+    total: float
+    weights: np.ndarray
+    network: Generator
+
+    @property
+    def domain(self) -> Domain:
+        """Columns and codes that are sampled."""
+        return self.layout.domain
+
+    def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
+        """Draw records; see ``ImageLayout.sample`` for conditions."""
+        return self.layout.sample(self._draw, n, rng, given)
+
+    def _draw(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        classes = choose(self.weights, n, rng, allowed)
+        latent = rng.standard_normal((n, LATENT), np.float32)
+        return np.asarray(self.network(jnp.asarray(latent), jax.nn.one_hot(classes, len(self.weights)))), classes
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(facts, arrays) for saving."""
+        return {"total": self.total}, {"weights": self.weights, **arrays_of(self.network)}
+
+
+@dataclass(frozen=True)
+class MeanEmbedding:
+    """The recipe: all of the budget for one release.
+
+    Attributes:
+        features: random features, half cosines and half sines.
+        steps: of training the generator.
+    """
+
+    features: int = 1000
+    steps: int = 1500
+
+    name = "mean-embedding"
+
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedMeanEmbedding:
+        """Ask for the embedding of every class at once, then train a generator on it.
+
+        *Formal guarantee.* A ``feature_sum``: a record adds a constant and its features, together of norm one, to the
+        place of its class.
+        """
+        layout = ImageLayout(setting.domain)
+        frequencies = self._frequencies(layout)
+        one, scale = math.sqrt(CONSTANT), math.sqrt(1 - CONSTANT)
+
+        def feature(codes: np.ndarray) -> np.ndarray:
+            waves = layout.images_of(codes).astype(np.float32) @ frequencies.T
+            out = np.zeros((len(codes), layout.classes, self.features + 1), np.float32)
+            classes = np.arange(len(codes)), layout.classes_of(codes)
+            out[(*classes, 0)] = one
+            out[(*classes, slice(1, None))] = np.hstack([np.cos(waves), np.sin(waves)]) * (
+                scale / math.sqrt(self.features / 2)
+            )
+            return out.reshape(len(codes), -1)
+
+        dimension = layout.classes * (self.features + 1)
+        progress.stage("mean embedding")
+        summed = setting.feature_sum(feature, dimension, 1.0, setting.mu(setting.remaining))
+        summed = summed.reshape(layout.classes, -1)
+        counts = summed[:, 0] / one
+        weights = np.maximum(counts, 0.0) if counts.max() > 0 else np.ones(layout.classes)
+        embedding = summed[:, 1:] / scale / np.maximum(counts, 1.0)[:, None]
+        build = partial(Generator, layout.classes, layout.size)
+        network = _trained(jax.jit(build)(jax.random.key(0)), embedding, weights, frequencies, self.steps, progress)
+        return FittedMeanEmbedding(layout, max(1.0, counts.sum()), weights, network)
+
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMeanEmbedding:
+        """From a saved state."""
+        layout = ImageLayout(domain)
+        weights = arrays.get("weights", np.empty(0))
+        if weights.shape != (layout.classes,) or not (weights >= 0).all() or not 0 < weights.sum() < math.inf:
+            raise ValueError("the saved weights of classes do not fit the images")
+        network = network_of(partial(Generator, layout.classes, layout.size), arrays)
+        return FittedMeanEmbedding(layout, float(facts["total"]), weights, network)
+
+    def _frequencies(self, layout: ImageLayout) -> np.ndarray:
+        """(features / 2, size), public and always the same."""
+        cosines = low_frequencies(*layout.pixels.shape)
+        drawn = np.random.default_rng(0).normal(size=(self.features // 2, len(cosines)))
+        lengths = np.resize(SCALES, self.features // 2)[:, None] * math.sqrt(layout.size)
+        return (drawn / lengths @ cosines).astype(np.float32)
+
+
+def _trained(
+    network: Generator,
+    embedding: np.ndarray,
+    weights: np.ndarray,
+    frequencies: np.ndarray,
+    steps: int,
+    progress: Progress,
+) -> Generator:
+    """The generator after Adam on the squared distance of embeddings, each class weighted by its noisy count."""
+    target, waves = jnp.asarray(embedding, jnp.float32), jnp.asarray(frequencies.T)
+    shares = jnp.asarray(weights / weights.sum(), jnp.float32)
+    classes = jnp.repeat(jnp.eye(len(weights)), _EACH, axis=0)
+    optimiser = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
+
+    def distance(network: Generator, key: Array) -> Array:
+        phases = network(jax.random.normal(key, (len(classes), LATENT)), classes) @ waves
+        features = jnp.concatenate([jnp.cos(phases), jnp.sin(phases)], axis=1) / math.sqrt(waves.shape[1])
+        means = features.reshape(len(weights), _EACH, -1).mean(axis=1)
+        return shares @ ((means - target) ** 2).sum(axis=1)
+
+    def one(carry: Any, key: Array) -> tuple[Any, None]:
+        network, memory = carry
+        updates, memory = optimiser.update(jax.grad(distance)(network, key), memory)
+        return (optax.apply_updates(network, updates), memory), None
+
+    run = jax.jit(lambda carry, keys: lax.scan(one, carry, keys)[0])
+    carry = (network, jax.jit(optimiser.init)(network))
+    progress.stage("training on the embedding", steps)
+    for keys in jnp.array_split(jax.random.split(jax.random.key(1), steps), _REPORTS):
+        carry = run(carry, keys)
+        jax.block_until_ready(carry)
+        progress.step(len(keys))
+    return carry[0]
