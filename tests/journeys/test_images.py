@@ -57,7 +57,7 @@ def test_from_a_sketch_to_a_picture_of_samples(spawn, digits, tmp_path):
     assert "one image" in text
     assert "image[" not in text  # no list of pixels
 
-    spawn("sample", "model.sfm", "-n", 200, "-o", "grid.png", "--seed", 1).fine()
+    assert spawn("sample", "model.sfm", "-o", "grid.png", "--seed", 1, "--json").fine().json["rows"] == 300
     assert picture(tmp_path / "grid.png").shape == (10 * 33 + 1, 10 * 33 + 1)
     spawn("sample", "model.sfm", "-n", 600, "-o", "out.npz", "--seed", 1).fine()
     assert nearest_class_mean(Table.read(digits), Table.read(tmp_path / "out.npz")) > 0.7  # real means: .91

@@ -9,6 +9,8 @@ import typer
 
 from sfumato.cli import terminal
 
+_FOR_A_GRID = 300
+
 
 def sample(
     model: Annotated[Path, typer.Argument(help="A saved model.", metavar="MODEL.SFM")],
@@ -19,7 +21,8 @@ def sample(
         ),
     ],
     rows: Annotated[
-        int | None, typer.Option("-n", "--rows", min=1, help="Number of rows. Default: the model's noisy total.")
+        int | None,
+        typer.Option("-n", "--rows", min=1, help="Number of rows. Default: the model's noisy total; 300 for a grid."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Repeatable sampling (the noise never is).")] = None,
     given: Annotated[
@@ -31,6 +34,8 @@ def sample(
     import sfumato as sf
 
     conditions = terminal.conditions(given or [])
+    if rows is None and output.suffix.lower() == ".png":
+        rows = _FOR_A_GRID
     table = sf.load(model).sample(rows, given=conditions, seed=seed)
     table.write(output)
     result = {"output": str(output), "rows": len(table), "given": conditions}
