@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 from pyarrow import csv
 
 import sfumato as sf
@@ -41,6 +43,13 @@ MEASURED = DECLARED.replace("bounds: [0, 120]", "source: {bounds: measured}").re
     "categories: [Delft, Ede]", "source: {categories: measured}"
 )
 SCHEMAS = {"declared": DECLARED, "measured": MEASURED}
+IMAGES = """
+sfumato: schema/1
+target: label
+columns:
+  image: {kind: image, height: 4, width: 4}
+  label: {kind: category, categories: [0, 1], outside: other}
+"""
 MODELS = ("independent", "mst", "aim", "loglinear")
 
 
@@ -56,6 +65,26 @@ def table(with_unit: bool) -> pa.Table:
         "note": ["fine"] * n + [f"{CANARY} was here"] * more,
     }
     return pa.table(columns)
+
+
+def images(folder: Path, form: str, with_unit: bool) -> Path:
+    """Grey images with labels 0 and 1; the unit is a white one with a label that nobody declared."""
+    levels = np.random.default_rng(0).integers(0, 200, (60, 4, 4), dtype=np.uint8)
+    labels = [str(i % 2) for i in range(60)]
+    if with_unit:
+        levels, labels = np.concatenate([levels, np.full((1, 4, 4), 255, np.uint8)]), [*labels, CANARY]
+    if form == "npz":
+        np.savez(path := folder / "x.npz", images=levels, labels=np.array(labels))
+        return path
+    if form == "idx":
+        path, beside = folder / "images-idx3-ubyte", folder / "labels-idx1-ubyte"
+        path.write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, len(levels), 4, 4) + levels.tobytes())
+        beside.write_bytes(struct.pack(">4BI", 0, 0, 8, 1, len(levels)) + bytes(ord(label[0]) - 48 for label in labels))
+        return path
+    for i, (image, label) in enumerate(zip(levels, labels, strict=True)):
+        (folder / label).mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / label / f"{label}{i}.png")
+    return folder
 
 
 class Shown:
@@ -85,6 +114,11 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
         monkeypatch.setattr(np.random, "default_rng", lambda seed=None: generator(0 if seed is None else seed))
         monkeypatch.setattr(central, "add_discrete_gaussian", noised)
+
+        def blurred(values: np.ndarray, sigma: float, *_: Any) -> np.ndarray:
+            return generator(next(turn)).normal(1, sigma, values.shape)
+
+        monkeypatch.setattr(central, "add_gaussian", blurred)
         monkeypatch.setattr(central, "select", lambda scores, *_: next(turn) % len(scores))
         monkeypatch.setattr(facts, "release", lambda *_: {"Delft": 150, "Ede": 140})
 
@@ -129,6 +163,29 @@ def test_kinds_of_tables(frozen: Callable[[], None], tables: tuple[Any, Any], fa
 @pytest.mark.parametrize("model", MODELS)
 def test_models(frozen: Callable[[], None], model: str) -> None:
     assert differs(frozen, (table(True), table(False)), MEASURED, model) == []
+
+
+@pytest.mark.parametrize("form", ["folder", "npz", "idx"])
+def test_images(frozen: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """The planted bug shows the exact sums."""
+    both = []
+    for with_unit in (True, False):
+        (folder := tmp_path / str(with_unit)).mkdir()
+        both.append(images(folder, form, with_unit))
+    assert differs(frozen, (both[0], both[1]), IMAGES, "class-gaussian") == []
+    right = central.summing.unpacked
+    held: list[np.ndarray] = []
+    monkeypatch.setattr(central.summing, "scatter_sum", _keeping(central.summing.scatter_sum, held))
+    monkeypatch.setattr(central.summing, "unpacked", lambda _, dimension: right(held[-1], dimension))
+    assert "saved" in differs(frozen, (both[0], both[1]), IMAGES, "class-gaussian")
+
+
+def _keeping(function: Callable[..., np.ndarray], held: list[np.ndarray]) -> Callable[..., np.ndarray]:
+    def called(*arguments: Any) -> np.ndarray:
+        held.append(function(*arguments))
+        return held[-1]
+
+    return called
 
 
 def _exact_answers(patch: pytest.MonkeyPatch) -> None:

@@ -137,7 +137,7 @@ def _opened(path: str, number: int, file: str) -> tuple[Image.Image, Shape]:
         data = stream.read(_MOST_BYTES + 1)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # what Pillow finds odd is refused below, or read
             image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
     except _DAMAGE:
         raise _unreadable(path, number) from None
