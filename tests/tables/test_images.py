@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import shutil
@@ -234,6 +235,8 @@ def test_frames_keep_images(tmp_path: Path) -> None:
     assert isinstance(table.to_polars(), polars.DataFrame)
     frame = table.to_pandas()
     assert (np.stack(frame["image"]) == images).all()
+    with pytest.raises(TableError, match="'image' holds arrays; give images as"):
+        Rows.open(frame)
     assert "(3x2 colour)" in repr(table)
 
 
@@ -416,6 +419,33 @@ def test_what_is_wrong_is_said_in_one_line_without_a_private_name(tmp_path: Path
     assert "\n" not in text
     assert SECRET not in text
     assert text.startswith(str(tmp_path))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    form=st.sampled_from(["a.npz", "b.npz", "c-images-idx3", "d-images-idx3.gz", "e.parquet", "f/x.png", "g/x.jpg"]),
+    edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=4)), min_size=1, max_size=5),
+)
+def test_a_file_with_changed_bytes_is_read_or_refused(
+    tmp_path: Path, form: str, edits: list[tuple[float, bytes]]
+) -> None:
+    path = tmp_path / form
+    path.parent.mkdir(exist_ok=True)
+    if form.endswith(".npz"):
+        (np.savez if form == "a.npz" else np.savez_compressed)(path, images=IMAGES, labels=np.array(list("abca")))
+    elif "idx3" in form:
+        idx(path, IMAGES[..., 0], form.endswith(".gz"))
+    elif form.endswith(".parquet"):
+        Table(pa.table({"image": image_array(IMAGES)})).write(path)
+    else:
+        Image.fromarray(some_images(1, (9, 9, 3))[0]).save(path)
+    data = bytearray(path.read_bytes())
+    for place, change in edits:
+        start = int(place**3 * len(data))  # headers more often than pixels
+        data[start : start + len(change)] = change
+    path.write_bytes(data)
+    with contextlib.suppress(TableError):
+        whole(Rows.open(path.parent if "/" in form else path))
 
 
 def test_other_tensors_are_no_images() -> None:

@@ -125,7 +125,7 @@ def _is_bytes(kind: pa.DataType) -> bool:
 def _damage_named(path: str, form: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise TableError(f"{path}: the {form} file is cut short or damaged; copy or write it again") from None

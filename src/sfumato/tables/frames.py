@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from sfumato.errors import TableError
@@ -119,6 +120,10 @@ def _pandas_schema(frame: Any) -> pa.Schema:
         try:
             fields.append(pa.field(name, _type(frame[name])))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            if any(isinstance(cell, np.ndarray) for cell in frame[name].head(1)):
+                raise TableError(
+                    f"the DataFrame: column {name!r} holds arrays; give images as .npz, Parquet, pyarrow or polars"
+                ) from None
             raise TableError(
                 f"the DataFrame: column {name!r} mixes values of several types; convert it to one, "
                 f"as in frame[{name!r}].astype(str)"
