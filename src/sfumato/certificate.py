@@ -201,8 +201,9 @@ def render(certificate: Mapping[str, Any]) -> str:
     p, c = certificate["promise"], certificate["composition"]
     signature = certificate.get("signature")
     columns = certificate["data_domain"]["columns"]
-    row = "row (an image)" if any(c["kind"] == "image" for c in columns) else "row"
-    unit = f"{p['unit']} (at most {p['max_rows_per_unit']} rows each)" if p["unit"] != "row" else row
+    images = any(c["kind"] == "image" for c in columns)
+    row, rows = ("row (an image)", "images") if images else ("row", "rows")
+    unit = f"{p['unit']} (at most {p['max_rows_per_unit']} {rows} each)" if p["unit"] != "row" else row
     lines = [
         f"CERTIFICATE  {certificate['certificate']}  issued {certificate['issued']}",
         f"  promise     epsilon {p['epsilon']:g}, delta {p['delta']:g}; unit: {unit}; neighbours: {p['neighbours']}",

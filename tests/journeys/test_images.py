@@ -154,3 +154,24 @@ def test_fashion_mnist(tmp_path, debian_package, monkeypatch, capfd):
     assert picture(tmp_path / "grid.png").shape == (10 * 29 + 1, 10 * 29 + 1)
     real = Table.read(FASHION + "t10k-images-idx3-ubyte.gz")
     assert nearest_class_mean(real, Table.read(tmp_path / "made.npz")) > 0.55  # real means: .67
+
+
+def test_images_of_persons_are_protected_together(run, tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    lines = ["file,patient"]
+    for i in range(300):
+        Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(tmp_path / "photos" / f"{i}.png")
+        lines.append(f"{i}.png,p{i // 3}")
+    (tmp_path / "photos" / "labels.csv").write_text("\n".join(lines) + "\n")
+    schema = "columns:\n  image: {kind: image, height: 8, width: 8}\n  patient: {kind: identifier}\n"
+    (tmp_path / "s.yaml").write_text("sfumato: schema/1\nunit: {column: patient, max_rows: 2}\n" + schema)
+    run("fit", "photos", "--schema", "s.yaml", "--epsilon", 1, "--delta", 1e-6).fine()
+    text = run("verify", "model.sfm").fine().out
+    assert "unit: patient (at most 2 images each)" in text
+    assert "all images of one value of 'patient' together" in text
+    assert "p17" not in text
+    run("sample", "model.sfm", "-n", 5, "-o", "made").fine()
+    assert Table.read(tmp_path / "made").columns == ("image", "patient")
+    run("sample", "model.sfm", "-n", 100, "-o", "made.png").fine()
+    assert picture(tmp_path / "made.png").shape == (10 * 33 + 1, 10 * 33 + 1)  # no label: ten by ten, in no order

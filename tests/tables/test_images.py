@@ -171,6 +171,10 @@ def test_missing_labels_and_more_columns_go_to_a_list(tmp_path: Path) -> None:
     assert again["age"].to_pylist() == ["1", "2", "3"]
     with pytest.raises(OutputError, match=r"one column beside the images; take .parquet"):
         Table(table).write(tmp_path / "x.npz")
+    Table(table).write(tmp_path / "x.png")  # rows are those of the label
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.size == (33 + 1, 3 * 33 + 1)
+    (tmp_path / "x.png").unlink()
     with pytest.raises(OutputError, match="labels are missing"):
         Table(table.select(["image", "label"])).write(tmp_path / "x.npz")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]

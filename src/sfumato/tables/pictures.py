@@ -41,14 +41,14 @@ def write_pictures(table: pa.Table, image: str, path: str | os.PathLike[str]) ->
         with atomic_folder(path) as folder:
             _write_folder(image_levels(table[image]), table.select(others), folder)
         return
-    if len(others) > 1:
+    if suffix == ".npz" and len(others) > 1:
         raise OutputError(f"cannot write {os.fspath(path)}: it holds one column beside the images; take .parquet")
-    labels = table[others[0]] if others else None
     with atomic_write(path) as stream:
         if suffix == ".npz":
+            labels = table[others[0]] if others else None
             _write_archive(image_levels(table[image]), labels, stream, os.fspath(path))
         else:
-            _picture(sample_grid(image_levels(table[image]), labels)).save(stream, "PNG")
+            _picture(sample_grid(image_levels(table[image]), _few(table.select(others)))).save(stream, "PNG")
 
 
 def sample_grid(images: np.ndarray, labels: pa.ChunkedArray | None) -> np.ndarray:
@@ -77,6 +77,12 @@ def sample_grid(images: np.ndarray, labels: pa.ChunkedArray | None) -> np.ndarra
             large = images[number].repeat(scale, axis=0).repeat(scale, axis=1)
             grid[r * high + 1 : (r + 1) * high, c * wide + 1 : (c + 1) * wide] = large
     return grid
+
+
+def _few(beside: pa.Table) -> pa.ChunkedArray | None:
+    """The column ``label``, else the first with few enough values to be one; None where there is none."""
+    names = [LABEL] if LABEL in beside.column_names else beside.column_names
+    return next((beside[name] for name in names if len(beside[name].unique()) <= _MOST_LABELS), None)
 
 
 def _write_archive(images: np.ndarray, labels: pa.ChunkedArray | None, stream: BinaryIO, path: str) -> None:
