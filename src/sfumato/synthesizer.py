@@ -182,7 +182,7 @@ class Synthesizer:
 
     def _learn(self, rows: Rows, run: Run, progress: Progress) -> Release:
         schema = self.schema
-        typed = None if rows.kind == "csv" else {f.name: f.type for f in rows.schema}
+        typed = None if rows.kind in ("csv", "folder") else {f.name: f.type for f in rows.schema}
         total = mu_for(self.guarantee, threshold_delta(schema, self.guarantee)) if self.guarantee.private else None
         purse = Purse(run, total)
         schema.check_columns(rows.columns)
