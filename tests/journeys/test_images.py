@@ -60,7 +60,9 @@ def test_from_a_sketch_to_a_picture_of_samples(spawn, digits, tmp_path):
     assert spawn("sample", "model.sfm", "-o", "grid.png", "--seed", 1, "--json").fine().json["rows"] == 300
     assert picture(tmp_path / "grid.png").shape == (10 * 33 + 1, 10 * 33 + 1)
     spawn("sample", "model.sfm", "-n", 600, "-o", "out.npz", "--seed", 1).fine()
-    assert nearest_class_mean(Table.read(digits), Table.read(tmp_path / "out.npz")) > 0.7  # real means: .91
+    assert (
+        nearest_class_mean(Table.read(digits), Table.read(tmp_path / "out.npz")) > 0.8
+    )  # .89 to .91 of twelve fits; real means: .90
 
 
 def test_every_form_of_output_holds_the_same_images(run, digits, tmp_path):
@@ -153,7 +155,7 @@ def test_fashion_mnist(tmp_path, debian_package, monkeypatch, capfd):
         reviewed(tmp_path / "s.yaml")
     assert picture(tmp_path / "grid.png").shape == (10 * 29 + 1, 10 * 29 + 1)
     real = Table.read(FASHION + "t10k-images-idx3-ubyte.gz")
-    assert nearest_class_mean(real, Table.read(tmp_path / "made.npz")) > 0.55  # real means: .67
+    assert nearest_class_mean(real, Table.read(tmp_path / "made.npz")) > 0.6  # .66 to .68 of five fits; real means: .68
 
 
 def test_images_of_persons_are_protected_together(run, tmp_path):

@@ -143,6 +143,13 @@ def test_a_flat_folder_has_no_labels_unless_a_list_says_them(tmp_path: Path) -> 
     table = whole(rows)
     assert (image_levels(table["image"]) == images[[2, 0, 1]]).all()
     assert table["patient"].to_pylist() == ["p1", "p1", "p2"]
+    png(tmp_path / "more" / "3.png", images[0])
+    with pytest.raises(TableError, match="of its sub-folders once"):
+        Rows.open(tmp_path)
+    (tmp_path / "labels.csv").write_text("file,label\n2.png,b\n0.png,a\nmore/3.png,c\n1.png,a\n")
+    found, labels = read(tmp_path)
+    assert labels == ["b", "a", "c", "a"]
+    assert (found == images[[2, 0, 0, 1]]).all()
 
 
 @pytest.mark.parametrize(
@@ -384,8 +391,8 @@ BAD = {
     "two places": (both, "in itself and in sub-folders"),
     "list without the column": (listing("name,label\na.png,x\n"), "needs a column 'file'"),
     "list with a foreign file": (listing("file,label\na.png,x\n../b.png,y\n"), "entry 2 names no PNG or JPEG"),
-    "list that lacks a file": (listing("file,label\na.png,x\n"), "each image of the folder once"),
-    "list that names one twice": (listing("file,label\na.png,x\nb.png,x\na.png,x\n"), "each image of the folder once"),
+    "list that lacks a file": (listing("file,label\na.png,x\n"), "each image of the folder"),
+    "list that names one twice": (listing("file,label\na.png,x\nb.png,x\na.png,x\n"), "each image of the folder"),
     "one picture": (lambda p: png(p / "a.png", IMAGES[0]), "give the folder that holds the images"),
     "idx cut": (lambda p: damaged(idx(p, IMAGES[..., 0])), "cut short or damaged"),
     "idx header cut": (lambda p: damaged(idx(p, IMAGES[..., 0]), 0.03), "cut short or damaged"),

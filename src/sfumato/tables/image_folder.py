@@ -56,9 +56,11 @@ class ImageFolder:
         Raises:
             TableError: no images, images and labelled sub-folders side by side, or a ``labels.csv`` that does not fit.
         """
-        files, beside = _listed(path) if os.path.isfile(os.path.join(path, LISTING)) else _found(path)
-        if not files:
+        images = _images(path)
+        if not images:
             raise TableError(f"{path}: {_NO_IMAGES}")
+        read = _listed if os.path.isfile(os.path.join(path, LISTING)) else _labelled
+        files, beside = read(path, images)
         _, shape = _opened(path, 0, files[0])
         fields = [pa.field(IMAGE, image_type(shape)), *beside.schema]
         return cls(path, tuple(files), beside, shape, pa.schema(fields))
@@ -74,44 +76,46 @@ class ImageFolder:
             yield pa.record_batch([image_array(levels), *beside], schema=self.schema)
 
 
-def _found(path: str) -> tuple[list[str], pa.Table]:
-    """All images of a flat folder, or those of its sub-folders with their names as labels."""
-    entries = sorted((e for e in os.scandir(path) if not e.name.startswith(".")), key=lambda e: e.name)
-    flat = [e.path for e in entries if e.is_file() and _is_image(e.name)]
-    folders = [e for e in entries if e.is_dir()]
-    files, labels = [], []
-    for folder in folders:
-        own = sorted(e.path for e in os.scandir(folder.path) if e.is_file() and _is_image(e.name))
-        files += own
-        labels += [folder.name] * len(own)
-    if flat and files:
-        raise TableError(
-            f"{path}: holds images both in itself and in sub-folders; put each into the folder of its label"
-        )
-    if flat:
-        return flat, pa.table({})
-    return files, pa.table({LABEL: pa.array(labels, pa.string())})
+def _images(path: str) -> dict[str, str]:
+    """The images of a folder and of its sub-folders: name, as in ``cat/1.png``, to path, in order."""
+    found = {}
+    for entry in sorted(os.scandir(path), key=lambda e: e.name):
+        if _is_image(entry):
+            found[entry.name] = entry.path
+        elif entry.is_dir() and not entry.name.startswith("."):
+            own = sorted((e for e in os.scandir(entry.path) if _is_image(e)), key=lambda e: e.name)
+            found |= {f"{entry.name}/{e.name}": e.path for e in own}
+    return found
 
 
-def _listed(path: str) -> tuple[list[str], pa.Table]:
-    """The images that ``labels.csv`` names, with its other columns."""
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return entry.name.lower().endswith(_SUFFIXES) and not entry.name.startswith(".") and entry.is_file()
+
+
+def _labelled(path: str, images: dict[str, str]) -> tuple[list[str], pa.Table]:
+    """The images with their sub-folders as labels, or without labels where they lie in the folder itself."""
+    labels = [name.rpartition("/")[0] for name in images]
+    if not any(labels):
+        return list(images.values()), pa.table({})
+    if not all(labels):
+        raise TableError(f"{path}: holds images in itself and in sub-folders; put each into that of its label")
+    return list(images.values()), pa.table({LABEL: pa.array(labels, pa.string())})
+
+
+def _listed(path: str, images: dict[str, str]) -> tuple[list[str], pa.Table]:
+    """The images in the order of ``labels.csv``, with its other columns."""
     listing = os.path.join(path, LISTING)
     source = DelimitedFile.open(listing, empty_is_null=True)
     if FILE not in source.schema.names or IMAGE in source.schema.names:
         raise TableError(f"{listing}: needs a column {FILE!r} that names the images, and none called {IMAGE!r}")
     table = pa.Table.from_batches(source.batches(1 << 16), schema=source.schema)
-    present = {e.name: e.path for e in os.scandir(path) if e.is_file() and _is_image(e.name)}
     names = table[FILE].to_pylist()
-    for line, name in enumerate(names):
-        if name not in present:
-            raise TableError(f"{listing}: entry {line + 1} names no PNG or JPEG file of the folder")
-    if len(set(names)) < len(names) or len(names) < len(present):
-        raise TableError(f"{listing}: must name each image of the folder once")
-    return [present[name] for name in names], table.drop_columns([FILE])
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
+    for number, name in enumerate(names):
+        if name not in images:
+            raise TableError(f"{listing}: entry {number + 1} names no PNG or JPEG file of the folder")
+    if len(set(names)) < len(names) or len(names) < len(images):
+        raise TableError(f"{listing}: must name each image of the folder and of its sub-folders once")
+    return [images[name] for name in names], table.drop_columns([FILE])
 
 
 def _decoded(path: str, number: int, file: str, shape: Shape) -> np.ndarray:
