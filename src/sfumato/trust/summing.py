@@ -10,7 +10,7 @@ import numpy as np
 from sfumato.trust.setting import GroupedFeature
 
 _CELLS = 1 << 23
-"""Numbers of a block of features that are held at a time: 64 MB."""
+"""Numbers of a block of records, or of their features, that are held at a time: 64 MB of them."""
 
 Feature = Callable[[np.ndarray], np.ndarray]
 
@@ -67,6 +67,6 @@ def unpacked(packed: np.ndarray, dimension: int) -> np.ndarray:
 
 
 def _blocks(codes: np.ndarray, dimension: int) -> Iterator[np.ndarray]:
-    size = max(1, min(1 << 16, _CELLS // max(1, dimension)))
+    size = max(1, min(1 << 16, _CELLS // max(1, dimension, codes.shape[1])))
     for start in range(0, len(codes), size):
         yield codes[start : start + size]

@@ -14,6 +14,7 @@ from sfumato.errors import SchemaError
 from sfumato.models import MODELS
 from sfumato.models.images.mean_embedding import MeanEmbedding
 from sfumato.models.model import FittedModel, ImpossibleCondition, Model
+from sfumato.models.networks.warm_start import rows_of, warm_start
 from sfumato.privacy.accounting import epsilon
 from sfumato.privacy.ledger import Run
 from sfumato.progress import Silent
@@ -122,3 +123,13 @@ def test_a_table_or_too_many_labels_are_refused() -> None:
     for domain, reason in ((Domain.of(["a"], [2]), "no image column"), (wide, "5000 combinations")):
         with pytest.raises(SchemaError, match=reason):
             fit("class-gaussian", np.zeros((3, len(domain)), np.uint16), 1.0, domain)
+
+
+def test_networks_of_images_start_from_the_class_mixture() -> None:
+    run = begin(10.0)
+    setting = curator(digits(), run)
+    known = warm_start(setting, 0.4, LABEL, Silent())
+    assert setting.remaining == pytest.approx(0.4, abs=1e-9)
+    rows = rows_of(known, 1000)
+    np.testing.assert_array_equal(rows, rows_of(known, 1000))
+    assert accuracy(rows, digits()) > 0.6

@@ -14,7 +14,7 @@ import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.images.class_gaussian import by_class
-from sfumato.models.images.layout import ImageLayout
+from sfumato.models.images.layout import MOST_CLASSES, ImageLayout
 from sfumato.models.images.mixture import FittedMixture
 from sfumato.models.images.moments import Moments, moments
 from sfumato.models.images.projection import mean_image, principal
@@ -108,7 +108,7 @@ class ClassMixture:
         progress.step()
         projection = principal(setting, layout, centre, self.rank, setting.mu(self.directions * left))
         progress.step()
-        each = self._clusters(total / layout.classes, setting.mu(left))
+        each = self._clusters(layout.classes, total, setting.mu(left))
         rest = 1 - self.centre - self.directions
         first = rest if each == 1 else self.start
         classes = np.arange(layout.classes)
@@ -127,9 +127,10 @@ class ClassMixture:
         progress.step()
         return FittedMixture.of(layout, total, projection, found, np.repeat(classes, each))
 
-    def _clusters(self, records: float, mu: float) -> int:
-        """Of a class with so many records, at the budget ``mu``; public facts both."""
-        return max(1, int(min(records * mu / self.price, records / _FEWEST, self.most)))
+    def _clusters(self, classes: int, total: float, mu: float) -> int:
+        """Of each class, by public facts: classes, the noisy number of records, the budget."""
+        records = total / classes
+        return max(1, int(min(records * mu / self.price, records / _FEWEST, self.most, MOST_CLASSES / classes)))
 
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMixture:
         """From a saved state."""

@@ -84,6 +84,7 @@ class FittedMixture:
         shapes = (centre.shape, basis.shape, weights.shape, classes.shape, means.shape, roots.shape)
         if shapes != ((layout.size,), (k, layout.size), (g,), (g,), (g, k), (g, k, k)):
             raise ValueError("the saved mixture does not fit the images")
-        if (weights < 0).any() or not weights.any() or not np.isin(classes, np.arange(layout.classes)).all():
+        known = classes.dtype.kind in "iu" and np.isin(classes, np.arange(layout.classes)).all()
+        if (weights < 0).any() or not weights.any() or not known:
             raise ValueError("the saved mixture has no such weights or classes")
         return cls(layout, float(facts["total"]), Projection(centre, basis), weights, classes, means, roots)
