@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sfumato.atomic import atomic_folder, atomic_write
+from sfumato.atomic import atomic_folder, atomic_write, check_writable
 from sfumato.errors import OutputError
 
 
@@ -89,3 +89,14 @@ def test_a_folder_is_not_made_where_something_lies(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="holds files already"), atomic_folder(tmp_path / "out"):
         pass
     assert (tmp_path / "out" / "a").read_text() == "mine"
+
+
+def test_a_place_is_tried_without_leaving_a_trace(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("old")
+    check_writable(kept)
+    check_writable(tmp_path / "new")
+    with pytest.raises(OutputError, match="the folder does not exist"):
+        check_writable(tmp_path / "a" / "b")
+    assert [p.name for p in tmp_path.iterdir()] == ["kept"]
+    assert kept.read_text() == "old"

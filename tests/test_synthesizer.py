@@ -184,3 +184,30 @@ def test_nothing_is_given_before_the_fit(tmp_path):
     for ask in (bare.sample, lambda: bare.save(tmp_path / "m.sfm"), lambda: bare.certificate, lambda: bare.why):
         with pytest.raises(SfumatoError, match="not fitted"):
             ask()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet", "arrow"])
+def test_rows_written_block_by_block_are_those_of_one_table(fitted, suffix, tmp_path, monkeypatch):
+    monkeypatch.setattr("sfumato.release._BLOCK", 64)
+    whole = fitted.sample(200, given={"ward": "A"}, seed=3)
+    assert whole.arrow["person"].to_pylist() == list(range(1, 201))
+    whole.write(tmp_path / f"whole.{suffix}")
+    made = fitted.sample_to(tmp_path / f"blocks.{suffix}", 200, given={"ward": "A"}, seed=3)
+    assert made == 200
+    read = sf.Table.read(tmp_path / f"blocks.{suffix}").arrow
+    assert read.equals(sf.Table.read(tmp_path / f"whole.{suffix}").arrow)
+    with pytest.raises(ConditionError):
+        fitted.sample_to(tmp_path / f"none.{suffix}", 200, given={"ward": "Z"})
+    assert not (tmp_path / f"none.{suffix}").exists()
+
+
+def test_blocks_of_labels_in_a_dictionary_go_to_arrow(tmp_path, monkeypatch):
+    monkeypatch.setattr("sfumato.release._BLOCK", 64)
+    table = visits().select(["ward", "age"])
+    coded = table.set_column(1, "age", table["age"].dictionary_encode())
+    facts = Schema(columns=(schema().column("ward"), schema().column("age")))
+    fitted = sf.Synthesizer(facts, "independent", GUARANTEE).fit(
+        coded.set_column(0, "ward", table["ward"].dictionary_encode())
+    )
+    assert fitted.sample_to(tmp_path / "made.arrow", 150, seed=0) == 150
+    assert sf.Table.read(tmp_path / "made.arrow").arrow.to_pylist() == fitted.sample(150, seed=0).arrow.to_pylist()

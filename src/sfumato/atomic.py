@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -84,6 +84,20 @@ def _unwritable(path: str | os.PathLike[str], error: OSError) -> OutputError:
 
 def _beside(target: Path) -> Path:
     return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out, before work that costs something, that its result could not be written to ``path``.
+
+    Raises:
+        OutputError: the place cannot be written to.
+    """
+    with suppress(_OnlyTried), atomic_write(path):
+        raise _OnlyTried
+
+
+class _OnlyTried(Exception):  # noqa: N818 - what it says of a writing
+    """Ends a writing whose place was found to be there, so that nothing is left behind."""
 
 
 @contextmanager

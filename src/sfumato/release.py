@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from sfumato.artifact import Artifact
 from sfumato.encoding.codec import Codec
@@ -18,6 +19,9 @@ from sfumato.models.model import FittedModel, ImpossibleCondition
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.schema import Schema
 from sfumato.tables import Table
+
+_BLOCK = 1 << 18
+"""Rows drawn at a time."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +48,22 @@ class Release:
 
     def sample(self, n: int | None, given: Mapping[str, Any] | None, seed: int | None) -> Table:
         """Draw ``n`` rows (default: the model's noisy total) that obey the conditions and the constraints."""
+        return Table(pa.concat_tables(self.blocks(n, given, seed)))
+
+    def blocks(self, n: int | None, given: Mapping[str, Any] | None, seed: int | None) -> Iterator[pa.Table]:
+        """The rows of :meth:`sample`, block by block, so that memory does not grow with them."""
         if n is not None and n < 1:
             raise SfumatoError(f"the number of rows must be at least 1, got {n}")
         rng = np.random.default_rng(seed)
         n = self.default_rows if n is None else n
         conditions = {column: condition(value) for column, value in (given or {}).items()}
         masks = self.codec.given(conditions)
-        try:
-            codes = self.fitted.sample(n, rng, masks)
-        except ImpossibleCondition:
-            raise ConditionError(f"no row of the model meets the conditions on {', '.join(conditions)}") from None
-        return Table(self.codec.decode(codes, rng, conditions))
+        for after in range(0, n, _BLOCK):
+            try:
+                codes = self.fitted.sample(min(_BLOCK, n - after), rng, masks)
+            except ImpossibleCondition:
+                raise ConditionError(f"no row of the model meets the conditions on {', '.join(conditions)}") from None
+            yield self.codec.decode(codes, rng, conditions, after)
 
     @property
     def default_rows(self) -> int:

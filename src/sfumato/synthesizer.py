@@ -23,6 +23,7 @@ from sfumato.progress import Progress, Silent
 from sfumato.release import Release
 from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
+from sfumato.tables.writing import write_blocks
 from sfumato.trust.central import Central
 from sfumato.trust.facts import CentralFacts, threshold_delta
 from sfumato.trust.gathering import gather
@@ -139,6 +140,27 @@ class Synthesizer:
             ConditionError: a condition names no known column or value, or the model excludes it.
         """
         return self._fitted().sample(n, given, seed)
+
+    def sample_to(
+        self,
+        path: str | os.PathLike[str],
+        n: int | None = None,
+        *,
+        given: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> int:
+        """Write the rows that :meth:`sample` would give to ``path``, block by block; how many there are.
+
+        Memory does not grow with the rows, but for images outside Parquet and Arrow. Suffixes as for ``Table.write``.
+
+        Raises:
+            ConditionError: a condition names no known column or value, or the model excludes it.
+            OutputError: another suffix, a place that cannot be written to, or a full disk; nothing is left behind.
+        """
+        release = self._fitted()
+        n = release.default_rows if n is None else n
+        write_blocks(release.blocks(n, given, seed), release.codec.arrow_schema, path)
+        return n
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model with its certificate, whole or not at all; OutputError where that fails."""

@@ -2,6 +2,7 @@
 
 import struct
 import zipfile
+from pathlib import Path
 
 import pytest
 from tests.journeys.conftest import CANARY, HEADER, SCHEMA, people, write_csv
@@ -117,7 +118,10 @@ def test_three_hundred_columns(run, tmp_path):
 
 @pytest.mark.parametrize("output", ["no/such/folder/model.sfm", ".", "/dev/full", "/proc/model.sfm"])
 def test_places_that_cannot_be_written(run, data, schema, output):
-    run("fit", data, "--schema", schema, "-o", output).refused("cannot write")
+    ledger = ("--ledger", "people.ledger")
+    run("fit", data, "--schema", schema, "--model", "independent", "-o", output, *ledger).refused("cannot write")
+    if output != "/dev/full":  # which says so only when it is written to
+        assert not Path("people.ledger").exists(), "a model that cannot be kept was paid for"
 
 
 def test_samples_to_places_that_cannot_be_written(run, data, schema):

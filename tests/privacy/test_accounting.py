@@ -162,3 +162,24 @@ def test_a_check_in_closed_form_is_cheap_and_needs_no_accountant() -> None:
         "assert not {'numpy', 'scipy', 'dp_accounting'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [PoissonSampledGaussian(1e-3, 0.5, 10)],
+        [PoissonSampledGaussian(1e-9, 0.5, 10**6)],
+        [PoissonSampledGaussian(1e-9, 1e8, 10**6)],
+        [PoissonSampledGaussian(1e-3 + i * 1e-7, 0.5) for i in range(200)],
+    ],
+)
+def test_no_list_of_events_stalls_the_accountant_or_makes_it_kinder(events: list[Event]) -> None:
+    began = time.process_time()
+    found = accounting.epsilon(events, 1e-9)
+    assert time.process_time() - began < 20
+    assert found <= accounting.epsilon_rdp(events, 1e-9)
+
+
+def test_more_steps_than_can_be_summed_are_refused() -> None:
+    with pytest.raises(ValueError, match="more than the 1048576 that can be accounted"):
+        accounting.epsilon([PoissonSampledGaussian(1e-4, 3.0, 10**7)], 1e-9)

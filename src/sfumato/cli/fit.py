@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sfumato.atomic import check_writable
 from sfumato.cli import terminal
 
 
@@ -55,6 +56,7 @@ def fit(
         key=key,
         about=about,
     )
+    check_writable(output)  # an answer that cannot be kept would cost as much
     with terminal.progress() as progress:
         synthesizer.fit(data, progress)
     synthesizer.save(output)

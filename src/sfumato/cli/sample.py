@@ -36,7 +36,5 @@ def sample(
     conditions = terminal.conditions(given or [])
     if rows is None and output.suffix.lower() == ".png":
         rows = _FOR_A_GRID
-    table = sf.load(model).sample(rows, given=conditions, seed=seed)
-    table.write(output)
-    result = {"output": str(output), "rows": len(table), "given": conditions}
-    terminal.answer(result, f"{output}: {len(table):,} rows", as_json)
+    made = sf.load(model).sample_to(output, rows, given=conditions, seed=seed)
+    terminal.answer({"output": str(output), "rows": made, "given": conditions}, f"{output}: {made:,} rows", as_json)

@@ -240,13 +240,16 @@ class Codec:
         """SchemaError unless the table's column names are those of the schema."""
         self.schema.check_columns(names)
 
-    def decode(self, codes: np.ndarray, rng: np.random.Generator, given: Mapping[str, Any] | None = None) -> pa.Table:
+    def decode(
+        self, codes: np.ndarray, rng: np.random.Generator, given: Mapping[str, Any] | None = None, after: int = 0
+    ) -> pa.Table:
         """Codes (n, d) to rows in the types that went in; identifiers are made anew.
 
         Args:
             codes: as `encode` gives, or a model samples.
             rng: draws values within wide intervals.
             given: the conditions that the codes were sampled under, so that wide intervals obey them too.
+            after: how many rows of the same table were decoded before; identifiers go on from there.
         """
         ranges = {name: self._condition(name, text)[1] for name, text in (given or {}).items()}
         natural: dict[str, pa.Array] = {}
@@ -260,13 +263,13 @@ class Codec:
             for codec, own in zip(members, unpacked, strict=True):
                 natural[codec.axis.name] = codec.decode(own, rng, ranges.get(codec.axis.name))
         self._repair(natural)
-        arrays = [self._rendered(c, natural, len(codes)) for c in self.output]
-        return pa.Table.from_arrays(arrays, schema=pa.schema([self.field(c.name) for c in self.output]))
+        arrays = [self._rendered(c, natural, len(codes), after) for c in self.output]
+        return pa.Table.from_arrays(arrays, schema=self.arrow_schema)
 
-    def _rendered(self, column: Any, natural: dict[str, pa.Array], n: int) -> pa.Array:
+    def _rendered(self, column: Any, natural: dict[str, pa.Array], n: int, after: int) -> pa.Array:
         """A column in the type that comes out; identifiers are made."""
         if not column.modelled:
-            return IdentifierMaker(column, self._type(column)).make(n)
+            return IdentifierMaker(column, self._type(column)).make(n, after)
         values = natural.pop(column.name)
         return self.columns[column.name].render(values) if column.name in self.columns else values
 
@@ -320,6 +323,11 @@ class Codec:
         if axis.missing is None:
             raise ConditionError(f"column {name!r} has no missing values")
         return np.arange(axis.size) == axis.missing, None
+
+    @cached_property
+    def arrow_schema(self) -> pa.Schema:
+        """Names and types of what comes out."""
+        return pa.schema([self.field(c.name) for c in self.output])
 
     def field(self, name: str) -> pa.Field:
         """Name and type of a column that comes out; for delimited text with the first null marker in its metadata."""

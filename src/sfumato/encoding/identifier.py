@@ -25,21 +25,21 @@ class IdentifierMaker:
     column: IdentifierColumn
     type: pa.DataType
 
-    def make(self, n: int) -> pa.Array:
-        """``n`` identifiers: 1, 2, ... or the pattern with these numbers in place of its ``#``.
+    def make(self, n: int, after: int = 0) -> pa.Array:
+        """``n`` identifiers: ``after`` + 1, ... or the pattern with these numbers in place of its ``#``.
 
         Raises:
             SchemaError: the pattern or the type has room for fewer.
         """
-        counted = np.arange(1, n + 1, dtype=np.int64)
+        counted = np.arange(after + 1, after + n + 1, dtype=np.int64)
         pattern = self.column.pattern
         if pattern is None:
             try:
                 return number_as(pa.array(counted), self.type)
             except pa.ArrowInvalid:
-                raise self._full(n) from None
-        if n >= 10 ** pattern.count("#"):
-            raise self._full(n)
+                raise self._full(after + n) from None
+        if after + n >= 10 ** pattern.count("#"):
+            raise self._full(after + n)
         try:
             return number_as(pa.array(_filled(pattern, counted)), self.type)
         except pa.ArrowInvalid:

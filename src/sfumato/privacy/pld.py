@@ -17,6 +17,9 @@ from dp_accounting.pld import privacy_loss_distribution as dp_pld
 from sfumato.privacy.events import DiscreteGaussian, DiscreteLaplace, Event, PoissonSampledGaussian
 from sfumato.privacy.spending import Spending
 
+_MOST_POINTS, _MOST_STEPS, _FINEST = 1 << 18, 1 << 20, 2.0**-36
+"""What keeps an account below about ten seconds: each point of a grid takes microseconds, each step some too."""
+
 EXACT_BELOW = 3.0
 """Integer noise narrower than this is composed by its own loss distribution; as Gaussian it costs 0.5 % more."""
 
@@ -98,13 +101,30 @@ def _single(event: Event, interval: float) -> dp_pld.PrivacyLossDistribution:
 def _interval(events: tuple[Event, ...], mu: float) -> float:
     """Grid of losses: a 500th of the total's spread, finer for many steps; a power of two, so that caches hit.
 
-    The connect-the-dots estimate loses about ``steps * interval**2`` of variance.
+    The connect-the-dots estimate loses about ``steps * interval**2`` of variance. Events that nobody would choose
+    (a rare loss far above the usual one) get a wider grid than that, which only makes their epsilon larger: an
+    accountant must not be stalled by a forged list. ValueError for more steps than it can sum.
     """
     square, steps = mu * mu, 1
     for event in events:
         square += event.count * min(_spread(event) ** 2, 25.0)
         steps += event.count
-    return 2.0 ** math.floor(math.log2(min(math.sqrt(square), 10.0) / max(500.0, 6 * math.sqrt(steps))))
+    if steps > _MOST_STEPS:
+        raise ValueError(f"{steps} steps are more than the {_MOST_STEPS} that can be accounted")
+    wanted = min(math.sqrt(square), 10.0) / max(500.0, 6 * math.sqrt(steps))
+    finest = max(_FINEST, sum(_largest(event) for event in events) / _MOST_POINTS)
+    return 2.0 ** math.ceil(math.log2(finest)) if finest > wanted else 2.0 ** math.floor(math.log2(wanted))
+
+
+def _largest(event: Event) -> float:
+    """Roughly the largest loss of one repetition, ten standard deviations out."""
+    match event:
+        case PoissonSampledGaussian():
+            z = event.noise_multiplier
+            return math.log1p(event.sampling_probability * math.expm1(min(0.5 / z**2 + 10 / z, 700.0)))
+        case DiscreteGaussian():
+            return event.sensitivity * (event.sensitivity / 2 + 10 * event.sigma) / event.sigma**2
+    return _spread(event)
 
 
 def _spread(event: Event) -> float:

@@ -106,9 +106,10 @@ def _write_folder(images: np.ndarray, beside: pa.Table, folder: Path) -> None:
             (folder / str(label)).mkdir()
         names = [f"{label}/{name}" for label, name in zip(texts, names, strict=True)]
     elif beside.num_columns:
-        from sfumato.tables.writing import write_table
+        from sfumato.tables.writing import write_blocks
 
-        write_table(beside.add_column(0, FILE, pa.array(names)), folder / LISTING)
+        listing = beside.add_column(0, FILE, pa.array(names))
+        write_blocks([listing], listing.schema, folder / LISTING)
     for name, image in zip(names, images, strict=True):
         _picture(image).save(folder / name)
 

@@ -12,7 +12,7 @@ from sfumato.errors import MissingExtra
 from sfumato.tables.frames import open_frame
 from sfumato.tables.images import described, image_levels, image_shape
 from sfumato.tables.rows import open_file
-from sfumato.tables.writing import write_table
+from sfumato.tables.writing import write_blocks
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,7 +56,7 @@ class Table:
         Raises:
             OutputError: another suffix, a place that cannot be written to, or a full disk.
         """
-        write_table(self.arrow, path)
+        write_blocks([self.arrow], self.arrow.schema, path)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import feather, parquet
+from pyarrow import parquet
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import OutputError
@@ -22,26 +23,29 @@ _ROWS_AT_ONCE = 1 << 16
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
-def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
-    """Write ``table`` to ``path`` in the form that its suffix names.
+def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.PathLike[str]) -> None:
+    """Write one table, given as blocks of rows of ``schema``, to ``path`` in the form that its suffix names.
+
+    A block is asked for when the one before it is written; images go to other forms than Parquet and Arrow as a whole.
 
     Raises:
         OutputError: an unknown suffix, one that cannot hold images, a place that cannot be written to, or a full disk.
     """
     name = os.fspath(path)
-    image = image_column(table.schema)
+    image = image_column(schema)
     stem, suffix = os.path.splitext(name.lower())
     zipped = suffix == ".gz"
     if zipped:
         suffix = os.path.splitext(stem)[1]
     if image is not None and not zipped and suffix in SUFFIXES and not name.startswith("/dev/"):
-        write_pictures(table, image, path)
+        write_pictures(pa.concat_tables(blocks), image, path)
     elif not zipped and suffix == ".parquet":
-        with atomic_write(path) as stream:
-            parquet.write_table(table, stream, compression="zstd")
+        with atomic_write(path) as stream, parquet.ParquetWriter(stream, schema, compression="zstd") as out:
+            for block in blocks:
+                out.write_table(block)
     elif not zipped and suffix in (".arrow", ".feather"):
         with atomic_write(path) as stream:
-            feather.write_feather(table, stream)
+            _write_arrow(blocks, schema, stream)
     elif image is not None:
         raise OutputError(
             f"cannot write images to {name}; take .npz, .parquet, .arrow, .png (a grid of samples), "
@@ -49,7 +53,7 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
         )
     elif suffix in _DELIMITERS or name.startswith("/dev/"):
         with atomic_write(path) as stream, _zipping(stream, zipped) as out:
-            _write_delimited(table, out, _DELIMITERS.get(suffix, ","))
+            _write_delimited(blocks, schema, out, _DELIMITERS.get(suffix, ","))
     else:
         raise OutputError(
             f"cannot write {name}: the suffix names no format that is written; "
@@ -61,14 +65,24 @@ def _zipping(stream: Any, zipped: bool) -> Any:
     return gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=6, mtime=0) if zipped else nullcontext(stream)
 
 
-def _write_delimited(table: pa.Table, out: Any, delimiter: str) -> None:
+def _write_arrow(blocks: Iterable[pa.Table], schema: pa.Schema, stream: Any) -> None:
+    """The file form, which is Feather version 2; it holds one dictionary per column, so those are made one first."""
+    if any(pa.types.is_dictionary(kind) for kind in schema.types):
+        blocks = [pa.concat_tables(blocks).unify_dictionaries()]
+    with pa.ipc.new_file(stream, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as out:
+        for block in blocks:
+            out.write_table(block, _ROWS_AT_ONCE)
+
+
+def _write_delimited(blocks: Iterable[pa.Table], schema: pa.Schema, out: Any, delimiter: str) -> None:
     """UTF-8, one record a line; a field is quoted only where it must be.
 
     Null is an empty field, or the text under ``null`` in the metadata of its column.
     """
-    out.write(_lines(pa.table({str(i): [name] for i, name in enumerate(table.column_names)}), delimiter))
-    for start in range(0, table.num_rows, _ROWS_AT_ONCE):
-        out.write(_lines(table.slice(start, _ROWS_AT_ONCE), delimiter))
+    out.write(_lines(pa.table({str(i): [name] for i, name in enumerate(schema.names)}), delimiter))
+    for block in blocks:
+        for start in range(0, block.num_rows, _ROWS_AT_ONCE):
+            out.write(_lines(block.slice(start, _ROWS_AT_ONCE), delimiter))
 
 
 def _lines(table: pa.Table, delimiter: str) -> bytes:
