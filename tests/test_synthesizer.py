@@ -61,6 +61,7 @@ def test_what_comes_out_has_the_types_of_what_went_in(fitted):
     table = fitted.sample(500, seed=1).arrow
     went_in = visits().schema
     assert table.column_names == ["person", "age", "ward", "day", "score"]
+    assert fitted.dropped == ("note",)
     assert [table.schema.field(n).type for n in table.column_names] == [
         went_in.field(n).type for n in table.column_names
     ]

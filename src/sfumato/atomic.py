@@ -29,6 +29,10 @@ _REASONS = {
 }
 
 
+_TRIED = 1 << 16
+"""Bytes that must fit for a place to be worth writing to."""
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open ``path`` for writing bytes so that readers see the old file or the whole new one, never a part.
@@ -87,12 +91,16 @@ def _beside(target: Path) -> Path:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Find out, before work that costs something, that its result could not be written to ``path``.
+    """Find out, before work that costs something, that its result could not be written to ``path``; devices aside.
 
     Raises:
         OutputError: the place cannot be written to.
     """
-    with suppress(_OnlyTried), atomic_write(path):
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        return
+    with suppress(_OnlyTried), atomic_write(path) as stream:
+        stream.write(bytes(_TRIED))
+        stream.flush()
         raise _OnlyTried
 
 

@@ -182,6 +182,11 @@ class Synthesizer:
         return self._fitted().why
 
     @property
+    def dropped(self) -> tuple[str, ...]:
+        """Names of the columns that do not come out: text that is not declared as categories."""
+        return self._fitted().codec.dropped
+
+    @property
     def default_rows(self) -> int:
         """How many rows ``sample()`` gives: the model's noisy total."""
         return self._fitted().default_rows

@@ -25,6 +25,7 @@ from sfumato.privacy.events import (
 )
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger
+from sfumato.privacy.spending import Spending
 
 ONE = Guarantee(1.0, 1e-9)
 
@@ -48,7 +49,7 @@ def test_a_run_spends_exactly_its_guarantee(path: Path, in_memory: bool) -> None
         with pytest.raises(Overdraft, match=r"nothing was released: the run's epsilon 1 at delta 1e-09 per row"):
             run.charge(Gaussian(100.0))
         assert run.events == (nth_part(ONE, 20),) * 20
-        assert run.mu_total == pytest.approx(accounting.mu_for(ONE))
+        assert Spending.of(run.events).mu == pytest.approx(accounting.mu_for(ONE))
         assert 0.99 < accounting.epsilon(run.events, ONE.delta) <= 1
 
 

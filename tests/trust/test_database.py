@@ -17,12 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.engines import in_duckdb, in_postgres, postgres_server
 
+from sfumato.encoding import expressions
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.expressions import NotExpressible
 from sfumato.errors import RefusedValue, SfumatoError, TableError
 from sfumato.progress import Silent
-from sfumato.schema import Schema
+from sfumato.schema import IdUnit, Schema
 from sfumato.tables import Rows
+from sfumato.tables.databases import DatabaseTable
 from sfumato.trust.database import DatabaseRecords, encoded_inside
 from sfumato.trust.gathering import gather
 from sfumato.trust.records import Records
@@ -232,21 +234,38 @@ def test_counts_are_those_in_memory_also_through_groups_and_combinations(engine:
         np.testing.assert_array_equal(a.table(Query((1, 2))), b.table(Query((1, 2))))
 
 
-def test_of_each_unit_at_most_its_rows_are_counted(engine: Engine) -> None:
+def rows_kept_by_unit(engine: Engine) -> tuple[dict[Any, int], dict[Any, int]]:
+    """How many rows of each unit are counted where four may be, and how many there are."""
     table = people()
     ids = table["person"].to_pylist()
     ids[:30] = [None] * 30
     table = table.set_column(0, "person", pa.array(ids, pa.int64()))
     rows = Rows.open(engine(table))
     schema = codec_of("kind: real, bounds: [0, 100]", rows, COMBINED).schema
-    unit = Schema.parse(
-        "sfumato: schema/1\nunit: {column: person, max_rows: 4}\ncolumns:\n  person: {kind: identifier}\n"
-    )
-    codec = Codec.from_schema(schema.model_copy(update={"unit": unit.unit}))
-    kept = by_row(encoded_inside(rows.source, codec))[:, 0]
-    owners = [ids[i] for i in kept]
-    wanted = {owner: min(4, ids.count(owner)) for owner in set(ids)}
-    assert {owner: owners.count(owner) for owner in wanted} == wanted
+    codec = Codec.from_schema(schema.model_copy(update={"unit": IdUnit(column="person", max_rows=4)}))
+    assert isinstance(rows.source, DatabaseTable)
+    owners = [ids[i] for i in by_row(encoded_inside(rows.source, codec))[:, 0]]
+    return {owner: owners.count(owner) for owner in set(ids)}, {owner: ids.count(owner) for owner in set(ids)}
+
+
+def test_of_each_unit_at_most_its_rows_are_counted(engine: Engine) -> None:
+    kept, held = rows_kept_by_unit(engine)
+    assert kept == {owner: min(4, n) for owner, n in held.items()}
+
+
+def test_a_unit_without_its_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sfumato.trust.database._bounded", lambda table, unit, loose: table)
+    kept, _ = rows_kept_by_unit(in_duckdb)
+    assert max(kept.values()) > 4
+
+
+def test_edges_that_are_rounded_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = expressions._floats
+    monkeypatch.setattr(expressions, "_real", lambda key: ibis.literal(round(float(exact(np.array([key]))[0]), 6)))
+    case = CASES["tenths"]
+    rows = Rows.open(in_duckdb(numbered(pa.array(case.cells, case.kind))))
+    codec = codec_of(case.facts, rows)
+    assert outcome(lambda: encoded_inside(rows.source, codec)) != outcome(lambda: in_memory(rows, codec))
 
 
 def test_one_snapshot_is_counted_though_the_table_changes(engine: Engine) -> None:

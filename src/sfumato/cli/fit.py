@@ -74,6 +74,7 @@ def fit(
         "reason": certificate.get("reason"),
         "ledger": None if book is None else str(book),
         "synthetic_rows": synthesizer.default_rows,
+        "columns_left_out": list(synthesizer.dropped),
         "rows_outside_facts": {"estimate": outside, "noise": noise},
     }
     promise = (
@@ -82,6 +83,8 @@ def fit(
         else f"NO CERTIFICATE: {certificate['reason']}"
     )
     text = f"{output}: {synthesizer.model} ({synthesizer.why})\n{promise}\nledger: {book or 'none'}"
+    if synthesizer.dropped:
+        text += f"\nleft out, for free text is not learnt: {', '.join(synthesizer.dropped)}"
     if outside > 3 * noise:
         text += (
             f"\nabout {outside:,.0f} (noise {noise:,.0f}) rows lie outside the declared facts: widen them, fit again"

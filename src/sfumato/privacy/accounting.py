@@ -22,7 +22,6 @@ from sfumato.privacy.spending import Spending, mu_squared
 from sfumato.privacy.wording import describe
 
 __all__ = [
-    "delta_for",
     "describe",
     "discrete_gaussian_mu",
     "discrete_gaussian_sigma",
@@ -51,13 +50,6 @@ def epsilon(events: Iterable[Event], delta: float) -> float:
     from sfumato.privacy import pld
 
     return pld.epsilon(tuple(events), delta)
-
-
-def delta_for(events: Iterable[Event], epsilon: float) -> float:
-    """The delta at which all ``events`` together are (``epsilon``, delta)-DP; the inverse of :func:`epsilon`."""
-    from sfumato.privacy import pld
-
-    return pld.delta_for(tuple(events), epsilon)
 
 
 def epsilon_rdp(events: Iterable[Event], delta: float) -> float:

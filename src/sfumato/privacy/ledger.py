@@ -171,10 +171,6 @@ class Ledger:
             rows = self._connection.execute("SELECT event FROM charge WHERE run = ? ORDER BY id", (run,))
             return tuple(_event(text) for (text,) in rows.fetchall())
 
-    def _charged(self, run: int) -> Spending:
-        with self._lock, clear_errors(self.path):
-            return _charged(self._connection, run)
-
     def summary(self) -> dict[str, Any]:
         """What was promised and spent, as plain mappings: the cap, the total, and every run with its events.
 
@@ -247,11 +243,6 @@ class Run:
     def events(self) -> tuple[Event, ...]:
         """What was charged, in order."""
         return self._ledger._events(self.id)
-
-    @property
-    def mu_total(self) -> float:
-        """GDP cost of what was charged; Poisson-sampled steps and Laplace noise have none and are left out."""
-        return self._ledger._charged(self.id).mu
 
     def close(self) -> None:
         """End the run: what it reserved but did not charge is free again. Closing twice does nothing."""

@@ -35,14 +35,6 @@ def epsilon(events: Sequence[Event], delta_: float) -> float:
     return float(_compose(exact, rest.mu, room).get_epsilon_for_delta(room))
 
 
-def delta_for(events: Sequence[Event], epsilon_: float) -> float:
-    """The smallest delta at which the composition of ``events`` is (``epsilon_``, delta)-DP."""
-    exact, rest = _split(events)
-    if not events:
-        return 0.0
-    return min(1.0, rest.delta + delta(exact, rest.mu, epsilon_, 1e-9))
-
-
 def delta(events: tuple[Event, ...], mu: float, epsilon_: float, room: float) -> float:
     """Delta at ``epsilon_`` of ``events`` and a mu-GDP mechanism together; tails below 1e-4 of ``room`` are cut off."""
     return float(_compose(events, mu, room).get_delta_for_epsilon(epsilon_))
