@@ -45,7 +45,7 @@ def fit(
     promised = terminal.guarantee(epsilon, delta)
     if ledger is None and promised.private and "://" in data:
         raise sf.SfumatoError("a table in a database has no folder to keep its ledger in; name one: --ledger FILE")
-    book = ledger if ledger is not None or not promised.private else Path(f"{data}.ledger")
+    book = ledger if ledger is not None or not promised.private else Path(f"{Path(data)}.ledger")
     synthesizer = sf.Synthesizer(
         schema,
         model=model,

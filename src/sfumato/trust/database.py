@@ -173,7 +173,7 @@ def _loose_texts(table: Any) -> set[str]:
             probes[f"p{i}_{j}"] = ibis.ifelse(never, cells, text) == like
     if not probes:
         return set()
-    (found,) = table.select(**probes).limit(1).to_pyarrow().to_pylist() or [{}]
+    (found,) = _rows(table.select(**probes).limit(1)) or [{}]
     return {names[int(probe[1:].partition("_")[0])] for probe, equal in found.items() if equal}
 
 
@@ -183,7 +183,7 @@ def _checked(codes: Any, codec: Codec, source: str) -> tuple[int, int]:
     places = [c for c in codes.columns if c != "outside"]
     least = {place: codes[place].min() for place in places}
     counts = codes.aggregate(**least, records=codes.count(), strange=codes.count(where=codes.outside))
-    (found,) = counts.to_pyarrow().to_pylist()
+    (found,) = _rows(counts)
     if not found["records"]:
         raise TableError(f"{source}: has columns but no rows; give at least one row")
     for place, part in zip(places, [*learnt, *combined], strict=True):
@@ -200,6 +200,10 @@ def _refusal(part: Any, code: int) -> RefusedValue:
 
 def _any(masks: Sequence[Any]) -> Any:
     return functools.reduce(operator.or_, masks)
+
+
+def _rows(table: Any) -> list[dict[str, Any]]:
+    return [row for batch in _stream(table) for row in batch.to_pylist()]
 
 
 def _stream(table: Any) -> Iterator[pa.RecordBatch]:
