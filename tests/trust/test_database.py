@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,13 +21,18 @@ from tests.engines import in_duckdb, in_postgres, postgres_server
 from sfumato.encoding import expressions
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.expressions import NotExpressible
+from sfumato.encoding.measure import measure
 from sfumato.errors import RefusedValue, SfumatoError, TableError
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.schema import IdUnit, Schema
 from sfumato.tables import Rows
 from sfumato.tables.databases import DatabaseTable
 from sfumato.trust.database import DatabaseRecords, encoded_inside
+from sfumato.trust.facts import CentralFacts
 from sfumato.trust.gathering import gather
+from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Query
 
@@ -266,6 +272,22 @@ def test_edges_that_are_rounded_are_noticed(monkeypatch: pytest.MonkeyPatch) -> 
     rows = Rows.open(in_duckdb(numbered(pa.array(case.cells, case.kind))))
     codec = codec_of(case.facts, rows)
     assert outcome(lambda: encoded_inside(rows.source, codec)) != outcome(lambda: in_memory(rows, codec))
+
+
+def test_measured_facts_are_those_in_memory(engine: Engine) -> None:
+    schema = Schema.parse(
+        "sfumato: schema/1\nnulls: ['', L0]\ncolumns:\n  person: {kind: identifier}\n"
+        "  row: {kind: integer, bounds: [0, 511]}\n"
+        "  x: {kind: real, source: measured}\n  grade: {kind: category, source: measured, outside: other}\n"
+        "  level: {kind: category, source: measured, outside: other, nullable: true}\n"
+    )
+    with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "exact") as run:
+        found = [
+            measure(schema, CentralFacts(Rows.open(source), schema, Purse(run), Silent()))
+            for source in (engine(people()), people())
+        ]
+    assert found[0] == found[1]
+    assert found[0]["level"].categories == ("L1", "L2")
 
 
 def test_one_snapshot_is_counted_though_the_table_changes(engine: Engine) -> None:

@@ -180,10 +180,13 @@ def categories(name: str, counts: Mapping[str, float]) -> tuple[str, ...]:
 def label_counts(values: pa.Array, markers: tuple[str, ...]) -> dict[str, int]:
     """Exact, private counts of the labels in a column, missing ones left out: what a `FactSource` puts noise on."""
     counted = plain(values).value_counts()
-    labels = counted.field("values")
+    return labelled(counted.field("values"), counted.field("counts").to_numpy(), markers)
+
+
+def labelled(labels: pa.Array, counts: np.ndarray, markers: tuple[str, ...]) -> dict[str, int]:
+    """Counts by label, missing ones left out, of values (m,) that are counted already, each once."""
     gone = missing_mask(labels, markers)
     kept = labels if gone is None else labels.filter(pa.array(~gone))
-    counts = counted.field("counts").to_numpy()
     return dict(
         zip(kept.cast(pa.string()).to_pylist(), (counts if gone is None else counts[~gone]).tolist(), strict=True)
     )

@@ -108,10 +108,7 @@ def encoded_inside(source: DatabaseTable, codec: Codec) -> DatabaseRecords:
     the declared number of rows is kept, chosen at random without regard to any other unit. One query is one snapshot,
     so all counts are of the same rows, though the table may change meanwhile.
     """
-    backend = source.expression.get_backend()
-    if backend.name not in ENGINES:
-        raise NotExpressible(f"{backend.name} is not known to encode exactly as in memory")
-    table = source.expression
+    table, backend = source.expression, _known_engine(source)
     loose = _loose_texts(table)
     bounded = _bounded(table, codec.schema.unit, loose) if isinstance(codec.schema.unit, IdUnit) else table
     encoded, names = _encoded(bounded, codec, loose)
@@ -123,6 +120,34 @@ def encoded_inside(source: DatabaseTable, codec: Codec) -> DatabaseRecords:
     weakref.finalize(codes, _dropped, backend, name)
     length, outside = _checked(codes, codec, source.name)
     return DatabaseRecords(codes, names, codec.domain, length, outside)
+
+
+def values_inside(
+    source: DatabaseTable, unit: IdUnit | None, columns: Sequence[str]
+) -> Iterator[tuple[str, pa.Array, np.ndarray]]:
+    """The distinct values of some columns, with how many rows have each, counted by the database in blocks.
+
+    Raises NotExpressible, before anything is given, where the database might take unlike values for equal.
+
+    *Formal guarantee.* As `encoded_inside`; each column is counted over at most ``max_rows`` rows of each unit.
+    """
+    _known_engine(source)
+    loose = _loose_texts(source.expression)
+    for name in columns:
+        kind = source.expression[name].type()
+        if name in loose or not (kind.is_string() or kind.is_integer() or kind.is_boolean()):
+            raise NotExpressible(f"column {name!r} is stored as {kind}")
+    table = source.expression if unit is None else _bounded(source.expression, unit, loose)
+    for name in columns:
+        for batch in _stream(table.group_by(name).aggregate(sfumato_rows=table.count())):
+            yield name, batch[name], batch["sfumato_rows"].to_numpy()
+
+
+def _known_engine(source: DatabaseTable) -> Any:
+    backend = source.expression.get_backend()
+    if backend.name not in ENGINES:
+        raise NotExpressible(f"{backend.name} is not known to encode exactly as in memory")
+    return backend
 
 
 def _bounded(table: Any, unit: IdUnit, loose: set[str]) -> Any:

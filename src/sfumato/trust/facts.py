@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from sfumato.encoding.codec import Codec
-from sfumato.encoding.measure import MEASURED_SHARE, NoisyHistogram, label_counts
+from sfumato.encoding.measure import MEASURED_SHARE, NoisyHistogram, label_counts, labelled
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.mechanisms.threshold import plan, release
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.progress import Progress
 from sfumato.schema import IdUnit, Schema
 from sfumato.tables import Rows
+from sfumato.tables.databases import DatabaseTable
 from sfumato.trust.central import Central
 from sfumato.trust.gathering import ContributionBound, gather
 from sfumato.trust.purse import Purse
@@ -81,6 +83,14 @@ class CentralFacts:
         bound = None if self._unit is None else ContributionBound(self._unit)
         markers = {name: self._schema.null_markers(self._schema.column(name)) for name in columns}
         counts: dict[str, Counter[str]] = {name: Counter() for name in columns}
+        if isinstance(self._rows.source, DatabaseTable):
+            from sfumato.encoding.expressions import NotExpressible  # imports ibis, which files do without
+            from sfumato.trust.database import values_inside
+
+            with suppress(NotExpressible):
+                for name, labels, numbers in values_inside(self._rows.source, self._unit, columns):
+                    counts[name].update(labelled(labels, numbers, markers[name]))
+                return counts
         for batch in self._rows.batches():
             kept = batch if bound is None else batch.filter(bound.keep(batch.column(bound.column)))
             for name in columns:
