@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sfumato as sf
 from sfumato.errors import TableError
 from sfumato.tables import Rows, Table
 
@@ -160,3 +162,18 @@ def test_pandas_types_do_not_follow_from_single_rows() -> None:
     assert Rows.open(few).schema == Rows.open(many).schema
     assert pa.Table.from_batches(Rows.open(large).batches()).column("a").to_pylist() == list(large["a"])
     assert pa.array([Decimal("1.50")]).type != pa.array([Decimal("12345678.25")]).type, "Arrow alone would tell"
+
+
+def test_categories_of_polars_are_read_and_come_out_as_categories() -> None:
+    frame = pl.DataFrame(
+        {
+            "free": pl.Series(["a", "b", None] * 50, dtype=pl.Categorical),
+            "fixed": pl.Series(["x", "y", "x"] * 50, dtype=pl.Enum(["x", "y"])),
+        }
+    )
+    draft = sf.sketch(frame)
+    assert [c.categories for c in draft.columns] == [("a", "b"), ("x", "y")]
+    model = sf.Synthesizer(draft, "independent", sf.Guarantee(math.inf), no_certificate=True).fit(frame)
+    made = model.sample(30, seed=0).to_polars()
+    assert [t.base_type() for t in made.dtypes] == [pl.Categorical, pl.Categorical]
+    assert set(made["free"].to_list()) == {"a", "b", None}

@@ -92,7 +92,7 @@ def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
     """The schema, after checking that names are unique and that no column holds lists, structs, maps, bytes or
     tensors that are no images.
 
-    Views of strings become strings, for Arrow cannot select from views yet.
+    Views of strings become strings, also in dictionaries (polars' categories), for Arrow cannot select from views yet.
 
     Raises:
         TableError: naming the column.
@@ -105,7 +105,13 @@ def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
                 f"{source}: column {column.name!r} holds {column.type}; give a number, text, date, time, true/false "
                 "or an image (uint8, height x width x channels) in each cell, or leave the column out"
             )
-    return pa.schema([f.with_type(pa.string()) if f.type == pa.string_view() else f for f in schema])
+    return pa.schema([f.with_type(_without_views(f.type)) for f in schema])
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, _without_views(kind.value_type), kind.ordered)
+    return pa.string() if kind == pa.string_view() else kind
 
 
 def _from_file(reader: pa.RecordBatchFileReader) -> Iterator[pa.RecordBatch]:
