@@ -329,6 +329,18 @@ def test_text_that_compares_loosely_is_streamed(name: str, kind: str, request: p
     assert isinstance(gather(rows, codec, Silent()), Records)
 
 
+def test_where_no_table_may_be_made_the_rows_are_streamed(postgres: Any) -> None:
+    rows = Rows.open(in_postgres(people(), postgres))
+    codec = codec_of("kind: real, bounds: [0, 100]", rows, COMBINED)
+    postgres.raw_sql("SET default_transaction_read_only = on")
+    try:
+        streamed = gather(rows, codec, Silent())
+    finally:
+        postgres.raw_sql("SET default_transaction_read_only = off")
+    assert isinstance(streamed, Records)
+    assert len(streamed) == 300
+
+
 @pytest.mark.parametrize(
     ("facts", "kind", "cell"),
     [
