@@ -26,7 +26,7 @@ from sfumato.privacy.gdp import exponential_epsilon
 from sfumato.progress import Progress
 from sfumato.trust.setting import Candidate, Clique, Measurement, Setting
 
-COLUMNS = 0.2
+COLUMNS = 0.25
 """Share of the budget for the columns alone."""
 SELECT = 0.1
 """Part of the rest that selects."""
