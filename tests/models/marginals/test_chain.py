@@ -105,3 +105,21 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_probabilities_of_huge_log_potentials_stay_numbers() -> None:
     np.testing.assert_allclose(softmax(np.array([[1e4, 1e4], [-1e4, 0.0]])), [[0.5, 0.5], [0.0, 1.0]])
     np.testing.assert_allclose(softmax(np.array([[1e4], [1e4]]), axis=0), [[0.5], [0.5]])
+
+
+class Highest:
+    """A generator whose draws are the largest below one."""
+
+    def random(self, size: tuple[int, ...], dtype: type) -> np.ndarray:
+        return np.full(size, np.nextafter(dtype(1), dtype(0)))
+
+
+def test_a_forbidden_last_group_is_never_drawn() -> None:
+    """Also where the draw comes nearest to the top of the ladder."""
+    rng = np.random.default_rng(0)
+    for size in rng.integers(2, 50, 1000):
+        codes = [np.empty(0, np.int64)]
+        allowed = np.append(np.full(size - 1, 0.9), 0.0)
+        conditional = Conditional(0, (), rng.normal(size=size), ())
+        conditional.draw(codes, 1, Highest(), allowed)  # type: ignore[arg-type]
+        assert codes[0] < size - 1

@@ -127,6 +127,7 @@ SPOILT: dict[str, Spoil] = {
     "map with a huge group": lambda f, a: a.update({"map.0": np.array([0, 1, 2, 2**31 - 1], np.int32)}),
     "map of reals": lambda f, a: a.update({"map.0": np.array([0.0, np.nan, 1.0, 1.0])}),
     "bias not finite": lambda f, a: a.update({"bias.0": np.array([0.0, np.inf])}),
+    "bias beyond single precision": lambda f, a: a.update({"bias.0": np.array([0.0, 1e39])}),
     "bias of another size": lambda f, a: a.update({"bias.1": np.zeros(3)}),
     "no table": lambda f, a: a.pop("table.1.0"),
     "table turned": lambda f, a: a.update({"table.1.0": np.zeros((2, 3))}),

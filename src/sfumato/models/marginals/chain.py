@@ -37,30 +37,25 @@ class Conditional:
     bias: np.ndarray
     tables: tuple[np.ndarray, ...]
 
-    def logits(self, codes: Mapping[int, np.ndarray] | Sequence[np.ndarray], rows: slice | np.ndarray) -> np.ndarray:
-        """(n, size) unnormalised log-probabilities for the records ``rows``."""
-        if not self.parents:
-            return self.bias[None].astype(np.float64)
-        logs = self.tables[0][codes[self.parents[0]][rows]] + self.bias
-        for parent, table in zip(self.parents[1:], self.tables[1:], strict=True):
-            logs += table[codes[parent][rows]]
-        return logs
-
     def draw(
         self, codes: list[np.ndarray], n: int, rng: np.random.Generator, allowed: np.ndarray | None
     ) -> np.ndarray | None:
         """Draw the column into ``codes``; with ``allowed`` (size,) likelihoods, return their probability."""
         out = np.empty(n, np.int64)
         chance = None if allowed is None else np.empty(n)
+        bias, tables = self.bias.astype(np.float32), [t.astype(np.float32) for t in self.tables]
         for start in range(0, n, _BLOCK):
             rows = slice(start, min(n, start + _BLOCK))
-            size = rows.stop - start
-            p = softmax(self.logits(codes, rows))
+            logs = np.tile(bias, (rows.stop - start, 1))
+            for parent, table in zip(self.parents, tables, strict=True):
+                logs += table[codes[parent][rows]]
+            p = softmax(logs)
             if chance is not None:
-                p = p * allowed
+                p *= allowed
                 chance[rows] = p.sum(axis=1)
             ladder = np.cumsum(p, axis=1)
-            goal = rng.random((size, 1)) * ladder[:, -1:]
+            top = ladder[:, -1:]
+            goal = rng.random(top.shape, np.float32) * top  # below the top: (1 - 2^-24) x rounds down
             out[rows] = np.minimum((ladder <= goal).sum(axis=1), p.shape[1] - 1)
         codes[self.column] = out
         return chance

@@ -99,13 +99,16 @@ class Resolution:
 
     def __init__(self, columns: Columns) -> None:
         self._domain, self._masses, self._total = columns.grouped, columns.masses, columns.total
+        self._asked: dict[tuple[Clique, float], Query] = {}
 
     def query(self, clique: Clique, sigma: float) -> Query:
         """The pair ``clique`` at the resolution that noise of scale ``sigma`` allows."""
         if sigma == 0:
             return Query(clique)
-        a, b = clique
-        return Query(clique, (self._groups(a, b, sigma), self._groups(b, a, sigma)))
+        if (clique, sigma) not in self._asked:
+            a, b = clique
+            self._asked[clique, sigma] = Query(clique, (self._groups(a, b, sigma), self._groups(b, a, sigma)))
+        return self._asked[clique, sigma]
 
     def _groups(self, column: int, other: int, sigma: float) -> np.ndarray:
         mass = self._masses[other]

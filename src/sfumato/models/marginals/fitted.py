@@ -14,6 +14,8 @@ from sfumato.models.marginals.columns import Columns
 from sfumato.models.model import ImpossibleCondition
 
 _BLOCK = 1 << 16
+_LARGEST = 1e30
+"""No number of a saved model is larger: draws are made in single precision."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,8 @@ def restore(domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]
 
 
 def _numbers(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if values.shape != shape or values.dtype != np.float64 or not np.isfinite(values).all():
-        raise ValueError("an array of the model has a wrong shape or type, or holds numbers that are not finite")
+    if values.shape != shape or values.dtype != np.float64 or not (np.abs(values) < _LARGEST).all():
+        raise ValueError("an array of the model has a wrong shape or type, or holds numbers that are too large")
     return values
 
 

@@ -26,6 +26,8 @@ _MOST = 10.0
 """Largest factor of one scaling step."""
 _WORK = 8_000_000
 """Size of the largest array of a fit: records x groups x parents."""
+_MOST_KINDS = 1 << 62
+"""Kinds of records that an integer can number."""
 _SUPPORT = 8
 """Draws a parent's group needs, for its row of the table to be fitted."""
 
@@ -154,9 +156,12 @@ def _distinct(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """(position of one record of each distinct kind, how many there are of it); one record if there are no columns."""
     if not columns:
         return np.zeros(1, np.int64), np.ones(1)
-    first, counts = np.zeros(1, np.int64), np.ones(1)
-    inverse = np.zeros(len(columns[0]), np.int64)
+    kind, kinds = np.zeros(len(columns[0]), np.int64), 1
     for column in columns:
-        kind = inverse * (int(column.max()) + 1) + column
-        _, first, inverse, counts = np.unique(kind, return_index=True, return_inverse=True, return_counts=True)
+        size = int(column.max()) + 1
+        if kinds * size > _MOST_KINDS:
+            found, kind = np.unique(kind, return_inverse=True)
+            kinds = len(found)
+        kind, kinds = kind * size + column, kinds * size
+    _, first, counts = np.unique(kind, return_index=True, return_counts=True)
     return first, counts.astype(np.float64)
