@@ -7,11 +7,12 @@ import os
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.facts import settled
 from sfumato.encoding.measure import measure
-from sfumato.errors import TableError
+from sfumato.errors import RefusedValue, TableError
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
@@ -41,36 +42,49 @@ def evaluate(
         quick: marginals, queries and two learners only, in a third of the time.
 
     Returns:
-        The mapping of :func:`sfumato.metrics.utility`: each measure between fresh rows and independent columns.
+        The mapping of :func:`sfumato.metrics.utility`: each measure between fresh rows and independent columns; and
+        ``violations``: shares of rows that break the schema. Synthetic cells that the schema refuses count as missing.
 
     Raises:
         SfumatoError: a table that cannot be read or does not fit the schema.
 
     *Formal guarantee.* None: the result depends on real rows without noise. Keep it inside, or pay for it.
     """
-    from sfumato.metrics import utility
+    from sfumato.metrics import tolerant, utility, violations
 
-    known = schema if isinstance(schema, Schema) else Schema.load(schema)
+    loaded = schema if isinstance(schema, Schema) else Schema.load(schema)
+    known = _settled(loaded, real)
+    tables = [_whole(source, known) for source in (real, test, synthetic)]
     target = target or known.target
-    codec = Codec.from_schema(_learnt(known, real))
+    codec = Codec.from_schema(Schema(columns=tuple(c for c in known.columns if c.modelled), nulls=known.nulls))
     position = None if target is None else codec.position(target)
-    coded = [_encoded(table, codec) for table in (real, test, synthetic)]
-    return utility(coded[0], coded[1], coded[2], codec.domain, position, quick=quick)
+    used, fresh = (_encoded(table, codec) for table in tables[:2])
+    try:
+        made = _encoded(tables[2], codec)
+    except RefusedValue:  # the rows of other generators may break the schema; how often is part of the answer
+        codec = Codec.from_schema(tolerant(known))
+        used, fresh, made = (_encoded(table, codec) for table in tables)
+    found = utility(used, fresh, made, codec.domain, position, quick=quick)
+    return {**found, "violations": violations(*tables, known)}
 
 
-def _learnt(schema: Schema, real: Any) -> Schema:
-    """The learnt columns alone, with open facts read exactly off the real rows: nothing of this is released."""
+def _settled(schema: Schema, real: Any) -> Schema:
+    """The schema with open facts read exactly off the real rows: nothing of this is released."""
     rows = Rows.open(real)
     schema.check_columns(rows.columns)
     with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "evaluate") as exact:
-        known = settled(schema, measure(schema, CentralFacts(rows, schema, Purse(exact), Silent())))
-    return Schema(columns=tuple(c for c in known.columns if c.modelled), nulls=known.nulls)
+        return settled(schema, measure(schema, CentralFacts(rows, schema, Purse(exact), Silent())))
 
 
-def _encoded(source: Any, codec: Codec) -> np.ndarray:
+def _whole(source: Any, schema: Schema) -> pa.Table:
     rows = Rows.open(source)
-    wanted = list(codec.schema.names)
-    lacking = [n for n in wanted if n not in rows.columns]
+    lacking = [c.name for c in schema.columns if c.modelled and c.name not in rows.columns]
     if lacking:
         raise TableError(f"{rows.name}: lacks the column {lacking[0]!r} of the schema")
-    return np.concatenate([codec.encode(batch.select(wanted)) for batch in rows.batches()])
+    kept = [name for name in schema.names if name in rows.columns]
+    return pa.Table.from_batches([batch.select(kept) for batch in rows.batches()])
+
+
+def _encoded(table: pa.Table, codec: Codec) -> np.ndarray:
+    names = list(codec.schema.names)
+    return np.concatenate([codec.encode(batch.select(names)) for batch in table.to_batches(max_chunksize=1 << 18)])

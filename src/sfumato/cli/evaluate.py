@@ -10,6 +10,8 @@ import typer
 
 from sfumato.cli import terminal
 
+_WIDTHS = {"synthetic": 11, "fresh": 12, "independent": 13}
+
 
 def evaluate(
     real: Annotated[str, typer.Option(help="The rows the model was fitted to.")],
@@ -32,6 +34,11 @@ def render(found: Mapping[str, Any]) -> str:
     lines = [f"{'measure':<28}{'synthetic':>11}{'fresh rows':>12}{'independent':>13}"]
     for name, m in found["measures"].items():
         lines.append(f"{name:<28}{m['value']:>11.4f}{m['fresh']:>12.4f}{m['independent']:>13.4f}")
+    broken = found["violations"]
+    lines += [
+        f"{'rows that break the schema':<28}" + "".join(f"{broken['rows'][k]:>{w}.4f}" for k, w in _WIDTHS.items())
+    ]
+    lines += [f"  {r['rule']}: {r['synthetic']:.4f}" for r in broken["rules"] if r["synthetic"]]
     if found["memorisation"]["flag"]:
         lines.append("WARNING: the synthetic rows are closer to the real ones than fresh rows are (memorisation)")
     lines.append("internal: computed from real rows, not covered by any guarantee")

@@ -9,6 +9,7 @@ from sfumato.metrics.queries import Query, query_errors, random_queries
 from sfumato.metrics.regression import Coefficient, coefficient_overlap, interval_overlap
 from sfumato.metrics.subgroups import Subgroup, subgroups
 from sfumato.metrics.summary import utility
+from sfumato.metrics.violations import tolerant, violations
 
 __all__ = [
     "LEARNERS",
@@ -34,7 +35,9 @@ __all__ = [
     "random_queries",
     "subgroups",
     "task_of",
+    "tolerant",
     "tvd",
     "tvds",
     "utility",
+    "violations",
 ]

@@ -1,0 +1,1 @@
+"""Other people's generators under the same audit: ``python -m benchmarks.others``."""

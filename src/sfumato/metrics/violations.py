@@ -1,0 +1,111 @@
+"""Which rows break what the schema says: values that are not declared, gaps that cannot be, constraints."""
+# pyarrow.compute makes its functions when it is imported:
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.constraints import CombinedAxis
+from sfumato.schema import FixedCombinations, Inequality, Schema, Unique
+from sfumato.schema.parsing import missing_mask, plain
+
+
+def tolerant(schema: Schema) -> Schema:
+    """The learnt columns of ``schema`` alone, without constraints, so that any cell can be encoded.
+
+    What the schema would refuse or clip becomes missing; a label that it puts into "other" stays there.
+    """
+    columns = []
+    for column in schema.columns:
+        if column.modelled:
+            outside = "other" if getattr(column, "outside", None) == "other" else "missing"
+            columns.append(column.model_copy(update={"nullable": True, "outside": outside}))
+    return Schema(columns=tuple(columns), nulls=schema.nulls)
+
+
+def broken(table: pa.Table, schema: Schema) -> dict[str, np.ndarray]:
+    """Rule -> (n,) mask of the rows of ``table`` that break it.
+
+    There is a rule for the declared facts of each learnt column and one for each constraint; a constraint on a column
+    that the table lacks is left out. ``schema`` has no fact left to be measured.
+    """
+    codec = Codec.from_schema(tolerant(schema))
+    cells = {name: plain(_whole(table.column(name))) for name in codec.columns}
+    codes = {name: codec.columns[name].encode(values).codes for name, values in cells.items()}
+    rules = {f"facts of {name}": _undeclared(name, schema, codec, cells[name], codes[name]) for name in codec.columns}
+    rules.update(_constraints(table, schema, codec, codes))
+    return rules
+
+
+def _undeclared(name: str, schema: Schema, codec: Codec, cells: pa.Array, codes: np.ndarray) -> np.ndarray:
+    absent = codes == codec.columns[name].axis.missing
+    column = schema.column(name)
+    if not column.may_be_missing:
+        return absent
+    gaps = missing_mask(cells, schema.null_markers(column))
+    return absent if gaps is None else absent & ~gaps
+
+
+def _constraints(
+    table: pa.Table, schema: Schema, codec: Codec, codes: dict[str, np.ndarray]
+) -> Iterator[tuple[str, np.ndarray]]:
+    for rule in schema.constraints:
+        if any(name not in table.column_names for name in rule.columns):
+            continue
+        label = f"{rule.kind.replace('_', ' ')}: {', '.join(rule.columns)}"
+        if isinstance(rule, FixedCombinations):
+            axis = CombinedAxis(rule, tuple(codec.columns[name] for name in rule.columns))
+            yield label, ~_listed(axis, np.stack([codes[name] for name in rule.columns], axis=1))
+        elif isinstance(rule, Inequality):
+            low, high = (_values(codec.columns[name], codes[name], table.column(name)) for name in rule.columns)
+            yield label, pc.fill_null(pc.greater(low, high), False).to_numpy(zero_copy_only=False)
+        elif isinstance(rule, Unique):
+            keys = [_whole(table.column(name)).dictionary_encode().indices.fill_null(-1) for name in rule.columns]
+            _, inverse, count = np.unique(np.stack(keys, axis=1), axis=0, return_inverse=True, return_counts=True)
+            yield label, count[inverse] > 1
+
+
+def _listed(axis: CombinedAxis, codes: np.ndarray) -> np.ndarray:
+    sizes = tuple(m.axis.size for m in axis.members)
+    allowed, own = (np.ravel_multi_index(tuple(t.T.astype(np.int64)), sizes) for t in (axis.table, codes))
+    return np.isin(own, allowed)
+
+
+def _values(codec: Any, codes: np.ndarray, cells: pa.ChunkedArray) -> pa.Array:
+    """Natural values, null where the cell has none that is declared."""
+    values = plain(_whole(cells))
+    absent = codes == codec.axis.missing
+    present = pc.if_else(pa.array(absent), pa.scalar(None, values.type), values)
+    return codec.values(codec.ticks(present)[0], absent)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def violations(real: pa.Table, fresh: pa.Table, synthetic: pa.Table, schema: Schema, seed: int = 0) -> dict[str, Any]:
+    """Shares of rows that break the schema in ``synthetic`` and in its two anchors: fresh and column-shuffled rows.
+
+    ``rows`` has the shares that break any rule, ``rules`` lists each rule that some row breaks, worst first. An
+    identifier is made anew, never learnt, so it is shuffled like any other column.
+    """
+    rng = np.random.default_rng(seed)
+    names = [n for n in real.column_names if n in fresh.column_names and n in synthetic.column_names]
+    apart = pa.table({n: real.column(n).take(pa.array(rng.permutation(len(real)))) for n in names})
+    tables = {"synthetic": synthetic.select(names), "fresh": fresh.select(names), "independent": apart}
+    found = {kind: broken(table, schema) for kind, table in tables.items()}
+    rules = [
+        {"rule": rule, **{kind: round(float(masks[rule].mean()), 5) for kind, masks in found.items()}}
+        for rule in found["synthetic"]
+    ]
+    return {
+        "rows": {k: round(float(np.any(list(masks.values()), axis=0).mean()), 5) for k, masks in found.items()},
+        "rules": sorted((r for r in rules if any(r[k] for k in tables)), key=lambda r: -r["synthetic"]),
+    }
