@@ -21,8 +21,8 @@ import pyarrow as pa
 import sfumato as sf
 from benchmarks.others.canaries import Failed, Rows, leavings, run, write
 from benchmarks.others.peers import PEERS, Peer
-from sfumato.tables import examples
 from sfumato.tables import Rows as Source
+from sfumato.tables import examples
 
 MEMBERS, CANARY_ROWS = 4000, 2000
 LEFT_OUT = ("fnlwgt", "education-num")

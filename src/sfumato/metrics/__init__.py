@@ -3,6 +3,7 @@
 from sfumato.metrics.associations import associations
 from sfumato.metrics.coverage import alpha_precision_beta_recall, coverage, prdc
 from sfumato.metrics.detection import Detection, Region, detect, detection_auc
+from sfumato.metrics.images import frechet, image_utility
 from sfumato.metrics.learning import LEARNERS, Prediction, majority, predict, task_of
 from sfumato.metrics.marginals import Binning, cliques, tvd, tvds
 from sfumato.metrics.queries import Query, query_errors, random_queries
@@ -27,6 +28,8 @@ __all__ = [
     "coverage",
     "detect",
     "detection_auc",
+    "frechet",
+    "image_utility",
     "interval_overlap",
     "majority",
     "prdc",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
 from sfumato.encoding.domain import Domain
 
@@ -47,3 +48,9 @@ def metric_features(codes: np.ndarray, domain: Domain, columns: Sequence[int] | 
             scaled = np.where(absent, 0.5, scaled)
         blocks.append(scaled[:, None])
     return np.concatenate([b.astype(np.float32) for b in blocks], axis=1)
+
+
+def nearest_distances(points: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Distance of each query (m, f) to the nearest of ``points`` (n, f), exact also near zero; (m,)."""
+    index = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(points).kneighbors(queries, return_distance=False)
+    return np.linalg.norm(queries.astype(np.float64) - points[index[:, 0]], axis=1)

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from sfumato.encoding.domain import Domain
-from sfumato.errors import TooFewRows
 from sfumato.metrics.associations import associations
 from sfumato.metrics.coverage import coverage
 from sfumato.metrics.detection import detect, detection_auc
+from sfumato.metrics.images import image_utility
 from sfumato.metrics.learning import LEARNERS, Prediction, majority, predict
 from sfumato.metrics.marginals import Binning, cliques, tvds
 from sfumato.metrics.queries import query_errors, random_queries
 from sfumato.metrics.regression import coefficient_overlap
 from sfumato.metrics.subgroups import subgroups
+from sfumato.metrics.tables import Tables, check_sizes, measure, rounded
 
-_FEWEST = 20
 _PAIRS, _TRIPLES, _QUERIES = 2000, 200, 1000
 _MEMORISED = 0.9
 
@@ -43,15 +43,16 @@ def utility(
     columns are not clearly worse than fresh rows).
     ``learning``, ``detection``, ``subgroups``, ``coefficients`` and ``columns`` hold the details, ``memorisation`` says
     whether the synthetic rows are closer to ``real`` than fresh rows are. ``target`` is a column's position. ``quick``
-    leaves out detection, coverage, coefficients, subgroups and the slowest learner: a third of the time.
+    leaves out detection, coverage, coefficients, subgroups and the slowest learner: a third of the time. A table of
+    images gets the measures of :func:`sfumato.metrics.image_utility`, quick or not.
 
     Not private: the result is a statistic of real rows. Deterministic for a ``seed``. Raises ``TooFewRows``.
     """
-    for name, table in (("real", real), ("test", test), ("synthetic", synthetic)):
-        if len(table) < _FEWEST:
-            raise TooFewRows(f"the {name} table has {len(table)} rows; at least {_FEWEST} are needed to evaluate")
+    if domain.pixels is not None:
+        return image_utility(real, test, synthetic, domain, target, seed)
+    check_sizes(real, test, synthetic)
     began = perf_counter()
-    tables = _Tables(real, test, synthetic, seed)
+    tables = Tables(real, test, synthetic, seed)
     measures, columns = _marginal_measures(tables, domain, seed)
     learners = LEARNERS[:2] if quick else LEARNERS
     learning, predictions = None, None
@@ -59,18 +60,18 @@ def utility(
         learning, predictions = _learning(tables, domain, target, learners, measures, seed)
     details = {} if quick else _details(tables, domain, target, predictions, measures, seed)
     return {
-        "rows": {"real": len(real), "test": len(test), "synthetic": len(synthetic)},
+        "rows": tables.sizes,
         "measures": measures,
         "columns": columns,
         "learning": learning,
         **details,
-        "memorisation": _memorisation(tables, measures),
+        "memorisation": tables.memorisation(_closer(measures)),
         "seconds": round(perf_counter() - began, 2),
     }
 
 
 def _details(
-    t: _Tables,
+    t: Tables,
     domain: Domain,
     target: int | None,
     predictions: tuple[Prediction, Prediction] | None,
@@ -79,7 +80,7 @@ def _details(
 ) -> dict[str, Any]:
     """The slower measures, added to ``measures``, and what they are made of."""
     detection = detect(t.fresh, t.matched, domain, seed=seed)
-    measures["detection_auc"] = _measure(
+    measures["detection_auc"] = measure(
         detection.auc,
         detection.auc,
         detection_auc(t.fresh, t.other, domain, seed=seed),
@@ -96,49 +97,24 @@ def _details(
     }
 
 
-class _Tables:
-    """The three tables, and what the anchors are made of, all of one size where they are compared."""
-
-    def __init__(self, real: np.ndarray, test: np.ndarray, synthetic: np.ndarray, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        m = min(len(real), len(test), len(synthetic))
-        self.real, self.test, self.synthetic = real, test, synthetic
-        self.fresh = test[rng.permutation(len(test))[:m]]
-        self.matched = synthetic[rng.permutation(len(synthetic))[:m]]
-        self.other = real[rng.permutation(len(real))[:m]]
-        self.independent = np.stack([rng.permutation(real[:, i])[:m] for i in range(real.shape[1])], axis=1)
-
-
-def _measure(
-    value: float, matched: float, fresh: float, independent: float, *, higher: bool = False
-) -> dict[str, float | None]:
-    """One entry of ``measures``; no score where independent columns are not clearly worse than fresh rows."""
-    width = (fresh - independent) if higher else (independent - fresh)
-    gain = (matched - independent) if higher else (independent - matched)
-    score = gain / width if width > 0.1 * max(abs(independent), abs(fresh), 1e-9) else None
-    entries = {"value": value, "matched": matched, "fresh": fresh, "independent": independent, "score": score}
-    return {k: None if v is None else round(float(v), 5) for k, v in entries.items()}
-
-
-def _marginal_measures(t: _Tables, domain: Domain, seed: int) -> tuple[dict[str, Any], dict[str, float]]:
+def _marginal_measures(t: Tables, domain: Domain, seed: int) -> tuple[dict[str, Any], dict[str, float]]:
     measures: dict[str, Any] = {}
     columns: dict[str, float] = {}
-    four = (t.synthetic, t.matched, t.fresh, t.independent)
     for suffix, binning in (("", Binning.of(domain, max(domain.sizes))), ("_b32", Binning.of(domain, 32))):
-        real, *others = (binning.apply(x) for x in (t.real, *four))
+        real, *others = (binning.apply(x) for x in (t.real, *t.four))
         for order, limit in ((1, None), (2, _PAIRS), (3, _TRIPLES)):
             if order > len(domain):
                 continue
             chosen = cliques(binning.domain, order, limit, seed)
             each = [tvds(real, x, binning.domain, chosen) for x in others]
-            measures[f"tvd{order}{suffix}"] = _measure(*(e.mean() for e in each))
+            measures[f"tvd{order}{suffix}"] = measure(*(e.mean() for e in each))
             if order == 1 and not suffix:
                 columns = dict(zip(domain.names, each[0].round(5).tolist(), strict=True))
     queries = random_queries(domain, _QUERIES, seed=seed)
-    measures["query3"] = _measure(*(query_errors(t.real, x, domain, queries).mean() for x in four))
+    measures["query3"] = measure(*(query_errors(t.real, x, domain, queries).mean() for x in t.four))
     pairs = Binning.of(domain, 32)
-    reference, *others = (associations(pairs.apply(x), pairs.domain) for x in (t.real, *four))
-    measures["association"] = _measure(*(_off_diagonal(np.abs(a - reference)) for a in others))
+    reference, *others = (associations(pairs.apply(x), pairs.domain) for x in (t.real, *t.four))
+    measures["association"] = measure(*(_off_diagonal(np.abs(a - reference)) for a in others))
     return measures, columns
 
 
@@ -147,15 +123,13 @@ def _off_diagonal(gaps: np.ndarray) -> float:
     return float((gaps.sum() - np.trace(gaps)) / (d * (d - 1))) if d > 1 else 0.0
 
 
-def _coverage_measures(t: _Tables, domain: Domain, seed: int) -> dict[str, Any]:
-    full, matched, fresh, independent = (
-        coverage(t.real, x, domain, seed=seed) for x in (t.synthetic, t.matched, t.fresh, t.independent)
-    )
-    return {k: _measure(full[k], matched[k], fresh[k], independent[k], higher=True) for k in full}
+def _coverage_measures(t: Tables, domain: Domain, seed: int) -> dict[str, Any]:
+    full, matched, fresh, independent = (coverage(t.real, x, domain, seed=seed) for x in t.four)
+    return {k: measure(full[k], matched[k], fresh[k], independent[k], higher=True) for k in full}
 
 
 def _learning(
-    t: _Tables, domain: Domain, target: int, chosen: Sequence[str], measures: dict[str, Any], seed: int
+    t: Tables, domain: Domain, target: int, chosen: Sequence[str], measures: dict[str, Any], seed: int
 ) -> tuple[dict[str, Any], tuple[Prediction, Prediction]]:
     base = majority(t.real, t.test, domain, target)
     learners: dict[str, Any] = {}
@@ -164,43 +138,25 @@ def _learning(
         tested, reference = (predict(x, t.test, domain, target, learner, seed=seed) for x in (t.synthetic, t.real))
         pairs[learner] = tested, reference
         tstr, trtr = tested.scores(), reference.scores()
-        learners[learner] = {"tstr": _rounded(tstr), "trtr": _rounded(trtr)}
+        learners[learner] = {"tstr": rounded(tstr), "trtr": rounded(trtr)}
         headline = "r2" if "r2" in base else "auc"
-        measures[f"tstr_{headline}_{learner}"] = _measure(
+        measures[f"tstr_{headline}_{learner}"] = measure(
             tstr[headline], tstr[headline], trtr[headline], base[headline], higher=True
         )
     first = pairs[chosen[0]]
-    found = {"target": domain.names[target], "task": first[0].task, "majority": _rounded(base), "learners": learners}
+    found = {"target": domain.names[target], "task": first[0].task, "majority": rounded(base), "learners": learners}
     return found, first
 
 
-def _rounded(scores: dict[str, float]) -> dict[str, float]:
-    return {k: round(v, 5) for k, v in scores.items()}
-
-
-def _coefficient_measure(t: _Tables, domain: Domain, target: int, found: list[Any]) -> dict[str, Any]:
+def _coefficient_measure(t: Tables, domain: Domain, target: int, found: list[Any]) -> dict[str, Any]:
     mean = [
         float(np.mean([c.overlap for c in coefficient_overlap(t.real, x, domain, target)]))
         for x in (t.matched, t.fresh, t.independent)
     ]
-    return _measure(float(np.mean([c.overlap for c in found])), *mean, higher=True)
+    return measure(float(np.mean([c.overlap for c in found])), *mean, higher=True)
 
 
-def _memorisation(t: _Tables, measures: dict[str, Any]) -> dict[str, Any]:
-    """Flag fidelity that fresh rows do not reach, and more exact copies of real rows than chance gives."""
-    m = len(t.fresh)
-    known = {row.tobytes() for row in np.ascontiguousarray(t.real, dtype=np.int64)}
-    copies = [
-        sum(row.tobytes() in known for row in np.ascontiguousarray(x, dtype=np.int64)) / m for x in (t.matched, t.fresh)
-    ]
-    spread = np.sqrt(max(copies[1] * (1 - copies[1]), 1 / m) * 2 / m)
+def _closer(measures: dict[str, Any]) -> bool:
+    """Whether the widest marginals are nearer to the real ones than those of fresh rows."""
     tightest = measures[max(k for k in measures if k.startswith("tvd") and k.endswith("_b32"))]
-    closer = tightest["matched"] < _MEMORISED * tightest["fresh"]
-    copied = bool(copies[0] - copies[1] > 4 * spread)
-    return {
-        "flag": bool(closer or copied),
-        "closer_than_fresh_rows": bool(closer),
-        "more_copies_than_fresh_rows": copied,
-        "copies": round(copies[0], 5),
-        "copies_fresh": round(copies[1], 5),
-    }
+    return tightest["matched"] < _MEMORISED * tightest["fresh"]

@@ -13,18 +13,19 @@ import pyarrow.compute as pc
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.constraints import CombinedAxis
-from sfumato.schema import FixedCombinations, Inequality, Schema, Unique
+from sfumato.schema import Column, FixedCombinations, Inequality, Schema, Unique
 from sfumato.schema.parsing import missing_mask, plain
 
 
 def tolerant(schema: Schema) -> Schema:
     """The learnt columns of ``schema`` alone, without constraints, so that any cell can be encoded.
 
-    What the schema would refuse or clip becomes missing; a label that it puts into "other" stays there.
+    What the schema would refuse or clip becomes missing; a label that it puts into "other" stays there. Images, which
+    have no such facts, stay as they are.
     """
-    columns = []
+    columns: list[Column] = [c for c in schema.columns if c.kind == "image"]
     for column in schema.columns:
-        if column.modelled:
+        if column.modelled and column.kind != "image":
             outside = "other" if getattr(column, "outside", None) == "other" else "missing"
             columns.append(column.model_copy(update={"nullable": True, "outside": outside}))
     return Schema(columns=tuple(columns), nulls=schema.nulls)
@@ -97,7 +98,8 @@ def violations(real: pa.Table, fresh: pa.Table, synthetic: pa.Table, schema: Sch
     identifier is made anew, never learnt, so it is shuffled like any other column.
     """
     rng = np.random.default_rng(seed)
-    names = [n for n in real.column_names if n in fresh.column_names and n in synthetic.column_names]
+    images = [c.name for c in schema.columns if c.kind == "image"]
+    names = [n for n in real.column_names if all(n in t.column_names for t in (fresh, synthetic)) and n not in images]
     apart = pa.table({n: real.column(n).take(pa.array(rng.permutation(len(real)))) for n in names})
     tables = {"synthetic": synthetic.select(names), "fresh": fresh.select(names), "independent": apart}
     found = {kind: broken(table, schema) for kind, table in tables.items()}
