@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from sfumato.atomic import atomic_write
 from sfumato.encoding.codec import Codec
@@ -25,12 +25,8 @@ from sfumato.tables.databases import display_url, is_url
 Path_ = str | os.PathLike[str]
 Build = Literal["internal", "releasable"]
 _ROWS = 50_000
-_ABOUT = {
-    "singling_out": "singling out",
-    "linkability": "linkability",
-    "attribute_inference": "inference",
-    "linear_reconstruction": "inference by reconstruction",
-}
+_PICTURED = 2000
+_CHARTS = ("belief", "marginals", "pairs", "grid", "bounds", "roc", "learning", "errors", "subgroups", "curve")
 
 
 def report(
@@ -73,14 +69,15 @@ def report(
         raise SfumatoError("an internal report needs --real and --holdout; for one without real rows ask releasable")
     release = Release.load(model)
     codes = release.fitted.sample(min(_ROWS, release.default_rows), np.random.default_rng(seed), {})
+    drawn = perf_counter() - began
     facts = _promised(model, release)
     facts |= {"build": build, "rows": {"synthetic": len(codes)}, "audit": None, "utility": None, "criteria": []}
-    facts["charts"] |= _public_charts(release, codes)
+    facts["charts"] = dict.fromkeys(_CHARTS, "") | facts["charts"] | _public_charts(release, codes)
     facts["book"] = None if ledger is None else _book(ledger)
-    facts["seconds"] = {}
+    facts["seconds"] = {f"loading, drawing {len(codes):,} rows": drawn}
     if build == "internal":
         _measure(facts, release, codes, (real, holdout), others, suite, seed)
-    facts["commands"] = _commands(model, real, holdout, output)
+    facts["commands"] = _commands((model, *others), (real, holdout), ledger, suite, output)
     facts["verdict"] = _verdict(facts)
     from sfumato.reports import render
 
@@ -99,7 +96,7 @@ def report(
 def _promised(model: Path_, release: Release) -> dict[str, Any]:
     """All that is known of the saved model without any row."""
     from sfumato import __version__
-    from sfumato.reports import charts
+    from sfumato.reports import charts, wording
 
     c: Mapping[str, Any] = release.certificate
     held, problem = _verified(model)
@@ -120,16 +117,11 @@ def _promised(model: Path_, release: Release) -> dict[str, Any]:
         "unprotected": list(c.get("unprotected", [])),
         "limits": list(c.get("limits", [])),
         "pyramid": list(c.get("pyramid", [])),
-        "events": _events(composition.get("events", [])),
+        "events": wording.charges(composition.get("events", [])),
         "ledger": composition.get("ledger") or None,
-        "columns": [
-            {
-                "name": col["name"],
-                "kind": col["kind"],
-                "facts": ", ".join(f"{k} {v}" for k, v in col["sources"].items()),
-            }
-            for col in c.get("data_domain", {}).get("columns", [])
-        ],
+        "columns": wording.public_facts(
+            release.codec.schema, {col["name"]: col["sources"] for col in c.get("data_domain", {}).get("columns", [])}
+        ),
         "members": dict(c.get("members", {})),
         "signature": "Signed (Ed25519)." if c.get("signature") else "Not signed: it is whole, but shows no author.",
         "implementation": dict(c.get("implementation", {})),
@@ -165,52 +157,20 @@ def _risk(epsilon: float) -> list[dict[str, float]]:
     ]
 
 
-def _events(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Equal charges put together."""
-    grouped: Counter[tuple[str, str]] = Counter()
-    for event in events:
-        parameters = ", ".join(
-            f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}"
-            for k, v in event.items()
-            if k not in ("mechanism", "count")
-        )
-        grouped[event["mechanism"], parameters] += event.get("count", 1)
-    return [{"mechanism": m, "parameters": p, "times": n} for (m, p), n in grouped.items()]
-
-
-def _labels(codec: Codec) -> Any:
-    """Codes of one axis to text, by decoding rows in which only that axis moves."""
-    domain = codec.domain
-    names = [[c for c in codec.schema.names if _at(codec, c) == i] for i in range(len(domain))]
-
-    def labels(position: int, codes: np.ndarray) -> list[str]:
-        rows = np.zeros((len(codes), len(domain)), np.int64)
-        rows[:, position] = codes
-        table = codec.decode(rows.astype(domain.code_dtype()), np.random.default_rng(0))
-        values = [table.column(n).to_pylist() for n in names[position]]
-        return [" / ".join(_text(v) for v in row) for row in zip(*values, strict=True)]
-
-    return labels
-
-
-def _at(codec: Codec, column: str) -> int | None:
-    return codec.position(column) if codec.schema.column(column).modelled else None
-
-
-def _text(value: Any) -> str:
-    if value is None or value == "":
-        return "missing"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _public_charts(release: Release, codes: np.ndarray) -> dict[str, Any]:
-    from sfumato.reports import tables
+    from sfumato.reports import tables, wording
+    from sfumato.reports.pictures import grid
 
-    domain = release.codec.domain
-    return {
-        "marginals": tables.marginal_charts({"synthetic": codes}, domain, _labels(release.codec)),
-        "pairs": tables.heat_map(codes, None, domain),
+    codec = release.codec
+    found: dict[str, Any] = {
+        "marginals": tables.marginal_charts({"synthetic": codes}, codec.domain, wording.axis_labels(codec)),
+        "pairs": tables.heat_map(codes, None, codec.domain),
     }
+    image = release.schema.image
+    if image is not None:
+        some = codec.decode(codes[:_PICTURED], np.random.default_rng(0))
+        found["grid"] = grid(some, image.name, release.schema.target)
+    return found
 
 
 def _measure(
@@ -224,47 +184,72 @@ def _measure(
 ) -> None:
     """Add what needs real rows to ``facts``."""
     from sfumato.attacks import audit
-    from sfumato.metrics import utility
-    from sfumato.reports import tables
+    from sfumato.metrics import utility, violations
+    from sfumato.reports import tables, wording
 
     codec = release.codec
     domain = codec.domain
-    real, fresh = (_encoded(s, codec) for s in sources)
+    whole = [_whole(s, codec) for s in sources]
+    real, fresh = (_encoded(t, codec) for t in whole)
     target = None if release.schema.target is None else codec.position(release.schema.target)
     found = utility(real, fresh, codes, domain, target, seed=seed)
+    broken = violations(*whole, codec.decode(codes, np.random.default_rng(seed)), codec.schema)
     attacked = audit(real, fresh, codes, domain, release.guarantee if facts["promise"] else None, suite, seed=seed)
-    labels = _labels(codec)
-    facts |= {"utility": found, "audit": attacked.to_json(), "rows": found["rows"]}
-    facts["measures"] = [{"name": _measure_name(k), **m} for k, m in found["measures"].items()]
-    for effect in found["coefficients"]:
-        effect["name"] = _effect(effect["name"], domain, labels)
-    facts["regions"] = [{**r, "where": _where(r["conditions"], domain, labels)} for r in found["detection"]["regions"]]
+    labels = wording.axis_labels(codec)
+    facts |= {"utility": found, "violations": broken, "audit": attacked.to_json(), "rows": found["rows"]}
+    facts["measures"] = [{"name": wording.measure_name(k), **m} for k, m in found["measures"].items()]
     facts["criteria"] = [
-        {"name": _criterion(a.attack), **a.to_json()} for a in attacked.attacks if a.attack.split(":")[0] in _ABOUT
+        {"name": wording.criterion(a.attack), **a.to_json()}
+        for a in attacked.attacks
+        if a.attack.split(":")[0] in wording.CRITERIA
     ]
     anchors = {"synthetic rows": codes, "fresh rows": fresh, "independent columns": _apart(real, seed)}
     facts["charts"] |= {
         "marginals": tables.marginal_charts({"synthetic": codes, "real": real}, domain, labels),
-        "pairs": tables.heat_map(codes, real, domain),
-        "errors": tables.error_chart(real, anchors, domain),
         "learning": tables.learning_chart(found["learning"]) if found["learning"] else "",
-        "subgroups": tables.subgroup_chart(found["subgroups"], domain, labels) if found["subgroups"] else "",
-        "curve": _curve(release, codes, others, real, anchors, seed),
         **tables.attack_charts(attacked),
     }
-    facts["seconds"] = {"utility": found["seconds"], f"attacks ({suite})": attacked.seconds}
+    if domain.pixels is None:
+        facts["charts"]["curve"] = _curve(release, codes, others, real, anchors, seed)
+        _detail(facts, real, anchors, domain, labels)
+    facts["seconds"] |= {"utility": found["seconds"], f"attacks ({suite})": attacked.seconds}
 
 
-def _encoded(source: Any, codec: Codec) -> np.ndarray:
+def _detail(
+    facts: dict[str, Any], real: np.ndarray, anchors: Mapping[str, np.ndarray], domain: Domain, labels: Any
+) -> None:
+    """What a table of columns has and one of images has not."""
+    from sfumato.reports import tables, wording
+
+    found = facts["utility"]
+    for effect in found["coefficients"]:
+        effect["name"] = wording.effect(effect["name"], domain, labels)
+    for group in found["subgroups"]:
+        group["label"] = labels(domain.index(group["column"]), np.array([group["code"]]))[0]
+    facts["regions"] = [
+        {**r, "where": wording.where(r["conditions"], domain, labels)} for r in found["detection"]["regions"]
+    ]
+    facts["charts"] |= {
+        "pairs": tables.heat_map(anchors["synthetic rows"], real, domain),
+        "errors": tables.error_chart(real, anchors, domain),
+        "subgroups": tables.subgroup_chart(found["subgroups"]) if found["subgroups"] else "",
+    }
+
+
+def _whole(source: Any, codec: Codec) -> pa.Table:
     rows = Rows.open(source)
-    names = [c for c in codec.schema.names if codec.schema.column(c).modelled]
-    lacking = [n for n in names if n not in rows.columns]
+    lacking = [c.name for c in codec.schema.columns if c.modelled and c.name not in rows.columns]
     if lacking:
         raise TableError(f"{rows.name}: lacks the column {lacking[0]!r} of the model's schema")
-    learnt = Codec.from_schema(
-        codec.schema.model_copy(update={"columns": tuple(codec.schema.column(n) for n in names)})
-    )
-    return np.concatenate([learnt.encode(batch.select(names)) for batch in rows.batches()])
+    kept = [name for name in codec.schema.names if name in rows.columns]
+    return pa.Table.from_batches([batch.select(kept) for batch in rows.batches()])
+
+
+def _encoded(table: pa.Table, codec: Codec) -> np.ndarray:
+    columns = tuple(c for c in codec.schema.columns if c.modelled)
+    learnt = Codec.from_schema(codec.schema.model_copy(update={"columns": columns}))
+    batches = table.select([c.name for c in columns]).to_batches(max_chunksize=1 << 18)
+    return np.concatenate([learnt.encode(batch) for batch in batches])
 
 
 def _apart(real: np.ndarray, seed: int) -> np.ndarray:
@@ -304,43 +289,6 @@ def _curve(
     return charts.utility_curve(finite, "mean distance of pairs (TVD)", ends)
 
 
-def _measure_name(name: str) -> str:
-    named = {"query3": "random queries, mean error", "association": "association, mean error"}
-    if name.startswith("tvd"):
-        ways, _, bins = name[3:].partition("_b")
-        return f"total variation, {ways} way{'s' * (ways != '1')}" + (f", {bins} bins" if bins else "")
-    return named.get(
-        name, name.replace("_", " ").replace("tstr auc", "AUC trained on synthetic,").replace("auc", "AUC")
-    )
-
-
-def _criterion(attack: str) -> str:
-    kind, _, column = attack.partition(":")
-    return f"{_ABOUT[kind]}: {column}" if column else _ABOUT[kind]
-
-
-def _where(conditions: Sequence[tuple[str, int, int]], domain: Domain, labels: Any) -> str:
-    """A box of codes in words."""
-    words = []
-    for name, low, high in conditions:
-        axis = domain.axes[domain.index(name)]
-        if axis.ordered:
-            ends = labels(domain.index(name), np.array([low, high]))
-            words.append(f"{name} {ends[0]}" if low == high else f"{name} {ends[0]} to {ends[1]}")
-            continue
-        inside = labels(domain.index(name), np.arange(low, high + 1))
-        words.append(f"{name} in {', '.join(inside[:4])}{' …' if len(inside) > 4 else ''}")
-    return "; ".join(words) or "everywhere"
-
-
-def _effect(name: str, domain: Domain, labels: Any) -> str:
-    """A coefficient's name with the label of its code."""
-    column, equals, code = name.rpartition("=")
-    if not equals or column not in domain.names:
-        return name
-    return f"{column}: {labels(domain.index(column), np.array([int(code)]))[0]}"
-
-
 def _verdict(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The first thing a reader sees."""
     lines, kind = [], "good"
@@ -363,12 +311,21 @@ def _verdict(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"headline": headline, "lines": lines, "kind": kind}
 
 
-def _commands(model: Path_, real: Any, holdout: Any, output: Path_) -> list[str]:
-    name = Path(model).name
-    lines = [f"sfumato verify {name}", f"sfumato sample {name} -o synthetic.csv --seed 0"]
-    if isinstance(real, str | os.PathLike) and isinstance(holdout, str | os.PathLike):
-        more = f" --real {_shown(real)} --holdout {_shown(holdout)}"
-        lines.append(f"sfumato report {name}{more} -o {Path(output).name}")
+def _commands(
+    models: Sequence[Path_], sources: tuple[Any, Any], ledger: Path_ | None, suite: str, output: Path_
+) -> list[str]:
+    """The lines that make it again; without folders, which are nobody's business."""
+    names = [shlex.quote(Path(m).name) for m in models]
+    lines = [f"sfumato verify {names[0]}", f"sfumato sample {names[0]} -o synthetic.csv --seed 0"]
+    if all(isinstance(s, str | os.PathLike) for s in sources):
+        real, holdout = (_shown(s) for s in sources)
+        book = "" if ledger is None else f" --ledger {shlex.quote(Path(ledger).name)}"
+        quick = " --quick" * (suite == "quick")
+        out = shlex.quote(Path(output).name)
+        lines += [
+            f"sfumato report {' '.join(names)} --real {real} --holdout {holdout}{book}{quick} -o {out}",
+            f"sfumato audit --real {real} --holdout {holdout} --synthetic synthetic.csv{' --full' * (suite == 'full')}",
+        ]
     return lines
 
 

@@ -65,6 +65,7 @@ def utility(
         "columns": columns,
         "learning": learning,
         **details,
+        "spaces": {},
         "memorisation": tables.memorisation(_closer(measures)),
         "seconds": round(perf_counter() - began, 2),
     }

@@ -84,13 +84,13 @@ def marginal(name: str, labels: Sequence[str], series: Mapping[str, np.ndarray],
 
 
 def heat_map(names: Sequence[str], values: np.ndarray, title: str) -> str:
-    """A symmetric matrix in [0, 1], darker is larger."""
+    """A symmetric matrix in [0, 1], darker is larger; its diagonal says nothing and is grey."""
     with matplotlib.rc_context(_STYLE):
         side = max(3.6, 0.28 * len(names) + 1.8)
         figure, axes = _axes(side, side)
         image = axes.imshow(
             np.where(np.eye(len(names)) > 0, np.nan, values),
-            cmap="cividis_r",
+            cmap=matplotlib.colormaps["Blues"].with_extremes(bad="#dddddd"),
             vmin=0,
             vmax=max(0.2, float(np.nanmax(values - np.eye(len(names))))),
         )
@@ -109,7 +109,13 @@ def error_curve(series: Mapping[str, np.ndarray]) -> str:
             ranked = np.maximum(np.sort(errors), 1e-6)
             kept = np.unique(np.linspace(0, len(ranked) - 1, 200).astype(int))
             axes.plot(ranked[kept], (kept + 1) / len(ranked), label=name, **style)
-        axes.set(xscale="log", xlabel="absolute error of the share", ylabel="share of queries", xlim=(1e-5, None))
+        axes.set(
+            xscale="log",
+            xlabel="absolute error of the share",
+            ylabel="share of queries",
+            xlim=(1e-5, None),
+            ylim=(0, 1.02),
+        )
         _plain_logs(axes, "x")
         axes.legend(loc="lower right")
         return _svg(figure, "errors of random queries")
@@ -129,7 +135,7 @@ def learning_bars(learners: Mapping[str, Mapping[str, Mapping[str, float]]], sco
         axes.set_xticks(at, [n.replace("_", " ") for n in learners])
         axes.set(
             ylabel=f"{score.upper() if len(score) < 4 else score} on fresh rows",
-            ylim=(min(0.0, base) if score == "r2" else 0.4, 1.12),
+            ylim=(min(0.0, base) if score == "r2" else max(0.0, min(0.4, base - 0.1)), 1.12),
         )
         axes.legend(loc="lower center", ncols=3, bbox_to_anchor=(0.5, 1.0), fontsize=7)
         return _svg(figure, "prediction of the target")
@@ -199,24 +205,22 @@ def belief(epsilon: float) -> str:
 def claimed_and_measured(bounds: Mapping[str, tuple[float, float]], claimed: float | None) -> str:
     """(lower bound on epsilon, the same on a copying generator) per attack, beside the claim."""
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _axes(4.6, 1.2 + 0.34 * len(bounds))
+        figure, axes = _axes(5.2, 1.2 + 0.36 * len(bounds))
         at = -np.arange(len(bounds))
-        axes.barh(at + 0.17, [b[0] for b in bounds.values()], 0.34, color=BLUE, label="this release")
-        axes.barh(
-            at - 0.17,
-            [b[1] for b in bounds.values()],
-            0.34,
-            color="#cccccc",
-            hatch="//",
-            edgecolor="white",
-            label="a generator that copies",
+        kinds = (
+            (0.18, {"color": BLUE, "label": "this release"}),
+            (-0.18, {"color": "#cccccc", "hatch": "//", "edgecolor": "white", "label": "a generator that copies"}),
         )
+        for number, (shift, look) in enumerate(kinds):
+            values = [b[number] for b in bounds.values()]
+            bars = axes.barh(at + shift, values, 0.34, **look)
+            axes.bar_label(bars, [f"{v:.2f}" for v in values], fontsize=6, padding=2)
         if claimed is not None:
             axes.axvline(claimed, color=RED, lw=2, label=f"claimed: {claimed:g}")
-        axes.set_yticks(at, [_short(n.replace("_", " "), 34) for n in bounds], fontsize=7)
+        axes.set_yticks(at, [_short(n, 40) for n in bounds], fontsize=7)
         axes.set_xlabel("epsilon is at least (95 %)")
         axes.set_xlim(0, None)
-        axes.legend(loc="lower center", ncols=3, bbox_to_anchor=(0.4, 1.0), fontsize=7)
+        figure.legend(loc="outside upper center", ncols=3, fontsize=7)
         return _svg(figure, "claimed and measured epsilon")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,20 @@ from sfumato.metrics.associations import associations
 from sfumato.metrics.marginals import Binning
 from sfumato.metrics.queries import query_errors, random_queries
 from sfumato.reports import charts
+from sfumato.reports.wording import Labels, attack_name
 
 _CATEGORIES, _BINS, _COLUMNS = 12, 24, 60
 
-Labels = Callable[[int, np.ndarray], list[str]]
-"""(position of an axis, codes) -> what stands for the codes."""
-
 
 def marginal_charts(tables: Mapping[str, np.ndarray], domain: Domain, labels: Labels) -> list[str]:
-    """One chart per column of the tables' shares; rare categories are put together."""
-    return [_marginal(tables, domain, i, labels) for i in range(min(len(domain), _COLUMNS))]
+    """One chart per column of the tables' shares, pixels left out; rare categories are put together."""
+    return [_marginal(tables, domain, i, labels) for i in flat_columns(domain)[:_COLUMNS]]
+
+
+def flat_columns(domain: Domain) -> list[int]:
+    """Positions of all axes but pixels."""
+    pixels = range(0) if domain.pixels is None else range(*domain.pixels.span.indices(len(domain)))
+    return [i for i in range(len(domain)) if i not in pixels]
 
 
 def _marginal(tables: Mapping[str, np.ndarray], domain: Domain, i: int, labels: Labels) -> str:
@@ -44,7 +48,9 @@ def _marginal(tables: Mapping[str, np.ndarray], domain: Domain, i: int, labels: 
 
 
 def heat_map(synthetic: np.ndarray, real: np.ndarray | None, domain: Domain) -> str:
-    """Association of all pairs in the synthetic rows, or how far it is from the real one."""
+    """Association of all pairs in the synthetic rows, or how far it is from the real one; empty for images."""
+    if domain.pixels is not None or len(domain) < 2:
+        return ""
     binning = Binning.of(domain, 32)
     found = associations(binning.apply(synthetic), binning.domain)
     if real is None:
@@ -61,24 +67,23 @@ def error_chart(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Doma
 
 def learning_chart(learning: Mapping[str, Any]) -> str:
     """TSTR beside TRTR for all learners."""
-    score = "auc" if "auc" in learning["majority"] else "r2"
+    score = "accuracy" if "mlp" in learning["learners"] else "auc" if "auc" in learning["majority"] else "r2"
     return charts.learning_bars(learning["learners"], score, learning["majority"][score])
 
 
-def subgroup_chart(groups: Sequence[Mapping[str, Any]], domain: Domain, labels: Labels) -> str:
+def subgroup_chart(groups: Sequence[Mapping[str, Any]]) -> str:
     """The twelve subgroups that are furthest from what fresh rows of the group give."""
-    shown = []
-    for group in groups[:12]:
-        label = labels(domain.index(group["column"]), np.array([group["code"]]))[0]
-        shown.append((f"{group['column']}: {label}", group["tvd"], group["fresh_tvd"] or 0.0))
-    return charts.subgroup_bars(shown)
+    return charts.subgroup_bars(
+        [(f"{g['column']}: {g['label']}", g["tvd"], g["fresh_tvd"] or 0.0) for g in groups[:12]]
+    )
 
 
 def attack_charts(report: AuditReport) -> dict[str, str]:
     """Claimed against measured epsilon, and the ROC curves."""
     claimed = report.claimed if report.claimed is not None and report.claimed.private else None
     bounds = {
-        a.attack: (a.epsilon_lower_bound, (a.power or {}).get("epsilon_lower_bound", 0.0)) for a in report.attacks
+        attack_name(a.attack): (a.epsilon_lower_bound, (a.power or {}).get("epsilon_lower_bound", 0.0))
+        for a in report.attacks
     }
     curves = {a.attack: a.roc for a in report.attacks if a.roc}
     return {
