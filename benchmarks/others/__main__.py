@@ -61,22 +61,32 @@ def attacked(peer: Peer, rows: Rows, folder: Path) -> dict[str, Any]:
 def examine(peer: Peer, rows: Rows, repeats: int) -> dict[str, Any]:
     """All that is measured of one generator."""
     narrow = [{c: row[c] for c in CANARY_COLUMNS} for row in rows[:CANARY_ROWS]]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        try:
-            return {"canaries": leavings(peer, narrow, folder, repeats), "audit": attacked(peer, rows, folder)}
-        except Failed as end:
-            return {"failed": str(end)}
+    found: dict[str, Any] = {}
+    for part, call in (
+        ("canaries", lambda at: leavings(peer, narrow, at, repeats)),
+        ("audit", lambda at: attacked(peer, rows, at)),
+    ):
+        with tempfile.TemporaryDirectory() as name:
+            try:
+                found[part] = call(Path(name))
+            except Failed as end:
+                found[part] = {"failed": str(end)}
+    return found
 
 
 def line(name: str, found: dict[str, Any]) -> str:
     """One generator, for people."""
-    if "canaries" not in found:
-        return f"{name}: {found.get('missing') or found['failed']}"
+    if "missing" in found:
+        return f"{name}: {found['missing']}"
     c, a = found["canaries"], found["audit"]
-    shown = ", ".join(f"{k} {c[k]}/{c['runs']}" for k in c if k not in ("runs", "same output twice"))
-    again = "the same" if c["same output twice"] else "different"
-    return f"{name}: {shown}; two runs: {again}; {a['verdict']}; best AUC {a['best_auc']}; {a['cpu_seconds']} CPU s"
+    shown = f"planted row: {c.get('failed')}"
+    if "runs" in c:
+        seen = ", ".join(f"{k} {c[k]}/{c['runs']}" for k in c if k not in ("runs", "same output twice"))
+        shown = f"{seen}; two runs: {'the same' if c['same output twice'] else 'different'}"
+    attacks = f"attacks: {a.get('failed')}"
+    if "verdict" in a:
+        attacks = f"{a['verdict']}; best AUC {a['best_auc']}; {a['cpu_seconds']} CPU s"
+    return f"{name}: {shown}; {attacks}"
 
 
 def main() -> None:

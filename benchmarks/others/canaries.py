@@ -35,7 +35,7 @@ def write(path: Path, rows: Rows) -> Path:
     return path
 
 
-def run(peer: Peer, rows: Path, made: Path, count: int, limit: float = 900) -> float:
+def run(peer: Peer, rows: Path, made: Path, count: int, limit: float = 1800) -> float:
     """Let the generator make ``count`` rows; returns CPU seconds, of imports too. Raises ``Failed``."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [str(peer.python), str(HERE / "generators" / peer.script), str(rows), str(made), str(count)]

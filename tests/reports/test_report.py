@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
+import json
 import re
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -180,3 +183,48 @@ def test_what_is_missing_is_said(folder):
         sf.report(folder / "model2.sfm", folder / "x.html", folder / "real.csv")
     with pytest.raises(SfumatoError, match="no such ledger"):
         sf.report(folder / "model2.sfm", folder / "x.html", ledger=folder / "no.ledger")
+
+
+PROBE = """<script>addEventListener("load", () => parent.document.documentElement.dataset.seen = JSON.stringify({
+  wide: document.documentElement.scrollWidth, window: innerWidth,
+  asked: performance.getEntriesByType("resource").map(e => e.name).filter(n => !n.startsWith("data:")),
+  blank: [...document.images].filter(i => !i.naturalWidth).length}))</script>"""
+CHROMIUM = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr"),
+)
+
+
+@pytest.fixture
+def seen(debian_package, tmp_path):
+    """Open a page in Chromium: its width, what it asked for, pictures that stayed blank, and what the console says."""
+    browser = debian_package("chromium", "chromium")
+
+    def look(text, width):
+        page = tmp_path / "page.html"
+        inner = html.escape(text.replace("</body>", PROBE + "</body>"))  # in a frame, for no window is so narrow
+        page.write_text(f'<iframe style="width: {width}px; border: 0" srcdoc="{inner}"></iframe>', encoding="utf-8")
+        options = (f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,900", "--dump-dom", page.as_uri())
+        done = subprocess.run([browser, *CHROMIUM, *options], capture_output=True, text=True, timeout=120, check=True)
+        found = re.search(r'data-seen="([^"]*)"', done.stdout)
+        assert found, done.stderr
+        console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        return {**json.loads(html.unescape(found.group(1))), "console": console}
+
+    return look
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("kind", ["internal", "releasable"])
+def test_in_a_browser(kind, width, seen, request):
+    found = seen(request.getfixturevalue(kind)[1], width)
+    assert found == {"wide": width, "window": width, "asked": [], "blank": 0, "console": []}
+
+
+def test_what_is_wrong_in_a_browser_would_be_found(seen):
+    wide = '<body><div style="width: 500px">x</div><img src="http://127.0.0.1:9/x.png"><script>y()</script></body>'
+    found = seen(f"<!doctype html><html>{wide}</html>", 390)
+    assert found["wide"] == 508
+    assert found["asked"] == ["http://127.0.0.1:9/x.png"]
+    assert found["blank"] == 1
+    assert found["console"]

@@ -34,6 +34,7 @@ def render(found: Mapping[str, Any]) -> str:
     lines = [f"{'measure':<28}{'synthetic':>11}{'fresh rows':>12}{'independent':>13}"]
     for name, m in found["measures"].items():
         lines.append(f"{name:<28}{m['value']:>11.4f}{m['fresh']:>12.4f}{m['independent']:>13.4f}")
+    lines += [f"  frechet_{name}: in {space}; not an FID" for name, space in found["spaces"].items()]
     broken = found["violations"]
     lines += [
         f"{'rows that break the schema':<28}" + "".join(f"{broken['rows'][k]:>{w}.4f}" for k, w in _WIDTHS.items())

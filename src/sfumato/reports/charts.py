@@ -205,7 +205,7 @@ def belief(epsilon: float) -> str:
 def claimed_and_measured(bounds: Mapping[str, tuple[float, float]], claimed: float | None) -> str:
     """(lower bound on epsilon, the same on a copying generator) per attack, beside the claim."""
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _axes(5.2, 1.2 + 0.36 * len(bounds))
+        figure, axes = _axes(4.6, 1.2 + 0.36 * len(bounds))
         at = -np.arange(len(bounds))
         kinds = (
             (0.18, {"color": BLUE, "label": "this release"}),
