@@ -41,8 +41,11 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.tables
 
-oracles: $(INSTALLED)
+oracles: $(INSTALLED) .others/anonymeter
 	@$(BIN)/python -m pytest -q -m oracle
+
+.others/anonymeter:  # its pins clash with ours
+	@$(PYTHON) -m venv $@ && $@/bin/pip install --quiet --disable-pip-version-check anonymeter==1.1.0 || { rm -rf $@; exit 1; }
 
 docs: $(DOCS_INSTALLED)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

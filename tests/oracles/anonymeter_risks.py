@@ -1,6 +1,7 @@
-"""Anonymeter's three risks of CSV tables, as JSON: runs in an environment of its own, not under pytest.
+"""Intervals of Anonymeter's risks, as JSON; runs in an environment of its own, not under pytest.
 
-python anonymeter_risks.py folder-with-real-control-and-synthetic.csv first,half,of,columns secret [secret ...]
+python anonymeter_risks.py FOLDER LEVEL FIRST,HALF,OF,COLUMNS SECRET ...: the folder holds real, control and
+synthetic.csv.
 """
 
 import json
@@ -12,33 +13,19 @@ from anonymeter.evaluators import InferenceEvaluator, LinkabilityEvaluator, Sing
 
 ATTACKS = 2000
 
-folder, first, *secrets = sys.argv[1:]
-real, control, synthetic = (pd.read_csv(Path(folder) / f"{n}.csv") for n in ("real", "control", "synthetic"))
-columns = list(real.columns)
-halves = first.split(","), [c for c in columns if c not in first.split(",")]
+folder, level, first, *secrets = sys.argv[1:]
+real, control, synthetic = (pd.read_csv(Path(folder) / f"{name}.csv") for name in ("real", "control", "synthetic"))
+halves = first.split(","), [c for c in real.columns if c not in first.split(",")]
+common = {"ori": real, "syn": synthetic, "control": control}
 evaluators = {
-    "singling_out": SinglingOutEvaluator(real, synthetic, n_attacks=ATTACKS // 4, n_cols=4, control=control, seed=0),
-    "linkability": LinkabilityEvaluator(
-        real, synthetic, n_attacks=ATTACKS, n_neighbors=1, aux_cols=halves, control=control
-    ),
+    "singling_out": SinglingOutEvaluator(**common, n_attacks=ATTACKS // 4, n_cols=4, seed=0),
+    "linkability": LinkabilityEvaluator(**common, n_attacks=ATTACKS, n_neighbors=1, aux_cols=halves),
 }
 for secret in secrets:
-    others = [c for c in columns if c != secret]
-    evaluators[secret] = InferenceEvaluator(
-        real, synthetic, aux_cols=others, secret=secret, regression=False, n_attacks=ATTACKS, control=control
-    )
+    keys = [c for c in real.columns if c != secret]
+    evaluators[secret] = InferenceEvaluator(**common, n_attacks=ATTACKS, aux_cols=keys, secret=secret, regression=False)
 found = {}
 for name, evaluator in evaluators.items():
-    if name == "singling_out":
-        evaluator.evaluate(mode="multivariate")
-    else:
-        evaluator.evaluate(n_jobs=1)
-    risk = evaluator.risk(confidence_level=0.95)
-    rates = evaluator.results(confidence_level=0.95)
-    found[name] = {
-        "risk": risk.value,
-        "interval": list(risk.ci),
-        "attack": rates.attack_rate.value,
-        "control": rates.control_rate.value,
-    }
+    evaluator.evaluate(**({"mode": "multivariate"} if name == "singling_out" else {"n_jobs": 1}))
+    found[name] = list(evaluator.risk(confidence_level=float(level)).ci)
 print(json.dumps(found))

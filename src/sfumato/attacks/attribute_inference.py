@@ -29,18 +29,17 @@ class Attribution:
     cap: tuple[float | None, float | None]
 
 
-def attribute_inference(population: Population, synthetic: np.ndarray, column: int, *, k: int = 3) -> Attribution:
-    """The value held by most of the ``k`` nearest synthetic rows on all other columns (ties: the nearest)."""
+def attribute_inference(population: Population, synthetic: np.ndarray, column: int) -> Attribution:
+    """The value held by the nearest synthetic row on all other columns.
+
+    More neighbours would guess better of people at large, but outvote the one row that gives a person away.
+    """
     domain = population.domain
     keys = [i for i in range(len(domain)) if i != column]
     points, queries = (metric_features(t, domain, keys) for t in (synthetic, population.candidates))
-    gaps, index = nearest(points, queries, k)
-    values = synthetic[index, column].astype(np.int64)
-    votes = np.zeros((len(values), domain.axes[column].size), np.float32)
-    for rank in range(values.shape[1]):
-        np.add.at(votes, (np.arange(len(values)), values[:, rank]), 1 + (0.5 if rank == 0 else 0.0))
+    gaps, index = nearest(points, queries, 1)
     truth = population.candidates[:, column]
-    right = votes.argmax(1) == truth
+    right = synthetic[index[:, 0], column] == truth
     n = len(population.members)
     exact = gaps[:, 0] < 1e-9
     mode = np.bincount(synthetic[:, column].astype(np.int64)).argmax()

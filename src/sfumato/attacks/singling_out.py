@@ -24,13 +24,14 @@ def singling_out(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Successes (attempts,) against ``real`` and against ``fresh`` rows, and the naive rate.
 
-    Each attempt takes a synthetic row and ``columns`` random columns whose values it alone has in the synthetic table;
-    the naive attacker draws each value from the synthetic column instead. Both tables are cut to one size.
+    Each attempt takes a synthetic row and ``columns`` random columns whose values it alone has in the synthetic table,
+    in which equal rows count as one: a row that was copied twice stands for no more people than one copied once. The
+    naive attacker draws each value from the synthetic column instead. Both tables are cut to one size.
     """
     m = min(len(real), len(fresh))
     every = Binning.of(domain, max(domain.sizes))
     tables = [every.apply(t[rng.permutation(len(t))[:m]]) for t in (real, fresh)]
-    released = every.apply(synthetic)
+    released = np.unique(every.apply(synthetic), axis=0)
     indices = [_inverted(t, domain) for t in (*tables, released)]
     width = min(columns, len(domain))
     hits = np.zeros((3, attempts), bool)
