@@ -40,20 +40,23 @@ _REPORTS = 20
 
 
 class Generator(eqx.Module):
-    """From normal numbers and a class to pixels in [0, 1]."""
+    """From normal numbers and a class to pixels in [0, 1], whose logits are made of slow cosines.
+
+    What the embedding cannot see, fast waves of brightness, the generator so cannot make.
+    """
 
     layers: tuple[Dense, Dense, Dense]
 
-    def __init__(self, classes: int, size: int, key: Array) -> None:
-        widths = (LATENT + classes, HIDDEN, HIDDEN, size)
+    def __init__(self, classes: int, cosines: int, key: Array) -> None:
+        widths = (LATENT + classes, HIDDEN, HIDDEN, cosines)
         a, b, c = (Dense(i, o, k) for i, o, k in zip(widths, widths[1:], jax.random.split(key, 3), strict=False))
         self.layers = (a, b, c)
 
-    def __call__(self, latent: Array, classes: Array) -> Array:
-        """(B, LATENT) and (B, classes) ones and zeros -> (B, size)."""
+    def __call__(self, latent: Array, classes: Array, cosines: Array) -> Array:
+        """(B, LATENT), (B, classes) ones and zeros, (cosines, size) -> (B, size)."""
         first, second, last = self.layers
         h = jax.nn.relu(first(jnp.concatenate([latent, classes], axis=1), Tape()))
-        return jax.nn.sigmoid(last(jax.nn.relu(second(h, Tape())), Tape()))
+        return jax.nn.sigmoid(last(jax.nn.relu(second(h, Tape())), Tape()) @ cosines)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ class FittedMeanEmbedding:
     def _draw(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         classes = choose(self.weights, n, rng, allowed)
         latent = rng.standard_normal((n, LATENT), np.float32)
-        return np.asarray(self.network(jnp.asarray(latent), jax.nn.one_hot(classes, len(self.weights)))), classes
+        cosines = jnp.asarray(low_frequencies(*self.layout.pixels.shape), jnp.float32)
+        images = self.network(jnp.asarray(latent), jax.nn.one_hot(classes, len(self.weights)), cosines)
+        return np.asarray(images), classes
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(facts, arrays) for saving."""
@@ -112,7 +117,8 @@ class MeanEmbedding:
         place of its class.
         """
         layout = ImageLayout(setting.domain)
-        frequencies = self._frequencies(layout)
+        cosines = low_frequencies(*layout.pixels.shape)
+        frequencies = self._frequencies(cosines)
         one, scale = math.sqrt(CONSTANT), math.sqrt(1 - CONSTANT)
 
         def feature(codes: np.ndarray) -> np.ndarray:
@@ -132,8 +138,8 @@ class MeanEmbedding:
         counts = summed[:, 0] / one
         weights = np.maximum(counts, 0.0) if counts.max() > 0 else np.ones(layout.classes)
         embedding = summed[:, 1:] / scale / np.maximum(counts, 1.0)[:, None]
-        build = partial(Generator, layout.classes, layout.size)
-        network = _trained(jax.jit(build)(jax.random.key(0)), embedding, weights, frequencies, self.steps, progress)
+        network = jax.jit(partial(Generator, layout.classes, len(cosines)))(jax.random.key(0))
+        network = _trained(network, cosines, embedding, weights, frequencies, self.steps, progress)
         return FittedMeanEmbedding(layout, max(1.0, counts.sum()), weights, network)
 
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMeanEmbedding:
@@ -142,19 +148,20 @@ class MeanEmbedding:
         weights = arrays.get("weights", np.empty(0))
         if weights.shape != (layout.classes,) or not (weights >= 0).all() or not 0 < weights.sum() < math.inf:
             raise ValueError("the saved weights of classes do not fit the images")
-        network = network_of(partial(Generator, layout.classes, layout.size), arrays)
+        cosines = low_frequencies(*layout.pixels.shape)
+        network = network_of(partial(Generator, layout.classes, len(cosines)), arrays)
         return FittedMeanEmbedding(layout, float(facts["total"]), weights, network)
 
-    def _frequencies(self, layout: ImageLayout) -> np.ndarray:
+    def _frequencies(self, cosines: np.ndarray) -> np.ndarray:
         """(features / 2, size), public and always the same."""
-        cosines = low_frequencies(*layout.pixels.shape)
         drawn = np.random.default_rng(0).normal(size=(self.features // 2, len(cosines)))
-        lengths = np.resize(SCALES, self.features // 2)[:, None] * math.sqrt(layout.size)
+        lengths = np.resize(SCALES, self.features // 2)[:, None] * math.sqrt(cosines.shape[1])
         return (drawn / lengths @ cosines).astype(np.float32)
 
 
 def _trained(
     network: Generator,
+    cosines: np.ndarray,
     embedding: np.ndarray,
     weights: np.ndarray,
     frequencies: np.ndarray,
@@ -165,13 +172,13 @@ def _trained(
 
     The square is a product over two halves of a batch: without bias, so that images are not drawn to their mean.
     """
-    target, waves = jnp.asarray(embedding, jnp.float32), jnp.asarray(frequencies.T)
+    target, slow, waves = (jnp.asarray(a, jnp.float32) for a in (embedding, cosines, frequencies.T))
     shares = jnp.asarray(weights / weights.sum(), jnp.float32)
     classes = jnp.repeat(jnp.eye(len(weights)), _EACH, axis=0)
     optimiser = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
 
     def distance(network: Generator, key: Array) -> Array:
-        phases = network(jax.random.normal(key, (len(classes), LATENT)), classes) @ waves
+        phases = network(jax.random.normal(key, (len(classes), LATENT)), classes, slow) @ waves
         features = jnp.concatenate([jnp.cos(phases), jnp.sin(phases)], axis=1) / math.sqrt(waves.shape[1])
         one, other = jnp.moveaxis(features.reshape(len(weights), 2, _EACH // 2, -1).mean(axis=2), 1, 0)
         return shares @ ((one - target) * (other - target)).sum(axis=1)

@@ -22,7 +22,9 @@ RADIUS = 2 / 7
 CONSTANT = 0.1
 """Share of a record's squared norm that counts it, the rest being its coordinates."""
 SPREAD = 0.5
-"""Expected squared deviation of a correlation from that of the larger group; and a tenth of it for the diagonal."""
+"""Expected squared deviation of a covariance from that of the larger group, in units of the two variances."""
+_OFF_DIAGONAL = 0.1
+"""The same for covariances of all images about zero, as a part of ``SPREAD``: directions are nearly uncorrelated."""
 _LEAST = 1e-6
 
 Assign = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -90,7 +92,9 @@ def roots(found: Moments, classes: np.ndarray) -> np.ndarray:
     pooled, noise = _pooled(found.covariances, variances, sizes)
     scales = np.maximum(np.diag(pooled), _LEAST)
     spread = np.outer(scales, scales)
-    everyone = _positive(np.diag(scales) + _shrunk(pooled - np.diag(np.diag(pooled)), noise, SPREAD / 10 * spread))
+    everyone = _positive(
+        np.diag(scales) + _shrunk(pooled - np.diag(np.diag(pooled)), noise, _OFF_DIAGONAL * SPREAD * spread)
+    )
     out = np.empty_like(found.covariances)
     for c in np.unique(classes):
         own = classes == c
