@@ -24,6 +24,7 @@ import optax
 
 from benchmarks.measured import measured
 from sfumato.encoding.domain import Axis, Domain, Pixels
+from sfumato.metrics.images import frechet, pixel_values
 from sfumato.models import MODELS
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
@@ -96,12 +97,8 @@ def accuracy(train: np.ndarray, test: np.ndarray, seed: int) -> float:
 
 
 def pixel_frechet(one: np.ndarray, other: np.ndarray) -> float:
-    """|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) of the pixels of two sets of codes."""
-    (m, c), (m_, c_) = ((x.mean(axis=0), np.cov(x.T)) for x in (one[:, :SIZE] / 255, other[:, :SIZE] / 255))
-    values, vectors = np.linalg.eigh(c)
-    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ c_ @ root), 0)).sum()
-    return float(((m - m_) ** 2).sum() + np.trace(c) + np.trace(c_) - 2 * cross)
+    """The Frechet distance of the pixels of two sets of codes."""
+    return frechet(*(pixel_values(codes, PIXELS) for codes in (one, other)))
 
 
 def figures(name: str, epsilon: float, seed: int, test: np.ndarray) -> dict[str, float]:
