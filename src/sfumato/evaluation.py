@@ -54,18 +54,18 @@ def evaluate(
 
     loaded = schema if isinstance(schema, Schema) else Schema.load(schema)
     known = _settled(loaded, real)
-    tables = [_whole(source, known) for source in (real, test, synthetic)]
+    rows, test_rows, made_rows = (_whole(source, known) for source in (real, test, synthetic))
     target = target or known.target
     codec = Codec.from_schema(Schema(columns=tuple(c for c in known.columns if c.modelled), nulls=known.nulls))
     position = None if target is None else codec.position(target)
-    used, fresh = (_encoded(table, codec) for table in tables[:2])
+    used, fresh = _encoded(rows, codec), _encoded(test_rows, codec)
     try:
-        made = _encoded(tables[2], codec)
+        made = _encoded(made_rows, codec)
     except RefusedValue:  # the rows of other generators may break the schema; how often is part of the answer
         codec = Codec.from_schema(tolerant(known))
-        used, fresh, made = (_encoded(table, codec) for table in tables)
+        used, fresh, made = (_encoded(table, codec) for table in (rows, test_rows, made_rows))
     found = utility(used, fresh, made, codec.domain, position, quick=quick)
-    return {**found, "violations": violations(*tables, known)}
+    return {**found, "violations": violations(rows, test_rows, made_rows, known)}
 
 
 def _settled(schema: Schema, real: Any) -> Schema:

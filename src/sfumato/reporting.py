@@ -189,11 +189,11 @@ def _measure(
 
     codec = release.codec
     domain = codec.domain
-    whole = [_whole(s, codec) for s in sources]
-    real, fresh = (_encoded(t, codec) for t in whole)
+    used, held = (_whole(s, codec) for s in sources)
+    real, fresh = _encoded(used, codec), _encoded(held, codec)
     target = None if release.schema.target is None else codec.position(release.schema.target)
     found = utility(real, fresh, codes, domain, target, seed=seed)
-    broken = violations(*whole, codec.decode(codes, np.random.default_rng(seed)), codec.schema)
+    broken = violations(used, held, codec.decode(codes, np.random.default_rng(seed)), codec.schema)
     attacked = audit(real, fresh, codes, domain, release.guarantee if facts["promise"] else None, suite, seed=seed)
     labels = wording.axis_labels(codec)
     facts |= {"utility": found, "violations": broken, "audit": attacked.to_json(), "rows": found["rows"]}

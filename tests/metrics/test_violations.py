@@ -5,6 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+import sfumato as sf
+from sfumato.errors import RefusedValue
 from sfumato.metrics.violations import broken, violations
 from sfumato.schema import Schema
 
@@ -72,3 +74,14 @@ def test_shares_stand_between_two_anchors():
         "fresh": 0,
         "independent": pytest.approx(0.2, abs=0.1),
     }
+
+
+def test_rows_that_the_schema_refuses_are_evaluated_all_the_same():
+    real = pa.table({"low": [i % 5 for i in range(60)], "job": ["a", "b"] * 30})
+    schema = Schema(columns=tuple(SCHEMA.column(n) for n in ("low", "job")))
+    strange = real.set_column(1, "job", pa.array(["a", "c"] * 30))
+    found = sf.evaluate(real, real, strange, schema, quick=True)
+    assert found["violations"]["rows"] == {"synthetic": 0.5, "fresh": 0, "independent": 0}
+    assert found["measures"]["tvd1"]["value"] == pytest.approx(0.25)
+    with pytest.raises(RefusedValue):
+        sf.evaluate(real, strange, real, schema, quick=True)

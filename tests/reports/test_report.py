@@ -136,6 +136,8 @@ def test_both_pages_and_all_parts(internal):
         "Hashes",
         "data scientist",
         "anchors",
+        "Subgroups",
+        "break the schema",
         "classifier",
         "coefficients",
         "Columns",
@@ -151,6 +153,8 @@ def test_both_pages_and_all_parts(internal):
         "prediction of the target",
     ):
         assert f'aria-label="{chart}' in internal[1], chart
+    for fact in ("0 to 90; never missing", "a&amp;b, c, d; never missing", "0.0 to 100.0; may be missing"):
+        assert fact in internal[1], fact
     for criterion in ("singling out", "linkability", "inference: "):
         assert criterion in internal[1]
 

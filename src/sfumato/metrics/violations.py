@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfumato.encoding.codec import Codec
+from sfumato.encoding.column import Encoded
 from sfumato.encoding.constraints import CombinedAxis
 from sfumato.schema import Column, FixedCombinations, Inequality, Schema, Unique
-from sfumato.schema.parsing import missing_mask, plain
+from sfumato.schema.parsing import plain
 
 
 def tolerant(schema: Schema) -> Schema:
@@ -38,20 +39,22 @@ def broken(table: pa.Table, schema: Schema) -> dict[str, np.ndarray]:
     that the table lacks is left out. ``schema`` has no fact left to be measured.
     """
     codec = Codec.from_schema(tolerant(schema))
-    cells = {name: plain(_whole(table.column(name))) for name in codec.columns}
-    codes = {name: codec.columns[name].encode(values).codes for name, values in cells.items()}
-    rules = {f"facts of {name}": _undeclared(name, schema, codec, cells[name], codes[name]) for name in codec.columns}
+    encoded = {name: c.encode(plain(_whole(table.column(name)))) for name, c in codec.columns.items()}
+    codes = {name: e.codes for name, e in encoded.items()}
+    rules = {
+        f"facts of {name}": _undeclared(schema.column(name), encoded[name], c.axis.missing)
+        for name, c in codec.columns.items()
+    }
     rules.update(_constraints(table, schema, codec, codes))
     return rules
 
 
-def _undeclared(name: str, schema: Schema, codec: Codec, cells: pa.Array, codes: np.ndarray) -> np.ndarray:
-    absent = codes == codec.columns[name].axis.missing
-    column = schema.column(name)
+def _undeclared(column: Column, encoded: Encoded, missing: int | None) -> np.ndarray:
+    """Cells outside the facts, and gaps where none can be."""
+    absent = encoded.codes == missing
     if not column.may_be_missing:
         return absent
-    gaps = missing_mask(cells, schema.null_markers(column))
-    return absent if gaps is None else absent & ~gaps
+    return np.zeros(len(absent), bool) if encoded.outside is None else absent & encoded.outside
 
 
 def _constraints(
@@ -84,14 +87,16 @@ def _values(codec: Any, codes: np.ndarray, cells: pa.ChunkedArray) -> pa.Array:
     values = plain(_whole(cells))
     absent = codes == codec.axis.missing
     present = pc.if_else(pa.array(absent), pa.scalar(None, values.type), values)
-    return codec.values(codec.ticks(present)[0], absent)
+    return codec.values(codec.ticks(np.clip(codec.read(present)[0], *codec.limits)), absent)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def violations(real: pa.Table, fresh: pa.Table, synthetic: pa.Table, schema: Schema, seed: int = 0) -> dict[str, Any]:
+def violations(
+    real: pa.Table, fresh: pa.Table, synthetic: pa.Table, schema: Schema, *, seed: int = 0
+) -> dict[str, Any]:
     """Shares of rows that break the schema in ``synthetic`` and in its two anchors: fresh and column-shuffled rows.
 
     ``rows`` has the shares that break any rule, ``rules`` lists each rule that some row breaks, worst first. An

@@ -207,7 +207,7 @@ def claimed_and_measured(bounds: Mapping[str, tuple[float, float]], claimed: flo
     with matplotlib.rc_context(_STYLE):
         figure, axes = _axes(4.6, 1.2 + 0.36 * len(bounds))
         at = -np.arange(len(bounds))
-        kinds = (
+        kinds: tuple[tuple[float, dict[str, Any]], ...] = (
             (0.18, {"color": BLUE, "label": "this release"}),
             (-0.18, {"color": "#cccccc", "hatch": "//", "edgecolor": "white", "label": "a generator that copies"}),
         )
