@@ -15,10 +15,10 @@ from sfumato.artifact import Artifact
 from sfumato.encoding.codec import Codec
 from sfumato.errors import ArtifactError, ConditionError, SfumatoError
 from sfumato.models import MODELS
-from sfumato.models.model import FittedModel, ImpossibleCondition
+from sfumato.models.model import FittedModel, ImpossibleCondition, Latent
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.schema import Schema
-from sfumato.tables import Table
+from sfumato.tables import Rows, Table
 
 _BLOCK = 1 << 18
 """Rows drawn at a time."""
@@ -64,6 +64,36 @@ class Release:
             except ImpossibleCondition:
                 raise ConditionError(f"no row of the model meets the conditions on {', '.join(conditions)}") from None
             yield self.codec.decode(codes, rng, conditions, after)
+
+    def encode(self, source: Any) -> np.ndarray:
+        """Latent points (n, k) of rows that the caller owns."""
+        latent = self._latent()
+        codes = [self.codec.encode(batch) for batch in Rows.open(source).batches()]
+        return latent.encode(np.concatenate(codes))
+
+    def decode(self, points: np.ndarray, seed: int | None) -> Table:
+        """One row per latent point."""
+        latent = self._latent()
+        points = np.asarray(points, np.float64)
+        if points.ndim != 2 or points.shape[1] != latent.latent or not np.isfinite(points).all():
+            raise SfumatoError(
+                f"latent points of this model are finite numbers of shape (n, {latent.latent}), got {points.shape}"
+            )
+        rng = np.random.default_rng(seed)
+        return Table(self.codec.decode(latent.decode(points, rng), rng))
+
+    def interpolate(self, a: np.ndarray, b: np.ndarray, steps: int, seed: int | None) -> Table:
+        """Rows on the straight line between two latent points (k,)."""
+        if steps < 2:
+            raise SfumatoError(f"the way between two points has at least 2 steps, got {steps}")
+        if np.ndim(a) != 1 or np.shape(a) != np.shape(b):
+            raise SfumatoError(f"two latent points are of one shape (k,), got {np.shape(a)} and {np.shape(b)}")
+        return self.decode(np.linspace(a, b, steps), seed)
+
+    def _latent(self) -> Latent:
+        if not isinstance(self.fitted, Latent):
+            raise SfumatoError(f"model {self.model!r} has no latent space; vae and diffusion over tables have one")
+        return self.fitted
 
     @property
     def default_rows(self) -> int:

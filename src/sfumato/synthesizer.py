@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sfumato.certificate import Process, absent, declared, issue
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import measure
@@ -161,6 +163,29 @@ class Synthesizer:
         n = release.default_rows if n is None else n
         write_blocks(release.blocks(n, given, seed), release.codec.arrow_schema, path)
         return n
+
+    def encode(self, source: Any) -> np.ndarray:
+        """Latent points (n, k) of rows that you own (a path or a frame); points tell of their rows: keep them inside.
+
+        For ``vae`` the mean of the encoder, for ``diffusion`` one normal coordinate per column (Rosenblatt 1952).
+
+        Raises:
+            SfumatoError: the model has no latent space, or the rows do not fit the schema.
+
+        *Formal guarantee.* None for ``source``: the points are a function of it without noise.
+        """
+        return self._fitted().encode(source)
+
+    def decode(self, points: np.ndarray, *, seed: int | None = None) -> Table:
+        """One row per latent point (n, k); costs no privacy for points that do not come from private rows."""
+        return self._fitted().decode(points, seed)
+
+    def interpolate(self, a: np.ndarray, b: np.ndarray, steps: int = 8, *, seed: int | None = None) -> Table:
+        """``steps`` rows on the straight line between two latent points (k,), ends included.
+
+        Points that differ in one coordinate give the way along that factor: the others keep their values.
+        """
+        return self._fitted().interpolate(a, b, steps, seed)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model with its certificate, whole or not at all; OutputError where that fails."""

@@ -9,7 +9,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.models import MODELS
 from sfumato.models.diffusion import Diffusion
 from sfumato.models.gan import Gan
-from sfumato.models.model import FittedModel, ImpossibleCondition, Model
+from sfumato.models.model import FittedModel, ImpossibleCondition, Latent, Model
 from sfumato.models.vae import Vae
 from sfumato.privacy.accounting import epsilon
 from sfumato.privacy.events import PoissonSampledGaussian
@@ -128,3 +128,20 @@ def test_latent_points_of_a_vae_decode_to_what_they_came_from(fitted):
     assert (again[:, 1] == codes[:, 1]).mean() > 0.6
     between = model.decode(np.linspace(points[0], points[1], 5), np.random.default_rng(0))
     assert between.shape == (5, 3)
+
+
+def test_latent_points_of_a_diffusion_are_normal_and_decode_exactly(fitted):
+    model, _ = fitted["diffusion"]
+    codes = records()[:400]
+    points = model.encode(codes)
+    np.testing.assert_array_equal(model.decode(points, np.random.default_rng(0)), codes)
+    every = np.stack([x.ravel() for x in np.meshgrid(*map(np.arange, DOMAIN.sizes), indexing="ij")], axis=1)
+    np.testing.assert_array_equal(model.decode(model.encode(every), np.random.default_rng(0)), every)
+    drawn = model.decode(np.random.default_rng(1).standard_normal((4000, 3)), np.random.default_rng(0))
+    assert np.abs(_table(drawn, [0, 1]) - _table(records(), [0, 1])).sum() < 0.2
+
+
+@pytest.mark.parametrize("name", ["vae", "diffusion"])
+def test_the_models_with_a_latent_space(fitted, name):
+    assert isinstance(fitted[name][0], Latent)
+    assert not isinstance(fitted["gan"][0], Latent)

@@ -54,5 +54,23 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class Latent(Protocol):
+    """A fitted model with a latent space."""
+
+    @property
+    def latent(self) -> int:
+        """Dimension of the space."""
+        ...
+
+    def encode(self, codes: np.ndarray) -> np.ndarray:
+        """Latent points (n, latent) of records (n, d) that the caller owns."""
+        ...
+
+    def decode(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """One record per latent point, (n, latent) -> (n, d)."""
+        ...
+
+
 class ImpossibleCondition(ValueError):  # noqa: N818
     """A condition at sampling that the model gives probability zero."""

@@ -19,6 +19,7 @@ import numpy as np
 from jax import Array
 
 from sfumato.encoding.domain import Domain
+from sfumato.models.networks.latent import inverse_rosenblatt, rosenblatt
 from sfumato.models.networks.layout import Layout, batched
 from sfumato.models.networks.training import arrays_of, network_of, train_on_private, train_on_public
 from sfumato.models.networks.warm_start import rows_of, warm_start
@@ -104,6 +105,26 @@ class FittedDiffusion:
             outputs = batched(lambda part: _denoised(self.network, jnp.asarray(part)), rows)
             rows[:, column] = self.layout.offsets[column] + self.layout.draw_column(outputs, column, rng, allowed)
         return (rows - self.layout.offsets).astype(self.domain.code_dtype())
+
+    @property
+    def latent(self) -> int:
+        """Dimension of the latent space: one coordinate per column."""
+        return len(self.domain)
+
+    def encode(self, codes: np.ndarray) -> np.ndarray:
+        """Latent points (n, d) of records (n, d) that the caller owns; see ``latent.rosenblatt``."""
+        return rosenblatt(self.layout, self._given_before, codes)
+
+    def decode(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The record of each latent point, (n, d) -> (n, d); nothing is drawn, and :meth:`encode` is undone exactly."""
+        return inverse_rosenblatt(self.layout, self._given_before, points)
+
+    def _given_before(self, codes: np.ndarray, column: int) -> np.ndarray:
+        """Outputs (n, width) for records of which only the columns before ``column`` are seen."""
+        masks = self.layout.width + np.arange(len(self.domain), dtype=np.int32)
+        seen = np.arange(len(self.domain)) < column
+        rows = np.where(seen, codes.astype(np.int32) + self.layout.offsets, masks)
+        return batched(lambda part: _denoised(self.network, jnp.asarray(part)), rows)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(facts, arrays) for saving."""

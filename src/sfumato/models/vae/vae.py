@@ -89,6 +89,11 @@ class FittedVae:
         """Columns and codes that are sampled."""
         return self.layout.domain
 
+    @property
+    def latent(self) -> int:
+        """Dimension of the latent space."""
+        return LATENT
+
     def encode(self, codes: np.ndarray) -> np.ndarray:
         """Latent means (n, LATENT) of records (n, d) that the caller owns."""
         run = jax.jit(lambda c: self.network.encode(self.layout.rows(c), Tape())[0])
@@ -99,7 +104,7 @@ class FittedVae:
     ) -> np.ndarray:
         """One record per latent point, (n, LATENT) -> (n, d)."""
         allowed = self.layout.allowed(given)
-        return self.layout.draw(self._outputs(points), rng, allowed)
+        return self.layout.draw(self._outputs(points.astype(np.float32)), rng, allowed)
 
     def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
         """Draw records. Under a condition, latent points are drawn in proportion to its chance (of 16 tried)."""
