@@ -32,7 +32,7 @@ def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[st
         )
     if len(domain) < 2:
         return "independent", "there is no pair of columns whose dependence could be learnt"
-    aim = "" if target is None else f", those with the target {domain.axes[target].name!r} at twice the weight"
+    aim = "" if target is None else f", after all with the target {domain.axes[target].name!r}"
     if len(domain) <= MOST_FOR_AIM:
         return "aim", f"at {strength}, pairs are best chosen one by one among {len(domain)} columns{aim}"
     return "loglinear", f"at {strength}, with {len(domain)} columns, pairs are chosen in two rounds, which stays fast"
