@@ -92,7 +92,7 @@ class Release:
 
     def _latent(self) -> Latent:
         if not isinstance(self.fitted, Latent):
-            raise SfumatoError(f"model {self.model!r} has no latent space; vae and diffusion over tables have one")
+            raise SfumatoError(f"model {self.model!r} has no latent space; vae and diffusion have one")
         return self.fitted
 
     @property

@@ -19,6 +19,7 @@ import numpy as np
 from jax import Array
 
 from sfumato.encoding.domain import Domain
+from sfumato.models.diffusion.images import FittedImageDiffusion, ImageDiffusion
 from sfumato.models.networks.latent import inverse_rosenblatt, rosenblatt
 from sfumato.models.networks.layout import Layout, batched
 from sfumato.models.networks.training import arrays_of, network_of, train_on_private, train_on_public
@@ -151,8 +152,12 @@ class Diffusion:
 
     name = "diffusion"
 
-    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedDiffusion:
+    def fit(
+        self, setting: Setting, *, target: int | None, progress: Progress
+    ) -> FittedDiffusion | FittedImageDiffusion:
         """Learn from noisy marginals, then from noised gradients."""
+        if setting.domain.pixels is not None:
+            return ImageDiffusion().fit(setting, target=target, progress=progress)
         layout = Layout(setting.domain)
         network = jax.jit(partial(Denoiser, layout.width, len(setting.domain)))(jax.random.key(0))
         prepare, loss = partial(_prepare, layout), partial(order_agnostic_bound, layout)
@@ -173,8 +178,12 @@ class Diffusion:
             )  # fmt: skip
         return FittedDiffusion(layout, total, network)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedDiffusion:
+    def restore(
+        self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]
+    ) -> FittedDiffusion | FittedImageDiffusion:
         """From a saved state."""
+        if domain.pixels is not None:
+            return ImageDiffusion().restore(domain, facts, arrays)
         layout = Layout(domain)
         network = network_of(partial(Denoiser, layout.width, len(domain)), arrays)
         return FittedDiffusion(layout, float(facts["total"]), network)

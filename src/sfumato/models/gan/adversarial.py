@@ -2,51 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-from sfumato.models.gan.networks import Discriminator, Generator, latent_points, relaxed_rows
-from sfumato.models.networks.layout import Layout
 from sfumato.privacy.descent import Descent
 from sfumato.privacy.gradients import Tape
 
-_GENERATED = 1024
 _DISCRIMINATOR_STEPS = 5  # per step of the generator (Bie, Kamath, Zhang 2023: many help)
 _DECAY = 0.95
+
+
+class Discriminator(Protocol):
+    """The player that learns from records."""
+
+    def on_records(self, records: Any, tape: Tape) -> Array:
+        """Scores (B,) of records."""
+        ...
+
+    def on_generated(self, made: Any) -> Array:
+        """Scores (B,) of what a generator made."""
+        ...
+
+
+Generated = Callable[[Any, Array], Any]
+"""(generator, key) -> a batch of what it makes."""
 
 
 class Game(NamedTuple):
     """All that changes: two players, their optimisers, the generator's average, and the number of the step."""
 
-    discriminator: Discriminator
-    generator: Generator
+    discriminator: Any
+    generator: Any
     memories: tuple[Any, Any]
-    average: Generator
+    average: Any
     step: Array
 
 
-def real_loss(discriminator: Discriminator, rows: Array, tape: Tape) -> Array:
+def real_loss(discriminator: Discriminator, records: Any, tape: Tape) -> Array:
     """What a record costs the discriminator, (B,): the only loss that sees records."""
-    return jax.nn.softplus(-discriminator.on_records(rows, tape))
+    return jax.nn.softplus(-discriminator.on_records(records, tape))
 
 
-def game(layout: Layout, generator: Generator, *, steps: int, total: float, rate: float) -> Descent:
+def game(
+    discriminator: Discriminator,
+    generator: Any,
+    generated: Generated,
+    prepare: Callable[[Array, Array], Any],
+    *,
+    steps: int,
+    batch: float,
+    total: float,
+    rate: float,
+) -> Descent:
     """The descent of the discriminator; the generator moves in its update, after the noise (post-processing)."""
-    discriminator = jax.jit(partial(Discriminator, layout.width, len(layout.domain)))(jax.random.key(2))
     optimisers = optax.adam(1e-3, b1=0.5), optax.adam(rate, b1=0.5)
-    memories = (optimisers[0].init(discriminator), optimisers[1].init(generator))
-    batch = total / 20
+    memories = (optimisers[0].init(discriminator), optimisers[1].init(generator))  # pyright: ignore[reportArgumentType]
     return Descent(
         carry=Game(discriminator, generator, memories, generator, jnp.zeros((), jnp.int32)),
         parameters=lambda game: game.discriminator,
-        prepare=lambda codes, key: layout.rows(codes),
+        prepare=prepare,
         loss=real_loss,
-        update=partial(_update, layout, optimisers),
+        update=partial(_update, generated, optimisers),
         steps=steps,
         batch=batch,
         clip=1.0,
@@ -54,24 +76,18 @@ def game(layout: Layout, generator: Generator, *, steps: int, total: float, rate
     )
 
 
-def _generated(layout: Layout, generator: Generator, key: Array) -> Array:
-    pick, noise = jax.random.split(key)
-    points = latent_points()[jax.random.randint(pick, (_GENERATED,), 0, len(latent_points()))]
-    return relaxed_rows(layout, generator(points, Tape()), noise)
-
-
-def _update(layout: Layout, optimisers: Any, state: Game, gradient: Any, key: Array) -> Game:
-    """One step of the discriminator on noised real and on generated rows, and now and then one of the generator."""
+def _update(generated: Generated, optimisers: Any, state: Game, gradient: Any, key: Array) -> Game:
+    """One step of the discriminator on noised real and on generated records, and now and then one of the generator."""
     key = jax.random.wrap_key_data(key)
-    fake = _generated(layout, state.generator, key)
+    fake = generated(state.generator, key)
     on_fake = jax.grad(lambda d: jnp.mean(jax.nn.softplus(d.on_generated(fake))))(state.discriminator)
     both = jax.tree.map(jnp.add, gradient, on_fake)
     updates, memory = optimisers[0].update(both, state.memories[0])
     discriminator = optax.apply_updates(state.discriminator, updates)
 
-    def play(generator: Generator, own: Any) -> tuple[Generator, Any]:
-        def loss(g: Generator) -> Array:
-            scores = discriminator.on_generated(_generated(layout, g, jax.random.fold_in(key, 1)))
+    def play(generator: Any, own: Any) -> tuple[Any, Any]:
+        def loss(g: Any) -> Array:
+            scores = discriminator.on_generated(generated(g, jax.random.fold_in(key, 1)))
             return jnp.mean(jax.nn.softplus(-scores))
 
         changes, own = optimisers[1].update(jax.grad(loss)(generator), own)

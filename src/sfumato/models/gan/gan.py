@@ -18,13 +18,22 @@ from jax import Array
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.gan.adversarial import game
-from sfumato.models.gan.networks import Generator, latent_points, negative_log_likelihood
+from sfumato.models.gan.images import FittedImageGan, ImageGan
+from sfumato.models.gan.networks import (
+    Discriminator,
+    Generator,
+    latent_points,
+    negative_log_likelihood,
+    relaxed_rows,
+)
 from sfumato.models.networks.layout import Layout
 from sfumato.models.networks.training import arrays_of, network_of, train_on_public
 from sfumato.models.networks.warm_start import rows_of, warm_start
 from sfumato.privacy.gradients import Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
+
+_GENERATED = 1024
 
 
 @dataclass(frozen=True)
@@ -81,8 +90,10 @@ class Gan:
 
     name = "gan"
 
-    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedGan:
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedGan | FittedImageGan:
         """Learn from noisy marginals, then play against a discriminator with noised gradients."""
+        if setting.domain.pixels is not None:
+            return ImageGan().fit(setting, target=target, progress=progress)
         layout = Layout(setting.domain)
         network = jax.jit(partial(Generator, layout.width))(jax.random.key(0))
         rate = 5e-4
@@ -96,14 +107,28 @@ class Gan:
         else:
             total, share = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining)
         if share > 0:
-            played = setting.descend(game(layout, network, steps=self.steps, total=total, rate=rate), share, progress)
-            network = played.average
+            critic = jax.jit(partial(Discriminator, layout.width, len(layout.domain)))(jax.random.key(2))
+            descent = game(
+                critic, network, partial(_generated, layout), lambda codes, key: layout.rows(codes),
+                steps=self.steps, batch=total / 20, total=total, rate=rate,
+            )  # fmt: skip
+            network = setting.descend(descent, share, progress).average
         return FittedGan(layout, total, network)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedGan:
+    def restore(
+        self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]
+    ) -> FittedGan | FittedImageGan:
         """From a saved state."""
+        if domain.pixels is not None:
+            return ImageGan().restore(domain, facts, arrays)
         layout = Layout(domain)
         return FittedGan(layout, float(facts["total"]), network_of(partial(Generator, layout.width), arrays))
+
+
+def _generated(layout: Layout, generator: Generator, key: Array) -> Array:
+    pick, noise = jax.random.split(key)
+    points = latent_points()[jax.random.randint(pick, (_GENERATED,), 0, len(latent_points()))]
+    return relaxed_rows(layout, generator(points, Tape()), noise)
 
 
 def _prepare(layout: Layout, codes: Array, key: Array) -> Array:

@@ -21,6 +21,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.networks.layout import Layout, batched
 from sfumato.models.networks.training import arrays_of, network_of, train_on_private, train_on_public
 from sfumato.models.networks.warm_start import rows_of, warm_start
+from sfumato.models.vae.images import FittedImageVae, ImageVae
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -155,8 +156,10 @@ class Vae:
 
     name = "vae"
 
-    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedVae:
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedVae | FittedImageVae:
         """Learn from noisy marginals, then from noised gradients."""
+        if setting.domain.pixels is not None:
+            return ImageVae().fit(setting, target=target, progress=progress)
         layout = Layout(setting.domain)
         network = jax.jit(partial(Autoencoder, layout.width, len(setting.domain)))(jax.random.key(0))
         prior, share = np.stack([np.zeros((1, LATENT)), np.ones((1, LATENT))], 1).astype(np.float32), 1.0
@@ -180,8 +183,12 @@ class Vae:
             prior = _mixture(layout, network, rows[:_ANCHORS])
         return FittedVae(layout, total, network, prior)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedVae:
+    def restore(
+        self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]
+    ) -> FittedVae | FittedImageVae:
         """From a saved state."""
+        if domain.pixels is not None:
+            return ImageVae().restore(domain, facts, arrays)
         layout = Layout(domain)
         prior = arrays.get("prior")
         if prior is None or prior.ndim != 3 or prior.shape[1:] != (2, LATENT) or not len(prior):

@@ -1,0 +1,148 @@
+"""GAN, VAE and diffusion of images: the warm start, conditions, saving, latent space, records by themselves."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.models.images.population import DELTA, DOMAIN, LABEL, accuracy, begin, curator, digits
+
+from sfumato.encoding.domain import Domain, Pixels
+from sfumato.models import MODELS
+from sfumato.models.diffusion import images as diffusion
+from sfumato.models.diffusion.images import Denoiser, ImageDiffusion
+from sfumato.models.gan.adversarial import real_loss
+from sfumato.models.gan.images import Discriminator, ImageGan
+from sfumato.models.images.layout import ImageLayout
+from sfumato.models.model import FittedModel, ImpossibleCondition, Latent
+from sfumato.models.networks.frames import Mixture, frames_of
+from sfumato.models.networks.warm_start import warm_start
+from sfumato.models.vae.images import LATENT, Autoencoder, ImageVae, negative_elbo
+from sfumato.privacy.accounting import epsilon
+from sfumato.privacy.events import PoissonSampledGaussian
+from sfumato.privacy.gradients import clipped_sum
+from sfumato.privacy.ledger import Run
+from sfumato.progress import Silent
+
+RECIPES = {
+    "gan": ImageGan(0.2, steps=16),
+    "vae": ImageVae(0.2, warm_steps=400, steps=16),
+    "diffusion": ImageDiffusion(0.2, steps=16),
+}
+LAYOUT = ImageLayout(DOMAIN)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> dict[str, tuple[FittedModel, Run]]:
+    """Each family once at epsilon 10, warm."""
+    found = {}
+    for name, recipe in RECIPES.items():
+        run = begin(10.0)
+        found[name] = recipe.fit(curator(digits(), run), target=LABEL, progress=Silent()), run
+    return found
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_classifier_learns_from_the_images(fitted: dict[str, tuple[FittedModel, Run]], name: str) -> None:
+    drawn = fitted[name][0].sample(2000, np.random.default_rng(0))
+    assert drawn.dtype == DOMAIN.code_dtype()
+    assert accuracy(drawn, digits()) > 0.7
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_spends_the_guarantee_on_moments_and_on_gradients(
+    fitted: dict[str, tuple[FittedModel, Run]], name: str
+) -> None:
+    model, run = fitted[name]
+    assert 0.95 * 10 < epsilon(run.events, DELTA) <= 10
+    assert sum(e.count for e in run.events if isinstance(e, PoissonSampledGaussian)) == 16
+    assert model.total == pytest.approx(1797, rel=0.05)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_conditions_hold_and_impossible_ones_are_refused(fitted: dict[str, tuple[FittedModel, Run]], name: str) -> None:
+    model, rng = fitted[name][0], np.random.default_rng(0)
+    assert (model.sample(50, rng, {LABEL: np.arange(10) == 3})[:, LABEL] == 3).all()
+    with pytest.raises(ImpossibleCondition):
+        model.sample(1, rng, {LABEL: np.zeros(10, bool)})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_saved_model_draws_the_same(fitted: dict[str, tuple[FittedModel, Run]], name: str) -> None:
+    model = fitted[name][0]
+    facts, arrays = model.state()
+    again = MODELS[name].restore(DOMAIN, facts, arrays)
+    one, other = (m.sample(40, np.random.default_rng(5)) for m in (model, again))
+    np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="saved"):
+        MODELS[name].restore(DOMAIN, facts, {**arrays, "parameter0": arrays["parameter0"][:1]})
+
+
+def test_noise_free_training_without_a_warm_start_learns() -> None:
+    recipe = ImageDiffusion(1.0, steps=100)
+    model = recipe.fit(curator(digits(), begin(math.inf)), target=LABEL, progress=Silent())
+    assert "mixture_means" not in model.state()[1]
+    assert accuracy(model.sample(1000, np.random.default_rng(0)), digits()) > 0.5
+
+
+@pytest.mark.parametrize("name", ["vae", "diffusion"])
+def test_records_go_to_latent_points_and_back(fitted: dict[str, tuple[FittedModel, Run]], name: str) -> None:
+    model, codes = fitted[name][0], digits()[:20]
+    assert isinstance(model, Latent)
+    points = model.encode(codes)
+    assert points.shape == (20, model.latent)
+    back = model.decode(points, np.random.default_rng(0))
+    np.testing.assert_array_equal(back[:, LABEL], codes[:, LABEL])
+    off = np.abs(back[:, :LABEL].astype(float) - codes[:, :LABEL]).mean()
+    other = np.abs(np.roll(codes, 1, axis=0)[:, :LABEL].astype(float) - codes[:, :LABEL]).mean()
+    assert off < (0.7 if name == "vae" else 0.25) * other
+    points[:, -10:] = np.eye(10)[7]  # one factor alone: the class
+    assert (model.decode(points, np.random.default_rng(0))[:, LABEL] == 7).all()
+
+
+def test_the_mixture_denoises_as_bayes_says() -> None:
+    """Against the posterior mean by brute force over many draws, weighted by their likelihood."""
+    fitted = warm_start(curator(digits(), begin(math.inf)), 0.0, LABEL, Silent())
+    mixture = Mixture.of(fitted)
+    frames, classes = mixture.draw(jax.random.key(0), 30_000)
+    sigma, noisy, label = 1.5, frames[0] + 1.5 * jax.random.normal(jax.random.key(1), (64,)), classes[0]
+    own = frames[(classes == label)[:, 0]]
+    weights = jax.nn.softmax(-((noisy - own) ** 2).sum(axis=1) / (2 * sigma**2))
+    found = mixture.denoise(noisy[None], jnp.full((1, 1), sigma), label[None])[0]
+    assert float(jnp.abs(found - weights @ own).max()) < 6 * float(jnp.sqrt((weights**2).sum()))
+
+
+def _others(name: str):
+    """(network, loss, records) of one family, for twelve digits."""
+    codes, key = jnp.asarray(digits()[:12]), jax.random.key(3)
+    if name == "gan":
+        return Discriminator(64, 10, key), real_loss, frames_of(LAYOUT, codes)
+    if name == "vae":
+        noise = jax.random.normal(key, (12, LATENT))
+        return Autoencoder(64, 10, key), negative_elbo, (*frames_of(LAYOUT, codes), noise)
+    return Denoiser(64, 10, key), diffusion.loss, diffusion.prepare(LAYOUT, None, 2, codes, key)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_record_pulls_no_other_records_gradient(name: str) -> None:
+    """What record 0 adds to the clipped sum is the same whatever record 1 holds."""
+    network, loss, records = _others(name)
+
+    def added(other: int):
+        parts = jax.tree.map(lambda x: x[jnp.array([0, other])], records)
+        both, alone = (clipped_sum(loss, network, parts, jnp.array([i, True]), 1.0) for i in (True, False))
+        return jnp.concatenate([(a - b).ravel() for a, b in zip(*map(jax.tree.leaves, (both, alone)), strict=True)])
+
+    assert float(jnp.abs(added(1) - added(2)).max()) < 1e-5
+    assert 0.01 < float(jnp.linalg.norm(added(1))) <= 1 + 1e-5
+
+
+def test_colour_without_labels() -> None:
+    pixels = Pixels(0, 8, 8, 3)
+    domain = Domain(pixels.axes("photo"), pixels)
+    codes = np.random.default_rng(0).integers(0, 256, (60, 192)).astype(np.uint8)
+    model = ImageVae(1.0, steps=8).fit(curator(codes, begin(5.0), domain), target=None, progress=Silent())
+    assert model.sample(3, np.random.default_rng(0)).shape == (3, 192)
