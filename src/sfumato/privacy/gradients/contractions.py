@@ -72,9 +72,13 @@ def product(inputs: Array, signals: Array) -> Contraction:
     positions, width, height = inputs.shape[1], inputs.shape[2], signals.shape[2]
     if positions * (width + height) <= width * height:
         return _gram(inputs, signals)
-    gradients = jnp.einsum("bti,bto->bio", inputs, signals)
+    return held(jnp.einsum("bti,bto->bio", inputs, signals))
+
+
+def held(gradients: Array) -> Contraction:
+    """Per-record gradients of many entries, (B, *shape), summed by one product with the weights."""
     flat = gradients.reshape(gradients.shape[0], -1)
-    return Contraction(squares(flat), lambda w: (w @ kept(flat, w)).reshape(width, height))
+    return Contraction(squares(flat), lambda w: (w @ kept(flat, w)).reshape(gradients.shape[1:]))
 
 
 def _outer(inputs: Array, signals: Array) -> Contraction:

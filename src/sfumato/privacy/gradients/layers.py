@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from sfumato.privacy.gradients.contractions import Contraction, bag, product, tokens, total
+from sfumato.privacy.gradients.contractions import Contraction, bag, held, product, tokens, total
+from sfumato.privacy.gradients.convolve import convolve, kernel_gradients
 from sfumato.privacy.gradients.tape import Tape
 
 
@@ -50,13 +51,7 @@ class Convolution(eqx.Module):
     def __call__(self, x: Array, tape: Tape) -> Array:
         """Apply to images."""
         size = self.weight.shape[0]
-        y = lax.conv_general_dilated(
-            x,
-            self.weight,
-            (self.stride, self.stride),
-            [(size // 2, size // 2)] * 2,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
+        y = convolve(x, self.weight, self.stride)
         kernel = partial(_kernel, size=size, stride=self.stride)
         bias = partial(_bias, shape=self.bias.shape)
         return tape.layer(x, y + self.bias, ((self.weight, kernel), (self.bias, bias)))
@@ -146,8 +141,11 @@ def _scale(unit: Array, signals: Array) -> Contraction:
 
 
 def _kernel(images: Array, signals: Array, size: int, stride: int) -> Contraction:
-    """A convolution is a dense layer at every position of the output, on the patch below it."""
+    """By Gram sums over the patches below each position where that is cheaper, else formed for this chunk."""
     records, height, width, channels = signals.shape
+    positions, entries = height * width, size * size * images.shape[-1]
+    if positions * (entries + channels) > entries * channels:
+        return held(kernel_gradients(images, signals, size, stride))
     product_ = product(_patches(images, size, stride, height, width), signals.reshape(records, -1, channels))
     shape = (size, size, images.shape[-1], channels)
     return Contraction(product_.squared_norms, lambda w: product_.weigh(w).reshape(shape))
