@@ -6,7 +6,8 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from sfumato.tables.writing import write_blocks
 from sfumato.trust.central import Central
 from sfumato.trust.facts import CentralFacts, threshold_delta
 from sfumato.trust.gathering import gather
+from sfumato.trust.journal import Journal
 from sfumato.trust.purse import Purse
 
 MOST_EPSILON, LEAST_DELTA = 1000.0, 1e-18
@@ -54,6 +56,8 @@ class Synthesizer:
         no_certificate: accept unreviewed facts; the model then gets no certificate.
         key: path of an Ed25519 private key that signs the certificate.
         about: what the curator states: ``curator``, ``purpose``.
+        checkpoint: a folder that keeps the answers as they are given, until the model is saved: after an interruption,
+            the same fit goes on with them and pays for none of them again. Needs a ledger, and a finite epsilon.
 
     Attributes:
         outside: after a fit, the noisy number of rows with a cell that was clipped or moved to other or missing because
@@ -77,6 +81,7 @@ class Synthesizer:
         no_certificate: bool = False,
         key: str | os.PathLike[str] | None = None,
         about: Mapping[str, str] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         known = schema if isinstance(schema, Schema) else Schema.load(schema)
         self.schema = known if target is None else known.with_target(target)
@@ -92,6 +97,12 @@ class Synthesizer:
         self.guarantee = replace(guarantee or Guarantee(epsilon=1.0), unit=unit.column if unit.kind == "id" else "row")
         self._wanted, self._ledger = model, ledger
         self._no_certificate, self._key, self._about = no_certificate, key, dict(about or {})
+        self._checkpoint = None if checkpoint is None else Path(checkpoint)
+        if self._checkpoint is not None and (ledger is None or not self.guarantee.private):
+            raise SfumatoError(
+                "a checkpoint needs a ledger that lasts, and a finite epsilon (answers without noise are not kept)"
+            )
+        self._journal: Journal | None = None
         self._release: Release | None = None
         self.outside: tuple[float, float] | None = None
 
@@ -119,7 +130,7 @@ class Synthesizer:
         key = None if self._key is None else load_signing_key(self._key)
         rows = Rows.open(source)
         with self._opened_ledger() as ledger:
-            with ledger.begin(self.guarantee, f"fit {self._wanted}") as run:
+            with self._begun(ledger) as run:
                 release = self._learn(rows, run, progress or Silent())
             reason = self._why_uncertified(bool(unreviewed))
             if reason is not None:
@@ -188,8 +199,16 @@ class Synthesizer:
         return self._fitted().interpolate(a, b, steps, seed)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model with its certificate, whole or not at all; OutputError where that fails."""
+        """Write the model with its certificate, whole or not at all; OutputError where that fails.
+
+        Then the checkpoint, if there is one, is deleted, and its run closed.
+        """
         self._fitted().artifact().save(path)
+        if self._journal is not None:
+            self._journal.remove()
+            with self._opened_ledger() as ledger:
+                ledger.resume(self._journal.run).close()
+            self._journal = None
 
     @property
     def certificate(self) -> Mapping[str, Any]:
@@ -232,11 +251,33 @@ class Synthesizer:
         with Ledger.open(self._ledger, cap) as ledger:
             yield ledger
 
+    @contextmanager
+    def _begun(self, ledger: Ledger) -> Iterator[Run]:
+        """A run of the ledger, closed at the end; with a checkpoint, the one that was interrupted, and left open."""
+        label = f"fit {self._wanted}"
+        if self._checkpoint is None:
+            with ledger.begin(self.guarantee, label) as run:
+                yield run
+            return
+        facts = {
+            "sfumato": version("sfumato"),
+            "schema": self.schema.dump(),
+            "model": self._wanted,
+            "guarantee": asdict(self.guarantee),
+        }
+        self._journal = Journal.find(self._checkpoint, facts)
+        if self._journal is None:
+            run = ledger.begin(self.guarantee, label)
+            self._journal = Journal.begin(self._checkpoint, facts, run.id)
+        else:
+            run = ledger.resume(self._journal.run)
+        yield run
+
     def _learn(self, rows: Rows, run: Run, progress: Progress) -> Release:
         schema = self.schema
         typed = None if rows.kind in ("csv", "folder") else {f.name: f.type for f in rows.schema}
         total = mu_for(self.guarantee, threshold_delta(schema, self.guarantee)) if self.guarantee.private else None
-        purse = Purse(run, total)
+        purse = Purse(run, total, self._journal)
         schema.check_columns(rows.columns)
         codec = Codec.from_schema(schema, measure(schema, CentralFacts(rows, schema, purse, progress)), typed)
         target = None if schema.target is None else codec.position(schema.target)

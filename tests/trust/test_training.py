@@ -114,6 +114,21 @@ def test_a_chunk_that_was_charged_but_lost_is_drawn_again_without_a_new_charge(t
     assert _charged_steps(run) == STEPS
 
 
+def test_an_older_copy_of_a_checkpoint_is_refused(tmp_path):
+    saved = tmp_path / "training.checkpoint"
+    run = Ledger.open().begin(GUARANTEE, "test")
+    older = []
+
+    class Copy(Silent):
+        def step(self, n=1):
+            older.append(saved.read_bytes())
+
+    Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Copy())
+    saved.write_bytes(older[2])
+    with pytest.raises(CheckpointError, match="older copy"):
+        Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Silent())
+
+
 def test_a_second_training_of_the_same_run_is_not_free(tmp_path):
     run = Ledger.open().begin(GUARANTEE, "test")
     purse = Purse(run)

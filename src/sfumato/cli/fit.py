@@ -36,6 +36,14 @@ def fit(
     no_certificate: Annotated[
         bool, typer.Option("--no-certificate", help="Accept unreviewed facts; the model gets no certificate.")
     ] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps what was paid for until the model is saved. After an interruption, the same command"
+            " goes on with it.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     as_json: terminal.Json = False,
 ) -> None:
     """Learn a model of DATA under (epsilon, delta)-differential privacy and save it with its certificate."""
@@ -55,6 +63,7 @@ def fit(
         no_certificate=no_certificate,
         key=key,
         about=about,
+        checkpoint=checkpoint,
     )
     check_writable(output)  # an answer that cannot be kept would cost as much
     with terminal.progress() as progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class Central:
         purse: what may be spent.
         max_rows: how many records one protected unit may hold; the caller has enforced it.
         entropy: source of noise.
-        saved: where a descent keeps its checkpoint, one file per descent; None: nowhere.
+        saved: where a descent keeps its checkpoint, one file per descent; None: beside the purse's journal, if any.
 
     *Formal guarantee.* Each answer is a mechanism of ``privacy.mechanisms`` applied to a function of the records that
     one unit (at most ``max_rows`` records) moves by at most the sensitivity used, under adding or removing the unit;
@@ -54,7 +54,7 @@ class Central:
         saved: Path | None = None,
     ) -> None:
         self._records, self._purse, self._max_rows, self._entropy = records, purse, max_rows, entropy
-        self._saved = saved
+        self._saved = saved if purse.journal is None else purse.journal.training
 
     def __repr__(self) -> str:
         return f"<central setting over {len(self.domain)} columns>"
@@ -75,20 +75,21 @@ class Central:
 
     def count(self, mu: float) -> float:
         """Noisy number of records: integer noise, sensitivity ``max_rows``."""
-        sigma = self._pay([mu])[0]
-        return float(self._noised(np.array([len(self._records)]), sigma)[0])
+        return float(self._counts(["count"], [mu], lambda: [np.array(len(self._records))])[0][0])
 
     def outside(self, mu: float) -> tuple[float, float]:
         """Noisy number of records with some cell that the schema's facts did not allow, and the scale of its noise."""
-        (sigma,) = self._pay([mu])
-        return float(self._noised(np.array([self._records.outside]), sigma)[0]), sigma
+        found = self._counts(["outside"], [mu], lambda: [np.array(self._records.outside)])
+        return float(found[0][0]), self._sigma(mu)
 
     def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
         """Noisy tables; a unit moves each by at most ``max_rows`` in l1, so each is one ``DiscreteGaussian`` event."""
-        sigmas = self._pay(list(mu))
+        shapes = [q.shape(self.domain) for q in queries]
+        question = ["marginals", [(q.clique, shape) for q, shape in zip(queries, shapes, strict=True)]]
+        tables = self._counts(question, mu, lambda: (self._records.table(q) for q in queries), shapes)
         return [
-            Measurement(q, self._noised(self._records.table(q), s).astype(np.float64), s)
-            for q, s in zip(queries, sigmas, strict=True)
+            Measurement(q, t.reshape(shape).astype(np.float64), self._sigma(m))
+            for q, t, shape, m in zip(queries, tables, shapes, mu, strict=True)
         ]
 
     def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
@@ -96,9 +97,12 @@ class Central:
         sensitivity = max(c.weight for c in candidates) * self._max_rows
         if not self._purse.private:
             return int(np.argmax([self._score(c) for c in candidates]))
-        self._purse.charge([Exponential(epsilon)])
-        scores = np.array([self._score(c) for c in candidates])
-        return select(scores, epsilon, sensitivity, self._entropy)
+
+        def chosen() -> np.ndarray:
+            scores = np.array([self._score(c) for c in candidates])
+            return np.array(select(scores, epsilon, sensitivity, self._entropy))
+
+        return int(self._purse.answer(["select", _cliques(candidates)], [Exponential(epsilon)], chosen))
 
     def distances(self, candidates: Sequence[Candidate], mu: float) -> np.ndarray:
         """All scores, rounded down to integers and given integer noise.
@@ -108,10 +112,13 @@ class Central:
         if any(c.weight != 1 for c in candidates):
             raise ValueError("distances are unweighted; divide the answer instead")
         sigma = self._purse.integer_sigma(mu / math.sqrt(len(candidates)), self._max_rows)
-        if sigma:
-            self._purse.charge([DiscreteGaussian(sigma, self._max_rows, len(candidates))])
-        scores = np.array([math.floor(self._score(c)) for c in candidates])
-        return self._noised(scores, sigma).astype(np.float64)
+        events = [DiscreteGaussian(sigma, self._max_rows, len(candidates))] if sigma else []
+
+        def noised() -> np.ndarray:
+            scores = np.array([math.floor(self._score(c)) for c in candidates])
+            return self._noised(scores, sigma)
+
+        return self._purse.answer(["distances", _cliques(candidates)], events, noised).astype(np.float64)
 
     def feature_sum(
         self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
@@ -121,11 +128,11 @@ class Central:
         Rows of ``feature`` that are not finite count as zero. One unit moves the sum by at most
         ``max_rows * bound`` in l2 norm, provided that ``feature`` treats every record alone.
         """
-        sigma = self._purse.sigma(mu, bound * self._max_rows)
-        if sigma:
-            self._purse.charge([Gaussian(sigma / (bound * self._max_rows))])
-        total = summing.feature_sum(feature, self._records.matrix(), dimension, bound)
-        return add_gaussian(total, sigma, self._entropy) if sigma else total
+
+        def total() -> np.ndarray:
+            return summing.feature_sum(feature, self._records.matrix(), dimension, bound)
+
+        return self._total(["feature_sum", dimension], mu, bound * self._max_rows, total)
 
     def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
         """Sums of outer products of clipped vectors by group; float Gaussian noise on the packed triangles.
@@ -133,12 +140,12 @@ class Central:
         One unit moves them by at most ``max_rows * bound^2`` in l2 norm, provided that ``feature`` treats every record
         alone; see ``summing.scatter_sum``.
         """
-        sensitivity = bound**2 * self._max_rows
-        sigma = self._purse.sigma(mu, sensitivity)
-        if sigma:
-            self._purse.charge([Gaussian(sigma / sensitivity)])
-        packed = summing.scatter_sum(feature, self._records.matrix(), dimension, groups, bound)
-        return summing.unpacked(add_gaussian(packed, sigma, self._entropy) if sigma else packed, dimension)
+
+        def packed() -> np.ndarray:
+            return summing.scatter_sum(feature, self._records.matrix(), dimension, groups, bound)
+
+        noised = self._total(["scatter", dimension, groups], mu, bound**2 * self._max_rows, packed)
+        return summing.unpacked(noised, dimension)
 
     def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
         """DP-SGD over the records; see ``training.Trainer``. UnsupportedUnit when a unit may hold several records."""
@@ -157,12 +164,37 @@ class Central:
         """The same records through public maps code -> coarser code."""
         return Central(self._records.coarsened(recode), self._purse, self._max_rows, self._entropy, self._saved)
 
-    def _pay(self, mus: list[float]) -> list[float]:
-        """Charge one integer Gaussian per ``mu``; their scales."""
-        sigmas = [self._purse.integer_sigma(mu, self._max_rows) for mu in mus]
-        if self._purse.private:
-            self._purse.charge([DiscreteGaussian(s, self._max_rows) for s in sigmas])
-        return sigmas
+    def _sigma(self, mu: float) -> float:
+        return self._purse.integer_sigma(mu, self._max_rows)
+
+    def _counts(
+        self,
+        question: Sequence[Any],
+        mu: Sequence[float],
+        exact: Callable[[], Iterable[np.ndarray]],
+        shapes: Sequence[tuple[int, ...]] = ((),),
+    ) -> list[np.ndarray]:
+        """Counts, flat, each with the integer noise of its ``mu``; a unit moves each by at most ``max_rows`` in l1."""
+        sigmas = [self._sigma(m) for m in mu]
+        events = [DiscreteGaussian(s, self._max_rows) for s in sigmas if s]
+
+        def noised() -> np.ndarray:
+            return np.concatenate([self._noised(x.ravel(), s) for x, s in zip(exact(), sigmas, strict=True)])
+
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        return np.split(self._purse.answer(question, events, noised), ends[:-1])
+
+    def _total(
+        self, question: Sequence[Any], mu: float, sensitivity: float, exact: Callable[[], np.ndarray]
+    ) -> np.ndarray:
+        """A sum that one unit moves by at most ``sensitivity`` in l2 norm, with the real noise of ``mu``."""
+        sigma = self._purse.sigma(mu, sensitivity)
+        events = [Gaussian(sigma / sensitivity)] if sigma else []
+
+        def noised() -> np.ndarray:
+            return add_gaussian(exact(), sigma, self._entropy) if sigma else exact()
+
+        return self._purse.answer(question, events, noised)
 
     def _noised(self, counts: np.ndarray, sigma: float) -> np.ndarray:
         return add_discrete_gaussian(counts, sigma, self._entropy) if sigma else counts
@@ -172,3 +204,7 @@ class Central:
         guess = np.rint(np.asarray(candidate.estimate) / _GRID) * _GRID
         distance = float(np.abs(self._records.table(candidate.query) - guess).sum())
         return candidate.weight * (distance - float(np.rint(candidate.bias / _GRID)) * _GRID)
+
+
+def _cliques(candidates: Sequence[Candidate]) -> list[tuple[int, ...]]:
+    return [c.query.clique for c in candidates]

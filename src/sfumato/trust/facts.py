@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+
+import numpy as np
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import MEASURED_SHARE, NoisyHistogram, label_counts, labelled
@@ -67,11 +71,13 @@ class CentralFacts:
             return {name: {label: float(n) for label, n in counts[name].items()} for name in columns}
         delta = threshold_delta(self._schema, self._purse.run.guarantee) / len(columns)
         event = plan(self._purse.integer_sigma(self._mu, self._max_rows), delta, self._max_rows)
-        shown = {}
-        for name in columns:
-            self._purse.charge([event])
-            shown[name] = {label: float(n) for label, n in release(counts[name], event, self._entropy).items()}
-        return shown
+
+        def cleared(name: str) -> np.ndarray:
+            shown = {label: float(n) for label, n in release(counts[name], event, self._entropy).items()}
+            return np.frombuffer(json.dumps(shown).encode(), np.uint8)
+
+        answers = {name: self._purse.answer(["keys", name], [event], partial(cleared, name)) for name in columns}
+        return {name: json.loads(answer.tobytes()) for name, answer in answers.items()}
 
     @property
     def _mu(self) -> float:

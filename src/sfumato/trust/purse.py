@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from sfumato.errors import CheckpointError
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import Event, PoissonSampledGaussian
 from sfumato.privacy.ledger import Run
 from sfumato.privacy.spending import mu_squared
+
+if TYPE_CHECKING:
+    from sfumato.trust.journal import Journal
 
 
 class Purse:
     """What a run may spend in GDP units, and its ledger: shared by all views of one setting.
 
     A run without a guarantee (epsilon = inf) has an infinite ``mu`` and charges nothing.
+
+    Args:
+        run: what is charged.
+        total_mu: what may be spent; default: what the run's guarantee allows.
+        journal: keeps the answers; with those of an interrupted run, it gives them again.
+
+    *Formal guarantee.* Each charge of the run pays for one answer that is ever given: a kept answer is given again as
+    it was, and a charge whose answer was lost before anyone saw it pays for that answer drawn anew.
     """
 
-    def __init__(self, run: Run, total_mu: float | None = None) -> None:
+    def __init__(self, run: Run, total_mu: float | None = None, journal: Journal | None = None) -> None:
         self.run = run
+        self.journal = journal
         self.private = run.guarantee.private
         self.total = math.inf if not self.private else mu_for(run.guarantee) if total_mu is None else total_mu
         self._spent = 0.0
+        self._paid = [] if journal is None else self._charged_before(journal)
 
     def mu(self, share: float) -> float:
         """The cost that uses ``share`` of the squared total."""
@@ -34,11 +52,34 @@ class Purse:
         """Share of the squared total not yet charged."""
         return 1.0 if not self.private else max(0.0, 1.0 - self._spent / self.total**2)
 
+    def answer(self, question: Sequence[Any], events: Sequence[Event], make: Callable[[], np.ndarray]) -> np.ndarray:
+        """Charge ``events``, then ``make()``; or the answer that an interrupted run got to the same ``question``.
+
+        ``question`` is public and can be written as JSON. Raises Overdraft, or CheckpointError where the interrupted
+        run asked something else.
+        """
+        cost = [[type(e).__name__, *astuple(e)] for e in events]
+        kept = None if self.journal is None else self.journal.recall([question, cost], len(events))
+        if kept is None and self._paid and len(self._paid) != len(events):  # each is kept before the next is paid for
+            raise CheckpointError("the run paid for answers that its checkpoint lacks: it is an older copy, or damaged")
+        self.charge(events)
+        if kept is not None:
+            return kept
+        made = make()
+        if self.journal is not None:
+            self.journal.keep([question, cost], len(events), made)
+        return made
+
     def charge(self, events: Sequence[Event]) -> None:
-        """Charge the ledger; Overdraft if it does not allow it."""
+        """Charge the ledger with what an interrupted run has not paid already; Overdraft if it does not allow it."""
         if not self.private:
             return
-        self.run.charge(*events)
+        if self._paid:
+            if self._paid[: len(events)] != list(events):
+                raise CheckpointError("the interrupted run paid for another question; delete its checkpoint")
+            del self._paid[: len(events)]
+        else:
+            self.run.charge(*events)
         self._spent += sum(mu_squared(e) for e in events)
 
     def charge_steps(self, event: PoissonSampledGaussian, share: float) -> None:
@@ -54,6 +95,13 @@ class Purse:
     def integer_sigma(self, mu: float, sensitivity: int) -> float:
         """Integer noise for one answer at cost ``mu``: a little wider than real noise; otherwise like :meth:`sigma`."""
         return 0.0 if self._free(mu) else discrete_gaussian_sigma(mu, sensitivity)
+
+    def _charged_before(self, journal: Journal) -> list[Event]:
+        """What an interrupted run has charged, but for the steps of a descent, which that accounts for itself."""
+        paid: list[Event] = [e for e in self.run.events if not isinstance(e, PoissonSampledGaussian)]
+        if len(paid) < journal.charges:
+            raise CheckpointError(f"run {self.run.id} of this ledger is not the one that the checkpoint was kept by")
+        return paid
 
     def _free(self, mu: float) -> bool:
         if not mu > 0 or (self.private and math.isinf(mu)):

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from sfumato.errors import Overdraft
+from sfumato.errors import CheckpointError, Overdraft
 from sfumato.privacy.accounting import poisson_noise_multiplier
 from sfumato.privacy.descent import KEYS, Descent, compiled
 from sfumato.privacy.events import Gaussian, PoissonSampledGaussian, Threshold
@@ -93,6 +93,8 @@ class Trainer:
             and (e.sampling_probability, e.noise_multiplier) == (event.sampling_probability, event.noise_multiplier)
         )
         missing = mark.done + count - charged
+        if missing < 0:  # each chunk is saved before the next is paid for
+            raise CheckpointError(f"{self._saved} is an older copy: the run went further than it says")
         if missing > 0:
             self._purse.charge_steps(steps.event(missing), share * missing / count)
 

@@ -1,0 +1,116 @@
+"""Answers of a run, kept as they were given, so that an interrupted fit asks nothing twice when it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from sfumato.atomic import atomic_write
+from sfumato.errors import CheckpointError, OutputError
+
+_ANSWERS, _TRAINING = "answers.safetensors", "training.safetensors"
+
+
+class Journal:
+    """A folder with the noised answers of one run, in order, and the state of its training.
+
+    Every question is told by a digest of its public parameters. A fit that goes on asks the same questions in the same
+    order, because all that it does in between follows from the answers.
+
+    Attributes:
+        run: number of the run in its ledger.
+        training: where a descent keeps its checkpoint.
+
+    *Formal guarantee.* Holds answers only, each charged before it was made. An answer is on disk before it is given, so
+    one that is missing here was never seen: it may be made again, with fresh noise, for the charge that already stands.
+    This takes a folder that only grows: an older copy is refused but for the last answer, which would be drawn twice.
+    """
+
+    def __init__(self, folder: Path, facts: str, run: int, entries: list[tuple[str, int, np.ndarray]]) -> None:
+        self._folder, self._facts, self.run, self._entries = folder, facts, run, entries
+        self._next = 0
+        self.training = folder / _TRAINING
+
+    @classmethod
+    def begin(cls, folder: Path, facts: Mapping[str, Any], run: int) -> Journal:
+        """A new one in ``folder``, which is made; OutputError where that fails.
+
+        ``facts`` are public: what the fit was asked for.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / _TRAINING).unlink(missing_ok=True)  # of a fit whose answers were deleted
+        except OSError as error:
+            raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
+        journal = cls(folder, _digest(facts), run, [])
+        journal._write()
+        return journal
+
+    @classmethod
+    def find(cls, folder: Path, facts: Mapping[str, Any]) -> Journal | None:
+        """The one in ``folder``, or None; CheckpointError when it is damaged or of a fit of something else."""
+        path = folder / _ANSWERS
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, "numpy") as file:
+                head = json.loads(file.metadata()["journal"])
+                asked = [(str(digest), int(cost)) for digest, cost in head["questions"]]
+                entries = [(*q, file.get_tensor(str(i))) for i, q in enumerate(asked)]
+                found, run = head["facts"], int(head["run"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            raise CheckpointError(f"{folder} holds no checkpoint that can be read; delete it to begin anew") from None
+        if found != _digest(facts):
+            raise CheckpointError(
+                f"{folder} is the checkpoint of a fit with another schema, model, guarantee or version of sfumato: give"
+                " the same again, or name another folder"
+            )
+        return cls(folder, found, run, entries)
+
+    @property
+    def charges(self) -> int:
+        """How many events the kept answers cost."""
+        return sum(cost for _, cost, _ in self._entries)
+
+    def recall(self, question: Any, cost: int) -> np.ndarray | None:
+        """The answer to the next question if it was given before, at the cost of so many events."""
+        if self._next == len(self._entries):
+            return None
+        digest, paid, answer = self._entries[self._next]
+        if (digest, paid) != (_digest(question), cost):
+            raise CheckpointError(
+                f"the fit that {self._folder} was kept by asked other questions; delete the folder to begin anew"
+            )
+        self._next += 1
+        return answer
+
+    def keep(self, question: Any, cost: int, answer: np.ndarray) -> None:
+        """Write the answer to disk; only then may it be given."""
+        self._entries.append((_digest(question), cost, answer))
+        self._next = len(self._entries)
+        self._write()
+
+    def remove(self) -> None:
+        """Delete the files, after the model is saved, and the folder if nothing else is in it."""
+        for name in (_ANSWERS, _TRAINING):
+            (self._folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self._folder.rmdir()
+
+    def _write(self) -> None:
+        head = {"facts": self._facts, "run": self.run, "questions": [(d, c) for d, c, _ in self._entries]}
+        arrays = {str(i): np.array(answer, order="C") for i, (_, _, answer) in enumerate(self._entries)}
+        with atomic_write(self._folder / _ANSWERS) as file:
+            file.write(save(arrays, {"journal": json.dumps(head)}))
+
+
+def _digest(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,137 @@
+"""Answers kept and given again: nothing is asked twice, nothing is free, and nothing else than was asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sfumato.encoding.domain import Domain
+from sfumato.errors import CheckpointError, Overdraft
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import Ledger
+from sfumato.trust.central import Central
+from sfumato.trust.journal import Journal
+from sfumato.trust.purse import Purse
+from sfumato.trust.records import Records
+from sfumato.trust.setting import Candidate, Query
+
+DOMAIN = Domain.of(["a", "b"], [3, 2])
+GUARANTEE = Guarantee(epsilon=1, delta=1e-6)
+ROWS = np.random.default_rng(0).integers(0, 2, (500, 2)).astype(np.uint8)
+PAIR = Query((0, 1))
+
+
+def everything(setting):
+    """One answer to each kind of question, as arrays."""
+    guesses = [Candidate(Query((i,)), np.zeros(DOMAIN.sizes[i])) for i in range(2)]
+    mu = setting.mu(0.1)
+    return [
+        np.array(setting.count(mu)),
+        np.array(setting.outside(mu)),
+        *(m.values for m in setting.marginals([PAIR, Query((1,))], [mu, mu])),
+        np.array(setting.select(guesses, 0.1)),
+        setting.distances(guesses, mu),
+        setting.feature_sum(lambda codes: codes / 2.0, 2, 1.0, mu),
+        setting.scatter(lambda codes: (codes / 2.0, codes[:, 1]), 2, 2, 1.0, mu),
+    ]
+
+
+@pytest.fixture
+def run():
+    return Ledger.open().begin(GUARANTEE, "test")
+
+
+def setting(run, journal):
+    return Central(Records.of(ROWS, DOMAIN), Purse(run, journal=journal))
+
+
+def test_every_answer_is_given_again_as_it_was_at_no_charge(run, tmp_path):
+    first = setting(run, Journal.begin(tmp_path / "kept", {}, run.id))
+    answers, events, left = everything(first), run.events, first.remaining
+    again = setting(run, Journal.find(tmp_path / "kept", {}))
+    for one, other in zip(answers, everything(again), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert run.events == events
+    assert again.remaining == pytest.approx(left)
+    again.count(again.mu(0.1))
+    assert len(run.events) == len(events) + 1
+
+
+@pytest.mark.parametrize("lost", range(7))
+def test_an_answer_that_was_paid_for_and_lost_is_drawn_again_once(run, tmp_path, monkeypatch, lost):
+    kept, kinds = tmp_path / "kept", iter(range(100))
+
+    def keep(*answer):
+        if next(kinds) == lost:
+            raise KeyboardInterrupt
+        right(journal, *answer)
+
+    right, journal = Journal.keep, Journal.begin(kept, {}, run.id)
+    monkeypatch.setattr(journal, "keep", keep)
+    with pytest.raises(KeyboardInterrupt):
+        everything(setting(run, journal))
+    paid = run.events
+    everything(setting(run, Journal.find(kept, {})))
+    assert run.events[: len(paid)] == paid
+    unbroken = Ledger.open().begin(GUARANTEE, "unbroken")
+    everything(setting(unbroken, None))
+    assert run.events == unbroken.events
+
+
+def test_answers_that_were_given_are_not_drawn_again_for_their_charges(run, tmp_path):
+    """Planted bug: a journal that forgets."""
+    journal = Journal.begin(tmp_path / "kept", {}, run.id)
+    everything(setting(run, journal))
+    with pytest.raises(CheckpointError, match="answers that its checkpoint lacks"):
+        everything(setting(run, Journal(tmp_path / "kept", journal._facts, run.id, [])))
+
+
+def test_other_questions_and_other_facts_are_refused(run, tmp_path):
+    first = setting(run, Journal.begin(tmp_path / "kept", {"epsilon": 1}, run.id))
+    first.marginals([Query((0,))], [first.mu(0.1)])
+    with pytest.raises(CheckpointError, match="another schema, model"):
+        Journal.find(tmp_path / "kept", {"epsilon": 2})
+    for question in (lambda s: s.count(s.mu(0.1)), lambda s: s.marginals([Query((1,))], [s.mu(0.1)])):
+        with pytest.raises(CheckpointError, match="asked other questions"):
+            question(setting(run, Journal.find(tmp_path / "kept", {"epsilon": 1})))
+
+
+def test_a_run_that_did_not_pay_is_refused(run, tmp_path):
+    everything(setting(run, Journal.begin(tmp_path / "kept", {}, run.id)))
+    other = Ledger.open().begin(GUARANTEE, "other")
+    with pytest.raises(CheckpointError, match="not the one that the checkpoint was kept by"):
+        setting(other, Journal.find(tmp_path / "kept", {}))
+
+
+def test_an_older_copy_is_refused(run, tmp_path):
+    kept = tmp_path / "kept"
+    first = setting(run, Journal.begin(kept, {}, run.id))
+    first.count(first.mu(0.1))
+    older = (kept / "answers.safetensors").read_bytes()
+    for _ in range(2):
+        first.count(first.mu(0.1))
+    (kept / "answers.safetensors").write_bytes(older)
+    again = setting(run, Journal.find(kept, {}))
+    again.count(again.mu(0.1))
+    with pytest.raises(CheckpointError, match="older copy"):
+        again.count(again.mu(0.1))
+
+
+def test_what_was_refused_is_not_kept(run, tmp_path):
+    first = setting(run, Journal.begin(tmp_path / "kept", {}, run.id))
+    with pytest.raises(Overdraft):
+        first.count(100.0)
+    found = Journal.find(tmp_path / "kept", {})
+    assert found
+    assert found.charges == 0
+
+
+def test_a_folder_without_answers_begins_anew_and_forgets_an_older_training(run, tmp_path):
+    assert Journal.find(tmp_path / "kept", {}) is None
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "training.safetensors").write_bytes(b"of another fit")
+    journal = Journal.begin(tmp_path / "kept", {}, run.id)
+    assert not journal.training.exists()
+    (tmp_path / "kept" / "mine.txt").touch()
+    journal.remove()
+    assert [p.name for p in (tmp_path / "kept").iterdir()] == ["mine.txt"]
