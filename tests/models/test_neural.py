@@ -9,7 +9,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.models import MODELS
 from sfumato.models.diffusion import Diffusion
 from sfumato.models.gan import Gan
-from sfumato.models.model import FittedModel, ImpossibleCondition, Latent, Model
+from sfumato.models.model import FittedModel, ImpossibleCondition, Latent, Model, RecordLoss
 from sfumato.models.vae import Vae
 from sfumato.privacy.accounting import epsilon
 from sfumato.privacy.events import PoissonSampledGaussian
@@ -112,6 +112,30 @@ def test_sampling_nothing_and_by_seed(fitted, name):
     assert model.sample(0, np.random.default_rng(0)).shape == (0, 3)
     one, other = (model.sample(50, np.random.default_rng(s)) for s in (1, 2))
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_loss_of_a_record_is_repeatable_and_lower_for_likely_ones(fitted, name):
+    model, _ = fitted[name]
+    assert isinstance(model, RecordLoss)
+    usual, odd = records()[:500], records()[:500].copy()
+    odd[:, 1] = (odd[:, 1] + 1) % 3
+    losses = model.record_loss(usual)
+    assert losses.shape == (500,)
+    np.testing.assert_array_equal(losses, model.record_loss(usual))
+    np.testing.assert_allclose(model.record_loss(usual[:7]), losses[:7], rtol=1e-4)
+    assert losses.mean() < model.record_loss(odd).mean() - 0.3
+
+
+def test_the_loss_of_a_gan_is_the_likelihood_of_what_it_draws(fitted):
+    """Of all 60 records: probabilities sum to one and agree with frequencies."""
+    model, _ = fitted["gan"]
+    every = np.stack([g.ravel() for g in np.meshgrid(*(np.arange(s) for s in DOMAIN.sizes), indexing="ij")], 1)
+    law = np.exp(-model.record_loss(every.astype(np.uint8)))
+    assert law.sum() == pytest.approx(1, abs=1e-3)
+    drawn = model.sample(60_000, np.random.default_rng(4))
+    counts = np.bincount(np.ravel_multi_index(drawn.T.astype(int), DOMAIN.sizes), minlength=60)
+    assert np.abs(counts / 60_000 - law).sum() < 0.05
 
 
 def test_the_recipes_are_registered():

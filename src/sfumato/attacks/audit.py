@@ -1,4 +1,4 @@
-"""The audit of one synthetic table: self-tests first, then every attack beside what it does to a copying generator."""
+"""The audit of one synthetic table or set of images: every attack beside what it does to a generator known to leak."""
 
 from __future__ import annotations
 
@@ -10,34 +10,23 @@ from typing import Any, Literal
 import numpy as np
 
 from sfumato.attacks.attribute_inference import attribute_inference, secret_columns
-from sfumato.attacks.classifier import classifier
-from sfumato.attacks.density_ratio import density_ratio
 from sfumato.attacks.game import Game, Population
 from sfumato.attacks.linkability import linkability
-from sfumato.attacks.marginal_ratio import marginal_ratio
-from sfumato.attacks.nearest_neighbour import nearest_neighbour, nearest_neighbour_calibrated
-from sfumato.attacks.rates import promising
+from sfumato.attacks.membership import on_model, on_rows, play
 from sfumato.attacks.reconstruction import linear_reconstruction, secret_bit
-from sfumato.attacks.result import AttackResult, Terms, from_rates, from_scores, verdict
+from sfumato.attacks.result import AttackResult, Terms, from_rates, verdict
 from sfumato.attacks.singling_out import singling_out
+from sfumato.attacks.white_box import WhiteBox
 from sfumato.encoding.domain import Domain
 from sfumato.errors import TooFewRows
 from sfumato.privacy.guarantee import Guarantee
 
 Suite = Literal["quick", "full"]
-Score = Callable[[Game, np.random.Generator], np.ndarray]
 
-_MEMBERSHIP: dict[str, tuple[Score, str]] = {
-    "nearest_neighbour": (nearest_neighbour, "the synthetic rows"),
-    "nearest_neighbour_calibrated": (nearest_neighbour_calibrated, "the synthetic rows, rows like the real ones"),
-    "density_ratio": (density_ratio, "the synthetic rows, rows like the real ones"),
-    "classifier": (classifier, "the synthetic rows, rows like the real ones"),
-    "marginal_ratio": (marginal_ratio, "the synthetic rows, rows like the real ones, the kind of method"),
-}
 _CANDIDATES = {"quick": 5000, "full": 20_000}
 _SYNTHETIC = {"quick": 50_000, "full": 100_000}
+_IMAGES = 5  # times fewer rows where one row has as many columns as an image
 _FEWEST = 40
-_STRONGEST = 0.8
 
 
 @dataclass(frozen=True)
@@ -96,32 +85,33 @@ def audit(
     suite: Suite = "quick",
     *,
     seed: int = 0,
+    white_box: WhiteBox | None = None,
 ) -> AuditReport:
     """Attack ``synthetic`` (k, d), made from ``real`` (n, d), with ``holdout`` (m, d): fresh rows of the population.
 
     Half of the fresh rows are controls, half the attacker's reference. The bounds on epsilon hold simultaneously with
     confidence 95 % when real and fresh rows are exchangeable. ``quick`` runs the membership attacks, ``full`` adds
-    attribute inference, linear reconstruction, singling out and linkability, and more candidates. Deterministic for a
-    ``seed``. Raises ``TooFewRows``. Not private: the result is a statistic of real rows.
+    more candidates and, for tables, attribute inference, linear reconstruction, singling out and linkability. With a
+    ``white_box`` the model that made the rows is attacked too. Deterministic for a ``seed``. Raises ``TooFewRows``.
+    Not private: the result is a statistic of real rows.
     """
     for name, table in (("real", real), ("holdout", holdout), ("synthetic", synthetic)):
         if len(table) < _FEWEST:
             raise TooFewRows(f"the {name} table has {len(table)} rows; at least {_FEWEST} are needed to audit")
     began = perf_counter()
     rng = np.random.default_rng(seed)
-    population = _population(real, holdout, domain, _CANDIDATES[suite], rng)
-    released = synthetic[rng.permutation(len(synthetic))[: _SYNTHETIC[suite]]]
+    images = domain.pixels is not None
+    population = _population(real, holdout, domain, _CANDIDATES[suite] // (_IMAGES if images else 1), rng)
+    most = _SYNTHETIC[suite] // (_IMAGES if images else 1)
+    released = synthetic[rng.permutation(len(synthetic))[:most]]
     copy = real[rng.integers(len(real), size=len(released))]
-    other = _art29(population) if suite == "full" else {}
+    other = _art29(population) if suite == "full" and not images else {}
     level = 0.025 if other else 0.05
-    terms = Terms(claimed, level, seed)
-    folds = population.folds()
-    results, powers = (_membership([Game(fold, table) for fold in folds], terms) for table in (released, copy))
-    results = [_with_power(a, b) for a, b in zip(results, powers, strict=True)]
+    results = _membership(population, released, copy, white_box, Terms(claimed, level, seed))
     terms = Terms(claimed, level / max(1, len(other)), seed)
     for name, attack in other.items():
         results.append(_with_power(attack(name, released, terms), attack(name, copy, terms)))
-    tests = _self_tests(population, results, Terms(claimed, 0.05, seed))
+    tests = _self_tests(population, results, white_box, Terms(claimed, 0.05, seed))
     return AuditReport(
         attacks=tuple(results),
         self_tests=tests,
@@ -138,6 +128,22 @@ def audit(
     )
 
 
+def _membership(
+    population: Population, released: np.ndarray, copy: np.ndarray, white_box: WhiteBox | None, terms: Terms
+) -> list[AttackResult]:
+    """Membership attacks on the release, each with its power: on a copy, or on an overfitted model."""
+    folds, rows = population.folds(), on_rows(population.domain)
+    powers = play([Game(fold, copy) for fold in folds], terms, rows)
+    if white_box is None:
+        results = play([Game(fold, released) for fold in folds], terms, rows)
+    else:
+        model = on_model(white_box.model)
+        results = play([Game(fold, released, white_box.model) for fold in folds], terms, {**rows, **model})
+        few = replace(population, members=white_box.few).folds()
+        powers += play([Game(fold, copy, white_box.overfitted) for fold in few], terms, model)
+    return [_with_power(a, b) for a, b in zip(results, powers, strict=True)]
+
+
 def _population(
     real: np.ndarray, holdout: np.ndarray, domain: Domain, limit: int, rng: np.random.Generator
 ) -> Population:
@@ -145,25 +151,6 @@ def _population(
     half = len(fresh) // 2
     members = real[rng.permutation(len(real))[:limit]]
     return Population(members, fresh[:half][:limit], fresh[half:][:limit], domain)
-
-
-def _membership(games: list[Game], terms: Terms) -> list[AttackResult]:
-    """All membership attacks; the one that looks strongest where thresholds are chosen is tested at most of the level.
-
-    That choice does not touch the fold on which rates are measured, so the weighted Bonferroni correction is valid.
-    """
-    scores, seconds = {}, {}
-    for name, (score, _) in _MEMBERSHIP.items():
-        began = perf_counter()
-        scores[name] = [game.split(score(game, terms.rng())) for game in games]
-        seconds[name] = perf_counter() - began
-    best = max(scores, key=lambda name: promising(scores[name][0], terms.delta, terms.significance)[0])
-    results = []
-    for name, (choose, test) in scores.items():
-        share = _STRONGEST if name == best else (1 - _STRONGEST) / (len(scores) - 1)
-        own = replace(terms, significance=share * terms.significance)
-        results.append(from_scores(name, _MEMBERSHIP[name][1], choose, test, own, seconds[name]))
-    return results
 
 
 def _art29(population: Population) -> dict[str, Callable[[str, np.ndarray, Terms], AttackResult]]:
@@ -212,12 +199,16 @@ def _with_power(result: AttackResult, copy: AttackResult) -> AttackResult:
     return replace(result, power=power)
 
 
-def _self_tests(population: Population, results: list[AttackResult], terms: Terms) -> dict[str, dict[str, Any]]:
+def _self_tests(
+    population: Population, results: list[AttackResult], white_box: WhiteBox | None, terms: Terms
+) -> dict[str, dict[str, Any]]:
     """``null``: controls play members of a release made of reference rows; ``copy``: the best of the powers."""
     members, controls, reference = np.array_split(population.controls, 3)
     fresh = Population(members, controls, reference, population.domain)
-    games = [Game(fold, population.reference) for fold in fresh.folds()]
-    null = _membership(games, terms)
+    attacks, model = on_rows(population.domain), None
+    if white_box is not None:
+        attacks, model = {**attacks, **on_model(white_box.model)}, white_box.model
+    null = play([Game(fold, population.reference, model) for fold in fresh.folds()], terms, attacks)
     bounds = [r.power["epsilon_lower_bound"] for r in results if r.power]
     return {
         "null": {

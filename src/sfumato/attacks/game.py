@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from sfumato.encoding.domain import Domain
 from sfumato.metrics.features import metric_features
+from sfumato.models.model import RecordLoss
 
 NEIGHBOURS = 5
 
@@ -69,15 +70,26 @@ class Population:
 
 @dataclass(frozen=True)
 class Game:
-    """A population and the synthetic table that is attacked."""
+    """A population, the synthetic table that is attacked, and the model it came from, if the attacker holds it."""
 
     population: Population
     synthetic: np.ndarray
+    model: RecordLoss | None = None
 
     @cached_property
     def distances(self) -> np.ndarray:
         """Distances of the candidates to their nearest synthetic rows, (n, 5)."""
         return nearest(metric_features(self.synthetic, self.population.domain), self.population.features, NEIGHBOURS)[0]
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """What the model loses on the candidates, (n,)."""
+        return self.loss_of(self.population.candidates)
+
+    def loss_of(self, rows: np.ndarray) -> np.ndarray:
+        """What the model loses on ``rows`` (n, d), (n,)."""
+        assert self.model is not None
+        return np.asarray(self.model.record_loss(rows), np.float64)
 
     def split(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scores of the members and of the controls."""

@@ -5,10 +5,13 @@ Source: Golob et al. 2024 (MAMA-MIA), with all pairs and a seeded choice of trip
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sfumato.attacks.game import Game
-from sfumato.metrics.marginals import Binning, cell_index, cliques
+from sfumato.encoding.domain import Domain
+from sfumato.metrics.marginals import Binning, Clique, cell_index, cliques
 
 _PAIRS, _TRIPLES = 400, 100
 
@@ -23,9 +26,16 @@ def marginal_ratio(game: Game, rng: np.random.Generator) -> np.ndarray:
     chosen = cliques(binning.domain, min(2, len(binning.domain)), _PAIRS)
     if len(binning.domain) > 2:
         chosen += cliques(binning.domain, 3, _TRIPLES)
+    return log_ratios(candidates, synthetic, reference, binning.domain, chosen)
+
+
+def log_ratios(
+    candidates: np.ndarray, synthetic: np.ndarray, reference: np.ndarray, domain: Domain, chosen: Sequence[Clique]
+) -> np.ndarray:
+    """The mean over ``chosen`` cliques for each candidate, (n,)."""
     total = np.zeros(len(candidates))
     for clique in chosen:
-        cells, s, r = (cell_index(t, binning.domain, clique) for t in (candidates, synthetic, reference))
+        cells, s, r = (cell_index(t, domain, clique) for t in (candidates, synthetic, reference))
         total += np.log(_shares(s, cells)) - np.log(_shares(r, cells))
     return total / len(chosen)
 

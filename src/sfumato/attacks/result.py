@@ -28,7 +28,8 @@ class AttackResult:
         roc: (false, true positive rate) pairs from 0.001 to 1, log-spaced; empty for an attack that gives no score.
         ceiling: the largest true positive rate at those two that the claimed guarantee allows; empty without a claim.
         epsilon_lower_bound: no smaller epsilon fits (simultaneous confidence 95 % over all attacks of the audit).
-        power: the same attack's ``epsilon_lower_bound``, ``tpr_at_fpr`` and rates on a copying generator of the data.
+        power: the same attack's ``epsilon_lower_bound``, ``tpr_at_fpr`` and rates on a generator known to leak: one
+            that copies the data or, for an attack on a model, one fitted without noise to few of the rows.
         seconds: time it took, without its power.
         verdict: VIOLATION, LEAK (nothing was claimed), or no evidence of a leak beyond a stated epsilon.
     """

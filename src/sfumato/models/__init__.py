@@ -14,6 +14,7 @@ from sfumato.models.marginals.mst import Mst
 from sfumato.models.model import FittedModel as FittedModel
 from sfumato.models.model import ImpossibleCondition as ImpossibleCondition
 from sfumato.models.model import Model
+from sfumato.models.model import RecordLoss as RecordLoss
 
 
 class _Models(Mapping[str, Model]):

@@ -40,6 +40,18 @@ class FittedModel(Protocol):
 
 
 @runtime_checkable
+class RecordLoss(Protocol):
+    """A fitted model that says how well it explains a record: what a white-box attacker computes from its weights."""
+
+    def record_loss(self, codes: np.ndarray) -> np.ndarray:
+        """(n,) finite losses of records (n, d), lower for what is better explained; -log p or a bound of it, in nats.
+
+        Deterministic: where the loss is an average over random numbers, every record gets the same fixed ones.
+        """
+        ...
+
+
+@runtime_checkable
 class Model(Protocol):
     """A recipe: how the budget is spent and what is made of the answers."""
 

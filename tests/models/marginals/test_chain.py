@@ -55,6 +55,13 @@ def test_draws_follow_the_exact_distribution(evidence: str, redrawn: int | None)
     assert fits(table(draws), joint(chain, SIZES, EVIDENCE[evidence]))
 
 
+@pytest.mark.parametrize("redrawn", [None, 0, 1])
+def test_log_likelihoods_are_those_of_the_exact_distribution(redrawn: int | None) -> None:
+    chain = random_chain(SIZES, np.random.default_rng(1), redrawn)
+    every = [g.ravel() for g in np.meshgrid(*(np.arange(s) for s in SIZES), indexing="ij")]
+    np.testing.assert_allclose(np.exp(chain.log_likelihood(every)), joint(chain, SIZES).ravel(), atol=1e-12)
+
+
 def test_the_check_notices_evidence_that_is_only_clamped() -> None:
     """The planted bug: the condition is forced, but does not weigh what was drawn before it."""
     chain = random_chain(SIZES, np.random.default_rng(1))

@@ -15,7 +15,7 @@ from sfumato.encoding.domain import Axis, Domain
 from sfumato.models.marginals.chain import Chain, Conditional
 from sfumato.models.marginals.columns import Columns
 from sfumato.models.marginals.fitted import FittedMarginals, restore
-from sfumato.models.model import FittedModel, ImpossibleCondition
+from sfumato.models.model import FittedModel, ImpossibleCondition, RecordLoss
 
 DOMAIN = Domain((Axis("a", 4, ordered=True), Axis("b", 3)))
 FINE = (np.array([30.0, 10.0, 20.0, 40.0]), np.array([50.0, 1e-9, 50.0 - 1e-9]))
@@ -60,6 +60,12 @@ def test_codes_follow_the_exact_distribution(given: dict[int, np.ndarray]) -> No
     assert np.all(np.abs(found - expected) <= 6 * np.sqrt(expected / N) + 1e-9)
     for column, allowed in given.items():
         assert allowed[codes[:, column]].all()
+
+
+def test_the_loss_of_a_record_is_its_exact_surprise() -> None:
+    every = np.stack([g.ravel() for g in np.meshgrid(np.arange(4), np.arange(3), indexing="ij")], 1).astype(np.uint8)
+    assert isinstance(model(), RecordLoss)
+    np.testing.assert_allclose(np.exp(-model().record_loss(every)), law().ravel(), rtol=1e-9)
 
 
 def test_a_condition_on_a_code_that_is_almost_never_drawn_holds() -> None:

@@ -26,7 +26,7 @@ from sfumato.models.gan.networks import (
     negative_log_likelihood,
     relaxed_rows,
 )
-from sfumato.models.networks.layout import Layout
+from sfumato.models.networks.layout import Layout, batched
 from sfumato.models.networks.training import arrays_of, network_of, train_on_public
 from sfumato.models.networks.warm_start import rows_of, warm_start
 from sfumato.privacy.gradients import Tape
@@ -69,6 +69,11 @@ class FittedGan:
             points = rng.choice(len(outputs), min(4096, n - start), p=weights)
             out[start : start + 4096] = self.layout.draw(outputs[points], rng, allowed)
         return out
+
+    def record_loss(self, codes: np.ndarray) -> np.ndarray:
+        """-log p of records (n, d) under the mixture of all latent points, exact; see ``RecordLoss``."""
+        loss = partial(negative_log_likelihood, self.layout, self.network)
+        return batched(jax.jit(lambda c: loss(self.layout.rows(c), Tape())), codes)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(facts, arrays) for saving."""

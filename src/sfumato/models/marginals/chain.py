@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from sfumato.models.model import ImpossibleCondition
 
@@ -36,6 +37,18 @@ class Conditional:
     parents: tuple[int, ...]
     bias: np.ndarray
     tables: tuple[np.ndarray, ...]
+
+    def log_likelihood(self, codes: Sequence[np.ndarray]) -> np.ndarray:
+        """(n,) log-probability of the column's code given those of its parents."""
+        out = np.empty(len(codes[self.column]))
+        for start in range(0, len(out), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            logs = np.tile(self.bias, (len(out[rows]), 1))
+            for parent, table in zip(self.parents, self.tables, strict=True):
+                logs += table[codes[parent][rows]]
+            wanted = np.take_along_axis(logs, codes[self.column][rows, None], axis=1)[:, 0]
+            out[rows] = wanted - logsumexp(logs, axis=1)
+        return out
 
     def draw(
         self, codes: list[np.ndarray], n: int, rng: np.random.Generator, allowed: np.ndarray | None
@@ -91,6 +104,23 @@ class Chain:
         if found < n:
             return self._resampled(pool, n, rng)
         return [np.concatenate(parts) for parts in zip(*kept, strict=True)]
+
+    def log_likelihood(self, codes: Sequence[np.ndarray]) -> np.ndarray:
+        """(n,) exact log-probability of groups, one (n,) array per column; a first draw that is lost is summed out."""
+        redrawn = self.conditionals[len(codes) :]
+        lost = {c.column for c in redrawn}
+        touched = [c for c in self.conditionals[: len(codes)] if not lost.isdisjoint((c.column, *c.parents))]
+        kept = [c for c in self.conditionals[: len(codes)] if lost.isdisjoint((c.column, *c.parents))]
+        known = sum((c.log_likelihood(codes) for c in (*kept, *redrawn)), np.zeros(len(codes[0])))
+        if not redrawn:
+            return known
+        (last,) = redrawn
+        ways = []
+        for first in range(last.bias.size):
+            drawn = list(codes)
+            drawn[last.column] = np.full_like(codes[last.column], first)
+            ways.append(sum(c.log_likelihood(drawn) for c in touched))
+        return known + logsumexp(ways, axis=0)
 
     @staticmethod
     def _resampled(

@@ -59,6 +59,13 @@ class FittedMarginals:
                 out[start : start + size, column] = _code(table, codes, rng)
         return out
 
+    def record_loss(self, codes: np.ndarray) -> np.ndarray:
+        """-log p of records (n, d), exact; see ``RecordLoss``."""
+        groups = [m[codes[:, i]] for i, m in enumerate(self.columns.maps)]
+        parts = zip(self.columns.fine, self.columns.masses, codes.T, groups, strict=True)
+        inside = sum((np.log(f[c]) - np.log(m[g]) for f, m, c, g in parts), np.zeros(len(codes)))
+        return -inside - self.chain.log_likelihood(groups) if groups else -inside
+
     def _evidence(self, fine: list[np.ndarray], given: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
         """Per conditioned column, the allowed part of each group's mass."""
         return {

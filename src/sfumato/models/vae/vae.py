@@ -29,6 +29,7 @@ from sfumato.trust.setting import Setting
 LATENT = 24
 HIDDEN = 256
 _ANCHORS = 8192
+_DRAWS = 4  # of the noise, for the loss of a record
 _CANDIDATES = 16  # latent points tried per row when there is a condition
 
 
@@ -123,6 +124,21 @@ class FittedVae:
             best = (chance + rng.gumbel(size=chance.shape)).argmax(axis=1)
             outputs = outputs.reshape(n, tries, -1)[np.arange(n), best]
         return self.layout.draw(outputs, rng, allowed)
+
+    def record_loss(self, codes: np.ndarray) -> np.ndarray:
+        """Negative ELBO of records (n, d), averaged over four fixed draws of the noise; see ``RecordLoss``."""
+        draws = jax.random.normal(jax.random.key(0), (_DRAWS, LATENT))
+
+        def loss(c: Array) -> Array:
+            rows = self.layout.rows(c)
+
+            def one(draw: Array) -> Array:
+                records = rows, jnp.broadcast_to(draw, (len(rows), LATENT))
+                return negative_elbo(self.layout, 1.0, self.network, records, Tape())
+
+            return jax.lax.map(one, draws).mean(axis=0)
+
+        return batched(jax.jit(loss), codes)
 
     def _outputs(self, points: np.ndarray) -> np.ndarray:
         return batched(_decode(self.network), points)

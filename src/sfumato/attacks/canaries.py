@@ -1,0 +1,85 @@
+"""Canaries in the training of a network: records whose gradient is one coordinate that nobody else uses.
+
+Source: Nasr et al. 2023 (the worst-case gradient); Steinke, Nasr, Jagielski 2023, section 6 (Dirac canaries, many in one
+run). They train with everybody else, through the model's own recipe; only their loss is the auditor's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from scipy.special import logsumexp
+
+from sfumato.privacy.descent import Descent
+from sfumato.privacy.gradients import Embedding, Tape
+from sfumato.progress import Progress
+
+_PULL = 1e4  # far beyond any clipping bound
+
+
+class _Carry(NamedTuple):
+    """What the model carries, the canaries' own coordinates, what was released of them, and the number of the step."""
+
+    own: Any
+    coordinates: Embedding
+    released: Array
+    step: Array
+
+
+class Planted:
+    """A setting whose descents hold canaries; it answers everything else as the setting itself does.
+
+    A record is canary k if its code in the first column is k, from 1 to ``canaries``; others have code 0.
+
+    Attributes:
+        released: after a descent, (steps, canaries): what an observer of all noised sums sees of each canary in units
+            of the clipping bound, 1 where it was in the batch, plus noise.
+        rate: the sampling rate of that descent.
+    """
+
+    def __init__(self, setting: Any, canaries: int) -> None:
+        self._setting, self._canaries = setting, canaries
+        self.released, self.rate = np.empty((0, canaries)), 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._setting, name)
+
+    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
+        """The model's own result; what was seen of the canaries is kept."""
+        start = Embedding(1 + self._canaries, 1, jax.random.key(0))
+        zeros = jnp.zeros((descent.steps, self._canaries))
+
+        def loss(parameters: Any, records: Any, tape: Tape) -> Array:
+            own, coordinates = parameters
+            prepared, canary = records
+            pull = -_PULL * coordinates(canary[:, None], tape)[:, 0, 0]
+            return jnp.where(canary > 0, pull, descent.loss(own, prepared, tape))
+
+        def update(carry: _Carry, gradient: Any, key: Array) -> _Carry:
+            own = descent.update(carry.own, gradient[0], key)
+            seen = -gradient[1].table[1:, 0] * (descent.batch / descent.clip)
+            return _Carry(own, carry.coordinates, carry.released.at[carry.step].set(seen), carry.step + 1)
+
+        planted = replace(
+            descent,
+            carry=_Carry(descent.carry, start, zeros, jnp.zeros((), jnp.int32)),
+            parameters=lambda carry: (descent.parameters(carry.own), carry.coordinates),
+            prepare=lambda codes, key: (descent.prepare(codes, key), codes[:, 0].astype(jnp.int32)),
+            loss=loss,
+            update=update,
+        )
+        final = self._setting.descend(planted, share, progress)
+        self.released, self.rate = np.asarray(final.released, np.float64), descent.rate
+        return final.own
+
+
+def log_likelihood_ratio(released: np.ndarray, rate: float, noise_multiplier: float) -> np.ndarray:
+    """Of "in" against "out" for each canary, (canaries,): the most powerful score of ``Planted.released``."""
+    pull = (released - 0.5) / noise_multiplier**2
+    each = logsumexp([np.log(rate) + pull, np.full_like(pull, np.log1p(-rate))], axis=0)
+    return each.sum(axis=0)
