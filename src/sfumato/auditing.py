@@ -1,47 +1,75 @@
-"""Attack a synthetic table, whoever made it, with the rows it was made from and fresh ones; internal."""
+"""Attack synthetic rows, whoever made them, with the rows they were made from and fresh ones; internal."""
 
 from __future__ import annotations
 
+import math
 import os
-from typing import Any, Literal
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
+from sfumato.atomic import atomic_write
 from sfumato.encoding.codec import Codec
-from sfumato.errors import TableError
+from sfumato.errors import SfumatoError, TableError
+from sfumato.models import MODELS, RecordLoss
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import Ledger
+from sfumato.progress import Silent
+from sfumato.release import Release
 from sfumato.schema import Schema, sketch
 from sfumato.tables import Rows
+from sfumato.trust.central import Central
+from sfumato.trust.purse import Purse
+from sfumato.trust.records import Records
+
+if TYPE_CHECKING:
+    from sfumato.attacks.white_box import WhiteBox
+
+_ROWS = 50_000
+_FEW = 300
+_STRIPS = 24
+_OVERFIT = {"gradients": 1.0, "steps": 1500}
 
 
 def audit(
     real: Any,
     holdout: Any,
-    synthetic: Any,
+    synthetic: Any = None,
     schema: Schema | str | os.PathLike[str] | None = None,
     claimed: Guarantee | None = None,
     suite: Literal["quick", "full"] = "quick",
+    model: str | os.PathLike[str] | None = None,
+    strips: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Attack ``synthetic`` rows and say what the attacks show beside what was claimed.
 
     Args:
         real: the rows the synthetic ones were made from: a path or a frame.
         holdout: rows of the same population that were not used.
-        synthetic: rows of any generator.
+        synthetic: rows of any generator; may be left out where a ``model`` can be sampled.
         schema: describes all three; without one it is drafted from the three tables, for this audit alone.
-        claimed: the guarantee that the synthetic rows are said to carry, if any.
+        claimed: the guarantee that the synthetic rows are said to carry, if any; default: what the model's
+            certificate says.
         suite: ``quick``: membership attacks; ``full``: more candidates, attribute inference, reconstruction, singling
             out, linkability.
+        model: a saved model that made the rows; it is attacked too, and brings its schema along.
+        strips: where to write a PNG of synthetic images, each beside the nearest real ones: it shows real images.
 
     Returns:
-        The mapping of :meth:`sfumato.attacks.AuditReport.to_json`, and ``schema``: ``given`` or ``drafted``.
+        The mapping of :meth:`sfumato.attacks.AuditReport.to_json`, and ``schema``: ``given``, ``drafted`` or
+        ``the model's``.
 
     Raises:
-        SfumatoError: a table that cannot be read, does not fit the schema or is too small.
+        SfumatoError: a table or model that cannot be read, does not fit the schema or is too small.
 
     *Formal guarantee.* None: the result depends on real rows without noise. Keep it inside.
     """
+    if model is not None:
+        return _with_model(real, holdout, synthetic, schema, claimed, suite, Release.load(model), strips)
+    if synthetic is None:
+        raise SfumatoError("nothing to attack: give --synthetic rows, a --model, or both")
     from sfumato.attacks import audit as attack
 
     tables = [_arrow(t) for t in (real, holdout, synthetic)]
@@ -49,14 +77,71 @@ def audit(
     if not names:
         raise TableError("the three tables share no column; nothing can be compared")
     known = _drafted([t.select(names) for t in tables]) if schema is None else _loaded(schema)
-    learnt = Schema(columns=tuple(c for c in known.columns if c.modelled), nulls=known.nulls)
-    lacking = [n for n in learnt.names if n not in names]
-    if lacking:
-        raise TableError(f"a table lacks the column {lacking[0]!r} of the schema")
-    codec = Codec.from_schema(learnt)
-    used, fresh, made = (_encoded(t.select(list(learnt.names)), codec) for t in tables)
+    codec = _learnt(Schema(columns=known.columns, nulls=known.nulls))
+    used, fresh, made = (_encoded(t, codec) for t in tables)
+    _show(used, made, codec, strips)
     found = attack(used, fresh, made, codec.domain, claimed, suite).to_json()
     return {**found, "schema": "drafted" if schema is None else "given", "columns": list(codec.domain.names)}
+
+
+def _with_model(
+    real: Any,
+    holdout: Any,
+    synthetic: Any,
+    schema: Any,
+    claimed: Guarantee | None,
+    suite: Literal["quick", "full"],
+    release: Release,
+    strips: str | os.PathLike[str] | None,
+) -> dict[str, Any]:
+    from sfumato.attacks import audit as attack
+
+    if schema is not None:
+        raise SfumatoError("a model brings its schema along: leave --schema out")
+    codec = _learnt(release.codec.schema)
+    used, fresh = (_encoded(_arrow(t), codec) for t in (real, holdout))
+    if synthetic is None:
+        made = release.fitted.sample(min(_ROWS, release.default_rows), np.random.default_rng(), {})
+    else:
+        made = _encoded(_arrow(synthetic), codec)
+    certified = release.certificate.get("certificate") is not None
+    claimed = release.guarantee if claimed is None and certified else claimed
+    _show(used, made, codec, strips)
+    white_box = _white_box(release, used)
+    found = attack(used, fresh, made, codec.domain, claimed, suite, white_box=white_box).to_json()
+    return {**found, "schema": "the model's", "columns": list(codec.domain.names)}
+
+
+def _show(used: np.ndarray, made: np.ndarray, codec: Codec, path: str | os.PathLike[str] | None) -> None:
+    """Write the strips of some synthetic images, if they are wanted."""
+    if path is None:
+        return
+    if codec.domain.pixels is None:
+        raise SfumatoError("strips show images, and these tables have no column of them: leave --strips out")
+    from PIL import Image
+
+    from sfumato.attacks.image_neighbours import strips
+
+    picture = strips(made[:_STRIPS], used, codec.domain)
+    with atomic_write(path) as out:
+        Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(out, "PNG")
+
+
+def _white_box(release: Release, used: np.ndarray) -> WhiteBox | None:
+    """The model, and the same recipe fitted to a few rows without noise; None for a model that gives no loss."""
+    from sfumato.attacks.white_box import WhiteBox
+
+    if not isinstance(release.fitted, RecordLoss):
+        return None
+    few = used[np.random.default_rng(0).permutation(len(used))[:_FEW]]
+    recipe: Any = MODELS[release.model]
+    if hasattr(recipe, "gradients"):
+        own = {f.name for f in fields(recipe)}
+        recipe = replace(recipe, **{name: value for name, value in _OVERFIT.items() if name in own})
+    with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "overfit") as run:
+        setting = Central(Records.of(few, release.codec.domain), Purse(run))
+        overfitted = recipe.fit(setting, target=None, progress=Silent())
+    return WhiteBox(release.fitted, overfitted, few)
 
 
 def _arrow(source: Any) -> pa.Table:
@@ -76,5 +161,15 @@ def _loaded(schema: Schema | str | os.PathLike[str]) -> Schema:
     return schema if isinstance(schema, Schema) else Schema.load(schema)
 
 
+def _learnt(known: Schema) -> Codec:
+    """The codec of the columns that are modelled."""
+    columns = tuple(c for c in known.columns if c.modelled)
+    return Codec.from_schema(known.model_copy(update={"columns": columns}))
+
+
 def _encoded(table: pa.Table, codec: Codec) -> np.ndarray:
-    return np.concatenate([codec.encode(batch) for batch in table.to_batches(max_chunksize=1 << 18)])
+    names = list(codec.schema.names)
+    lacking = [n for n in names if n not in table.column_names]
+    if lacking:
+        raise TableError(f"a table lacks the column {lacking[0]!r} of the schema")
+    return np.concatenate([codec.encode(batch) for batch in table.select(names).to_batches(max_chunksize=1 << 18)])

@@ -1,7 +1,7 @@
 """Canaries in the training of a network: records whose gradient is one coordinate that nobody else uses.
 
-Source: Nasr et al. 2023 (the worst-case gradient); Steinke, Nasr, Jagielski 2023, section 6 (Dirac canaries, many in one
-run). They train with everybody else, through the model's own recipe; only their loss is the auditor's.
+Source: Nasr et al. 2023 (the worst-case gradient); Steinke, Nasr, Jagielski 2023, section 6 (Dirac canaries, many in
+one run). They train with everybody else, through the model's own recipe; only their loss is the auditor's.
 """
 
 from __future__ import annotations

@@ -63,11 +63,13 @@ def measured_marginals(game: Game, rng: np.random.Generator) -> np.ndarray:
     assert isinstance(model, FittedMarginals)
     maps, domain = model.columns.maps, model.columns.grouped
     released = model.sample(_DRAWS, rng)
-    tables = (game.population.candidates, released, game.population.reference)
-    grouped = [np.stack([m[t[:, i]] for i, m in enumerate(maps)], axis=1) for t in tables]
+    candidates, released, reference = (
+        np.stack([m[t[:, i]] for i, m in enumerate(maps)], axis=1)
+        for t in (game.population.candidates, released, game.population.reference)
+    )
     held = {(c.column,) for c in model.chain.conditionals}
     held |= {(min(c.column, p), max(c.column, p)) for c in model.chain.conditionals for p in c.parents}
-    return log_ratios(*grouped, domain, sorted(held))
+    return log_ratios(candidates, released, reference, domain, sorted(held))
 
 
 def _points(codes: np.ndarray, domain: Domain) -> np.ndarray:

@@ -14,20 +14,24 @@ from sfumato.cli import terminal
 def audit(
     real: Annotated[str, typer.Option(help="The rows the synthetic ones were made from.")],
     holdout: Annotated[str, typer.Option(help="Rows of the same population that were not used.")],
-    synthetic: Annotated[str, typer.Option(help="Synthetic rows of any generator.")],
+    synthetic: Annotated[str | None, typer.Option(help="Synthetic rows of any generator.")] = None,
+    model: Annotated[Path | None, typer.Option(help="The saved model that made them: it is attacked too.")] = None,
     schema: Annotated[Path | None, typer.Option(help="Schema of all three; drafted from them if not given.")] = None,
-    epsilon: Annotated[float | None, typer.Option(help="The epsilon that is claimed, if any.")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="The epsilon that is claimed; default: the model's.")] = None,
     delta: Annotated[float, typer.Option(help="The delta that is claimed.")] = 1e-9,
     full: Annotated[bool, typer.Option("--full", help="More candidates, and the three Article 29 criteria.")] = False,
+    strips: Annotated[
+        Path | None, typer.Option(help="Images: write a PNG of some beside the nearest real ones. Keep it inside.")
+    ] = None,
     as_json: terminal.Json = False,
 ) -> None:
     """Attack synthetic rows. The result is a statistic of real rows: internal, not for release."""
     import sfumato as sf
 
     claimed = None if epsilon is None else terminal.guarantee(epsilon, delta)
-    if schema is None:
+    if schema is None and model is None:
         terminal.note("no schema given: one is drafted from the three tables, for this audit alone")
-    found = sf.audit(real, holdout, synthetic, schema, claimed, "full" if full else "quick")
+    found = sf.audit(real, holdout, synthetic, schema, claimed, "full" if full else "quick", model, strips)
     terminal.answer(found, render(found), as_json)
 
 

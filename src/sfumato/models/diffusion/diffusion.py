@@ -101,18 +101,7 @@ class FittedDiffusion:
         Four masks each of an eighth, a quarter, a half and all of the columns: where few columns are hidden, the loss
         says most about a single record (as in the attacks that won MIDST 2025).
         """
-        masks = jnp.asarray(_masks(len(self.domain)))
-
-        def loss(c: Array) -> Array:
-            rows = self.layout.rows(c)
-
-            def one(mask: Array) -> Array:
-                records = rows, jnp.broadcast_to(mask, rows.shape)
-                return order_agnostic_bound(self.layout, self.network, records, Tape())
-
-            return jax.lax.map(one, masks).mean(axis=0)
-
-        return batched(jax.jit(loss), codes)
+        return batched(lambda part: _mean_loss(self.layout, self.network, jnp.asarray(part)), codes)
 
     def _block(
         self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray], allowed: np.ndarray | None
@@ -156,6 +145,16 @@ def _masks(columns: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     counts = [max(1, columns // part) for part in (8, 4, 2, 1) for _ in range(4)]
     return np.array([rng.permutation(columns) < count for count in counts])
+
+
+@eqx.filter_jit
+def _mean_loss(layout: Layout, network: Denoiser, codes: Array) -> Array:
+    rows = layout.rows(codes)
+
+    def one(mask: Array) -> Array:
+        return order_agnostic_bound(layout, network, (rows, jnp.broadcast_to(mask, rows.shape)), Tape())
+
+    return jax.lax.map(one, jnp.asarray(_masks(len(layout.domain)))).mean(axis=0)
 
 
 @eqx.filter_jit

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -72,12 +73,16 @@ class FittedGan:
 
     def record_loss(self, codes: np.ndarray) -> np.ndarray:
         """-log p of records (n, d) under the mixture of all latent points, exact; see ``RecordLoss``."""
-        loss = partial(negative_log_likelihood, self.layout, self.network)
-        return batched(jax.jit(lambda c: loss(self.layout.rows(c), Tape())), codes)
+        return batched(lambda part: _loss(self.layout, self.network, jnp.asarray(part)), codes)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(facts, arrays) for saving."""
         return {"total": self.total}, arrays_of(self.network)
+
+
+@eqx.filter_jit
+def _loss(layout: Layout, network: Generator, codes: Array) -> Array:
+    return negative_log_likelihood(layout, network, layout.rows(codes), Tape())
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.images.layout import ImageLayout, choose
 from sfumato.models.images.moments import Moments, roots
 from sfumato.models.images.projection import Projection
 
+_RIDGE = 1e-6  # added to the covariance: directions that noise has left flat have a density all the same
+_UNLIKELY = -1e6
 _ARRAYS = ("centre", "basis", "weights", "classes", "means", "roots")
 
 
@@ -67,6 +71,21 @@ class FittedMixture:
         for g in np.unique(groups):
             points[groups == g] = points[groups == g] @ self.roots[g]
         return points + self.means[groups], groups
+
+    def record_loss(self, codes: np.ndarray) -> np.ndarray:
+        """-log density of class and coordinates of records (n, d), exact; see ``RecordLoss``.
+
+        What of an image lies outside the model's directions has no density, and plays no part.
+        """
+        points = self.projection.coordinates(self.layout.images_of(codes))
+        classes = self.layout.classes_of(codes)
+        each = np.full((len(self.weights), len(codes)), _UNLIKELY)
+        for g in np.flatnonzero(self.weights > 0):
+            own = classes == self.classes[g]
+            covariance = self.roots[g].T.astype(np.float64) @ self.roots[g] + _RIDGE * np.eye(points.shape[1])
+            density = multivariate_normal(self.means[g], covariance).logpdf(points[own])
+            each[g, own] = np.log(self.weights[g] / self.weights.sum()) + density
+        return -logsumexp(each, axis=0)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(facts, arrays) for saving."""

@@ -127,18 +127,7 @@ class FittedVae:
 
     def record_loss(self, codes: np.ndarray) -> np.ndarray:
         """Negative ELBO of records (n, d), averaged over four fixed draws of the noise; see ``RecordLoss``."""
-        draws = jax.random.normal(jax.random.key(0), (_DRAWS, LATENT))
-
-        def loss(c: Array) -> Array:
-            rows = self.layout.rows(c)
-
-            def one(draw: Array) -> Array:
-                records = rows, jnp.broadcast_to(draw, (len(rows), LATENT))
-                return negative_elbo(self.layout, 1.0, self.network, records, Tape())
-
-            return jax.lax.map(one, draws).mean(axis=0)
-
-        return batched(jax.jit(loss), codes)
+        return batched(lambda part: _mean_loss(self.layout, self.network, jnp.asarray(part)), codes)
 
     def _outputs(self, points: np.ndarray) -> np.ndarray:
         return batched(_decode(self.network), points)
@@ -155,6 +144,16 @@ def _decode(network: Autoencoder) -> Any:
 @eqx.filter_jit
 def _decoded(network: Autoencoder, points: Array) -> Array:
     return network.decode(points, Tape())
+
+
+@eqx.filter_jit
+def _mean_loss(layout: Layout, network: Autoencoder, codes: Array) -> Array:
+    rows = layout.rows(codes)
+
+    def one(draw: Array) -> Array:
+        return negative_elbo(layout, 1.0, network, (rows, jnp.broadcast_to(draw, (len(rows), LATENT))), Tape())
+
+    return jax.lax.map(one, jax.random.normal(jax.random.key(0), (_DRAWS, LATENT))).mean(axis=0)
 
 
 @dataclass(frozen=True)
