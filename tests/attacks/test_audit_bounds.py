@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
-from sfumato.attacks.audit_bounds import _error_rates, epsilon_lower_bound, mu_lower_bound
-from sfumato.privacy import gdp
+from sfumato.attacks.audit_bounds import _error_rates, epsilon_lower_bound, exceeds_curve, mu_lower_bound
+from sfumato.privacy import gdp, pld
+from sfumato.privacy.events import PoissonSampledGaussian
 
 
 def gaussian_game(mu: float, runs: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -61,3 +62,20 @@ def test_the_epsilon_bound_finds_copies_but_no_more_than_the_runs_can_show() -> 
 def test_too_few_or_broken_scores_are_refused(scores: np.ndarray) -> None:
     with pytest.raises(ValueError, match="at least 8 finite scores"):
         mu_lower_bound(scores, np.zeros(20), np.random.default_rng(0))
+
+
+def subsampled_game(noise: float, runs: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """One step at rate a half, which is no Gaussian mechanism."""
+    return rng.normal(rng.random(runs) < 0.5, noise), rng.normal(0, noise, runs)
+
+
+def test_a_curve_is_ruled_out_by_less_noise_and_not_by_the_noise_it_belongs_to() -> None:
+    """100 right audits at 1 %: more than 6 alarms happen once in 10,000 such tests."""
+    rng, step = np.random.default_rng(22), (PoissonSampledGaussian(0.5, 1.0),)
+
+    def curve(epsilon: float) -> float:
+        return pld.delta(step, 0.0, epsilon, 1e-5)
+
+    right = sum(exceeds_curve(*subsampled_game(1.0, 1000, rng), curve, rng, 0.01) for _ in range(100))
+    assert right <= binom.isf(1e-4, 100, 0.01)
+    assert sum(exceeds_curve(*subsampled_game(0.5, 2000, rng), curve, rng, 0.01) for _ in range(10)) == 10

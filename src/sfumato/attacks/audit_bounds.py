@@ -61,6 +61,35 @@ def epsilon_lower_bound(
     return _split_bound(inside, outside, rng, significance, bound)
 
 
+def exceeds_curve(
+    inside: np.ndarray,
+    outside: np.ndarray,
+    curve: Callable[[float], float],
+    rng: np.random.Generator,
+    significance: float = 0.05,
+) -> bool:
+    """Whether the scores rule out the whole privacy curve ``epsilon -> delta`` of what is said to have run.
+
+    ``tpr <= exp(epsilon) fpr + curve(epsilon)`` for every threshold and every epsilon; both are chosen on one half of
+    the scores, and the rates on the other half are replaced by Clopper-Pearson bounds. Where a mechanism is no Gaussian
+    one (subsampled steps) this sees more than a bound on mu, or on epsilon at one delta.
+
+    Returns:
+        True; for a mechanism that keeps to the curve with probability at most ``significance``.
+    """
+    (pick_in, test_in), (pick_out, test_out) = (np.array_split(rng.permutation(s), 2) for s in (inside, outside))
+    thresholds = np.quantile(np.concatenate([pick_in, pick_out]), np.linspace(0.02, 0.98, 49))
+    allowed = {epsilon: curve(epsilon) for epsilon in (0.0, 0.5, 1.0, 2.0, 3.0)}
+
+    def excess(scores: tuple[np.ndarray, np.ndarray], threshold: float, epsilon: float, level: float) -> float:
+        fpr, miss = _error_rates(*scores, np.array([threshold]), level)
+        return float(1 - miss[0] - np.exp(epsilon) * fpr[0] - allowed[epsilon])
+
+    tried = [(t, e) for t in thresholds for e in allowed]
+    chosen = max(tried, key=lambda at: excess((pick_in, pick_out), *at, significance))
+    return excess((test_in, test_out), *chosen, significance) > 0
+
+
 def _split_bound(
     inside: np.ndarray,
     outside: np.ndarray,

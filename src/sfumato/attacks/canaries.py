@@ -19,7 +19,8 @@ from sfumato.privacy.descent import Descent
 from sfumato.privacy.gradients import Embedding, Tape
 from sfumato.progress import Progress
 
-_PULL = 1e4  # far beyond any clipping bound
+PULL = 1e4
+"""Norm of a canary's gradient before it is clipped: far beyond any bound."""
 
 
 class _Carry(NamedTuple):
@@ -34,30 +35,34 @@ class _Carry(NamedTuple):
 class Planted:
     """A setting whose descents hold canaries; it answers everything else as the setting itself does.
 
-    A record is canary k if its code in the first column is k, from 1 to ``canaries``; others have code 0.
+    A record is canary k if its code in the first column is k, from 1 on; others have code 0.
+
+    Args:
+        setting: the setting that is audited.
+        pulls: (canaries,) norms of their gradients, in units of ``PULL``.
 
     Attributes:
         released: after a descent, (steps, canaries): what an observer of all noised sums sees of each canary in units
             of the clipping bound, 1 where it was in the batch, plus noise.
-        rate: the sampling rate of that descent.
     """
 
-    def __init__(self, setting: Any, canaries: int) -> None:
-        self._setting, self._canaries = setting, canaries
-        self.released, self.rate = np.empty((0, canaries)), 0.0
+    def __init__(self, setting: Any, pulls: np.ndarray) -> None:
+        self._setting, self._pulls = setting, np.concatenate([[0], pulls])
+        self.released = np.empty((0, len(pulls)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._setting, name)
 
     def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
         """The model's own result; what was seen of the canaries is kept."""
-        start = Embedding(1 + self._canaries, 1, jax.random.key(0))
-        zeros = jnp.zeros((descent.steps, self._canaries))
+        start = Embedding(len(self._pulls), 1, jax.random.key(0))
+        zeros = jnp.zeros((descent.steps, len(self._pulls) - 1))
+        pulls = jnp.asarray(-PULL * self._pulls, jnp.float32)
 
         def loss(parameters: Any, records: Any, tape: Tape) -> Array:
             own, coordinates = parameters
             prepared, canary = records
-            pull = -_PULL * coordinates(canary[:, None], tape)[:, 0, 0]
+            pull = pulls[canary] * coordinates(canary[:, None], tape)[:, 0, 0]
             return jnp.where(canary > 0, pull, descent.loss(own, prepared, tape))
 
         def update(carry: _Carry, gradient: Any, key: Array) -> _Carry:
@@ -74,7 +79,7 @@ class Planted:
             update=update,
         )
         final = self._setting.descend(planted, share, progress)
-        self.released, self.rate = np.asarray(final.released, np.float64), descent.rate
+        self.released = np.asarray(final.released, np.float64)
         return final.own
 
 
