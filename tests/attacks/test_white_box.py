@@ -69,12 +69,6 @@ def test_the_loss_of_an_overfitted_network_gives_its_rows_away(name):
     assert max(r.epsilon_lower_bound for r in found) > 0.5
 
 
-def test_a_saved_gan_holds_no_discriminator():
-    """The generator has three dense layers: three weights, three biases, and nothing else is saved."""
-    arrays = fitted("gan", FEW, gradients=1.0, steps=4).state()[1]
-    assert len(arrays) == 6
-
-
 def test_images_a_model_of_few_digits_gives_them_away():
     rows = np.random.default_rng(0).permutation(digits())
     few, fresh = rows[:150], rows[900:]

@@ -138,6 +138,11 @@ def test_the_loss_of_a_gan_is_the_likelihood_of_what_it_draws(fitted):
     assert np.abs(counts / 60_000 - law).sum() < 0.05
 
 
+def test_a_saved_gan_holds_no_discriminator(fitted):
+    """The generator has three dense layers, each a weight and a bias; the player that saw records is gone."""
+    assert len(fitted["gan"][0].state()[1]) == 6
+
+
 def test_the_recipes_are_registered():
     for name, recipe in RECIPES.items():
         assert isinstance(MODELS[name], Model)
