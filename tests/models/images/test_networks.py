@@ -17,7 +17,7 @@ from sfumato.models.diffusion.images import Denoiser, ImageDiffusion
 from sfumato.models.gan.adversarial import real_loss
 from sfumato.models.gan.images import Discriminator, ImageGan
 from sfumato.models.images.layout import ImageLayout
-from sfumato.models.model import FittedModel, ImpossibleCondition, Latent
+from sfumato.models.model import FittedModel, ImpossibleCondition, Latent, RecordLoss
 from sfumato.models.networks.frames import Mixture, frames_of
 from sfumato.models.networks.warm_start import warm_start
 from sfumato.models.vae.images import LATENT, Autoencoder, ImageVae, negative_elbo
@@ -101,6 +101,14 @@ def test_records_go_to_latent_points_and_back(fitted: dict[str, tuple[FittedMode
     assert off < (0.7 if name == "vae" else 0.25) * other
     points[:, -10:] = np.eye(10)[7]  # one factor alone: the class
     assert (model.decode(points, np.random.default_rng(0))[:, LABEL] == 7).all()
+
+
+@pytest.mark.parametrize("name", ["vae", "diffusion"])
+def test_explains_digits_better_than_noise(fitted: dict[str, tuple[FittedModel, Run]], name: str) -> None:
+    model = fitted[name][0]
+    assert isinstance(model, RecordLoss)
+    noise = np.random.default_rng(0).integers(0, 256, (20, 65)).astype(np.uint8) % np.array([256] * 64 + [10])
+    assert model.record_loss(digits()[:20]).max() < model.record_loss(noise.astype(np.uint8)).min()
 
 
 def test_the_mixture_denoises_as_bayes_says() -> None:

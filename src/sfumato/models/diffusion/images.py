@@ -78,12 +78,17 @@ def _known(mixture: Mixture | None, frames: Array, sigma: Array, classes: Array)
 
 def prepare(layout: ImageLayout, mixture: Mixture | None, draws: int, codes: Array, key: Array) -> Any:
     """Noise ``draws`` times and say what the network should answer; each record by itself."""
-    frames, classes = frames_of(layout, codes)
     levels, noise = jax.random.split(key)
-    sigma = jnp.exp(1.2 * jax.random.normal(levels, (len(frames), draws)) - 1.2)
-    noisy = frames[:, None] + sigma[:, :, None] * jax.random.normal(noise, (*sigma.shape, frames.shape[1]))
-    flat = noisy.reshape(-1, frames.shape[1])
-    known = _known(mixture, flat, sigma.reshape(-1, 1), jnp.repeat(classes, draws, axis=0)).reshape(noisy.shape)
+    sigma = jnp.exp(1.2 * jax.random.normal(levels, (codes.shape[0], draws)) - 1.2)
+    return _noised(layout, mixture, codes, sigma, jax.random.normal(noise, (*sigma.shape, layout.size)))
+
+
+def _noised(layout: ImageLayout, mixture: Mixture | None, codes: Array, sigma: Array, noise: Array) -> Any:
+    """What :func:`loss` takes, for noise levels (B, K) and normal numbers (B, K, size)."""
+    frames, classes = frames_of(layout, codes)
+    noisy = frames[:, None] + sigma[:, :, None] * noise
+    flat, many = noisy.reshape(-1, layout.size), jnp.repeat(classes, sigma.shape[1], axis=0)
+    known = _known(mixture, flat, sigma.reshape(-1, 1), many).reshape(noisy.shape)
     seen, level, scale = _scaled(noisy, sigma)
     return seen, level, classes, (frames[:, None] - known) / scale[:, :, None]
 
@@ -146,15 +151,30 @@ class FittedImageDiffusion:
         frames = self._flow(points[:, :size].astype(np.float32) * _LEVELS[0], classes, _schedule())
         return self.start.layout.codes((frames + 1) / 2, classes)
 
+    def record_loss(self, codes: np.ndarray) -> np.ndarray:
+        """The denoising loss of records (n, d) at fixed levels under fixed noise; see ``RecordLoss``."""
+        layout = self.start.layout
+        mixture = None if self.start.mixture is None else Mixture.of(self.start.mixture)
+        return batched(lambda part: _loss_of(layout, self.network, mixture, jnp.asarray(part)), codes, _BLOCK)
+
     def _flow(self, frames: np.ndarray, classes: np.ndarray, levels: np.ndarray) -> np.ndarray:
         mixture = None if self.start.mixture is None else Mixture.of(self.start.mixture)
         packed = np.hstack([frames, classes[:, None].astype(np.float32)]).astype(np.float32)
-        return batched(lambda part: _integrated(self.network, mixture, jnp.asarray(levels), part), packed, _BLOCK)
+        return batched(
+            lambda part: _integrated(self.network, mixture, jnp.asarray(levels), jnp.asarray(part)), packed, _BLOCK
+        )
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(facts, arrays) for saving."""
         facts, arrays = self.start.state()
         return facts, {**arrays, **arrays_of(self.network)}
+
+
+@eqx.filter_jit
+def _loss_of(layout: ImageLayout, network: Denoiser, mixture: Mixture | None, codes: Array) -> Array:
+    sigma = jnp.tile(jnp.exp(jnp.linspace(-3.0, 0.6, 8)), (codes.shape[0], 1))
+    noise = jax.random.normal(jax.random.key(0), (1, 8, layout.size))
+    return loss(network, _noised(layout, mixture, codes, sigma, noise), Tape())
 
 
 def _schedule() -> np.ndarray:

@@ -158,7 +158,7 @@ class ImageGan:
         refiner = jax.jit(partial(Refiner, layout.size, layout.classes))(jax.random.key(0))
         descent = game(
             critic, refiner, partial(_generated, start, mixture), lambda codes, key: frames_of(layout, codes),
-            steps=self.steps, batch=start.total / 20, total=start.total, rate=2e-5,
+            steps=self.steps, batch=start.total / 20, total=start.total, rate=2e-6,
         )  # fmt: skip
         played = setting.descend(descent, min(self.gradients, setting.remaining), progress)
         return FittedImageGan(start, played.average)

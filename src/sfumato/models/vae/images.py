@@ -124,6 +124,10 @@ class FittedImageVae:
         points = np.hstack([rng.standard_normal((n, LATENT), np.float32), chances])
         return (batched(lambda part: _blended(self.network, jnp.asarray(part)), points) + 1) / 2, classes
 
+    def record_loss(self, codes: np.ndarray) -> np.ndarray:
+        """Negative ELBO of records (n, d), averaged over four fixed draws of the noise; see ``RecordLoss``."""
+        return batched(lambda part: _mean_loss(self.start.layout, self.network, jnp.asarray(part)), codes)
+
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(facts, arrays) for saving."""
         facts, arrays = self.start.state()
@@ -133,6 +137,14 @@ class FittedImageVae:
 @eqx.filter_jit
 def _encoded(layout: ImageLayout, network: Autoencoder, codes: Array) -> Array:
     return network.encode(*frames_of(layout, codes), Tape())[0]
+
+
+@eqx.filter_jit
+def _mean_loss(layout: ImageLayout, network: Autoencoder, codes: Array) -> Array:
+    seen = frames_of(layout, codes)
+    draws = jax.random.normal(jax.random.key(0), (4, 1, LATENT))
+    each = [negative_elbo(network, (*seen, jnp.tile(d, (codes.shape[0], 1))), Tape()) for d in draws]
+    return jnp.mean(jnp.stack(each), axis=0)
 
 
 @eqx.filter_jit
