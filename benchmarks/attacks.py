@@ -1,12 +1,14 @@
 """Attacks that bite, audits that hold: ``python -m benchmarks.attacks [part ...]``, last line one JSON object.
 
-Parts: planted bugs, leaks (copying, partly copying, ideal generator), outliers (shadow models), audits (worst case),
-alarms (200 null and 200 correct runs), seconds (both suites on 30,000 rows).
+Parts: planted bugs, leaks (copying, partly copying, ideal generator), models (saved ones, overfitted and private),
+outliers (shadow models), audits (worst case, of mechanisms), whole fits (the same, of models), alarms (200 null and 200
+correct runs), seconds (both suites on 30,000 rows). Each figure that was set as a goal is printed with pass or FAIL.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -15,8 +17,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm, rankdata
 
-from benchmarks import planted_bugs
+from benchmarks import planted_bugs, whole_fits
 from sfumato.attacks import audit
+from sfumato.attacks.game import Game, Population
+from sfumato.attacks.membership import on_model, play
 from sfumato.attacks.outliers import outlier_shadow, vulnerable_rows
 from sfumato.attacks.result import Terms
 from sfumato.attacks.worst_case import audit_mechanism
@@ -58,13 +62,18 @@ def copula(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.take_along_axis(np.sort(rows, axis=0), position, axis=0)
 
 
-def private(model: str, epsilon: float, domain: Domain, delta: float = 1e-9) -> Callable[..., np.ndarray]:
-    """A generator that fits one of the project's models on rows in memory."""
+def fitted(model: str, rows: np.ndarray, domain: Domain, epsilon: float, delta: float = 1e-9) -> Any:
+    """One of the project's models, fitted on rows in memory."""
+    run = Ledger.open(None, Guarantee(2 * epsilon, 2 * delta)).begin(Guarantee(epsilon, delta), model)
+    setting = Central(Records.of(rows, domain), Purse(run))
+    return MODELS[model].fit(setting, target=None, progress=Silent())
+
+
+def private(model: str, epsilon: float, domain: Domain) -> Callable[..., np.ndarray]:
+    """A generator of the project."""
 
     def generate(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        run = Ledger.open(None, Guarantee(2 * epsilon, 2 * delta)).begin(Guarantee(epsilon, delta), model)
-        setting = Central(Records.of(rows, domain), Purse(run))
-        return MODELS[model].fit(setting, target=None, progress=Silent()).sample(len(rows), rng)
+        return fitted(model, rows, domain, epsilon).sample(len(rows), rng)
 
     return generate
 
@@ -88,20 +97,35 @@ def leaks(n: int = 4000) -> dict[str, Any]:
     return found
 
 
+def models(n: int = 2000, few: int = 300) -> dict[str, Any]:
+    """The saved model attacked: overfitted to ``few`` rows without noise, and at epsilon 1 on ``n``."""
+    rows, domain = adult()
+    controls, reference = rows[2 * n : 4 * n], rows[4 * n : 6 * n]
+    found: dict[str, Any] = {}
+    for name in ("independent", "mst", "aim", "loglinear"):
+        for kind, members, epsilon in (("overfitted", rows[:few], math.inf), ("epsilon 1", rows[:n], 1.0)):
+            model = fitted(name, members, domain, epsilon)
+            folds = Population(members, controls, reference, domain).folds()
+            results = play([Game(f, members[:0], model) for f in folds], Terms(None, 0.05, 0), on_model(model))
+            found[f"{name}, {kind}"] = {
+                r.attack: {"auc": round(r.auc or 0, 3), "epsilon_lower_bound": round(r.epsilon_lower_bound, 2)}
+                for r in results
+            }
+    return found
+
+
 def outliers(rows: int = 500, shadows: int = 150) -> dict[str, Any]:
-    """Shadow models against two outliers: a copula, and this project's models at epsilon 1."""
+    """Shadow models against the two worst outliers: a copula, and this project's models at epsilon 1."""
     table, domain = adult()
     pool = table[:6000]
     targets = vulnerable_rows(pool, domain, 2)
     auxiliary = np.delete(pool, targets, axis=0)
     terms = Terms(None, 0.05, 0)
-    generators = {"copula": copula, **{m: private(m, 1.0, domain) for m in ("independent", "mst", "loglinear")}}
+    generators = {"copula": copula, **{m: private(m, 1.0, domain) for m in ("independent", "mst", "aim", "loglinear")}}
     found: dict[str, Any] = {}
     for name, generator in generators.items():
-        count = shadows if name in ("copula", "independent") else shadows // 2
-        chosen = targets if name == "copula" else targets[:1]
         results = [
-            outlier_shadow(generator, auxiliary, pool[t], domain, terms, rows=rows, shadows=count) for t in chosen
+            outlier_shadow(generator, auxiliary, pool[t], domain, terms, rows=rows, shadows=shadows) for t in targets
         ]
         found[name] = [
             {
@@ -193,20 +217,77 @@ def seconds(n: int = 30_000) -> dict[str, float]:
 PARTS: dict[str, Callable[[], Any]] = {
     "planted_bugs": planted_bugs.measure,
     "leaks": leaks,
+    "models": models,
     "audits": audits,
+    "whole_fits": whole_fits.measure,
     "seconds": seconds,
     "outliers": outliers,
     "alarms": alarms,
 }
 
+Check = Callable[[Any], bool]
+GOALS: dict[str, dict[str, Check]] = {
+    "planted_bugs": {
+        "20 or more planted bugs, all caught": lambda f: f["caught"] == f["bugs"] >= 20,
+        "nothing on the right build": lambda f: not f["alarms_on_the_right_build"],
+        "in under 10 minutes": lambda f: f["seconds"] < 600,
+    },
+    "leaks": {
+        "copying generator: TPR@0.1%FPR >= .15, bound >= 4": lambda f: _leaks(f["copy"], 0.15, 4),
+        "10 % copied rows: TPR@0.1%FPR >= .08, bound >= 3": lambda f: _leaks(f["copied_tenth"], 0.08, 3),
+        "fresh real rows: bound 0": lambda f: f["fresh"]["epsilon_lower_bound"] == 0,
+    },
+    "models": {
+        "every attack on an overfitted model of pairs: bound >= 2": lambda f: all(
+            r["epsilon_lower_bound"] >= 2
+            for name, found in f.items()
+            if "overfitted" in name and "independent" not in name
+            for r in found.values()
+        ),
+        "at epsilon 1: bound <= 1": lambda f: all(
+            r["epsilon_lower_bound"] <= 1 for name, found in f.items() if "epsilon 1" in name for r in found.values()
+        ),
+    },
+    "audits": {"mechanisms at epsilon 1 and 4: 90 % of mu, never above": lambda f: _tight(f, 0.9)},
+    "whole_fits": {"whole fits: 90 % of mu, never above": lambda f: _tight(f, 0.9)},
+    "seconds": {
+        "quick suite on 30,000 rows: 60 s": lambda f: f["quick"] <= 60,
+        "full suite on 30,000 rows: 10 min": lambda f: f["full"] <= 600,
+    },
+    "outliers": {
+        "copula, targeted outlier: AUC >= .8": lambda f: max(r["auc"] for r in f["copula"]) >= 0.8,
+        "and distance scores pass it: AUC <= .55": lambda f: max(f["copula_by_distances"].values()) <= 0.55,
+        "this project's models at epsilon 1: AUC <= .6, interval covers .5": lambda f: all(
+            r["auc"] <= 0.6 and r["interval"][0] <= 0.5 <= r["interval"][1]
+            for m in ("independent", "mst", "aim", "loglinear")
+            for r in f[m]
+        ),
+    },
+    "alarms": {
+        "false alarms at most 5 %": lambda f: max(f["null"], f["correct"]) <= 0.05 * f["runs_each"],
+    },
+}
+
+
+def _leaks(found: dict[str, float], tpr: float, bound: float) -> bool:
+    return found["tpr_at_0.001"] >= tpr and found["epsilon_lower_bound"] >= bound
+
+
+def _tight(found: dict[str, Any], share: float) -> bool:
+    return all(r["tightness"] >= share and not r["violation"] for r in found.values())
+
 
 def main() -> None:
-    """Run the parts named on the command line, or all; each part's figures as they come, then all as JSON."""
-    found = {}
+    """Run the parts named on the command line, or all; each part's figures and goals as they come, then all as JSON."""
+    found: dict[str, Any] = {}
+    goals: dict[str, bool] = {}
     for name in sys.argv[1:] or PARTS:
         found[name] = PARTS[name]()
-        print(name, json.dumps(found[name]), flush=True)
-    print(json.dumps({"benchmark": "attacks", **found}))
+        print(name, json.dumps(found[name]))
+        for goal, met in GOALS[name].items():
+            goals[goal] = bool(met(found[name]))
+            print(f"  {'pass' if goals[goal] else 'FAIL'}  {goal}", flush=True)
+    print(json.dumps({"benchmark": "attacks", **found, "goals": goals}))
 
 
 if __name__ == "__main__":

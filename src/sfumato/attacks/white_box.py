@@ -23,7 +23,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.marginals.fitted import FittedMarginals
 from sfumato.models.model import RecordLoss
 
-_DRAWS = 200_000
+_DRAWS = 100_000
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def audit(
     import sfumato as sf
 
     claimed = None if epsilon is None else terminal.guarantee(epsilon, delta)
-    if schema is None and model is None:
+    if schema is None and model is None and synthetic is not None:
         terminal.note("no schema given: one is drafted from the three tables, for this audit alone")
     found = sf.audit(real, holdout, synthetic, schema, claimed, "full" if full else "quick", model, strips)
     terminal.answer(found, render(found), as_json)
