@@ -133,5 +133,6 @@ def test_a_folder_without_answers_begins_anew_and_forgets_an_older_training(run,
     journal = Journal.begin(tmp_path / "kept", {}, run.id)
     assert not journal.training.exists()
     (tmp_path / "kept" / "mine.txt").touch()
+    (tmp_path / "kept" / ".training.safetensors.0a1b.part").touch()
     journal.remove()
     assert [p.name for p in (tmp_path / "kept").iterdir()] == ["mine.txt"]

@@ -102,6 +102,8 @@ class Journal:
         """Delete the files, after the model is saved, and the folder if nothing else is in it."""
         for name in (_ANSWERS, _TRAINING):
             (self._folder / name).unlink(missing_ok=True)
+            for part in self._folder.glob(f".{name}.*.part"):  # of a process that was killed while it wrote
+                part.unlink(missing_ok=True)
         with suppress(OSError):
             self._folder.rmdir()
 
