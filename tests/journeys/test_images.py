@@ -65,6 +65,20 @@ def test_from_a_sketch_to_a_picture_of_samples(spawn, digits, tmp_path):
     )  # .89 to .91 of twelve fits; real means: .90
 
 
+@pytest.mark.parametrize("model", ["gan", "diffusion"])
+def test_networks_learn_images_and_are_verified(run, digits, tmp_path, model):
+    schema = sf.examples.digits_schema()
+    run("fit", digits, "--schema", schema, "--model", model, "--epsilon", 8, "--delta", 1e-6).fine()
+    assert "VALID" in run("verify", "model.sfm").fine().out
+    run("sample", "model.sfm", "-n", 300, "-o", "out.npz", "--seed", 1).fine()
+    assert nearest_class_mean(Table.read(digits), Table.read(tmp_path / "out.npz")) > 0.7
+    run("sample", "model.sfm", "-n", 30, "-o", "grid.png", "--given", "label=3").fine()
+    if model != "gan":
+        fitted = sf.load(tmp_path / "model.sfm")
+        points = fitted.encode(digits)[:2]
+        assert len(fitted.interpolate(points[0], points[1], steps=5)) == 5
+
+
 def test_every_form_of_output_holds_the_same_images(run, digits, tmp_path):
     run("fit", digits, "--schema", sf.examples.digits_schema(), "--epsilon", 8, "--delta", 1e-6).fine()
     forms = ("a.npz", "b.parquet", "c.arrow", "folder")
