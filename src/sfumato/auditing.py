@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from sfumato.atomic import atomic_write
 from sfumato.encoding.codec import Codec
+from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError, TableError
 from sfumato.models import MODELS, RecordLoss
 from sfumato.privacy.guarantee import Guarantee
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _ROWS = 50_000
 _FEW = 300
 _STRIPS = 24
-_OVERFIT = {"gradients": 1.0, "steps": 1500}
+_STEPS = 1500
 
 
 def audit(
@@ -134,10 +135,7 @@ def _white_box(release: Release, used: np.ndarray) -> WhiteBox | None:
     if not isinstance(release.fitted, RecordLoss):
         return None
     few = used[np.random.default_rng(0).permutation(len(used))[:_FEW]]
-    recipe: Any = MODELS[release.model]
-    if hasattr(recipe, "gradients"):
-        own = {f.name for f in fields(recipe)}
-        recipe = replace(recipe, **{name: value for name, value in _OVERFIT.items() if name in own})
+    recipe = _overfitting(release.model, release.codec.domain)
     with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "overfit") as run:
         setting = Central(Records.of(few, release.codec.domain), Purse(run))
         overfitted = recipe.fit(setting, target=None, progress=Silent())
@@ -146,6 +144,20 @@ def _white_box(release: Release, used: np.ndarray) -> WhiteBox | None:
 
 def _arrow(source: Any) -> pa.Table:
     return pa.Table.from_batches(Rows.open(source).batches())
+
+
+def _overfitting(name: str, domain: Domain) -> Any:
+    """The recipe of a model; that of a network without warm start, and for many steps."""
+    recipe: Any = MODELS[name]
+    if domain.pixels is not None and name == "vae":
+        from sfumato.models.vae.images import ImageVae
+
+        recipe = ImageVae()
+    if domain.pixels is not None and name == "diffusion":
+        from sfumato.models.diffusion.images import ImageDiffusion
+
+        recipe = ImageDiffusion()
+    return replace(recipe, gradients=1.0, steps=_STEPS) if hasattr(recipe, "gradients") else recipe
 
 
 def _drafted(tables: list[pa.Table]) -> Schema:
