@@ -84,6 +84,8 @@ class Central:
 
     def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
         """Noisy tables; a unit moves each by at most ``max_rows`` in l1, so each is one ``DiscreteGaussian`` event."""
+        if not queries:
+            return []
         shapes = [q.shape(self.domain) for q in queries]
         question = ["marginals", [(q.clique, shape) for q, shape in zip(queries, shapes, strict=True)]]
         tables = self._counts(question, mu, lambda: (self._records.table(q) for q in queries), shapes)
