@@ -181,14 +181,7 @@ def audits(games: int = 1_000_000) -> dict[str, Any]:
             claimed = Guarantee(epsilon, 1e-9)
             played = games if kind == "marginals" else games // 4
             result = audit_mechanism(game(claimed), claimed, played)
-            found[f"{kind}, epsilon {epsilon:g}"] = {
-                "mu_claimed": round(result.claimed_mu, 4),
-                "mu_lower_bound": round(result.mu_lower_bound, 4),
-                "tightness": round(result.tightness, 3),
-                "epsilon_from_mu": round(result.epsilon_from_mu, 3),
-                "violation": result.violation,
-                "seconds": round(result.seconds, 1),
-            }
+            found[f"{kind}, epsilon {epsilon:g}"] = whole_fits.shown(result)
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sfumato.attacks.transcript import Witness
-from sfumato.attacks.worst_case import audit_mechanism
+from sfumato.attacks.worst_case import MechanismAudit, audit_mechanism
 from sfumato.encoding.domain import Domain
 from sfumato.models import MODELS
 from sfumato.models.marginals import aim, mst
@@ -67,12 +67,17 @@ def measure(fits: int = 20_000) -> dict[str, Any]:
         for model in ("mst", "aim"):
             for claimed in CLAIMS:
                 result = audit_mechanism(games(model, claimed), claimed, fits)
-                found[f"{model}, epsilon {claimed.epsilon:g}, delta {claimed.delta:g}"] = {
-                    "mu_claimed": round(result.claimed_mu, 4),
-                    "mu_lower_bound": round(result.mu_lower_bound, 4),
-                    "tightness": round(result.tightness, 3),
-                    "epsilon_from_mu": round(result.epsilon_from_mu, 3),
-                    "violation": result.violation,
-                    "seconds": round(result.seconds, 1),
-                }
+                found[f"{model}, epsilon {claimed.epsilon:g}, delta {claimed.delta:g}"] = shown(result)
     return found
+
+
+def shown(result: MechanismAudit) -> dict[str, Any]:
+    """The figures of one audit, rounded."""
+    return {
+        "mu_claimed": round(result.claimed_mu, 4),
+        "mu_lower_bound": round(result.mu_lower_bound, 4),
+        "tightness": round(result.tightness, 3),
+        "epsilon_from_mu": round(result.epsilon_from_mu, 3),
+        "violation": result.violation,
+        "seconds": round(result.seconds, 1),
+    }

@@ -149,14 +149,8 @@ def _arrow(source: Any) -> pa.Table:
 def _overfitting(name: str, domain: Domain) -> Any:
     """The recipe of a model; that of a network without warm start, and for many steps."""
     recipe: Any = MODELS[name]
-    if domain.pixels is not None and name == "vae":
-        from sfumato.models.vae.images import ImageVae
-
-        recipe = ImageVae()
-    if domain.pixels is not None and name == "diffusion":
-        from sfumato.models.diffusion.images import ImageDiffusion
-
-        recipe = ImageDiffusion()
+    if domain.pixels is not None:
+        recipe = getattr(recipe, "images", recipe)
     return replace(recipe, gradients=1.0, steps=_STEPS) if hasattr(recipe, "gradients") else recipe
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,10 @@ from sfumato.privacy import accounting
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.central import Central
+from sfumato.trust.journal import Journal
 from sfumato.trust.purse import Purse
+from sfumato.trust.records import Records
 
 PAIRS = ((0, 1), (1, 2), (0, 2))
 CASES = [*((name, None) for name in NAMES), ("aim", 1), ("loglinear", 1)]
@@ -56,6 +60,21 @@ def test_the_events_add_up_to_the_promise(name: str, target: int | None, adding:
     MODELS[name].fit(setting, target=target, progress=Silent())
     assert setting.remaining < 1e-6
     assert 0.98 < accounting.epsilon(events.events, DELTA) <= 1.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_follows_from_its_answers(name: str, tmp_path: Path) -> None:
+    """So that a fit which was interrupted asks the same again, and is given what it was given."""
+    run, codes = Ledger.open().begin(Guarantee(3.0, DELTA), "fit"), people(2000)
+
+    def fitted(journal: Journal | None) -> FittedModel:
+        setting = Central(Records.of(codes, DOMAIN), Purse(run, journal=journal))
+        return MODELS[name].fit(setting, target=1, progress=Silent())
+
+    first = fitted(Journal.begin(tmp_path, {}, run.id)).state()
+    again = fitted(Journal.find(tmp_path, {})).state()
+    assert first[0] == again[0]
+    np.testing.assert_equal(first[1], again[1])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ absorbing case of discrete diffusion (Austin et al. 2021), trained with the orde
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -169,11 +169,13 @@ class Diffusion:
     Attributes:
         gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
         warm_steps, steps: of training on public rows, and on private ones.
+        images: how images are learnt, to which the others do not apply.
     """
 
     gradients: float = 0.1
     warm_steps: int = 1000
     steps: int = 100
+    images: ImageDiffusion = field(default_factory=ImageDiffusion)
 
     name = "diffusion"
 
@@ -182,7 +184,7 @@ class Diffusion:
     ) -> FittedDiffusion | FittedImageDiffusion:
         """Learn from noisy marginals, then from noised gradients."""
         if setting.domain.pixels is not None:
-            return ImageDiffusion().fit(setting, target=target, progress=progress)
+            return self.images.fit(setting, target=target, progress=progress)
         layout = Layout(setting.domain)
         network = jax.jit(partial(Denoiser, layout.width, len(setting.domain)))(jax.random.key(0))
         prepare, loss = partial(_prepare, layout), partial(order_agnostic_bound, layout)
@@ -208,7 +210,7 @@ class Diffusion:
     ) -> FittedDiffusion | FittedImageDiffusion:
         """From a saved state."""
         if domain.pixels is not None:
-            return ImageDiffusion().restore(domain, facts, arrays)
+            return self.images.restore(domain, facts, arrays)
         layout = Layout(domain)
         network = network_of(partial(Denoiser, layout.width, len(domain)), arrays)
         return FittedDiffusion(layout, float(facts["total"]), network)

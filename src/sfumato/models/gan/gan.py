@@ -7,7 +7,7 @@ are drawn from those. Its warm start is maximum likelihood on rows sampled from 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -92,18 +92,20 @@ class Gan:
     Attributes:
         gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
         warm_steps, steps: of the generator on public rows, and of the discriminator on private ones.
+        images: how images are learnt, to which the others do not apply.
     """
 
     gradients: float = 0.1
     warm_steps: int = 1500
     steps: int = 100
+    images: ImageGan = field(default_factory=ImageGan)
 
     name = "gan"
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedGan | FittedImageGan:
         """Learn from noisy marginals, then play against a discriminator with noised gradients."""
         if setting.domain.pixels is not None:
-            return ImageGan().fit(setting, target=target, progress=progress)
+            return self.images.fit(setting, target=target, progress=progress)
         layout = Layout(setting.domain)
         network = jax.jit(partial(Generator, layout.width))(jax.random.key(0))
         rate = 5e-4
@@ -130,7 +132,7 @@ class Gan:
     ) -> FittedGan | FittedImageGan:
         """From a saved state."""
         if domain.pixels is not None:
-            return ImageGan().restore(domain, facts, arrays)
+            return self.images.restore(domain, facts, arrays)
         layout = Layout(domain)
         return FittedGan(layout, float(facts["total"]), network_of(partial(Generator, layout.width), arrays))
 

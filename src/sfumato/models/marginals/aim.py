@@ -69,7 +69,7 @@ class _Fit:
         self.private = math.isfinite(setting.mu(1.0))
         self.d = len(self.known.domain)
         self.resolution = Resolution(self.known)
-        self.rng = np.random.default_rng()
+        self.rng = np.random.default_rng(0)
         self.tables: list[Measurement] = []
         self.scores = Associations(self.setting, self.resolution, SELECT * (1 - COLUMNS) * self.budget)
 

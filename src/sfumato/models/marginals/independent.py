@@ -23,7 +23,7 @@ class Independent:
         progress.stage("columns", 1)
         known = columns.measure(setting, setting.remaining)
         progress.step()
-        chain, _ = fit(known, [], range(len(known.domain)), 1, np.random.default_rng())
+        chain, _ = fit(known, [], range(len(known.domain)), 1, np.random.default_rng(0))
         return fitted.FittedMarginals(known, chain)
 
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:

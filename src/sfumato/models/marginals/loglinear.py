@@ -76,7 +76,7 @@ class _Fit:
         order = drawing_order(tree, d, root=self.target)
         base = self._measure(tree + [c for c in self._with_target() if c not in tree], FIRST)
         self.progress.step()
-        rng = np.random.default_rng()
+        rng = np.random.default_rng(0)
         _, draws = fit(self.known, base, order, DRAWS // 2, rng, self.target, SWEEPS // 2)
         self.progress.step()
         asked = {t.query.clique for t in base}

@@ -41,7 +41,7 @@ class Mst:
         edges = spanning_tree(scores.distances(pairs_of(d), resolution.independent, 1 / mu, 1.0), d)
         progress.step()
         answers = grouped.marginals([resolution.query(e, 1 / mu) for e in edges], [mu] * len(edges))
-        chain, _ = fit(known, answers, drawing_order(edges, d), DRAWS, np.random.default_rng())
+        chain, _ = fit(known, answers, drawing_order(edges, d), DRAWS, np.random.default_rng(0))
         progress.step()
         return fitted.FittedMarginals(known, chain)
 

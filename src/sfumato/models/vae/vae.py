@@ -7,7 +7,7 @@ warm start, else the standard normal distribution.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -163,18 +163,20 @@ class Vae:
     Attributes:
         gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
         warm_steps, steps: of training on public rows, and on private ones.
+        images: how images are learnt, to which the others do not apply.
     """
 
     gradients: float = 0.1
     warm_steps: int = 1000
     steps: int = 100
+    images: ImageVae = field(default_factory=ImageVae)
 
     name = "vae"
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedVae | FittedImageVae:
         """Learn from noisy marginals, then from noised gradients."""
         if setting.domain.pixels is not None:
-            return ImageVae().fit(setting, target=target, progress=progress)
+            return self.images.fit(setting, target=target, progress=progress)
         layout = Layout(setting.domain)
         network = jax.jit(partial(Autoencoder, layout.width, len(setting.domain)))(jax.random.key(0))
         prior, share = np.stack([np.zeros((1, LATENT)), np.ones((1, LATENT))], 1).astype(np.float32), 1.0
@@ -203,7 +205,7 @@ class Vae:
     ) -> FittedVae | FittedImageVae:
         """From a saved state."""
         if domain.pixels is not None:
-            return ImageVae().restore(domain, facts, arrays)
+            return self.images.restore(domain, facts, arrays)
         layout = Layout(domain)
         prior = arrays.get("prior")
         if prior is None or prior.ndim != 3 or prior.shape[1:] != (2, LATENT) or not len(prior):
