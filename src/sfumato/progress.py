@@ -1,4 +1,4 @@
-"""Progress as a stream of public facts: stage, step of how many, budget spent. Never a statistic of the rows."""
+"""Progress as a stream of public facts: stage, step of how many. Never a statistic of the rows."""
 
 from __future__ import annotations
 

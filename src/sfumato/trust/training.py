@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -54,7 +55,7 @@ class Trainer:
             count = min(size, descent.steps - mark.done)
             self._pay(steps, mark, count, share * count / descent.steps)
             keys = np.frombuffer(self._entropy.take(count * KEYS * 8), np.uint32).reshape(count, KEYS, 2)
-            carry = run(carry, codes, jnp.asarray(keys))
+            carry = jax.block_until_ready(run(carry, codes, jnp.asarray(keys)))
             mark = checkpoint.Mark(mark.done + count, mark.before, mark.rate, mark.noise_multiplier)
             self._save(mark, carry)
             progress.step(count)
