@@ -1,9 +1,12 @@
 """What one DP-SGD step costs: against the plain step, Opacus and jax_privacy, side by side in one run.
 
-``python -m benchmarks.dp_step``. A step is: gradient, (clipping, noise,) Adam. Each figure is the median of the
-ratios of runs that alternate. ``plain`` is the faster of the ordinary step on the whole batch and on the chunks the
-private step uses. Memory is what the compiled programs allocate: temporaries and results. Opacus runs in an
-environment of its own, ``build/opacus``.
+``python -m benchmarks.dp_step [--networks vae,gan,...] [--alone]``. A step is: gradient, (clipping, noise,) Adam; four
+run in one compiled scan, as in training, but one by one for jax_privacy and Opacus. Each figure is the median of the
+ratios of runs that alternate. ``plain`` is the fastest of the ordinary step on the whole batch and in chunks of 8, 32
+and 512 records. Memory is what the compiled programs allocate, temporaries and results, against the ordinary step on
+the whole batch. Opacus, in its faster mode, runs in an environment of its own, ``build/opacus``, which is made where it
+is missing. The last line is one JSON object: under ``dense`` and ``conv`` the worst figure of the networks of that
+kind, by batch; under ``networks`` each network's.
 """
 
 from __future__ import annotations
@@ -20,92 +23,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
 
-from sfumato.privacy.gradients import Convolution, Dense, GroupNorm, Tape, clipped_sum
+from benchmarks.step_networks import CASES
+from sfumato.privacy.gradients import Tape, clipped_sum
 from sfumato.privacy.gradients.noise import gaussian_like
 
+Row = dict[str, float | None]
+Table = dict[str, dict[str, Row]]
 OPACUS = Path("build/opacus/bin/python")
 OPTIMISER = optax.adam(1e-3)
 RUNS = {256: 30, 1024: 15, 4096: 7}
-LATENT = 16
-
-
-class Vae(eqx.Module):
-    """Six dense layers, 150 columns, 256 wide, 16 latent: the network of the worker."""
-
-    layers: list[Dense]
-
-    def __init__(self, key):
-        widths = [(150, 256), (256, 256), (256, 2 * LATENT), (LATENT, 256), (256, 256), (256, 150)]
-        self.layers = [Dense(*w, k) for w, k in zip(widths, jax.random.split(key, 6), strict=True)]
-
-
-def vae_loss(network, records, tape):
-    x, noise = records
-    a, b, c, d, e, f = network.layers
-    out = c(jax.nn.relu(b(jax.nn.relu(a(x, tape)), tape)), tape)
-    mean, log_variance = out[:, :LATENT], out[:, LATENT:]
-    z = mean + jnp.exp(log_variance / 2) * noise
-    y = f(jax.nn.relu(e(jax.nn.relu(d(z, tape)), tape)), tape)
-    divergence = jnp.sum(mean**2 + jnp.exp(log_variance) - log_variance - 1, axis=1) / 2
-    return jnp.sum((y - x) ** 2, axis=1) + divergence
-
-
-class Denoiser(eqx.Module):
-    """Convolutions on 28x28: down once, up once, a skip."""
-
-    convolutions: list[Convolution]
-    norms: list[GroupNorm]
-
-    def __init__(self, key):
-        shapes = [(1, 32, 1), (32, 64, 2), (64, 64, 1), (96, 32, 1), (32, 1, 1)]
-        keys = jax.random.split(key, 5)
-        self.convolutions = [Convolution(i, o, 3, k, stride=s) for (i, o, s), k in zip(shapes, keys, strict=True)]
-        self.norms = [GroupNorm(c, 8) for c in (32, 64, 64, 32)]
-
-
-def denoiser_loss(network, records, tape):
-    x, noise = records
-    enter, down, middle, up, leave = network.convolutions
-    a, b, c, d = network.norms
-    fine = jax.nn.silu(a(enter(x + noise, tape), tape))
-    coarse = jax.nn.silu(b(down(fine, tape), tape))
-    coarse = jax.nn.silu(c(middle(coarse, tape), tape))
-    both = jnp.concatenate([coarse.repeat(2, 1).repeat(2, 2), fine], -1)
-    out = leave(jax.nn.silu(d(up(both, tape), tape)), tape)
-    return jnp.sum((out - x) ** 2, axis=(1, 2, 3))
-
-
-class Discriminator(eqx.Module):
-    """Two strided convolutions and a dense layer on 28x28."""
-
-    first: Convolution
-    second: Convolution
-    last: Dense
-
-    def __init__(self, key):
-        a, b, c = jax.random.split(key, 3)
-        self.first, self.second = Convolution(1, 32, 3, a, stride=2), Convolution(32, 64, 3, b, stride=2)
-        self.last = Dense(64 * 49, 1, c)
-
-
-def discriminator_loss(network, records, tape):
-    h = jax.nn.leaky_relu(network.first(records[0], tape), 0.2)
-    h = jax.nn.leaky_relu(network.second(h, tape), 0.2)
-    return jax.nn.softplus(-network.last(h.reshape(h.shape[0], -1), tape)[:, 0])
-
-
-# network, loss, shape of a record and of its noise, batches, records per chunk
-NETWORKS: dict[str, tuple[Any, Any, tuple[int, ...], tuple[int, ...], tuple[int, ...], int]] = {
-    "dense": (Vae, vae_loss, (150,), (LATENT,), (256, 1024, 4096), 512),
-    "conv": (Denoiser, denoiser_loss, (28, 28, 1), (28, 28, 1), (256, 1024), 32),
-    "discriminator": (Discriminator, discriminator_loss, (28, 28, 1), (28, 28, 1), (256, 1024), 32),
-}
+CHUNKS = (8, 32, 512)
+SCANNED = 4  # steps in one compiled scan
 
 
 def plain_sum(loss, network, records, mask, clip, chunk):
@@ -143,40 +76,39 @@ def step(gradient_sum, noise: bool, state, records, key):
     return optax.apply_updates(network, updates), memory
 
 
+def several(one: Callable[..., Any], state, records, keys):
+    """As many steps as there are keys, in one scan, as training runs them."""
+    return lax.scan(lambda carry, key: (one(carry, records, key), None), state, keys)[0]
+
+
 def programs(name: str, batch: int, peer: bool) -> tuple[dict[str, Callable[[], float]], dict[str, int]]:
     """Compiled steps as functions that run once and return their seconds; and their bytes."""
-    build, loss, shape, noise, _, chunk = NETWORKS[name]
-    network = jax.jit(build)(jax.random.key(0))
+    case = CASES[name]
+    network, records = jax.jit(case.build)(jax.random.key(0)), case.records(batch)
     state = (network, OPTIMISER.init(network))
-    records = (
-        jax.random.normal(jax.random.key(1), (batch, *shape)),
-        jax.random.normal(jax.random.key(2), (batch, *noise)),
-    )
-    chunk = min(chunk, batch)
-    kinds: dict[str, tuple[Callable[..., Any], bool, int]] = {
-        "private": (clipped_sum, True, chunk),
-        "plain": (plain_sum, False, batch),
-        "plain in chunks": (plain_sum, False, chunk),
-    }
+    chunk = min(case.chunk, batch)
+    kinds: dict[str, tuple[Callable[..., Any], bool, int]] = {"private": (clipped_sum, True, chunk)}
+    kinds |= {f"plain {size}": (plain_sum, False, size) for size in (batch, *CHUNKS) if size <= batch}
     if peer:
         kinds["jax_privacy"] = (peer_sum, True, chunk)
-    runs, memory = {}, {}
+    runs: dict[str, Callable[[], float]] = {}
+    memory: dict[str, int] = {}
     for kind, (summed, noisy, size) in kinds.items():
-        if kind == "plain in chunks" and chunk == batch:
-            continue
-        whole = jax.jit(partial(step, partial(summed, loss, chunk=size), noisy))
-        compiled = whole.lower(state, records, jnp.zeros(2, jnp.uint32)).compile()
+        keys = jnp.arange(2 * (1 if kind == "jax_privacy" else SCANNED), dtype=jnp.uint32).reshape(-1, 2)
+        steps = partial(several, partial(step, partial(summed, case.loss, chunk=size), noisy))
+        compiled = jax.jit(steps).lower(state, records, keys).compile()
         used = compiled.memory_analysis()
         memory[kind] = used.temp_size_in_bytes + used.output_size_in_bytes
-        runs[kind] = partial(timed, compiled, state, records)
+        runs[kind] = partial(timed, compiled, state, records, keys)
         runs[kind]()
     return runs, memory
 
 
-def timed(compiled, state, records) -> float:
+def timed(compiled, state, records, keys) -> float:
+    """Seconds per step."""
     start = time.perf_counter()
-    jax.block_until_ready(compiled(state, records, jnp.asarray([1, 2], jnp.uint32)))
-    return time.perf_counter() - start
+    jax.block_until_ready(compiled(state, records, keys))
+    return (time.perf_counter() - start) / len(keys)
 
 
 def opacus() -> subprocess.Popen[str] | str:
@@ -205,7 +137,7 @@ def ask(worker: subprocess.Popen[str], name: str, batch: int, mode: str) -> floa
     return float(worker.stdout.readline())
 
 
-def compare(name: str, batch: int, worker: subprocess.Popen[str] | str, peer: bool) -> dict[str, float | None]:
+def compare(name: str, batch: int, worker: subprocess.Popen[str] | str, peer: bool) -> Row:
     """Alternating runs of everybody; medians of ratios within a round."""
     runs, memory = programs(name, batch, peer)
     times: dict[str, list[float]] = {}
@@ -221,14 +153,14 @@ def compare(name: str, batch: int, worker: subprocess.Popen[str] | str, peer: bo
         pairs = zip(times[top], times[below], strict=False)
         return round(statistics.median(a / b for a, b in pairs), 3)
 
-    plain = max(("plain", "plain in chunks"), key=lambda k: ratio("private", k) if k in times else 0)
-    result: dict[str, float | None] = {
+    whole = f"plain {batch}"
+    result: Row = {
         "milliseconds": round(1e3 * statistics.median(times["private"]), 2),
-        "ratio_to_plain": ratio("private", plain),
-        "ratio_to_plain_whole_batch": ratio("private", "plain"),
+        "ratio_to_plain": max(ratio("private", kind) for kind in times if kind.startswith("plain")),
+        "ratio_to_plain_whole_batch": ratio("private", whole),
         "ratio_to_opacus": None,
         "ratio_to_jax_privacy": ratio("private", "jax_privacy") if peer else None,
-        "memory_ratio": round(memory["private"] / memory["plain"], 3),
+        "memory_ratio": round(memory["private"] / memory[whole], 3),
     }
     if "hooks" in times:
         result["ratio_to_opacus"] = max(ratio("private", "hooks"), ratio("private", "ghost"))
@@ -238,20 +170,35 @@ def compare(name: str, batch: int, worker: subprocess.Popen[str] | str, peer: bo
 def main() -> None:
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--networks", default=",".join(CASES))
     parser.add_argument("--alone", action="store_true", help="against the plain step only")
     options = parser.parse_args()
     worker = "not asked for" if options.alone else opacus()
     if isinstance(worker, str):
         print(f"Opacus left out: {worker}")
-    table: dict[str, dict[str, dict[str, float | None]]] = {}
+    table: Table = {}
     for name in options.networks.split(","):
-        for batch in NETWORKS[name][4]:
+        for batch in CASES[name].batches:
             table.setdefault(name, {})[str(batch)] = row = compare(name, batch, worker, not options.alone)
             print(f"{name:14}{batch:6}  {row}", flush=True)
     if isinstance(worker, subprocess.Popen):
         worker.communicate()
-    print(json.dumps({**table, "device": jax.devices()[0].device_kind, "precision": "float32"}))
+    device = {"device": jax.devices()[0].device_kind, "precision": "float32"}
+    print(json.dumps({**worst(table), "networks": table, **device}))
+
+
+def worst(table: Table) -> Table:
+    """By kind of network and batch, the largest figure of each."""
+    kinds: dict[str, dict[str, list[Row]]] = {}
+    for name, batches in table.items():
+        for batch, row in batches.items():
+            kinds.setdefault(CASES[name].family, {}).setdefault(batch, []).append(row)
+
+    def largest(rows: list[Row]) -> Row:
+        found = {key: [row[key] for row in rows] for key in rows[0]}
+        return {key: None if None in values else max(values) for key, values in found.items()}  # type: ignore[type-var]
+
+    return {kind: {batch: largest(rows) for batch, rows in batches.items()} for kind, batches in kinds.items()}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
 from torch import nn
 from torch.nn import functional
 
+SIZES = (85, 9, 100, 16, 7, 15, 6, 5, 2, 100, 100, 99, 42, 2)  # of the columns of Adult
+WIDTH, COLUMNS, HIDDEN = sum(SIZES), len(SIZES), 256
+OFFSETS = torch.tensor([sum(SIZES[:i]) for i in range(COLUMNS)])
+MEMBERS = torch.eye(COLUMNS).repeat_interleave(torch.tensor(SIZES), dim=0)
+
 
 class Vae(nn.Module):
     """Six dense layers, 150 columns, 256 wide, 16 latent."""
@@ -83,10 +88,57 @@ def discriminator_loss(out, x, reduction="mean"):
     return each if reduction == "none" else each.mean()
 
 
+class TableDiscriminator(nn.Module):
+    """Codes in, a score out."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Embedding(WIDTH, HIDDEN)
+        self.second, self.last = nn.Linear(HIDDEN, HIDDEN), nn.Linear(HIDDEN, 1)
+
+    def forward(self, rows):
+        h = functional.leaky_relu(self.first(rows).sum(1), 0.2)
+        return self.last(functional.leaky_relu(self.second(h), 0.2))
+
+
+class TableDenoiser(nn.Module):
+    """Codes and masks in, logits of every column out: two residual blocks."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Embedding(WIDTH + COLUMNS, HIDDEN)
+        self.blocks = nn.ModuleList([nn.Linear(HIDDEN, HIDDEN) for _ in range(4)])
+        self.last = nn.Linear(HIDDEN, WIDTH)
+
+    def forward(self, rows):
+        h = self.first(rows).sum(1)
+        for enter, leave in (self.blocks[:2], self.blocks[2:]):
+            h = h + leave(functional.silu(enter(functional.silu(h))))
+        return self.last(functional.silu(h))
+
+
+def bound(out, rows, reduction="mean"):
+    """Minus the log-likelihood of every column, masked or not: it costs the same."""
+    logits = 30 * torch.tanh(out / 30)
+    totals = torch.log(torch.exp(logits) @ MEMBERS)
+    each = -(torch.gather(logits - totals @ MEMBERS.T, 1, rows)).sum(1)
+    return each if reduction == "none" else each.mean()
+
+
+def normal(*shape):
+    return lambda batch: torch.randn(batch, *shape)
+
+
+def codes(batch):
+    return (torch.rand(batch, COLUMNS) * torch.tensor(SIZES)).long() + OFFSETS
+
+
 NETWORKS = {
-    "dense": (Vae, vae_loss, (150,)),
-    "conv": (Denoiser, denoiser_loss, (1, 28, 28)),
-    "discriminator": (Discriminator, discriminator_loss, (1, 28, 28)),
+    "vae": (Vae, vae_loss, normal(150)),
+    "gan": (TableDiscriminator, discriminator_loss, codes),
+    "diffusion": (TableDenoiser, bound, codes),
+    "denoiser": (Denoiser, denoiser_loss, normal(1, 28, 28)),
+    "discriminator": (Discriminator, discriminator_loss, normal(1, 28, 28)),
 }
 
 
@@ -101,9 +153,9 @@ class Criterion:
 
 
 def prepare(name: str, batch: int, mode: str):
-    network, loss, shape = NETWORKS[name]
+    network, loss, records = NETWORKS[name]
     torch.manual_seed(0)
-    x, criterion = torch.randn(batch, *shape), Criterion(loss)
+    x, criterion = records(batch), Criterion(loss)
     common = {"noise_multiplier": 1.0, "max_grad_norm": 1.0, "expected_batch_size": batch}
     if mode == "hooks":
         model = GradSampleModule(network())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 Tree = TypeVar("Tree")
 
@@ -21,7 +22,7 @@ _TAIL = (
     -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
 )  # fmt: skip
 
-
+_LANES = 512
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
@@ -42,11 +43,15 @@ def threefry(key: Array, counters: Array) -> tuple[Array, Array]:
     return x, y
 
 
-def standard_normal(key: Array, size: int, first: int = 0) -> Array:
-    """``size`` normal numbers, float32, from a raw key of two uint32; ``first`` is the block to begin with."""
-    blocks = (size + 1) // 2
-    one, other = threefry(key, jnp.arange(first, first + blocks, dtype=jnp.uint32))
-    return jnp.stack([_normal(one), _normal(other)]).reshape(-1)[:size]
+def standard_normal(key: Array, size: int) -> Array:
+    """``size`` normal numbers, float32, from a raw key of two uint32.
+
+    They are made whole, in a multiple of ``_LANES``, before anything is done to them: fused with what comes after, or
+    in an odd number, XLA does not use vector registers inside a loop, which is five to ten times slower.
+    """
+    blocks = -(-size // (2 * _LANES)) * _LANES
+    one, other = threefry(key, jnp.arange(blocks, dtype=jnp.uint32))
+    return lax.optimization_barrier(jnp.concatenate([_normal(one), _normal(other)]))[:size]
 
 
 def _normal(bits: Array) -> Array:
@@ -68,8 +73,7 @@ def _normal(bits: Array) -> Array:
 def gaussian_like(tree: Tree, key: Array, deviation: float | Array) -> Tree:
     """Independent noise of standard ``deviation`` for every number of ``tree``, of its structure and shapes."""
     leaves, structure = jax.tree.flatten(tree)
-    drawn, first = [], 0
-    for leaf in leaves:
-        drawn.append(standard_normal(key, leaf.size, first).reshape(leaf.shape) * deviation)
-        first += (leaf.size + 1) // 2
-    return jax.tree.unflatten(structure, drawn)
+    ends = list(accumulate(leaf.size for leaf in leaves))
+    drawn = deviation * standard_normal(key, ends[-1])
+    parts = zip(jnp.split(drawn, ends[:-1]), leaves, strict=True)
+    return jax.tree.unflatten(structure, [part.reshape(leaf.shape) for part, leaf in parts])
