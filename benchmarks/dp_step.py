@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.dp_step [--networks vae,gan,...] [--alone]``. A step is: gradient, (clipping, noise,) Adam; four
 run in one compiled scan, as in training, but one by one for jax_privacy and Opacus. Each figure is the median of the
-ratios of runs that alternate. ``plain`` is the fastest of the ordinary step on the whole batch and in chunks of 8, 32
-and 512 records. Memory is what the compiled programs allocate, temporaries and results, against the ordinary step on
+ratios of runs that alternate. ``plain`` is the fastest of the ordinary step on the whole batch and in chunks of 8 to
+1024 records. Memory is what the compiled programs allocate, temporaries and results, against the ordinary step on
 the whole batch. Opacus, in its faster mode, runs in an environment of its own, ``build/opacus``, which is made where it
 is missing. The last line is one JSON object: under ``dense`` and ``conv`` the worst figure of the networks of that
 kind, by batch; under ``networks`` each network's.
@@ -37,7 +37,8 @@ Table = dict[str, dict[str, Row]]
 OPACUS = Path("build/opacus/bin/python")
 OPTIMISER = optax.adam(1e-3)
 RUNS = {256: 30, 1024: 15, 4096: 7}
-CHUNKS = (8, 32, 512)
+CHUNKS = (8, 32, 512, 1024)
+HELD = 2e9  # bytes of per-record gradients, above which the mode of Opacus that holds them is not tried
 SCANNED = 4  # steps in one compiled scan
 
 
@@ -129,7 +130,16 @@ def opacus() -> subprocess.Popen[str] | str:
     )
 
 
-def ask(worker: subprocess.Popen[str], name: str, batch: int, mode: str) -> float:
+def opacus_modes(worker: subprocess.Popen[str] | str, name: str, batch: int) -> tuple[str, ...]:
+    """What can be asked of the worker."""
+    if isinstance(worker, str):
+        return ()
+    numbers = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(CASES[name].build, jax.random.key(0))))
+    return ("ghost",) if 4.0 * batch * numbers > HELD else ("hooks", "ghost")
+
+
+def ask(worker: subprocess.Popen[str] | str, name: str, batch: int, mode: str) -> float:
+    assert not isinstance(worker, str)
     assert worker.stdin
     assert worker.stdout
     worker.stdin.write(f"{name} {batch} {mode}\n")
@@ -142,11 +152,12 @@ def compare(name: str, batch: int, worker: subprocess.Popen[str] | str, peer: bo
     runs, memory = programs(name, batch, peer)
     times: dict[str, list[float]] = {}
     first = {kind: run() for kind, run in runs.items()}
+    modes = opacus_modes(worker, name, batch)
     for i in range(RUNS[batch]):
         for kind, run in runs.items():
             if kind != "jax_privacy" or i < max(1, min(5, int(6 / first[kind]))):
                 times.setdefault(kind, []).append(run())
-        for mode in ("hooks", "ghost") if isinstance(worker, subprocess.Popen) and i < 9 else ():
+        for mode in modes if i < 9 else ():
             times.setdefault(mode, []).append(ask(worker, name, batch, mode))
 
     def ratio(top: str, below: str) -> float:
@@ -162,8 +173,8 @@ def compare(name: str, batch: int, worker: subprocess.Popen[str] | str, peer: bo
         "ratio_to_jax_privacy": ratio("private", "jax_privacy") if peer else None,
         "memory_ratio": round(memory["private"] / memory[whole], 3),
     }
-    if "hooks" in times:
-        result["ratio_to_opacus"] = max(ratio("private", "hooks"), ratio("private", "ghost"))
+    if modes:
+        result["ratio_to_opacus"] = max(ratio("private", mode) for mode in modes)
     return result
 
 

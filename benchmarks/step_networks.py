@@ -127,15 +127,15 @@ class Case(NamedTuple):
 
 _DENSE, _CONV = (256, 1024, 4096), (256, 1024)
 CASES = {
-    "vae": Case("dense", Vae, vae_loss, normal((150,), (LATENT,)), _DENSE, 512),
-    "gan": Case("dense", partial(TableDiscriminator, LAYOUT.width, len(SIZES)), real_loss, rows, _DENSE, 512),
+    "vae": Case("dense", Vae, vae_loss, normal((150,), (LATENT,)), _DENSE, 1024),
+    "gan": Case("dense", partial(TableDiscriminator, LAYOUT.width, len(SIZES)), real_loss, rows, _DENSE, 1024),
     "diffusion": Case(
         "dense",
         partial(TableDenoiser, LAYOUT.width, len(SIZES)),
         partial(order_agnostic_bound, LAYOUT),
         masked_rows,
         _DENSE,
-        512,
+        1024,
     ),
     "denoiser": Case("conv", Denoiser, denoiser_loss, normal((28, 28, 1), (28, 28, 1)), _CONV, 8),
     "discriminator": Case("conv", Discriminator, discriminator_loss, normal((28, 28, 1)), _CONV, 32),

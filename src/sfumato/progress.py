@@ -1,4 +1,4 @@
-"""Progress as a stream of public facts: stage, step of how many. Never a statistic of the rows."""
+"""Progress as a stream of public facts: stage, step of how many, epsilon spent. Never a statistic of the rows."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ class Progress(Protocol):
         """``n`` more steps of the current stage are done."""
         ...
 
+    def spent(self, epsilon: float) -> None:
+        """The charges of this run so far cost ``epsilon``, at the delta of its guarantee."""
+        ...
+
 
 class Silent:
     """Progress that goes nowhere."""
@@ -24,4 +28,7 @@ class Silent:
         """Ignore."""
 
     def step(self, n: int = 1) -> None:
+        """Ignore."""
+
+    def spent(self, epsilon: float) -> None:
         """Ignore."""

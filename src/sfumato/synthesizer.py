@@ -277,7 +277,7 @@ class Synthesizer:
         schema = self.schema
         typed = None if rows.kind in ("csv", "folder") else {f.name: f.type for f in rows.schema}
         total = mu_for(self.guarantee, threshold_delta(schema, self.guarantee)) if self.guarantee.private else None
-        purse = Purse(run, total, self._journal)
+        purse = Purse(run, total, self._journal, progress)
         schema.check_columns(rows.columns)
         codec = Codec.from_schema(schema, measure(schema, CentralFacts(rows, schema, purse, progress)), typed)
         target = None if schema.target is None else codec.position(schema.target)

@@ -99,6 +99,9 @@ class Shown:
     def step(self, n: int = 1) -> None:
         self.seen.append(n)
 
+    def spent(self, epsilon: float) -> None:
+        self.seen.append(epsilon)
+
 
 @pytest.fixture
 def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:

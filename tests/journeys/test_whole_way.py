@@ -83,6 +83,31 @@ def all_that_leaves(run, data, schema, folder):
     return [o.out + o.err for o in outputs] + [p.read_bytes().decode("latin-1") for p in written]
 
 
+def test_on_a_terminal_progress_shows_stages_and_what_was_spent(data, schema, tmp_path):
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "sfumato.cli", *map(str, fit(data, schema, "-o", "model.sfm"))]
+    try:
+        wide = {**environment(), "COLUMNS": "120", "TERM": "xterm"}
+        with subprocess.Popen(command, cwd=tmp_path, env=wide, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+            os.close(theirs)
+            shown = b"".join(_read_until_closed(ours)).decode()
+        assert process.returncode == 0, shown
+    finally:
+        os.close(ours)
+    assert "reading rows" in shown
+    spent = [float(number) for number in re.findall(r"ε (\d\.\d+)", shown)]
+    assert 0.99 < max(spent) <= 1
+
+
+def _read_until_closed(terminal):
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # the other end of a terminal is gone
+            return
+        yield part
+
+
 def test_nothing_that_leaves_holds_the_canary(run, data, schema, tmp_path):
     assert CANARY in data.read_text()
     assert not any(CANARY in text for text in all_that_leaves(run, data, schema, tmp_path))

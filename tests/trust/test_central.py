@@ -74,6 +74,26 @@ def test_what_is_charged_is_what_was_asked() -> None:
     assert setting.remaining == pytest.approx(0, abs=1e-9)
 
 
+class Told(Silent):
+    """Progress that keeps what it is told was spent."""
+
+    def __init__(self) -> None:
+        self.epsilons: list[float] = []
+
+    def spent(self, epsilon: float) -> None:
+        self.epsilons.append(epsilon)
+
+
+def test_progress_is_told_what_was_spent_up_to_the_guarantee() -> None:
+    told = Told()
+    setting = Central(Records.of(ROWS, DOMAIN), Purse(begin(), progress=told))
+    for _ in range(4):
+        setting.count(setting.mu(0.25))
+    assert told.epsilons == sorted(told.epsilons)
+    assert told.epsilons[0] < 0.6  # a quarter of the squared budget is about half of epsilon
+    assert told.epsilons[-1] == pytest.approx(1, abs=1e-6)
+
+
 def test_noisy_answers_are_whole_numbers_about_the_truth() -> None:
     """Means of 4,000 answers, within six standard errors."""
     setting = curator(begin(1e6))

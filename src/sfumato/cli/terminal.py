@@ -34,7 +34,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A bar on stderr with stage, steps, elapsed time and time left; nothing where stderr is no terminal."""
+    """A bar on stderr: stage, steps, epsilon spent, time taken and time left; nothing where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield Silent()
         return
@@ -54,6 +54,7 @@ def progress() -> Iterator[Progress]:
         TextColumn("{task.description:<24}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[spent]:<10}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -67,16 +68,23 @@ class _Bar:
     def __init__(self, bar: RichProgress) -> None:
         self._bar = bar
         self._task: TaskID | None = None
+        self._spent = ""
 
     def stage(self, name: str, total: int | None = None) -> None:
         """Begin a stage of ``total`` steps."""
         self._finish()
-        self._task = self._bar.add_task(name, total=total)
+        self._task = self._bar.add_task(name, total=total, spent=self._spent)
 
     def step(self, n: int = 1) -> None:
         """Advance the current stage."""
         if self._task is not None:
             self._bar.advance(self._task, n)
+
+    def spent(self, epsilon: float) -> None:
+        """Show what was spent up to now, from this stage on."""
+        self._spent = f"ε {epsilon:.3f}"
+        if self._task is not None:
+            self._bar.update(self._task, spent=self._spent)
 
     def _finish(self) -> None:
         if self._task is not None:

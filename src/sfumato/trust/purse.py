@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sfumato.errors import CheckpointError
+from sfumato.privacy import gdp
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import Event, PoissonSampledGaussian
 from sfumato.privacy.ledger import Run
 from sfumato.privacy.spending import mu_squared
+from sfumato.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from sfumato.trust.journal import Journal
@@ -28,14 +30,22 @@ class Purse:
         run: what is charged.
         total_mu: what may be spent; default: what the run's guarantee allows.
         journal: keeps the answers; with those of an interrupted run, it gives them again.
+        progress: told what has been spent.
 
     *Formal guarantee.* Each charge of the run pays for one answer that is ever given: a kept answer is given again as
     it was, and a charge whose answer was lost before anyone saw it pays for that answer drawn anew.
     """
 
-    def __init__(self, run: Run, total_mu: float | None = None, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        total_mu: float | None = None,
+        journal: Journal | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         self.run = run
         self.journal = journal
+        self._progress = progress or Silent()
         self.private = run.guarantee.private
         self.total = math.inf if not self.private else mu_for(run.guarantee) if total_mu is None else total_mu
         self._spent = 0.0
@@ -80,13 +90,13 @@ class Purse:
             del self._paid[: len(events)]
         else:
             self.run.charge(*events)
-        self._spent += sum(mu_squared(e) for e in events)
+        self._spend(sum(mu_squared(e) for e in events))
 
     def charge_steps(self, event: PoissonSampledGaussian, share: float) -> None:
         """Charge steps of DP-SGD that take ``share`` of the squared total, by the calibration of their noise."""
         if self.private:
             self.run.charge(event)
-            self._spent += share * self.total**2
+            self._spend(share * self.total**2)
 
     def sigma(self, mu: float, sensitivity: float) -> float:
         """Real noise for one answer at cost ``mu``; 0 without a guarantee, ValueError for a free answer under one."""
@@ -95,6 +105,11 @@ class Purse:
     def integer_sigma(self, mu: float, sensitivity: int) -> float:
         """Integer noise for one answer at cost ``mu``: a little wider than real noise; otherwise like :meth:`sigma`."""
         return 0.0 if self._free(mu) else discrete_gaussian_sigma(mu, sensitivity)
+
+    def _spend(self, squared: float) -> None:
+        self._spent += squared
+        delta = gdp.delta(self.run.guarantee.epsilon, self.total)
+        self._progress.spent(gdp.epsilon(math.sqrt(self._spent), delta))
 
     def _charged_before(self, journal: Journal) -> list[Event]:
         """What an interrupted run has charged, but for the steps of a descent, which that accounts for itself."""

@@ -21,7 +21,7 @@ from sfumato.trust import checkpoint
 from sfumato.trust.purse import Purse
 
 _RELEASES = 8  # chunks of steps; after each one the state is public and may be saved
-_RECORDS = 512  # worked on at a time
+_RECORDS = 1024  # worked on at a time: 512 take up to a sixth longer, 4096 more memory and no less time
 
 
 class Trainer:
