@@ -25,12 +25,13 @@ from sfumato.trust.central import Central
 from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
-# epsilon, and the share of the budget for gradients: None is the model's own
-VARIANTS: dict[str, tuple[float, float | None]] = {
-    "warm": (1.0, None),
-    "marginals": (1.0, 0.0),
-    "gradients": (1.0, 1.0),
-    "infinite": (float("inf"), None),
+# epsilon, and what is changed of the recipe
+VARIANTS: dict[str, tuple[float, dict[str, Any]]] = {
+    "warm": (1.0, {}),
+    "marginals": (1.0, {"gradients": 0.0}),
+    "gradients": (1.0, {"gradients": 1.0}),
+    "infinite": (float("inf"), {}),
+    "continuous": (1.0, {"numbers": "continuous"}),  # of diffusion alone
 }
 
 
@@ -60,8 +61,8 @@ def main() -> None:
     result: dict[str, dict[str, dict[str, float]]] = {}
     for name in options.models.split(","):
         for variant in options.variants.split(","):
-            epsilon, share = VARIANTS[variant]
-            model = MODELS[name] if share is None else replace(MODELS[name], gradients=share)  # type: ignore[type-var]
+            epsilon, changes = VARIANTS[variant]
+            model = replace(MODELS[name], **changes)  # type: ignore[type-var]
             runs = [figures(model, epsilon, domain, train, test) for _ in range(options.seeds)]
             means = {key: round(float(np.mean([r[key] for r in runs])), 4) for key in runs[0]}
             result.setdefault(name, {})[variant] = means

@@ -2,15 +2,16 @@
 
 Forward, columns turn into a mask one after the other in random order; the network learns to undo it. That is the
 absorbing case of discrete diffusion (Austin et al. 2021), trained with the order-agnostic bound of Hoogeboom et al.
-2022 (arXiv 2110.02037, eq. 5). All columns are codes here, numbers too, so one process serves them all.
+2022 (arXiv 2110.02037, eq. 5). All columns are codes here, numbers too, so one process serves them all; ``numbers`` has
+the other form, in which they are continuous.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import equinox as eqx
 import jax
@@ -19,16 +20,19 @@ import numpy as np
 from jax import Array
 
 from sfumato.encoding.domain import Domain
+from sfumato.models.diffusion import numbers as continuous
 from sfumato.models.diffusion.images import FittedImageDiffusion, ImageDiffusion
+from sfumato.models.diffusion.joint import FittedJointDiffusion
 from sfumato.models.networks.latent import inverse_rosenblatt, rosenblatt
-from sfumato.models.networks.layout import Layout, batched
-from sfumato.models.networks.training import arrays_of, network_of, train_on_private, train_on_public
+from sfumato.models.networks.layout import Layout, batched, fixed_masks
+from sfumato.models.networks.training import Prepare, arrays_of, network_of, train_on_private, train_on_public
 from sfumato.models.networks.warm_start import rows_of, warm_start
-from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
+from sfumato.privacy.gradients import Dense, EmbeddingSum, Loss, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
 HIDDEN = 256
+Network = TypeVar("Network", bound=eqx.Module)
 
 
 class Denoiser(eqx.Module):
@@ -140,13 +144,6 @@ class FittedDiffusion:
         return {"total": self.total}, arrays_of(self.network)
 
 
-def _masks(columns: int) -> np.ndarray:
-    """(k, columns) fixed masks for :meth:`FittedDiffusion.record_loss`."""
-    rng = np.random.default_rng(0)
-    counts = [max(1, columns // part) for part in (8, 4, 2, 1) for _ in range(4)]
-    return np.array([rng.permutation(columns) < count for count in counts])
-
-
 @eqx.filter_jit
 def _mean_loss(layout: Layout, network: Denoiser, codes: Array) -> Array:
     rows = layout.rows(codes)
@@ -154,7 +151,7 @@ def _mean_loss(layout: Layout, network: Denoiser, codes: Array) -> Array:
     def one(mask: Array) -> Array:
         return order_agnostic_bound(layout, network, (rows, jnp.broadcast_to(mask, rows.shape)), Tape())
 
-    return jax.lax.map(one, jnp.asarray(_masks(len(layout.domain)))).mean(axis=0)
+    return jax.lax.map(one, jnp.asarray(fixed_masks(len(layout.domain)))).mean(axis=0)
 
 
 @eqx.filter_jit
@@ -169,48 +166,73 @@ class Diffusion:
     Attributes:
         gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
         warm_steps, steps: of training on public rows, and on private ones.
+        numbers: ordered columns of more than eight codes as "codes" under a mask, or "continuous" under Gaussian noise.
         images: how images are learnt, to which the others do not apply.
     """
 
     gradients: float = 0.1
     warm_steps: int = 1000
     steps: int = 100
+    numbers: Literal["codes", "continuous"] = "codes"
     images: ImageDiffusion = field(default_factory=ImageDiffusion)
 
     name = "diffusion"
 
     def fit(
         self, setting: Setting, *, target: int | None, progress: Progress
-    ) -> FittedDiffusion | FittedImageDiffusion:
-        """Learn from noisy marginals, then from noised gradients."""
-        if setting.domain.pixels is not None:
+    ) -> FittedDiffusion | FittedJointDiffusion | FittedImageDiffusion:
+        """Learn from noisy marginals, then from noised gradients.
+
+        *Formal guarantee.* All questions go to ``setting``, which charges each; the scale of continuous numbers is
+        made of public rows. A record's loss depends on no other record.
+        """
+        domain = setting.domain
+        if domain.pixels is not None:
             return self.images.fit(setting, target=target, progress=progress)
-        layout = Layout(setting.domain)
-        network = jax.jit(partial(Denoiser, layout.width, len(setting.domain)))(jax.random.key(0))
-        prepare, loss = partial(_prepare, layout), partial(order_agnostic_bound, layout)
-        rate = 1e-3
         if self.gradients < 1:
             known = warm_start(setting, self.gradients, target, progress)
-            total, share, rate = known.total, self.gradients, 1e-5
-            rows = rows_of(known, 200_000)
+            total, share, rows = known.total, self.gradients, rows_of(known, 200_000)
+        else:
+            total, share, rows = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining), None
+        if self.numbers == "continuous" and len(continuous.number_columns(domain)):
+            scale = continuous.Scale.of(domain, rows)
+            build = partial(continuous.Denoiser, scale.layout.width, len(domain), len(scale.columns))
+            loss, prepare = partial(continuous.loss, scale.layout), partial(continuous.prepare, scale)
+            network = self._trained(setting, share, loss, prepare, build, rows, total, progress)
+            return FittedJointDiffusion(scale, total, network)
+        layout = Layout(domain)
+        loss, prepare = partial(order_agnostic_bound, layout), partial(_prepare, layout)
+        build = partial(Denoiser, layout.width, len(domain))
+        return FittedDiffusion(
+            layout, total, self._trained(setting, share, loss, prepare, build, rows, total, progress)
+        )
+
+    def _trained(
+        self, setting: Setting, share: float, loss: Loss, prepare: Prepare, build: Callable[[Array], Network],
+        rows: np.ndarray | None, total: float, progress: Progress,
+    ) -> Network:  # fmt: skip
+        """A network trained on public rows, if there are any, then on private ones."""
+        network, rate = jax.jit(build)(jax.random.key(0)), 1e-3
+        if rows is not None:
+            rate = 1e-5
             network = train_on_public(
                 loss, prepare, network, rows, steps=self.warm_steps, batch=1024, rate=2e-3, progress=progress
             )
-        else:
-            total, share = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining)
         if share > 0:
             network = train_on_private(
                 setting, share, loss, prepare, network, total=total, steps=self.steps, batch=total / 20,
                 clip=1.0, rate=rate, progress=progress,
             )  # fmt: skip
-        return FittedDiffusion(layout, total, network)
+        return network
 
     def restore(
         self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]
-    ) -> FittedDiffusion | FittedImageDiffusion:
-        """From a saved state."""
+    ) -> FittedDiffusion | FittedJointDiffusion | FittedImageDiffusion:
+        """From a saved state, whose form of numbers is its own."""
         if domain.pixels is not None:
             return self.images.restore(domain, facts, arrays)
+        if facts.get("numbers") == "continuous":
+            return FittedJointDiffusion.restored(domain, facts, arrays)
         layout = Layout(domain)
         network = network_of(partial(Denoiser, layout.width, len(domain)), arrays)
         return FittedDiffusion(layout, float(facts["total"]), network)

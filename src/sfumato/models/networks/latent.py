@@ -19,11 +19,8 @@ def rosenblatt(layout: Layout, outputs: Callable[[np.ndarray, int], np.ndarray],
     columns before it. ``outputs(codes, j)`` gives the network's outputs (n, width) with columns from j on masked.
     """
     points = np.empty(codes.shape)
-    rows = np.arange(len(codes))
     for column in range(codes.shape[1]):
-        ends = _cumulative(layout, outputs(codes, column), column)
-        own = codes[:, column].astype(int)
-        points[:, column] = ndtri((ends[rows, own] + ends[rows, own + 1]) / 2)
+        points[:, column] = ndtri(middle(layout, outputs(codes, column), column, codes[:, column]))
     return points
 
 
@@ -33,10 +30,20 @@ def inverse_rosenblatt(
     """The inverse of :func:`rosenblatt`, exact on its results: points (n, d) -> codes (n, d)."""
     codes = np.zeros(points.shape, layout.domain.code_dtype())
     for column in range(points.shape[1]):
-        ends = _cumulative(layout, outputs(codes, column), column)
-        position = ndtr(points[:, column])[:, None]
-        codes[:, column] = np.minimum((ends[:, 1:] <= position).sum(axis=1), layout.domain.sizes[column] - 1)
+        codes[:, column] = code_at(layout, outputs(codes, column), column, ndtr(points[:, column]))
     return codes
+
+
+def middle(layout: Layout, outputs: np.ndarray, column: int, codes: np.ndarray) -> np.ndarray:
+    """(n,) the middle of each code's interval between 0 and 1, for outputs (n, width) and codes (n,) of one column."""
+    ends, rows, own = _cumulative(layout, outputs, column), np.arange(len(codes)), codes.astype(int)
+    return (ends[rows, own] + ends[rows, own + 1]) / 2
+
+
+def code_at(layout: Layout, outputs: np.ndarray, column: int, position: np.ndarray) -> np.ndarray:
+    """(n,) the code of one column whose interval holds each position (n,) between 0 and 1."""
+    ends = _cumulative(layout, outputs, column)
+    return np.minimum((ends[:, 1:] <= position[:, None]).sum(axis=1), layout.domain.sizes[column] - 1)
 
 
 def _cumulative(layout: Layout, outputs: np.ndarray, column: int) -> np.ndarray:

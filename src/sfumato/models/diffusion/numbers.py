@@ -1,0 +1,227 @@
+"""Joint diffusion over encoded rows: numbers are noised by a Gaussian, categories turn into a mask.
+
+A number is seen as a normal quantile of its rank in the public one-way distribution of the warm start, drawn evenly
+within the interval of its code: it is standard normal by itself, and a spike is a wide interval. The noise is that of
+Karras et al. 2022 (EDM, arXiv 2206.00364) with unit data; masks are those of Hoogeboom et al. 2022 (arXiv 2110.02037).
+Each column is known, hidden or, if a number, in between, so that one network gives numbers together, any column given
+others, and each column given those before it. Whether a number is missing is a category of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.scipy.special import ndtri
+from scipy import special
+
+from sfumato.encoding.domain import Axis, Domain
+from sfumato.models.networks.layout import Layout
+from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
+
+HIDDEN = 256
+LEAST = 8  # codes of an ordered column that is still a category
+KNOWN, UNKNOWN = 0.01, 20.0  # noise levels that a known and a hidden number are shown with
+_STEPS = 16
+_CURVE = 7.0  # rho of EDM, eq. 5
+_FEATURES = 16  # per number
+
+
+def number_columns(domain: Domain) -> np.ndarray:
+    """(k,) positions of the columns that are numbers."""
+    return np.array([i for i, a in enumerate(domain.axes) if a.ordered and a.size > LEAST], np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Numbers between codes and normal quantiles; compared and hashed by identity, as compiled functions need.
+
+    Attributes:
+        domain: all columns.
+        chances: (k, most) one-way distribution of each number's codes; zero where missing or beyond its size.
+    """
+
+    domain: Domain
+    chances: np.ndarray
+
+    @classmethod
+    def of(cls, domain: Domain, rows: np.ndarray | None) -> Scale:
+        """From public rows (n, d), or without any: all codes alike."""
+        columns = number_columns(domain)
+        chances = np.zeros((len(columns), max(domain.sizes[c] for c in columns)))
+        for i, c in enumerate(columns):
+            axis = domain.axes[c]
+            counts = np.ones(axis.size) if rows is None else np.bincount(rows[:, c], minlength=axis.size) + 0.5
+            if axis.missing is not None:
+                counts[axis.missing] = 0
+            chances[i, : axis.size] = counts / counts.sum()
+        return cls(domain, chances)
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """(k,) positions of the numbers."""
+        return number_columns(self.domain)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """All columns as masks see them: of a number, whether it is missing."""
+        axes = list(self.domain.axes)
+        for c in self.columns:
+            axes[c] = Axis(axes[c].name, 1 if axes[c].missing is None else 2)
+        return Layout(Domain(tuple(axes)))
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """(k, most + 1) ranks at which codes begin and end."""
+        return np.pad(np.minimum(np.cumsum(self.chances, axis=1), 1.0), ((0, 0), (1, 0)))
+
+    @cached_property
+    def missing(self) -> np.ndarray:
+        """(k,) the code that stands for missing, or -1."""
+        found = (self.domain.axes[c].missing for c in self.columns)
+        return np.array([-1 if m is None else m for m in found], np.int32)
+
+    def flags(self, codes: Array) -> Array:
+        """Codes (B, d) with numbers replaced by whether they are missing."""
+        codes = codes.astype(jnp.int32)
+        return codes.at[:, self.columns].set((codes[:, self.columns] == self.missing).astype(jnp.int32))
+
+    def values(self, codes: Array, where: Array) -> Array:
+        """Normal quantiles (B, k) of records (B, d), ``where`` (B, k) of 0..1 saying where within a code's interval."""
+        own = codes[:, self.columns].astype(jnp.int32)
+        each = np.arange(len(self.columns))
+        ends = jnp.asarray(self.ends, jnp.float32)
+        low, high = ends[each, own], ends[each, own + 1]
+        return ndtri(jnp.clip(low + where * (high - low), 1e-6, 1 - 1e-6))
+
+    def quantiles(self, i: int, codes: np.ndarray, where: np.ndarray | float) -> np.ndarray:
+        """The same for one number: normal quantiles (n,) of codes (n,)."""
+        low, high = self.ends[i][codes], self.ends[i][codes + 1]
+        return special.ndtri(np.clip(low + where * (high - low), 1e-6, 1 - 1e-6))
+
+    def codes(self, i: int, values: np.ndarray) -> np.ndarray:
+        """The inverse: the code (n,) of one number within whose ranks each normal quantile (n,) lies."""
+        last = np.flatnonzero(self.chances[i])[-1]
+        return np.minimum(np.searchsorted(self.ends[i][1:], special.ndtr(values), side="right"), last)
+
+    @classmethod
+    def restored(cls, domain: Domain, chances: np.ndarray) -> Scale:
+        """From saved chances; ValueError where they do not fit the columns."""
+        plain = cls.of(domain, None).chances
+        if chances.shape != plain.shape or not np.array_equal(chances > 0, plain > 0):
+            raise ValueError("the saved distributions of numbers do not fit the columns")
+        if not np.allclose(chances.sum(axis=1), 1):
+            raise ValueError("the saved distributions of numbers do not sum to one")
+        return cls(domain, chances)
+
+
+class Denoiser(eqx.Module):
+    """From a row with masks and noised numbers to the distribution of every category and what numbers lack."""
+
+    first: EmbeddingSum
+    enter: Dense
+    blocks: tuple[Dense, Dense, Dense, Dense]
+    last: Dense
+
+    def __init__(self, width: int, columns: int, numbers: int, key: Array) -> None:
+        first, enter, last, *blocks = jax.random.split(key, 7)
+        self.first = EmbeddingSum(width + columns, HIDDEN, first, scale=columns**-0.5)
+        self.enter = Dense(_FEATURES * numbers, HIDDEN, enter)
+        a, b, c, d = (Dense(HIDDEN, HIDDEN, k, 1.4 if i % 2 == 0 else 0.5) for i, k in enumerate(blocks))
+        self.blocks = (a, b, c, d)
+        self.last = Dense(HIDDEN, width + numbers, last, 0.3)
+
+    def __call__(self, rows: Array, values: Array, sigma: Array, tape: Tape) -> Array:
+        """Rows (B, d), noised values and noise levels (B, k) to outputs (B, width + k)."""
+        h = self.first(rows, tape) + self.enter(_features(values, sigma), tape)
+        for one, other in (self.blocks[:2], self.blocks[2:]):
+            h = h + other(jax.nn.silu(one(jax.nn.silu(h), tape)), tape)
+        return self.last(jax.nn.silu(h), tape)
+
+
+def _features(values: Array, sigma: Array) -> Array:
+    """(B, k) values and levels as (B, 16 k) numbers of size about one."""
+    scaled, level = values * lax.rsqrt(1 + sigma**2), jnp.log(sigma) / 4
+    waves = jnp.stack([scaled * f for f in (1.0, 2.0, 4.0, 8.0)] + [level * f for f in (1.5, 3.0, 6.0)], axis=2)
+    parts = [scaled[..., None], level[..., None], jnp.cos(waves), jnp.sin(waves)]
+    return jnp.concatenate(parts, axis=2).reshape(values.shape[0], -1)
+
+
+def prepare(scale: Scale, codes: Array, key: Array) -> Any:
+    """Hide between one and all columns in random order; of hidden numbers, let some be noised only."""
+    many, order, coin, share, level, place, noise = jax.random.split(key, 7)
+    shape, numbers = codes.shape, (codes.shape[0], len(scale.columns))
+    ranks = jnp.argsort(jnp.argsort(jax.random.uniform(order, shape), axis=1), axis=1)
+    masked = ranks < jax.random.randint(many, (shape[0], 1), 1, shape[1] + 1)
+    noised = jax.random.uniform(coin, numbers) < 2 * jax.random.uniform(share, (shape[0], 1))
+    sigma = jnp.exp(1.2 * jax.random.normal(level, (shape[0], 1)) - 0.5)
+    values = scale.values(codes, jax.random.uniform(place, numbers))
+    return shown(scale, codes, masked, noised, sigma, values, jax.random.normal(noise, numbers))
+
+
+def shown(scale: Scale, codes: Array, masked: Array, noised: Array, sigma: Array, values: Array, noise: Array) -> Any:
+    """What :func:`loss` takes."""
+    layout, columns = scale.layout, scale.columns
+    rows = layout.rows(scale.flags(codes))
+    there = codes[:, columns] != scale.missing
+    hidden = masked.at[:, columns].set(masked[:, columns] & ~noised)
+    flow = masked[:, columns] & noised & there
+    known = ~masked[:, columns] & there
+    levels = jnp.where(flow, sigma, jnp.where(known, KNOWN, UNKNOWN))
+    seen = jnp.where(flow, values + sigma * noise, jnp.where(known, values, 0))
+    wanted = (values * sigma - noise) * lax.rsqrt(1 + sigma**2)
+    symbols = jnp.where(hidden, layout.width + jnp.arange(len(layout.domain)), rows)
+    return symbols, seen, levels, rows, hidden, flow, wanted, masked.shape[1] / masked.sum(axis=1)
+
+
+def loss(layout: Layout, network: Denoiser, records: Any, tape: Tape) -> Array:
+    """-log p of hidden categories plus squared error of noised numbers, per record (B,), for as many as are hidden."""
+    symbols, seen, levels, rows, hidden, flow, wanted, weight = records
+    outputs = network(symbols, seen, levels, tape)
+    categories = jnp.where(hidden, layout.log_likelihoods(outputs[:, : layout.width], rows), 0)
+    numbers = jnp.where(flow, (outputs[:, layout.width :] - wanted) ** 2, 0)
+    return weight * (numbers.sum(axis=1) - categories.sum(axis=1))
+
+
+def schedule() -> np.ndarray:
+    """Noise levels from high to low, (steps,): EDM, eq. 5."""
+    high, low = (v ** (1 / _CURVE) for v in (UNKNOWN, KNOWN))
+    return (np.linspace(high, low, _STEPS) ** _CURVE).astype(np.float32)
+
+
+@eqx.filter_jit
+def integrated(network: Denoiser, levels: Array, packed: Array) -> Array:
+    """Move numbers along ``levels`` by Heun's method (EDM, algorithm 1): values (B, k).
+
+    ``packed`` (B, d + 3 k) are symbols, values, noise levels, and ones for the numbers that move.
+    """
+    k = network.enter.weight.shape[0] // _FEATURES
+    symbols = packed[:, : -3 * k].astype(jnp.int32)
+    values, still, moves = packed[:, -3 * k : -2 * k], packed[:, -2 * k : -k], packed[:, -k:] > 0
+
+    def slope(values: Array, sigma: Array) -> Array:
+        said = network(symbols, values, jnp.where(moves, sigma, still), Tape())[:, -k:]
+        denoised = values / (1 + sigma**2) + said * sigma * lax.rsqrt(1 + sigma**2)
+        return jnp.where(moves, (values - denoised) / sigma, 0)
+
+    def step(values: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
+        here, there = pair
+        one = slope(values, here)
+        other = slope(values + (there - here) * one, there)
+        return values + (there - here) * (one + other) / 2, None
+
+    return lax.scan(step, values, (levels[:-1], levels[1:]))[0]
+
+
+@eqx.filter_jit
+def outputs(network: Denoiser, packed: Array) -> Array:
+    """What the network says of categories, (B, width), for symbols, values and levels packed (B, d + 3 k)."""
+    k = network.enter.weight.shape[0] // _FEATURES
+    symbols = packed[:, : -3 * k].astype(jnp.int32)
+    return network(symbols, packed[:, -3 * k : -2 * k], packed[:, -2 * k : -k], Tape())[:, :-k]
