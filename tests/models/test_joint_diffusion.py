@@ -97,6 +97,10 @@ def test_saved_and_restored_it_draws_the_same(fitted):
     np.testing.assert_array_equal(*(m.sample(300, np.random.default_rng(3)) for m in (fitted, again)))
     with pytest.raises(ValueError, match="do not fit"):
         MODELS["diffusion"].restore(DOMAIN, facts, {**arrays, "chances": arrays["chances"][:1]})
+    with pytest.raises(ValueError, match="no column is a number"):
+        MODELS["diffusion"].restore(Domain((Axis("kind", 3),)), facts, arrays)
+    with pytest.raises(ValueError, match="write 'codes' or 'continuous'"):
+        Diffusion(numbers="real")  # type: ignore[arg-type]
 
 
 def test_the_loss_of_a_record_is_lower_for_likely_ones(fitted):

@@ -178,6 +178,10 @@ class Diffusion:
 
     name = "diffusion"
 
+    def __post_init__(self) -> None:
+        if self.numbers not in ("codes", "continuous"):
+            raise ValueError(f"numbers: got {self.numbers!r}, write 'codes' or 'continuous'")
+
     def fit(
         self, setting: Setting, *, target: int | None, progress: Progress
     ) -> FittedDiffusion | FittedJointDiffusion | FittedImageDiffusion:

@@ -147,8 +147,9 @@ class FittedJointDiffusion:
         moves = (rows.levels == UNKNOWN) & (rows.symbols[:, columns] == layout.offsets[columns])
         start = np.where(moves, rng.standard_normal(moves.shape) * np.hypot(1, UNKNOWN), rows.values)
         found = self._moved(_Rows(rows.symbols, start, rows.levels), moves, schedule())
-        for i in np.flatnonzero(moves.any(axis=0)):
-            self._set_number(rows, codes, i, self.scale.codes(i, found[:, i]), found[:, i])
+        for i in range(len(columns)):
+            if moves[:, i].any():
+                self._set_number(rows, codes, i, self.scale.codes(i, found[:, i]), found[:, i])
 
     def _draw_given(
         self, rows: _Rows, codes: np.ndarray, column: int, rng: np.random.Generator, allowed: np.ndarray
@@ -255,7 +256,7 @@ class FittedJointDiffusion:
 def _mean_loss(scale: Scale, network: Denoiser, codes: Array) -> Array:
     masks = fixed_masks(len(scale.domain))
     noise = jax.random.normal(jax.random.key(0), (len(masks), 1, len(scale.columns)))
-    sigma = jnp.exp(jnp.resize(jnp.linspace(-3.0, 0.6, 4), len(masks)))
+    sigma = jnp.exp(jnp.resize(jnp.linspace(-3.0, 0.6, 4), (len(masks),)))
     values = scale.values(codes, jnp.full((codes.shape[0], len(scale.columns)), 0.5))
 
     def one(draw: tuple[Array, Array, Array]) -> Array:

@@ -113,6 +113,8 @@ class Scale:
     @classmethod
     def restored(cls, domain: Domain, chances: np.ndarray) -> Scale:
         """From saved chances; ValueError where they do not fit the columns."""
+        if not len(number_columns(domain)):
+            raise ValueError("numbers are saved as continuous, but no column is a number")
         plain = cls.of(domain, None).chances
         if chances.shape != plain.shape or not np.array_equal(chances > 0, plain > 0):
             raise ValueError("the saved distributions of numbers do not fit the columns")
