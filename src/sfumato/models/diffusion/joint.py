@@ -218,7 +218,10 @@ class FittedJointDiffusion:
         return points
 
     def decode(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The record of each latent point, (n, d) -> (n, d); nothing is drawn, and :meth:`encode` is undone."""
+        """The record of each latent point, (n, d) -> (n, d); nothing is drawn.
+
+        It undoes :meth:`encode` as long as the numerical flow of a number keeps order, as the exact one does.
+        """
         rows, codes = self._blank(len(points)), np.zeros(points.shape, self.domain.code_dtype())
         for column in range(points.shape[1]):
             said, position = self._outputs(rows), ndtr(points[:, column])
