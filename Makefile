@@ -10,7 +10,7 @@ help:
 	@echo "make test     set up, then the tests (about ten minutes on two cores)"
 	@echo "make setup    make .venv and install the package with its development tools"
 	@echo "make lint     ruff and pyright"
-	@echo "make bench    the figures in docs/, measured again; the last line is one JSON object"
+	@echo "make bench    the figures in docs/, measured again, in two to three hours; BENCHMARKS=tables for some of them"
 	@echo "make oracles  the slow comparisons with other people's code"
 	@echo "make docs     the documentation, in site/"
 
@@ -38,8 +38,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+BENCHMARKS ?= attacks dp_step images neural_tables tables
+
 bench: $(INSTALLED)
-	@$(BIN)/python -m benchmarks.tables
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
 oracles: $(INSTALLED) .others/anonymeter
 	@$(BIN)/python -m pytest -q -m oracle

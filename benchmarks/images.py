@@ -1,6 +1,6 @@
 """Generators of images on Fashion-MNIST: accuracy of a classifier, distance of pixels, CPU seconds, memory.
 
-``python -m benchmarks.images [--models class-gaussian,class-mixture,mean-embedding] [--epsilons 1,10,inf] [--seeds 3]``
+``python -m benchmarks.images [--models class-gaussian,gan,...] [--epsilons 1,10,inf] [--seeds 3]``
 learns the 60,000 training images at 28x28 with delta = 1 / (N ln N), each fit in its own process, and draws as many.
 *accuracy* is that of a 784-256-128-10 perceptron (ReLU, Adam 1e-3, batches of 128, four epochs, nothing selected) that
 is trained on what was drawn and tested once on the 10,000 test images. *pixel_frechet* is the Frechet distance of
@@ -115,7 +115,7 @@ def figures(name: str, epsilon: float, seed: int, test: np.ndarray) -> dict[str,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", default="class-gaussian,class-mixture,mean-embedding")
+    parser.add_argument("--models", default="class-gaussian,class-mixture,mean-embedding,gan,vae,diffusion")
     parser.add_argument("--epsilons", default="1,10,inf")
     parser.add_argument("--seeds", type=int, default=3, help="independent fits, draws and classifiers")
     options = parser.parse_args()
