@@ -36,7 +36,7 @@ Row = dict[str, float | None]
 Table = dict[str, dict[str, Row]]
 OPACUS = Path("build/opacus/bin/python")
 OPTIMISER = optax.adam(1e-3)
-RUNS = {256: 30, 1024: 15, 4096: 7}
+ROUNDS, FEWEST, SECONDS = 30, 3, 40.0  # of alternating runs: so many, fewer where they take longer than that
 CHUNKS = (8, 32, 512, 1024)
 HELD = 2e9  # bytes of per-record gradients, above which the mode of Opacus that holds them is not tried
 SCANNED = 4  # steps in one compiled scan
@@ -153,7 +153,10 @@ def compare(name: str, batch: int, worker: subprocess.Popen[str] | str, peer: bo
     times: dict[str, list[float]] = {}
     first = {kind: run() for kind, run in runs.items()}
     modes = opacus_modes(worker, name, batch)
-    for i in range(RUNS[batch]):
+    until = time.perf_counter() + SECONDS
+    for i in range(ROUNDS):
+        if i >= FEWEST and time.perf_counter() > until:
+            break
         for kind, run in runs.items():
             if kind != "jax_privacy" or i < max(1, min(5, int(6 / first[kind]))):
                 times.setdefault(kind, []).append(run())

@@ -49,7 +49,7 @@ def report(
         real: the rows the model was fitted to; with ``holdout`` it makes an internal report.
         holdout: rows of the same population that the model never saw.
         others: more saved models of the same table, for the curve of utility against epsilon.
-        ledger: the data set's ledger, to list its runs.
+        ledger: the data set's ledger, to list its runs in an internal report (a run that stopped may tell of rows).
         build: ``internal`` or ``releasable``; default: internal where real rows are given.
         suite: how thoroughly an internal report attacks.
         seed: fixes the synthetic rows that are shown and attacked.
@@ -67,6 +67,12 @@ def report(
     build = build or ("internal" if real is not None else "releasable")
     if build == "internal" and (real is None or holdout is None):
         raise SfumatoError("an internal report needs --real and --holdout; for one without real rows ask releasable")
+    if ledger is not None and build == "releasable":
+        raise SfumatoError(
+            "a releasable report lists no runs, for one that stopped may tell of the rows: leave --ledger out"
+        )
+    if others and build == "releasable":
+        raise SfumatoError("more models are compared with real rows: give --real and --holdout, or one model")
     release = Release.load(model)
     codes = release.fitted.sample(min(_ROWS, release.default_rows), np.random.default_rng(seed), {})
     drawn = perf_counter() - began
@@ -77,7 +83,10 @@ def report(
     facts["seconds"] = {f"loading, drawing {len(codes):,} rows": drawn}
     if build == "internal":
         _measure(facts, release, codes, (real, holdout), others, suite, seed)
-    facts["commands"] = _commands((model, *others), (real, holdout), ledger, suite, output)
+    facts["images"] = release.schema.image is not None
+    facts["commands"] = _again(model, facts["images"], seed)
+    if build == "internal":
+        facts["commands"] += _attacked_again((model, *others), (real, holdout), ledger, suite, output)
     facts["verdict"] = _verdict(facts)
     from sfumato.reports import render
 
@@ -209,8 +218,8 @@ def _measure(
         "learning": tables.learning_chart(found["learning"]) if found["learning"] else "",
         **tables.attack_charts(attacked),
     }
+    facts["charts"]["curve"] = _curve(release, codes, others, real, anchors, seed)
     if domain.pixels is None:
-        facts["charts"]["curve"] = _curve(release, codes, others, real, anchors, seed)
         _detail(facts, real, anchors, domain, labels)
     facts["seconds"] |= {"utility": found["seconds"], f"attacks ({suite})": attacked.seconds}
 
@@ -264,29 +273,37 @@ def _curve(
     anchors: Mapping[str, np.ndarray],
     seed: int,
 ) -> str:
-    """Mean distance of pairs against epsilon, where several models are given."""
-    from sfumato.metrics import Binning, cliques, tvds
+    """Distance from the real rows against epsilon, where several models are given."""
     from sfumato.reports import charts
 
     if not others:
         return ""
-    binning = Binning.of(release.codec.domain, 32)
-    pairs = cliques(binning.domain, min(2, len(binning.domain)), 500)
-    reference = binning.apply(real)
-
-    def distance(rows: np.ndarray) -> float:
-        return float(tvds(reference, binning.apply(rows), binning.domain, pairs).mean())
-
-    points = [(release.guarantee.epsilon, distance(codes))]
+    epsilons, drawn = [release.guarantee.epsilon], [codes]
     for path in others:
         other = Release.load(path)
         if other.codec.domain != release.codec.domain:
             raise SfumatoError(f"{os.fspath(path)}: is a model of another table or schema; leave it out")
-        rows = other.fitted.sample(len(codes), np.random.default_rng(seed), {})
-        points.append((other.guarantee.epsilon, distance(rows)))
-    finite = [p for p in points if math.isfinite(p[0])]
-    ends = distance(anchors["fresh rows"]), distance(anchors["independent columns"])
-    return charts.utility_curve(finite, "mean distance of pairs (TVD)", ends)
+        epsilons.append(other.guarantee.epsilon)
+        drawn.append(other.fitted.sample(len(codes), np.random.default_rng(seed), {}))
+    name, (*found, fresh, apart) = _distances(
+        real, [*drawn, anchors["fresh rows"], anchors["independent columns"]], release.codec.domain
+    )
+    finite = [point for point in zip(epsilons, found, strict=True) if math.isfinite(point[0])]
+    return charts.utility_curve(finite, name, (fresh, apart))
+
+
+def _distances(real: np.ndarray, others: Sequence[np.ndarray], domain: Domain) -> tuple[str, list[float]]:
+    """What is measured, and the distance of each table from the real one."""
+    from sfumato.metrics import Binning, cliques, tvds
+    from sfumato.metrics.images import pixel_distances
+
+    if domain.pixels is not None:
+        return "Fréchet distance of pixels", pixel_distances(real, others, domain.pixels)
+    binning = Binning.of(domain, 32)
+    pairs = cliques(binning.domain, min(2, len(binning.domain)), 500)
+    reference = binning.apply(real)
+    found = [float(tvds(reference, binning.apply(rows), binning.domain, pairs).mean()) for rows in others]
+    return "mean distance of pairs (TVD)", found
 
 
 def _verdict(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -311,22 +328,26 @@ def _verdict(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"headline": headline, "lines": lines, "kind": kind}
 
 
-def _commands(
+def _again(model: Path_, images: bool, seed: int) -> list[str]:
+    """The lines that check and sample it again; without folders, which are nobody's business."""
+    name = shlex.quote(Path(model).name)
+    return [f"sfumato verify {name}", f"sfumato sample {name} -o synthetic.{'npz' if images else 'csv'} --seed {seed}"]
+
+
+def _attacked_again(
     models: Sequence[Path_], sources: tuple[Any, Any], ledger: Path_ | None, suite: str, output: Path_
 ) -> list[str]:
-    """The lines that make it again; without folders, which are nobody's business."""
+    """The lines that make an internal report again; none where the rows were no files."""
+    if not all(isinstance(s, str | os.PathLike) for s in sources):
+        return []
+    real, holdout = (_shown(s) for s in sources)
     names = [shlex.quote(Path(m).name) for m in models]
-    lines = [f"sfumato verify {names[0]}", f"sfumato sample {names[0]} -o synthetic.csv --seed 0"]
-    if all(isinstance(s, str | os.PathLike) for s in sources):
-        real, holdout = (_shown(s) for s in sources)
-        book = "" if ledger is None else f" --ledger {shlex.quote(Path(ledger).name)}"
-        quick = " --quick" * (suite == "quick")
-        out = shlex.quote(Path(output).name)
-        lines += [
-            f"sfumato report {' '.join(names)} --real {real} --holdout {holdout}{book}{quick} -o {out}",
-            f"sfumato audit --real {real} --holdout {holdout} --synthetic synthetic.csv{' --full' * (suite == 'full')}",
-        ]
-    return lines
+    book = "" if ledger is None else f" --ledger {shlex.quote(Path(ledger).name)}"
+    quick, out = " --quick" * (suite == "quick"), shlex.quote(Path(output).name)
+    return [
+        f"sfumato report {' '.join(names)} --real {real} --holdout {holdout}{book}{quick} -o {out}",
+        f"sfumato audit --real {real} --holdout {holdout} --model {names[0]}{' --full' * (suite == 'full')}",
+    ]
 
 
 def _shown(source: Path_) -> str:

@@ -43,13 +43,18 @@ def folder(tmp_path_factory):
     book = sf.Ledger.open(None, sf.Guarantee(50, 1e-5))
     fitted = sf.Synthesizer(folder / "schema.yaml", guarantee=sf.Guarantee(20, 1e-6), ledger=book)
     fitted.fit(folder / "real.npz").save(folder / "model.sfm")
+    less = sf.Synthesizer(folder / "schema.yaml", guarantee=sf.Guarantee(5, 1e-6), ledger=book)
+    less.fit(folder / "real.npz").save(folder / "less.sfm")
     return folder
 
 
 def test_internal(folder):
     with threadpool_limits(1):
         sf.report(
-            folder / "model.sfm", folder / "i.html", folder / "real.npz", folder / "holdout.npz", suite="quick", seed=1
+            *(folder / name for name in ("model.sfm", "i.html", "real.npz", "holdout.npz")),
+            others=[folder / "less.sfm"],
+            suite="quick",
+            seed=1,
         )
     text = (folder / "i.html").read_text(encoding="utf-8")
     for said in ("Samples", "accuracy trained on synthetic", "Fréchet distance, pixels", "no distance here is an FID"):
@@ -57,6 +62,9 @@ def test_internal(folder):
     assert 'aria-label="shares of the values of label' in text
     assert 'aria-label="prediction of the target' in text
     assert "8 x 8 pixels, grey" in text
+    assert 'aria-label="utility against epsilon' in text
+    assert "nearest in features" in text.replace("_", " ")
+    assert "sfumato sample model.sfm -o synthetic.npz --seed 1" in text
 
 
 def test_releasable_has_samples(folder):

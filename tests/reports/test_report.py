@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 import sfumato as sf
 from sfumato.errors import SfumatoError
+from sfumato.reports.charts import roc
 
 SCHEMA = """\
 sfumato: schema/1
@@ -161,13 +162,29 @@ def test_both_pages_and_all_parts(internal):
 
 def test_releasable_holds_nothing_of_the_rows(folder, releasable):
     """It is written from the model alone: real rows, if named, are not even opened."""
-    sf.report(folder / "model2.sfm", folder / "again.html", folder / "gone.csv", build="releasable")
-    stamp = re.compile(r"on \d{4}-\d\d-\d\d \d\d:\d\d UTC|sfumato report .*|[\d.e-]+ s</td>")
+    rows = folder / "gone.csv", folder / "ward7.csv"
+    sf.report(folder / "model2.sfm", folder / "again.html", *rows, build="releasable")
+    stamp = re.compile(r"on \d{4}-\d\d-\d\d \d\d:\d\d UTC|[\d.e-]+ s</td>")
     texts = [stamp.sub("", t) for t in (releasable[1], (folder / "again.html").read_text(encoding="utf-8"))]
     assert texts[0] == texts[1]
     assert CANARY not in releasable[1]
     assert "attackers achieved" not in releasable[1]
     assert "fresh rows" not in releasable[1]
+
+
+def test_releasable_takes_nothing_that_only_an_internal_report_may_show(folder):
+    """What a ledger tells of other runs (one that a cell stopped stays there) is no function of the model."""
+    for more in ({"ledger": folder / "any.ledger"}, {"others": [folder / "model2.sfm"]}):
+        with pytest.raises(SfumatoError, match=r"releasable|real rows"):
+            sf.report(folder / "model2.sfm", folder / "no.html", **more)
+    assert not (folder / "no.html").exists()
+
+
+def test_every_attack_of_a_kind_has_a_line_of_its_own():
+    """Also where there are more attacks than colours."""
+    curves = {f"attack {i}": [(0.01, 0.02), (1.0, 1.0)] for i in range(9)}
+    drawn = roc(curves, None, 0.0)
+    assert all(f"attack {i}" in drawn for i in range(9))
 
 
 def test_the_words_are_never_safe(internal):
@@ -186,7 +203,8 @@ def test_what_is_missing_is_said(folder):
     with pytest.raises(SfumatoError, match="--holdout"):
         sf.report(folder / "model2.sfm", folder / "x.html", folder / "real.csv")
     with pytest.raises(SfumatoError, match="no such ledger"):
-        sf.report(folder / "model2.sfm", folder / "x.html", ledger=folder / "no.ledger")
+        rows = folder / "real.csv", folder / "holdout.csv"
+        sf.report(folder / "model2.sfm", folder / "x.html", *rows, ledger=folder / "no.ledger")
 
 
 PROBE = """<script>addEventListener("load", () => parent.document.documentElement.dataset.seen = JSON.stringify({

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from sfumato.attacks.rates import Scores, auc, epsilon_lower_bound, interval, lower, tpr_at, upper
 from sfumato.privacy.guarantee import Guarantee
 
-FPRS = (0.01, 0.001)
+FPRS = {"0.01": 0.01, "0.001": 0.001}
 
 
 @dataclass(frozen=True)
@@ -20,18 +21,22 @@ class AttackResult:
 
     Attributes:
         attack: its name; ``knowledge``: what the attacker has.
-        train: success rate on rows that were used; ``control``: on rows that were not; ``naive``: without the release.
+        train: success rate on rows that were used; ``control``: on rows that were not; ``naive``: without the release,
+            or, for a score, of saying "used" as often without looking.
         interval: of ``train``, 95 %.
         auc: area under the ROC curve of used against unused rows, or None for an attack that gives no score.
         auc_interval: its 95 % interval.
         tpr_at_fpr: true positive rate at a false positive rate of 0.01 and 0.001.
         roc: (false, true positive rate) pairs from 0.001 to 1, log-spaced; empty for an attack that gives no score.
-        ceiling: the largest true positive rate at those two that the claimed guarantee allows; empty without a claim.
+        ceiling: the largest true positive rate at those two that the claimed guarantee allows, or the largest ``train``
+            beside this ``control`` (key ``train``); empty without a claim.
         epsilon_lower_bound: no smaller epsilon fits (simultaneous confidence 95 % over all attacks of the audit).
         power: the same attack's ``epsilon_lower_bound``, ``tpr_at_fpr`` and rates on a generator known to leak: one
             that copies the data or, for an attack on a model, one fitted without noise to few of the rows.
         seconds: time it took, without its power.
         verdict: VIOLATION, LEAK (nothing was claimed), or no evidence of a leak beyond a stated epsilon.
+        cap: of attribute inference, the share right among used rows, and among unused ones, whose other columns all
+            equal those of a synthetic row (correct attribution probability); None where there is none.
     """
 
     attack: str
@@ -49,17 +54,19 @@ class AttackResult:
     power: dict[str, Any] | None
     seconds: float
     verdict: str
+    cap: tuple[float | None, float | None] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain mapping."""
         return asdict(self)
 
 
-def ceiling(claimed: Guarantee | None) -> dict[str, float]:
-    """``min(1, e^epsilon * FPR + delta)`` at each FPR of :data:`FPRS`."""
+def ceiling(claimed: Guarantee | None, rates: Mapping[str, float] = FPRS) -> dict[str, float]:
+    """``min(1, e^epsilon * rate + delta)`` for each rate among rows that were not used, by name."""
     if claimed is None or not claimed.private:
         return {}
-    return {str(f): min(1.0, math.exp(min(claimed.epsilon, 50.0)) * f + claimed.delta) for f in FPRS}
+    factor = math.exp(min(claimed.epsilon, 50.0))
+    return {name: min(1.0, factor * rate + claimed.delta) for name, rate in rates.items()}
 
 
 def verdict(bound: float, claimed: Guarantee | None) -> str:
@@ -108,7 +115,7 @@ def from_scores(
         interval=interval(hits, len(test[0])),
         auc=area,
         auc_interval=spread,
-        tpr_at_fpr={str(f): tpr_at(inside, outside, f) for f in FPRS},
+        tpr_at_fpr={name: tpr_at(inside, outside, f) for name, f in FPRS.items()},
         roc=tuple((float(f), tpr_at(inside, outside, f)) for f in np.logspace(-3, 0, 25)),
         ceiling=ceiling(terms.claimed),
         epsilon_lower_bound=bound,
@@ -140,7 +147,7 @@ def from_rates(
         auc_interval=None,
         tpr_at_fpr={},
         roc=(),
-        ceiling={},
+        ceiling=ceiling(terms.claimed, {"train": float(control.mean())}),
         epsilon_lower_bound=bound,
         power=None,
         seconds=seconds,

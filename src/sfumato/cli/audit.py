@@ -18,7 +18,7 @@ def audit(
     model: Annotated[Path | None, typer.Option(help="The saved model that made them: it is attacked too.")] = None,
     schema: Annotated[Path | None, typer.Option(help="Schema of all three; drafted from them if not given.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="The epsilon that is claimed; default: the model's.")] = None,
-    delta: Annotated[float, typer.Option(help="The delta that is claimed.")] = 1e-9,
+    delta: Annotated[float | None, typer.Option(help="The delta claimed with it; default 1e-9.")] = None,
     full: Annotated[bool, typer.Option("--full", help="More candidates, and the three Article 29 criteria.")] = False,
     strips: Annotated[
         Path | None, typer.Option(help="Images: write a PNG of some beside the nearest real ones. Keep it inside.")
@@ -28,7 +28,9 @@ def audit(
     """Attack synthetic rows. The result is a statistic of real rows: internal, not for release."""
     import sfumato as sf
 
-    claimed = None if epsilon is None else terminal.guarantee(epsilon, delta)
+    if epsilon is None and delta is not None:
+        raise sf.SfumatoError("--delta is claimed together with --epsilon: give both, or neither")
+    claimed = None if epsilon is None else terminal.guarantee(epsilon, 1e-9 if delta is None else delta)
     if schema is None and model is None and synthetic is not None:
         terminal.note("no schema given: one is drafted from the three tables, for this audit alone")
     found = sf.audit(real, holdout, synthetic, schema, claimed, "full" if full else "quick", model, strips)
@@ -41,8 +43,11 @@ def render(found: Mapping[str, Any]) -> str:
     for name, a in found["attacks"].items():
         auc = "" if a["auc"] is None else f"{a['auc']:.3f}"
         tpr = f"{a['tpr_at_fpr']['0.001']:.3f}" if a["tpr_at_fpr"] else ""
+        rates = f"{a['train']:>8.3f}{a['control']:>8.3f}"
+        if a["auc"] is not None and a["control"] == 1:
+            rates = f"{'no threshold':>16}"
         lines.append(
-            f"{name[:35]:<36}{a['train']:>8.3f}{a['control']:>8.3f}{auc:>7}{tpr:>9}"
+            f"{name[:35]:<36}{rates}{auc:>7}{tpr:>9}"
             f"{a['epsilon_lower_bound']:>12.2f}{a['power']['epsilon_lower_bound']:>11.2f}"
         )
     for name, test in found["self_tests"].items():

@@ -39,7 +39,7 @@ def demo(
     table.write(output / "synthetic.csv")
     found = sf.verify(model)
     (output / "certificate.txt").write_text(sf.render_certificate(found.certificate), encoding="utf-8")
-    sf.report(model, output / "report.html", ledger=book)
+    sf.report(model, output / "report.html")
     terminal.note("evaluating against rows held out from the fit ...")
     rows = (sf.examples.adult(), sf.examples.adult_test(), table)
     utility = sf.evaluate(*rows, synthesizer.schema, "income", quick=True)

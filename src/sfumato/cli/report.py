@@ -17,7 +17,9 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML file.")],
     real: Annotated[str | None, typer.Option(help="The rows it was fitted to: makes an internal report.")] = None,
     holdout: Annotated[str | None, typer.Option(help="Rows of the same population that were not used.")] = None,
-    ledger: Annotated[Path | None, typer.Option(help="The data set's ledger, to list its runs.")] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="The data set's ledger, whose runs an internal report lists.")
+    ] = None,
     releasable: Annotated[bool, typer.Option("--releasable", help="Only what was declared or paid for.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Membership attacks only.")] = False,
     as_json: terminal.Json = False,

@@ -6,6 +6,7 @@ No space here is that of the Inception network, so no distance here is an FID; n
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
@@ -107,18 +108,25 @@ def _labelled(rows: np.ndarray, domain: Domain, target: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Points:
-    """The compared tables, at most 5,000 rows of each, in the space of the principal components of real pixels."""
+    """Tables, at most 5,000 rows of each, in the space of the principal components of real pixels."""
 
-    tables: Tables
+    real: np.ndarray
     pixels: Pixels
 
     @cached_property
     def components(self) -> PCA:
-        real = pixel_values(self.tables.real[:_TRAINED], self.pixels)
+        real = pixel_values(self.real[:_TRAINED], self.pixels)
         return PCA(min(_COMPONENTS, *real.shape), svd_solver="randomized", random_state=0).fit(real)
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         return self.components.transform(pixel_values(rows[:_COMPARED], self.pixels))
+
+
+def pixel_distances(real: np.ndarray, others: Sequence[np.ndarray], pixels: Pixels) -> list[float]:
+    """The Fréchet distance to ``real`` (n, d) of each of ``others``, on the principal components of real pixels."""
+    points = _Points(real, pixels)
+    reference = points.of(real)
+    return [frechet(reference, points.of(rows)) for rows in others]
 
 
 def image_utility(
@@ -142,7 +150,7 @@ def image_utility(
     if target is not None:
         balance = _balance(tables, domain, target, measures)
         learning = _learning(tables, domain, target, measures, spaces, seed)
-    points = _Points(tables, domain.pixels)
+    points = _Points(tables.real, domain.pixels)
     reference, *others = (points.of(t) for t in (tables.other, *tables.four))
     measures["frechet_pixels"] = measure(*(frechet(reference, x) for x in others))
     found = [prdc(reference, x) for x in others]
@@ -191,6 +199,6 @@ def _learning(
 
 def _closer(points: _Points, matched: np.ndarray, fresh: np.ndarray) -> bool:
     """Whether synthetic images are clearly nearer to real ones than fresh images are."""
-    real = points.components.transform(pixel_values(points.tables.real[:_TRAINED], points.pixels))
+    real = points.components.transform(pixel_values(points.real[:_TRAINED], points.pixels))
     near, usual = (float(np.median(nearest_distances(real, x))) for x in (matched, fresh))
     return near < _CLOSER * usual

@@ -105,7 +105,7 @@ def error_curve(series: Mapping[str, np.ndarray]) -> str:
     """Cumulative share of queries against their absolute error, log scale."""
     with matplotlib.rc_context(_STYLE):
         figure, axes = _axes()
-        for (name, errors), style in zip(series.items(), _lines(), strict=False):
+        for (name, errors), style in zip(series.items(), _lines(len(series)), strict=True):
             ranked = np.maximum(np.sort(errors), 1e-6)
             kept = np.unique(np.linspace(0, len(ranked) - 1, 200).astype(int))
             axes.plot(ranked[kept], (kept + 1) / len(ranked), label=name, **style)
@@ -146,7 +146,7 @@ def roc(curves: Mapping[str, Sequence[tuple[float, float]]], epsilon: float | No
     with matplotlib.rc_context(_STYLE):
         figure, axes = _axes(4.6, 3.6)
         grid = np.logspace(-3, 0, 60)
-        for (name, points), style in zip(curves.items(), _lines(), strict=False):
+        for (name, points), style in zip(curves.items(), _lines(len(curves)), strict=True):
             x, y = np.array(points).T
             axes.plot(x, np.maximum(y, 3e-4), label=name.replace("_", " "), **style)
         axes.plot(grid, grid, color=GREY, ls=":", lw=1, label="chance")
@@ -247,10 +247,11 @@ def _plain_logs(axes: Axes, which: str) -> None:
         axis.set_minor_formatter(lambda v, _: "")
 
 
-def _lines() -> list[dict[str, Any]]:
+def _lines(n: int) -> list[dict[str, Any]]:
+    """``n`` styles that differ without colour too: five colours in thin lines, then in thick ones."""
     colours = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9")
     dashes = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
-    return [{"color": c, "ls": d, "lw": 1.5} for c, d in zip(colours, dashes, strict=True)]
+    return [{"color": colours[i % 5], "ls": dashes[i % 5], "lw": 1.5 + 1.5 * (i // 5)} for i in range(n)]
 
 
 def _short(text: str, limit: int) -> str:
