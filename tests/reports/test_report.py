@@ -202,8 +202,8 @@ def test_without_a_certificate_it_says_so(folder):
 def test_what_is_missing_is_said(folder):
     with pytest.raises(SfumatoError, match="--holdout"):
         sf.report(folder / "model2.sfm", folder / "x.html", folder / "real.csv")
+    rows = folder / "real.csv", folder / "holdout.csv"
     with pytest.raises(SfumatoError, match="no such ledger"):
-        rows = folder / "real.csv", folder / "holdout.csv"
         sf.report(folder / "model2.sfm", folder / "x.html", *rows, ledger=folder / "no.ledger")
 
 
