@@ -174,25 +174,27 @@ class _Timed:
 
     def __call__(self, name: str, synthetic: np.ndarray, terms: Terms) -> AttackResult:
         began = perf_counter()
-        if name.startswith("attribute_inference"):
-            found = attribute_inference(self.population, synthetic, self.column)
-            knowledge = "the synthetic rows, all columns of a person but one"
-            result = from_rates(name, knowledge, found.train, found.control, found.naive, terms, perf_counter() - began)
-            return replace(result, cap=found.cap)
-        train, control, naive, knowledge = self._run(name.split(":")[0], synthetic, terms.rng())
-        return from_rates(name, knowledge, train, control, naive, terms, perf_counter() - began)
+        won, naive, knowledge, cap = self._run(name.split(":")[0], synthetic, terms.rng())
+        return replace(from_rates(name, knowledge, *won, naive, terms, perf_counter() - began), cap=cap)
 
     def _run(
         self, kind: str, synthetic: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, float, str]:
+    ) -> tuple[tuple[np.ndarray, np.ndarray], float, str, tuple[float | None, float | None] | None]:
+        """Wins over used and unused rows, the naive rate, what the attacker has, and CAP where it is defined."""
         p = self.population
         if kind == "singling_out":
-            return *singling_out(p.members, p.controls, synthetic, p.domain, rng), "the synthetic rows"
+            *won, naive = singling_out(p.members, p.controls, synthetic, p.domain, rng)
+            return (won[0], won[1]), naive, "the synthetic rows", None
         if kind == "linkability":
-            return *linkability(p, synthetic, rng), "the synthetic rows, two halves of the columns apart"
-        train, control = linear_reconstruction(p, synthetic, self.column, self.bit)
+            *won, naive = linkability(p, synthetic, rng)
+            return (won[0], won[1]), naive, "the synthetic rows, two halves of the columns apart", None
+        knowledge = "the synthetic rows, all columns of a person but one"
+        if kind == "attribute_inference":
+            found = attribute_inference(p, synthetic, self.column)
+            return (found.train, found.control), found.naive, knowledge, found.cap
         share = float((p.reference[:, self.column] == self.bit).mean())
-        return train, control, max(share, 1 - share), "the synthetic rows, all columns of a person but one"
+        won = linear_reconstruction(p, synthetic, self.column, self.bit)
+        return won, max(share, 1 - share), knowledge, None
 
 
 def _with_power(result: AttackResult, copy: AttackResult) -> AttackResult:

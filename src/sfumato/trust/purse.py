@@ -15,9 +15,9 @@ from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import Event, PoissonSampledGaussian
 from sfumato.privacy.ledger import Run
 from sfumato.privacy.spending import mu_squared
-from sfumato.progress import Progress, Silent
 
 if TYPE_CHECKING:
+    from sfumato.progress import Progress
     from sfumato.trust.journal import Journal
 
 
@@ -30,7 +30,7 @@ class Purse:
         run: what is charged.
         total_mu: what may be spent; default: what the run's guarantee allows.
         journal: keeps the answers; with those of an interrupted run, it gives them again.
-        progress: told what has been spent.
+        progress: told what has been spent; None: nobody is, and nothing is computed for it.
 
     *Formal guarantee.* Each charge of the run pays for one answer that is ever given: a kept answer is given again as
     it was, and a charge whose answer was lost before anyone saw it pays for that answer drawn anew.
@@ -45,7 +45,7 @@ class Purse:
     ) -> None:
         self.run = run
         self.journal = journal
-        self._progress = progress or Silent()
+        self._progress = progress
         self.private = run.guarantee.private
         self.total = math.inf if not self.private else mu_for(run.guarantee) if total_mu is None else total_mu
         self._spent = 0.0
@@ -108,6 +108,8 @@ class Purse:
 
     def _spend(self, squared: float) -> None:
         self._spent += squared
+        if self._progress is None:
+            return
         delta = gdp.delta(self.run.guarantee.epsilon, self.total)
         self._progress.spent(gdp.epsilon(math.sqrt(self._spent), delta))
 

@@ -16,9 +16,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from sfumato.encoding.domain import Domain
+from sfumato.models.diffusion.flow import integrate, schedule
 from sfumato.models.images.layout import ImageLayout, choose
 from sfumato.models.networks.frames import Mixture, Start, frames_of
 from sfumato.models.networks.layout import batched
@@ -31,7 +32,6 @@ HIDDEN = 256
 SPREAD = 0.5  # sigma_data of EDM, of frames from -1 to 1
 _LEVELS = (20.0, 0.02)  # of noise when sampling, first and last
 _STEPS = 12
-_CURVE = 7.0  # rho of EDM, eq. 5
 _WAVES = 16
 _BLOCK = 512
 
@@ -178,14 +178,12 @@ def _loss_of(layout: ImageLayout, network: Denoiser, mixture: Mixture | None, co
 
 
 def _schedule() -> np.ndarray:
-    """Noise levels from high to low, (steps,): EDM, eq. 5."""
-    high, low = (v ** (1 / _CURVE) for v in _LEVELS)
-    return (np.linspace(high, low, _STEPS) ** _CURVE).astype(np.float32)
+    return schedule(*_LEVELS, _STEPS)
 
 
 @eqx.filter_jit
 def _integrated(network: Denoiser, mixture: Mixture | None, levels: Array, packed: Array) -> Array:
-    """Heun's method along ``levels`` (EDM, algorithm 1, without the last step to zero, which is one denoising)."""
+    """Frames moved along ``levels``; the step to zero that is left out is one denoising."""
     classes = packed[:, -1:].astype(jnp.int32)
 
     def slope(frames: Array, sigma: Array) -> Array:
@@ -194,13 +192,7 @@ def _integrated(network: Denoiser, mixture: Mixture | None, levels: Array, packe
         said = network(seen, level, classes, Tape())[:, 0] * scale
         return (frames - _known(mixture, frames, each, classes) - said) / sigma
 
-    def step(frames: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
-        here, there = pair
-        first = slope(frames, here)
-        second = slope(frames + (there - here) * first, there)
-        return frames + (there - here) * (first + second) / 2, None
-
-    return lax.scan(step, packed[:, :-1], (levels[:-1], levels[1:]))[0]
+    return integrate(slope, packed[:, :-1], levels)
 
 
 @dataclass(frozen=True)

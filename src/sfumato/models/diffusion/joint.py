@@ -21,9 +21,9 @@ from sfumato.models.diffusion.numbers import (
     Denoiser,
     Scale,
     integrated,
+    levels,
     loss,
     outputs,
-    schedule,
     shown,
 )
 from sfumato.models.networks.latent import code_at, middle
@@ -115,9 +115,9 @@ class FittedJointDiffusion:
         packed = rows.packed(np.zeros(rows.values.shape))
         return batched(lambda part: outputs(self.network, jnp.asarray(part)), packed, _BATCH)
 
-    def _moved(self, rows: _Rows, moves: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    def _moved(self, rows: _Rows, moves: np.ndarray, along: np.ndarray) -> np.ndarray:
         found = batched(
-            lambda part: integrated(self.network, jnp.asarray(levels), jnp.asarray(part)), rows.packed(moves), _BATCH
+            lambda part: integrated(self.network, jnp.asarray(along), jnp.asarray(part)), rows.packed(moves), _BATCH
         )
         return found.astype(np.float64)
 
@@ -146,7 +146,7 @@ class FittedJointDiffusion:
         columns, layout = self.scale.columns, self.scale.layout
         moves = (rows.levels == UNKNOWN) & (rows.symbols[:, columns] == layout.offsets[columns])
         start = np.where(moves, rng.standard_normal(moves.shape) * np.hypot(1, UNKNOWN), rows.values)
-        found = self._moved(_Rows(rows.symbols, start, rows.levels), moves, schedule())
+        found = self._moved(_Rows(rows.symbols, start, rows.levels), moves, levels())
         for i in range(len(columns)):
             if moves[:, i].any():
                 self._set_number(rows, codes, i, self.scale.codes(i, found[:, i]), found[:, i])
@@ -174,9 +174,7 @@ class FittedJointDiffusion:
         moves = np.zeros(rows.values.shape, bool)
         moves[:, i] = True
         start = np.where(moves, values[:, None], rows.values)
-        return self._moved(_Rows(rows.symbols, start, rows.levels), moves, schedule()[::-1])[:, i] / np.hypot(
-            1, UNKNOWN
-        )
+        return self._moved(_Rows(rows.symbols, start, rows.levels), moves, levels()[::-1])[:, i] / np.hypot(1, UNKNOWN)
 
     def _end(self, rows: _Rows, i: int, code: Any) -> np.ndarray:
         """(n,) the place at which a code (or one per row) begins; infinite at the ends of the scale."""

@@ -22,6 +22,7 @@ from jax.scipy.special import ndtri
 from scipy import special
 
 from sfumato.encoding.domain import Axis, Domain
+from sfumato.models.diffusion.flow import integrate, schedule
 from sfumato.models.networks.layout import Layout
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 
@@ -29,7 +30,6 @@ HIDDEN = 256
 LEAST = 8  # codes of an ordered column that is still a category
 KNOWN, UNKNOWN = 0.01, 20.0  # noise levels that a known and a hidden number are shown with
 _STEPS = 16
-_CURVE = 7.0  # rho of EDM, eq. 5
 _FEATURES = 16  # per number
 
 
@@ -191,15 +191,14 @@ def loss(layout: Layout, network: Denoiser, records: Any, tape: Tape) -> Array:
     return weight * (numbers.sum(axis=1) - categories.sum(axis=1))
 
 
-def schedule() -> np.ndarray:
-    """Noise levels from high to low, (steps,): EDM, eq. 5."""
-    high, low = (v ** (1 / _CURVE) for v in (UNKNOWN, KNOWN))
-    return (np.linspace(high, low, _STEPS) ** _CURVE).astype(np.float32)
+def levels() -> np.ndarray:
+    """Noise levels of sampling, from hidden to known, (steps,)."""
+    return schedule(UNKNOWN, KNOWN, _STEPS)
 
 
 @eqx.filter_jit
 def integrated(network: Denoiser, levels: Array, packed: Array) -> Array:
-    """Move numbers along ``levels`` by Heun's method (EDM, algorithm 1): values (B, k).
+    """Move numbers along ``levels``: values (B, k).
 
     ``packed`` (B, d + 3 k) are symbols, values, noise levels, and ones for the numbers that move.
     """
@@ -212,13 +211,7 @@ def integrated(network: Denoiser, levels: Array, packed: Array) -> Array:
         denoised = values / (1 + sigma**2) + said * sigma * lax.rsqrt(1 + sigma**2)
         return jnp.where(moves, (values - denoised) / sigma, 0)
 
-    def step(values: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
-        here, there = pair
-        one = slope(values, here)
-        other = slope(values + (there - here) * one, there)
-        return values + (there - here) * (one + other) / 2, None
-
-    return lax.scan(step, values, (levels[:-1], levels[1:]))[0]
+    return integrate(slope, values, levels)
 
 
 @eqx.filter_jit
