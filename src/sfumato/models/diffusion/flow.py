@@ -17,7 +17,7 @@ def schedule(high: float, low: float, steps: int) -> np.ndarray:
 
 
 def integrate(slope: Callable[[Array, Array], Array], start: Array, levels: Array) -> Array:
-    """Follow ``slope(x, level)`` along ``levels`` by Heun's method (EDM, algorithm 1, but for the last step to zero)."""
+    """Follow ``slope(x, level)`` along ``levels`` by Heun's method (EDM, algorithm 1, but for its step to zero)."""
 
     def step(x: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
         here, there = pair
