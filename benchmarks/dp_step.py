@@ -2,11 +2,11 @@
 
 ``python -m benchmarks.dp_step [--networks vae,gan,...] [--alone]``. A step is: gradient, (clipping, noise,) Adam; four
 run in one compiled scan, as in training, but one by one for jax_privacy and Opacus. Each figure is the median of the
-ratios of runs that alternate. ``plain`` is the fastest of the ordinary step on the whole batch and in chunks of 8 to
-1024 records. Memory is what the compiled programs allocate, temporaries and results, against the ordinary step on
-the whole batch. Opacus, in its faster mode, runs in an environment of its own, ``build/opacus``, which is made where it
-is missing. The last line is one JSON object: under ``dense`` and ``conv`` the worst figure of the networks of that
-kind, by batch; under ``networks`` each network's.
+ratios of runs that alternate, with the plain steps first and then with the peers. ``plain`` is the fastest of the
+ordinary step on the whole batch and in chunks of 8 to 1024 records. Memory is what the compiled programs allocate,
+temporaries and results, against the ordinary step on the whole batch. Opacus, in its faster mode, runs in an
+environment of its own, ``build/opacus``, which is made where it is missing. The last line is one JSON object: under
+``dense`` and ``conv`` the worst figure of the networks of that kind, by batch; under ``networks`` each network's.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from sfumato.privacy.gradients.noise import gaussian_like
 Row = dict[str, float | None]
 Table = dict[str, dict[str, Row]]
 OPACUS = Path("build/opacus/bin/python")
+OPACUS_MODES = ("hooks", "ghost")
 OPTIMISER = optax.adam(1e-3)
-ROUNDS, FEWEST, SECONDS = 30, 3, 40.0  # of alternating runs: so many, fewer where they take longer than that
+ROUNDS, PEER_ROUNDS, FEWEST, SECONDS = 30, 9, 3, 40.0  # of alternating runs: fewer where they take longer than that
 CHUNKS = (8, 32, 512, 1024)
 HELD = 2e9  # bytes of per-record gradients, above which the mode of Opacus that holds them is not tried
 SCANNED = 4  # steps in one compiled scan
@@ -135,7 +136,7 @@ def opacus_modes(worker: subprocess.Popen[str] | str, name: str, batch: int) -> 
     if isinstance(worker, str):
         return ()
     numbers = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(CASES[name].build, jax.random.key(0))))
-    return ("ghost",) if 4.0 * batch * numbers > HELD else ("hooks", "ghost")
+    return OPACUS_MODES[1:] if 4.0 * batch * numbers > HELD else OPACUS_MODES
 
 
 def ask(worker: subprocess.Popen[str] | str, name: str, batch: int, mode: str) -> float:
@@ -148,37 +149,51 @@ def ask(worker: subprocess.Popen[str] | str, name: str, batch: int, mode: str) -
 
 
 def compare(name: str, batch: int, worker: subprocess.Popen[str] | str, peer: bool) -> Row:
-    """Alternating runs of everybody; medians of ratios within a round."""
-    runs, memory = programs(name, batch, peer)
-    times: dict[str, list[float]] = {}
-    first = {kind: run() for kind, run in runs.items()}
-    modes = opacus_modes(worker, name, batch)
-    until = time.perf_counter() + SECONDS
-    for i in range(ROUNDS):
-        if i >= FEWEST and time.perf_counter() > until:
-            break
-        for kind, run in runs.items():
-            if kind != "jax_privacy" or i < max(1, min(5, int(6 / first[kind]))):
-                times.setdefault(kind, []).append(run())
-        for mode in modes if i < 9 else ():
-            times.setdefault(mode, []).append(ask(worker, name, batch, mode))
+    """Medians of ratios within a round of alternating runs: first with the plain steps, then with the peers.
 
-    def ratio(top: str, below: str) -> float:
-        pairs = zip(times[top], times[below], strict=False)
-        return round(statistics.median(a / b for a, b in pairs), 3)
+    Apart, because threads of another process that still spin after its turn would slow whatever comes next.
+    """
+    runs, memory = programs(name, batch, peer)
+    own = {kind: run for kind, run in runs.items() if kind != "jax_privacy"}
+    times = alternate(own, ROUNDS)
+    others: dict[str, Callable[[], float]] = {
+        mode: partial(ask, worker, name, batch, mode) for mode in opacus_modes(worker, name, batch)
+    }
+    if peer:
+        others["jax_privacy"] = runs["jax_privacy"]
+    with_peers = alternate({"private": runs["private"], **others}, PEER_ROUNDS) if others else {}
 
     whole = f"plain {batch}"
     result: Row = {
         "milliseconds": round(1e3 * statistics.median(times["private"]), 2),
-        "ratio_to_plain": max(ratio("private", kind) for kind in times if kind.startswith("plain")),
-        "ratio_to_plain_whole_batch": ratio("private", whole),
+        "ratio_to_plain": max(ratio(times, kind) for kind in times if kind.startswith("plain")),
+        "ratio_to_plain_whole_batch": ratio(times, whole),
         "ratio_to_opacus": None,
-        "ratio_to_jax_privacy": ratio("private", "jax_privacy") if peer else None,
+        "ratio_to_jax_privacy": ratio(with_peers, "jax_privacy") if peer else None,
         "memory_ratio": round(memory["private"] / memory[whole], 3),
     }
+    modes = [mode for mode in with_peers if mode in OPACUS_MODES]
     if modes:
-        result["ratio_to_opacus"] = max(ratio("private", mode) for mode in modes)
+        result["ratio_to_opacus"] = max(ratio(with_peers, mode) for mode in modes)
     return result
+
+
+def alternate(runs: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of so many rounds, fewer where they take long; each begins with another kind than the one before."""
+    times: dict[str, list[float]] = {kind: [] for kind in runs}
+    kinds, until = list(runs), time.perf_counter() + SECONDS
+    for i in range(rounds):
+        if i >= FEWEST and time.perf_counter() > until:
+            break
+        for kind in kinds[i % len(kinds) :] + kinds[: i % len(kinds)]:
+            times[kind].append(runs[kind]())
+    return times
+
+
+def ratio(times: dict[str, list[float]], below: str) -> float:
+    """Of ours to another kind's, the median over rounds."""
+    pairs = zip(times["private"], times[below], strict=True)
+    return round(statistics.median(a / b for a, b in pairs), 3)
 
 
 def main() -> None:
