@@ -1,11 +1,10 @@
-"""Utility of synthetic images: a classifier's accuracy, precision and recall, and Fréchet distances in named spaces.
+"""Utility of synthetic images: classifiers' accuracy, precision and recall, and Fréchet distances in named spaces.
 
 No space here is that of the Inception network, so no distance here is an FID; none may be compared with one.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,28 +14,17 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 from sklearn.decomposition import PCA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
-from threadpoolctl import threadpool_limits
 
-from sfumato.encoding.domain import LEVELS, Domain, Pixels
-from sfumato.metrics.coverage import prdc
+from sfumato.encoding.domain import Domain, Pixels
+from sfumato.metrics.coverage import alpha_precision_beta_recall, prdc
 from sfumato.metrics.features import nearest_distances
+from sfumato.metrics.image_learning import COMPONENTS, LEARNERS, TRAINED, ImageClassifier, pixel_values, predict
 from sfumato.metrics.learning import Prediction, majority
 from sfumato.metrics.marginals import tvd
 from sfumato.metrics.tables import Tables, check_sizes, measure, rounded
 
-_COMPONENTS = 64
-_HIDDEN = (256, 128)
-_EPOCHS = 4
-_TRAINED = 60_000
 _COMPARED = 5000
 _CLOSER = 0.9
-
-
-def pixel_values(codes: np.ndarray, pixels: Pixels) -> np.ndarray:
-    """The images of encoded rows as points: (n, height * width * channels) float32 in [0, 1]."""
-    return codes[:, pixels.span].astype(np.float32) / (LEVELS - 1)
 
 
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
@@ -58,55 +46,6 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class ImageClassifier:
-    """A multi-layer perceptron of 256 and 128 units that predicts ``target``, trained for four passes.
-
-    Attributes:
-        network: scikit-learn's, fitted.
-        pixels: where the images are.
-        target: position of the label.
-    """
-
-    network: MLPClassifier
-    pixels: Pixels
-    target: int
-
-    @classmethod
-    def fit(cls, train: np.ndarray, domain: Domain, target: int, seed: int = 0) -> ImageClassifier | None:
-        """Train on at most 60,000 seeded rows; None where they have a single label."""
-        assert domain.pixels is not None
-        known = _labelled(train, domain, target)
-        train = train[known][np.random.default_rng(seed).permutation(int(known.sum()))[:_TRAINED]]
-        if len(np.unique(train[:, target])) < 2:
-            return None
-        network = MLPClassifier(_HIDDEN, max_iter=_EPOCHS, random_state=seed)
-        with warnings.catch_warnings(), threadpool_limits(1):
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            network.fit(pixel_values(train, domain.pixels), train[:, target])
-        return cls(network, domain.pixels, target)
-
-    def hidden(self, codes: np.ndarray) -> np.ndarray:
-        """The activations of the last hidden layer, (n, 128)."""
-        values = pixel_values(codes, self.pixels)
-        for weights, bias in zip(self.network.coefs_[:-1], self.network.intercepts_[:-1], strict=True):
-            values = np.maximum(values @ weights + bias, 0)
-        return values
-
-    def predict(self, test: np.ndarray, domain: Domain) -> Prediction:
-        """Predictions for the rows of ``test`` that have a label."""
-        rows = np.flatnonzero(_labelled(test, domain, self.target))
-        values = np.zeros((len(rows), domain.axes[self.target].size))
-        values[:, self.network.classes_] = self.network.predict_proba(pixel_values(test[rows], self.pixels))
-        task = "binary" if values.shape[1] <= 2 else "multiclass"
-        return Prediction(task, test[rows, self.target].astype(np.int64), values, rows)
-
-
-def _labelled(rows: np.ndarray, domain: Domain, target: int) -> np.ndarray:
-    missing = domain.axes[target].missing
-    return np.ones(len(rows), bool) if missing is None else rows[:, target] != missing
-
-
-@dataclass(frozen=True)
 class _Points:
     """Tables, at most 5,000 rows of each, in the space of the principal components of real pixels."""
 
@@ -115,8 +54,8 @@ class _Points:
 
     @cached_property
     def components(self) -> PCA:
-        real = pixel_values(self.real[:_TRAINED], self.pixels)
-        return PCA(min(_COMPONENTS, *real.shape), svd_solver="randomized", random_state=0).fit(real)
+        real = pixel_values(self.real[:TRAINED], self.pixels)
+        return PCA(min(COMPONENTS, *real.shape), svd_solver="randomized", random_state=0).fit(real)
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         return self.components.transform(pixel_values(rows[:_COMPARED], self.pixels))
@@ -145,7 +84,7 @@ def image_utility(
     began = perf_counter()
     tables = Tables(real, test, synthetic, seed)
     measures: dict[str, Any] = {}
-    spaces = {"pixels": f"the first {_COMPONENTS} principal components of the real images' pixels, levels in [0, 1]"}
+    spaces = {"pixels": f"the first {COMPONENTS} principal components of the real images' pixels, levels in [0, 1]"}
     learning, balance = None, {}
     if target is not None:
         balance = _balance(tables, domain, target, measures)
@@ -153,7 +92,7 @@ def image_utility(
     points = _Points(tables.real, domain.pixels)
     reference, *others = (points.of(t) for t in (tables.other, *tables.four))
     measures["frechet_pixels"] = measure(*(frechet(reference, x) for x in others))
-    found = [prdc(reference, x) for x in others]
+    found = [{**prdc(reference, x), **alpha_precision_beta_recall(reference, x)} for x in others]
     measures |= {k: measure(*(f[k] for f in found), higher=True) for k in found[0]}
     return {
         "rows": tables.sizes,
@@ -181,24 +120,31 @@ def _balance(t: Tables, domain: Domain, target: int, measures: dict[str, Any]) -
 def _learning(
     t: Tables, domain: Domain, target: int, measures: dict[str, Any], spaces: dict[str, str], seed: int
 ) -> dict[str, Any]:
-    """TSTR beside TRTR, and the Fréchet distance in the classifier's own space."""
+    """TSTR beside TRTR for three learners, and the Fréchet distance in the space of one."""
     base = majority(t.real, t.test, domain, target)
     tested, reference = (ImageClassifier.fit(x, domain, target, seed) for x in (t.synthetic, t.real))
-    tstr, trtr = (base if c is None else c.predict(t.test, domain).scores() for c in (tested, reference))
-    measures["tstr_accuracy_mlp"] = measure(
-        tstr["accuracy"], tstr["accuracy"], trtr["accuracy"], base["accuracy"], higher=True
-    )
+    pairs: dict[str, list[Prediction | None]] = {
+        "mlp": [None if c is None else c.predict(t.test, domain) for c in (tested, reference)]
+    }
+    for learner in LEARNERS:
+        pairs[learner] = [predict(x, t.test, domain, target, learner, seed) for x in (t.synthetic, t.real)]
+    learners = {}
+    for learner, pair in pairs.items():
+        tstr, trtr = (base if p is None else p.scores() for p in pair)
+        learners[learner] = {"tstr": rounded(tstr), "trtr": rounded(trtr)}
+        measures[f"tstr_accuracy_{learner}"] = measure(
+            tstr["accuracy"], tstr["accuracy"], trtr["accuracy"], base["accuracy"], higher=True
+        )
     if reference is not None:
         own, *others = (reference.hidden(x[:_COMPARED]) for x in (t.other, *t.four))
         measures["frechet_classifier"] = measure(*(frechet(own, x) for x in others))
         spaces["classifier"] = "the last hidden layer (128) of the perceptron that was trained on the real images"
-    learners = {"mlp": {"tstr": rounded(tstr), "trtr": rounded(trtr)}}
     task = "binary" if domain.axes[target].size <= 2 else "multiclass"
     return {"target": domain.names[target], "task": task, "majority": rounded(base), "learners": learners}
 
 
 def _closer(points: _Points, matched: np.ndarray, fresh: np.ndarray) -> bool:
     """Whether synthetic images are clearly nearer to real ones than fresh images are."""
-    real = points.components.transform(pixel_values(points.real[:_TRAINED], points.pixels))
+    real = points.components.transform(pixel_values(points.real[:TRAINED], points.pixels))
     near, usual = (float(np.median(nearest_distances(real, x))) for x in (matched, fresh))
     return near < _CLOSER * usual

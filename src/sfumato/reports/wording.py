@@ -29,6 +29,8 @@ _MEASURES = {
     "detection_auc": "AUC of trees that tell synthetic from real",
     "tvd1_label": "total variation of the labels",
     "tstr_accuracy_mlp": "accuracy trained on synthetic, perceptron",
+    "tstr_accuracy_linear": "accuracy trained on synthetic, linear",
+    "tstr_accuracy_forest": "accuracy trained on synthetic, forest",
     "frechet_pixels": "Fréchet distance, pixels",
     "frechet_classifier": "Fréchet distance, classifier",
 }
