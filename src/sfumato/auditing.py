@@ -17,7 +17,7 @@ from sfumato.errors import SfumatoError, TableError
 from sfumato.models import MODELS, RecordLoss
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
-from sfumato.progress import Silent
+from sfumato.progress import Progress, Silent
 from sfumato.release import Release
 from sfumato.schema import Schema, sketch
 from sfumato.tables import Rows
@@ -43,6 +43,9 @@ def audit(
     suite: Literal["quick", "full"] = "quick",
     model: str | os.PathLike[str] | None = None,
     strips: str | os.PathLike[str] | None = None,
+    *,
+    recipe: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Attack ``synthetic`` rows and say what the attacks show beside what was claimed.
 
@@ -57,10 +60,12 @@ def audit(
             out, linkability.
         model: a saved model that made the rows; it is attacked too, and brings its schema along.
         strips: where to write a PNG of synthetic images, each beside the nearest real ones: it shows real images.
+        recipe: fit the model's recipe again to audit it (:func:`sfumato.attacks.recipe.audit_recipe`); minutes.
+        progress: receives stages and steps of that.
 
     Returns:
-        The mapping of :meth:`sfumato.attacks.AuditReport.to_json`, and ``schema``: ``given``, ``drafted`` or
-        ``the model's``.
+        The mapping of :meth:`sfumato.attacks.AuditReport.to_json`; ``schema``: ``given``, ``drafted`` or
+        ``the model's``; and ``recipe``, where it was audited.
 
     Raises:
         SfumatoError: a table or model that cannot be read, does not fit the schema or is too small.
@@ -68,7 +73,13 @@ def audit(
     *Formal guarantee.* None: the result depends on real rows without noise. Keep it inside.
     """
     if model is not None:
-        return _with_model(real, holdout, synthetic, schema, claimed, suite, Release.load(model), strips)
+        if schema is not None:
+            raise SfumatoError("a model brings its schema along: leave --schema out")
+        release = Release.load(model)
+        again = (progress or Silent()) if recipe else None
+        return _with_model(real, holdout, synthetic, claimed, suite, release, strips, again)
+    if recipe:
+        raise SfumatoError("only the recipe of a --model can be fitted again: give one, or leave --recipe out")
     if synthetic is None:
         raise SfumatoError("nothing to attack: give --synthetic rows, a --model, or both")
     from sfumato.attacks import audit as attack
@@ -89,16 +100,16 @@ def _with_model(
     real: Any,
     holdout: Any,
     synthetic: Any,
-    schema: Any,
     claimed: Guarantee | None,
     suite: Literal["quick", "full"],
     release: Release,
     strips: str | os.PathLike[str] | None,
+    again: Progress | None,
 ) -> dict[str, Any]:
     from sfumato.attacks import audit as attack
 
-    if schema is not None:
-        raise SfumatoError("a model brings its schema along: leave --schema out")
+    if again is not None and not release.guarantee.private:
+        raise SfumatoError("the model carries no guarantee that its recipe could be held to: leave --recipe out")
     codec = _learnt(release.codec.schema)
     used, fresh = (_encoded(_arrow(t), codec) for t in (real, holdout))
     if synthetic is None:
@@ -108,9 +119,16 @@ def _with_model(
     certified = release.certificate.get("certificate") is not None
     claimed = release.guarantee if claimed is None and certified else claimed
     _show(used, made, codec, strips)
-    white_box = _white_box(release, used)
+    white_box = white_box_of(release, used)
     found = attack(used, fresh, made, codec.domain, claimed, suite, white_box=white_box).to_json()
-    return {**found, "schema": "the model's", "columns": list(codec.domain.names)}
+    found |= {"schema": "the model's", "columns": list(codec.domain.names)}
+    if again is not None:
+        from sfumato.attacks.recipe import Recipe, audit_recipe
+
+        target = None if release.schema.target is None else codec.position(release.schema.target)
+        recipe = Recipe(release.model, codec.domain, target, release.guarantee)
+        found["recipe"] = audit_recipe(recipe, used, fresh, again)
+    return found
 
 
 def _show(used: np.ndarray, made: np.ndarray, codec: Codec, path: str | os.PathLike[str] | None) -> None:
@@ -128,7 +146,7 @@ def _show(used: np.ndarray, made: np.ndarray, codec: Codec, path: str | os.PathL
         Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(out, "PNG")
 
 
-def _white_box(release: Release, used: np.ndarray) -> WhiteBox | None:
+def white_box_of(release: Release, used: np.ndarray) -> WhiteBox | None:
     """The model, and the same recipe fitted to a few rows without noise; None for a model that gives no loss."""
     from sfumato.attacks.white_box import WhiteBox
 
@@ -155,10 +173,12 @@ def _overfitting(name: str, domain: Domain) -> Any:
 
 
 def _drafted(tables: list[pa.Table]) -> Schema:
-    """A schema of the union; a column whose type differs between the tables is read as text."""
+    """A schema of the union; a column whose type differs between the tables is read as text, unless it holds images."""
     fields = []
     for field in tables[0].schema:
         kinds = {t.schema.field(field.name).type for t in tables}
+        if len(kinds) > 1 and any(isinstance(kind, pa.BaseExtensionType) for kind in kinds):
+            raise TableError(f"the images in column {field.name!r} are not of one size and kind in the three tables")
         fields.append(pa.field(field.name, field.type if len(kinds) == 1 else pa.string()))
     return sketch(pa.concat_tables(t.cast(pa.schema(fields)) for t in tables))
 

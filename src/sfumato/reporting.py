@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from sfumato.atomic import atomic_write
+from sfumato.auditing import white_box_of
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError, TableError
@@ -203,7 +204,8 @@ def _measure(
     target = None if release.schema.target is None else codec.position(release.schema.target)
     found = utility(real, fresh, codes, domain, target, seed=seed)
     broken = violations(used, held, codec.decode(codes, np.random.default_rng(seed)), codec.schema)
-    attacked = audit(real, fresh, codes, domain, release.guarantee if facts["promise"] else None, suite, seed=seed)
+    claimed, white_box = release.guarantee if facts["promise"] else None, white_box_of(release, real)
+    attacked = audit(real, fresh, codes, domain, claimed, suite, seed=seed, white_box=white_box)
     labels = wording.axis_labels(codec)
     facts |= {"utility": found, "violations": broken, "audit": attacked.to_json(), "rows": found["rows"]}
     facts["measures"] = [{"name": wording.measure_name(k), **m} for k, m in found["measures"].items()]

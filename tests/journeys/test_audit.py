@@ -8,6 +8,7 @@ from PIL import Image
 from tests.journeys.conftest import HEADER, people, write_csv
 
 import sfumato as sf
+from sfumato.attacks import recipe as recipes
 from sfumato.tables import Table
 
 
@@ -35,6 +36,70 @@ def test_what_does_not_go_together_is_refused(run, data, schema, holdout):
     run(*tables, "--model", "model.sfm", "--schema", schema).refused("leave --schema out")
     run(*tables, "--model", "model.sfm", "--strips", "x.png").refused("no column of them", "leave --strips out")
     run(*tables, "--model", data).refused("not a saved model")
+    run(*tables, "--synthetic", data, "--recipe").refused("recipe of a --model", "leave --recipe out")
+    run("fit", data, "--schema", schema, "--model", "independent", "--epsilon", "inf", "-o", "open.sfm").fine()
+    run(*tables, "--model", "open.sfm", "--recipe").refused("carries no guarantee", "leave --recipe out")
+
+
+def test_a_recipe_is_fitted_again_and_held_to_its_promise(run, data, schema, holdout, monkeypatch):
+    monkeypatch.setattr(recipes, "_SHADOWS", 40)  # of 150: they take most of the time
+    run("fit", data, "--schema", schema, "--model", "independent", "--delta", 1e-6, "-o", "model.sfm").fine()
+    command = ("audit", "--real", data, "--holdout", holdout, "--model", "model.sfm", "--recipe")
+    found = run(*command, "--json").fine().json["recipe"]
+    assert not found["violation"]
+    assert found["worst_case"]["mechanisms"]["marginals"]["tightness"] > 0.9
+    assert found["replay"]["steps"] > 0
+    assert len(found["outlier_shadow"]["targets"]) == 2
+    text = run(*command).fine().out
+    for said in (
+        "worst case of marginals",
+        "replay of",
+        "shadow models",
+        "canaries: left out",
+        "no evidence of a viol",
+    ):
+        assert said in text, said
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Digits as folders of PNG files, real and fresh."""
+    digits = Table.read(sf.examples.digits(tmp_path / "digits.npz"))
+    half = len(digits) // 2
+    for name, part in (("real", digits.arrow[:half]), ("fresh", digits.arrow[half:])):
+        Table(part).write(tmp_path / name)
+    return tmp_path
+
+
+def test_folders_of_images_from_the_fit_to_the_full_suite(run, folders):
+    schema = sf.examples.digits_schema()
+    run("fit", "real", "--schema", schema, "--epsilon", 8, "--delta", 1e-6, "-o", "model.sfm").fine()
+    run("sample", "model.sfm", "-n", 400, "-o", "made").fine()
+    tables = ("audit", "--real", "real", "--holdout", "fresh", "--synthetic", "made", "--full")
+    found = run(*tables, "--model", "model.sfm", "--json").fine().json
+    assert found["suite"] == "full"
+    assert found["rows"]["synthetic"] == 400
+    assert not found["violation"]
+    assert "nearest_in_features" in run(*tables, "--schema", schema).fine().out
+    assert (
+        run("audit", "--real", "real", "--holdout", "fresh", "--synthetic", "real", "--json")
+        .fine()
+        .json["verdict"]
+        .startswith("LEAK")
+    ), "a schema drafted from images"
+    found = run("evaluate", "--real", "real", "--test", "fresh", "--synthetic", "made", "--schema", schema, "--json")
+    assert {"tstr_accuracy_mlp", "tstr_accuracy_linear", "tstr_accuracy_forest", "alpha_precision"} <= set(
+        found.fine().json["measures"]
+    )
+
+
+def test_images_of_two_sizes_are_refused(run, tmp_path):
+    for name, side in (("real.npz", 8), ("fresh.npz", 8), ("made.npz", 9)):
+        images = np.random.default_rng(0).integers(0, 256, (60, side, side), dtype=np.uint8)
+        np.savez(tmp_path / name, images=images)
+    done = run("audit", "--real", "real.npz", "--holdout", "fresh.npz", "--synthetic", "made.npz")
+    assert done.code == 2
+    assert "the images in column 'image' are not of one size" in done.err
 
 
 def test_images_are_attacked_and_shown_beside_the_nearest_real_ones(run, tmp_path):

@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 from scipy.special import logsumexp
 
+from sfumato.encoding.domain import Domain
 from sfumato.privacy.descent import Descent
 from sfumato.privacy.gradients import Embedding, Tape
 from sfumato.progress import Progress
@@ -35,7 +36,7 @@ class _Carry(NamedTuple):
 class Planted:
     """A setting whose descents hold canaries; it answers everything else as the setting itself does.
 
-    A record is canary k if its code in the first column is k, from 1 on; others have code 0.
+    The last column says which canary a record is, from 1 on, and is 0 for others; the model does not see it.
 
     Args:
         setting: the setting that is audited.
@@ -49,6 +50,12 @@ class Planted:
     def __init__(self, setting: Any, pulls: np.ndarray) -> None:
         self._setting, self._pulls = setting, np.concatenate([[0], pulls])
         self.released = np.empty((0, len(pulls)))
+
+    @property
+    def domain(self) -> Domain:
+        """The encoded columns that the model sees."""
+        domain = self._setting.domain
+        return Domain(domain.axes[:-1], domain.pixels)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._setting, name)
@@ -74,7 +81,7 @@ class Planted:
             descent,
             carry=_Carry(descent.carry, start, zeros, jnp.zeros((), jnp.int32)),
             parameters=lambda carry: (descent.parameters(carry.own), carry.coordinates),
-            prepare=lambda codes, key: (descent.prepare(codes, key), codes[:, 0].astype(jnp.int32)),
+            prepare=lambda codes, key: (descent.prepare(codes[:, :-1], key), codes[:, -1].astype(jnp.int32)),
             loss=loss,
             update=update,
         )

@@ -13,6 +13,7 @@ from sfumato.metrics.features import metric_features
 from sfumato.models.model import RecordLoss
 
 NEIGHBOURS = 5
+_NUMBERS = 1 << 23  # held at a time for exact distances
 
 
 def nearest(points: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -20,8 +21,9 @@ def nearest(points: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray
     k = min(k, len(points))
     index = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points).kneighbors(queries, return_distance=False)
     gaps = np.empty(index.shape)
-    for start in range(0, len(queries), 2000):
-        part = slice(start, start + 2000)
+    step = max(1, _NUMBERS // (k * points.shape[1]))
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
         apart = queries[part, None, :].astype(np.float64) - points[index[part]]
         gaps[part] = np.sqrt((apart**2).sum(-1))
     order = np.argsort(gaps, axis=1, kind="stable")

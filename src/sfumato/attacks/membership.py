@@ -58,7 +58,8 @@ def on_model(model: RecordLoss) -> Attacks:
 def play(games: Sequence[Game], terms: Terms, attacks: Attacks) -> list[AttackResult]:
     """All attacks; the one that looks strongest where thresholds are chosen is tested at most of the level.
 
-    That choice does not touch the fold on which rates are measured, so the weighted Bonferroni correction is valid.
+    That choice looks at scores of the first fold alone, and rates are measured on the second, so the weighted
+    Bonferroni correction is valid. Distances that several attacks share are charged to the first of them.
     """
     scores, seconds = {}, {}
     for name, (score, _) in attacks.items():

@@ -33,7 +33,7 @@ class AttackResult:
         epsilon_lower_bound: no smaller epsilon fits (simultaneous confidence 95 % over all attacks of the audit).
         power: the same attack's ``epsilon_lower_bound``, ``tpr_at_fpr`` and rates on a generator known to leak: one
             that copies the data or, for an attack on a model, one fitted without noise to few of the rows.
-        seconds: time it took, without its power.
+        seconds: time it took, without its power; distances that several attacks share are charged to the first.
         verdict: VIOLATION, LEAK (nothing was claimed), or no evidence of a leak beyond a stated epsilon.
         cap: of attribute inference, the share right among used rows, and among unused ones, whose other columns all
             equal those of a synthetic row (correct attribution probability); None where there is none.
