@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
 from tests.models.images.population import DELTA, DOMAIN, LABEL, accuracy, begin, curator, digits
 
 from sfumato.encoding.domain import Domain, Pixels
@@ -17,10 +21,12 @@ from sfumato.models.diffusion.images import Denoiser, ImageDiffusion
 from sfumato.models.gan.adversarial import real_loss
 from sfumato.models.gan.images import Discriminator, ImageGan
 from sfumato.models.images.layout import ImageLayout
+from sfumato.models.images.mixture import FittedMixture
 from sfumato.models.model import FittedModel, ImpossibleCondition, Latent, RecordLoss
-from sfumato.models.networks.frames import Mixture, frames_of
+from sfumato.models.networks.space import Frames, Principal, points_of
 from sfumato.models.networks.warm_start import warm_start
-from sfumato.models.vae.images import LATENT, Autoencoder, ImageVae, negative_elbo
+from sfumato.models.vae.images import Autoencoder, ImageVae, negative_elbo
+from sfumato.models.vae.linear import Linear, Nothing
 from sfumato.privacy.accounting import epsilon
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients import clipped_sum
@@ -29,7 +35,7 @@ from sfumato.progress import Silent
 
 RECIPES = {
     "gan": ImageGan(0.2, steps=16),
-    "vae": ImageVae(0.2, warm_steps=400, steps=16),
+    "vae": ImageVae(0.2, steps=16),
     "diffusion": ImageDiffusion(0.2, steps=16),
 }
 LAYOUT = ImageLayout(DOMAIN)
@@ -108,30 +114,92 @@ def test_explains_digits_better_than_noise(fitted: dict[str, tuple[FittedModel, 
     model = fitted[name][0]
     assert isinstance(model, RecordLoss)
     noise = np.random.default_rng(0).integers(0, 256, (20, 65)).astype(np.uint8) % np.array([256] * 64 + [10])
-    assert model.record_loss(digits()[:20]).max() < model.record_loss(noise.astype(np.uint8)).min()
+    real, random = (model.record_loss(codes) for codes in (digits()[:200], noise.astype(np.uint8)))
+    assert np.quantile(real, 0.8) < random.min()
 
 
-def test_the_mixture_denoises_as_bayes_says() -> None:
+@pytest.fixture(scope="module")
+def known() -> FittedMixture:
+    """A mixture without noise."""
+    found = warm_start(curator(digits(), begin(math.inf)), 0.0, LABEL, Silent())
+    assert isinstance(found, FittedMixture)
+    return found
+
+
+def test_points_are_the_coordinates_of_frames(known: FittedMixture) -> None:
+    space = Principal.of(known)
+    coordinates, _ = known.coordinates(8000, np.random.default_rng(0), np.ones(len(known.weights), bool))
+    frames = jnp.asarray(2 * known.projection.images(coordinates) - 1)
+    points = space.points(frames)
+    np.testing.assert_allclose(np.asarray(points).std(axis=0), 1, atol=0.1)
+    np.testing.assert_allclose(np.asarray(space.frames(points)), np.asarray(frames), atol=1e-4)
+    drawn, _ = space.mixture.draw(jax.random.key(0), 8000)
+    one, other = (np.cov(np.asarray(x), rowvar=False) for x in (drawn, points))
+    assert np.linalg.norm(one - other) < 0.25 * np.linalg.norm(other)
+
+
+def test_the_mixture_denoises_as_bayes_says(known: FittedMixture) -> None:
     """Against the posterior mean by brute force over many draws, weighted by their likelihood."""
-    fitted = warm_start(curator(digits(), begin(math.inf)), 0.0, LABEL, Silent())
-    mixture = Mixture.of(fitted)
-    frames, classes = mixture.draw(jax.random.key(0), 30_000)
-    sigma, noisy, label = 1.5, frames[0] + 1.5 * jax.random.normal(jax.random.key(1), (64,)), classes[0]
-    own = frames[(classes == label)[:, 0]]
+    space = Principal.of(known)
+    points, classes = space.mixture.draw(jax.random.key(0), 60_000)
+    sigma, label = 2.0, classes[0]
+    noisy = points[0] + sigma * jax.random.normal(jax.random.key(1), (space.width,))
+    own = points[(classes == label)[:, 0]]
     weights = jax.nn.softmax(-((noisy - own) ** 2).sum(axis=1) / (2 * sigma**2))
-    found = mixture.denoise(noisy[None], jnp.full((1, 1), sigma), label[None])[0]
+    found = space.mixture.denoise(noisy[None], jnp.full((1, 1), sigma), label[None])[0]
     assert float(jnp.abs(found - weights @ own).max()) < 6 * float(jnp.sqrt((weights**2).sum()))
+
+
+def test_the_mixtures_density_is_that_of_its_draws(known: FittedMixture) -> None:
+    """Against a sum over components by scipy."""
+    space = Principal.of(known)
+    points, classes = np.random.default_rng(0).normal(size=(5, space.width)), np.arange(5)
+    sigma, labels = jnp.full((5, 1), 0.5), jnp.asarray(classes)[:, None]
+    found = space.mixture.log_density(jnp.asarray(points, jnp.float32), sigma, labels)
+    scale = np.asarray(space.scale, np.float64)
+    covariances = 4 * np.einsum("gik,gil->gkl", known.roots, known.roots) / np.outer(scale, scale)
+    covariances = covariances + 0.25 * np.eye(space.width)
+
+    def log_density(point: np.ndarray, own: np.ndarray) -> float:
+        places = zip(2 * known.means[own] / scale, covariances[own], strict=True)
+        each = [multivariate_normal(mean, spread).logpdf(point) for mean, spread in places]
+        return logsumexp(each, b=known.weights[own] / known.weights[own].sum())
+
+    apart = found - np.array([log_density(p, known.classes == c) for p, c in zip(points, classes, strict=True)])
+    np.testing.assert_allclose(apart, apart[0], atol=0.05)
+
+
+def test_an_untrained_autoencoder_knows_its_posterior(known: FittedMixture) -> None:
+    """Of points and of what is decoded from them, under one Gaussian: errors are as large as it says."""
+    linear = Linear.of(Principal.of(known))
+    latent = np.random.default_rng(0).standard_normal((20_000, linear.dimension))
+    decoded = latent + np.asarray(linear.deviation) * np.random.default_rng(1).standard_normal(latent.shape)
+    mean, log_variance = linear.encode(jnp.asarray(decoded))
+    error = ((np.asarray(mean) - latent) ** 2).mean(axis=0)
+    np.testing.assert_allclose(error / np.exp(np.asarray(log_variance)), 1, atol=0.1)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_an_untrained_network_draws_the_mixture(known: FittedMixture, name: str) -> None:
+    """Mean and spread of every pixel: nothing is lost on the way to points and back."""
+    recipe = replace(RECIPES[name], steps=1)
+    model = recipe.fit(curator(digits(), begin(math.inf)), target=LABEL, progress=Silent())
+    one, other = (m.sample(6000, np.random.default_rng(0))[:, :LABEL].astype(float) for m in (model, known))
+    assert np.abs(one.mean(axis=0) - other.mean(axis=0)).max() < 8
+    assert np.abs(one.std(axis=0) - other.std(axis=0)).max() < 8
 
 
 def _others(name: str):
     """(network, loss, records) of one family, for twelve digits."""
-    codes, key = jnp.asarray(digits()[:12]), jax.random.key(3)
+    codes, key, space = jnp.asarray(digits()[:12]), jax.random.key(3), Frames(64)
     if name == "gan":
-        return Discriminator(64, 10, key), real_loss, frames_of(LAYOUT, codes)
+        return Discriminator(64, 10, key), real_loss, points_of(space, LAYOUT, codes)
     if name == "vae":
-        noise = jax.random.normal(key, (12, LATENT))
-        return Autoencoder(64, 10, key), negative_elbo, (*frames_of(LAYOUT, codes), noise)
-    return Denoiser(64, 10, key), diffusion.loss, diffusion.prepare(LAYOUT, None, 2, codes, key)
+        nothing = Nothing()
+        noise = jax.random.normal(key, (12, nothing.dimension))
+        network = Autoencoder(64, nothing.dimension, 10, key)
+        return network, partial(negative_elbo, nothing), (*points_of(space, LAYOUT, codes), noise)
+    return Denoiser(64, 10, key), diffusion.loss, diffusion.prepare(space, LAYOUT, 2, codes, key)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,13 +1,13 @@
 """Diffusion of images (Ho, Jain, Abbeel 2020), in the form of Karras et al. 2022 (EDM, arXiv 2206.00364).
 
 The warm start needs no training: of a mixture of Gaussians the best denoiser is known in closed form, so the network
-learns only what the mixture does not explain, and an untrained network samples the mixture itself. A record's loss is
-the mean over several noise levels (noise multiplicity: Dockhorn et al. 2023, DPDM, arXiv 2210.09929).
+learns only what the mixture does not explain, in the mixture's own space, and an untrained network samples the mixture
+itself. A record's loss is the mean over several noise levels (noise multiplicity: Dockhorn et al. 2023, DPDM, arXiv
+2210.09929).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,23 +21,24 @@ from jax import Array
 from sfumato.encoding.domain import Domain
 from sfumato.models.diffusion.flow import integrate, schedule
 from sfumato.models.images.layout import ImageLayout, choose
-from sfumato.models.networks.frames import Mixture, Start, frames_of
 from sfumato.models.networks.layout import batched
-from sfumato.models.networks.training import arrays_of, network_of, train_on_private
+from sfumato.models.networks.space import Space, points_of
+from sfumato.models.networks.start import FittedImages, Start
+from sfumato.models.networks.training import network_of, train_on_private
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
 HIDDEN = 256
-SPREAD = 0.5  # sigma_data of EDM, of frames from -1 to 1
-_LEVELS = (20.0, 0.02)  # of noise when sampling, first and last
+_LEVELS = (40.0, 0.04)  # of noise when sampling, first and last, in units of the spread of points (EDM's sigma_data)
+_TRAINED = (-0.5, 1.2)  # mean and deviation of the logarithm of noise levels in training, in the same units
 _STEPS = 12
 _WAVES = 16
 _BLOCK = 512
 
 
 class Denoiser(eqx.Module):
-    """From a noisy frame, its noise level and its class to what is missing: two residual blocks."""
+    """From a noisy point, its noise level and its class to what is missing: two residual blocks."""
 
     enter: Dense
     level: Dense
@@ -45,152 +46,129 @@ class Denoiser(eqx.Module):
     blocks: tuple[Dense, Dense, Dense, Dense]
     leave: Dense
 
-    def __init__(self, size: int, classes: int, key: Array) -> None:
+    def __init__(self, width: int, classes: int, key: Array) -> None:
         enter, level, label, leave, *blocks = jax.random.split(key, 8)
-        self.enter, self.level = Dense(size, HIDDEN, enter), Dense(2 * _WAVES, HIDDEN, level)
+        self.enter, self.level = Dense(width, HIDDEN, enter), Dense(2 * _WAVES, HIDDEN, level)
         self.label = EmbeddingSum(classes, HIDDEN, label)
         a, b, c, d = (Dense(HIDDEN, HIDDEN, k, 1.4 if i % 2 == 0 else 0.5) for i, k in enumerate(blocks))
         self.blocks = (a, b, c, d)
-        self.leave = Dense(HIDDEN, size, leave, 0.01)
+        self.leave = Dense(HIDDEN, width, leave, 0.01)
 
-    def __call__(self, frames: Array, level: Array, classes: Array, tape: Tape) -> Array:
-        """Scaled frames (B, K, size), log noise levels (B, K) and classes (B, 1) to (B, K, size)."""
+    def __call__(self, points: Array, level: Array, classes: Array, tape: Tape) -> Array:
+        """Scaled points (B, K, width), log noise levels (B, K) and classes (B, 1) to (B, K, width)."""
         waves = level[:, :, None] * jnp.exp(jnp.linspace(-1.0, 3.0, _WAVES))
         around = self.level(jnp.concatenate([jnp.cos(waves), jnp.sin(waves)], axis=2), tape)
-        h = self.enter(frames, tape) + around + self.label(classes, tape)[:, None]
+        h = self.enter(points, tape) + around + self.label(classes, tape)[:, None]
         for one, other in (self.blocks[:2], self.blocks[2:]):
             h = h + other(jax.nn.silu(one(jax.nn.silu(h), tape)), tape)
         return self.leave(jax.nn.silu(h), tape)
 
 
-def _scaled(frames: Array, sigma: Array) -> tuple[Array, Array, Array]:
+def _scaled(space: Space, points: Array, sigma: Array) -> tuple[Array, Array, Array]:
     """EDM's preconditioning (table 1): what the network sees, the level it is told, the scale of what it says."""
-    root = jnp.sqrt(sigma**2 + SPREAD**2)
-    return frames / root[..., None], jnp.log(sigma) / 4, sigma * SPREAD / root
+    root = jnp.sqrt(sigma**2 + space.spread**2)
+    return points / root[..., None], jnp.log(sigma / space.spread) / 4, sigma * space.spread / root
 
 
-def _known(mixture: Mixture | None, frames: Array, sigma: Array, classes: Array) -> Array:
-    """The denoised frames (B, size) that need no network: EDM's skip, or the mixture's own denoiser."""
-    if mixture is None:
-        return frames * SPREAD**2 / (sigma**2 + SPREAD**2)
-    return mixture.denoise(frames, sigma, classes)
+def _known(space: Space, points: Array, sigma: Array, classes: Array) -> Array:
+    """The denoised points (B, width) that need no network: EDM's skip, or the mixture's own denoiser."""
+    if space.mixture is None:
+        return points * space.spread**2 / (sigma**2 + space.spread**2)
+    return space.mixture.denoise(points, sigma, classes)
 
 
-def prepare(layout: ImageLayout, mixture: Mixture | None, draws: int, codes: Array, key: Array) -> Any:
+def prepare(space: Space, layout: ImageLayout, draws: int, codes: Array, key: Array) -> Any:
     """Noise ``draws`` times and say what the network should answer; each record by itself."""
     levels, noise = jax.random.split(key)
-    sigma = jnp.exp(1.2 * jax.random.normal(levels, (codes.shape[0], draws)) - 1.2)
-    return _noised(layout, mixture, codes, sigma, jax.random.normal(noise, (*sigma.shape, layout.size)))
+    middle, deviation = _TRAINED
+    sigma = space.spread * jnp.exp(deviation * jax.random.normal(levels, (codes.shape[0], draws)) + middle)
+    return _noised(space, layout, codes, sigma, jax.random.normal(noise, (*sigma.shape, space.width)))
 
 
-def _noised(layout: ImageLayout, mixture: Mixture | None, codes: Array, sigma: Array, noise: Array) -> Any:
-    """What :func:`loss` takes, for noise levels (B, K) and normal numbers (B, K, size)."""
-    frames, classes = frames_of(layout, codes)
-    noisy = frames[:, None] + sigma[:, :, None] * noise
-    flat, many = noisy.reshape(-1, layout.size), jnp.repeat(classes, sigma.shape[1], axis=0)
-    known = _known(mixture, flat, sigma.reshape(-1, 1), many).reshape(noisy.shape)
-    seen, level, scale = _scaled(noisy, sigma)
-    return seen, level, classes, (frames[:, None] - known) / scale[:, :, None]
+def _noised(space: Space, layout: ImageLayout, codes: Array, sigma: Array, noise: Array) -> Any:
+    """What :func:`loss` takes, for noise levels (B, K) and normal numbers (B, K, width)."""
+    points, classes = points_of(space, layout, codes)
+    noisy = points[:, None] + sigma[:, :, None] * noise
+    flat, many = noisy.reshape(-1, space.width), jnp.repeat(classes, sigma.shape[1], axis=0)
+    known = _known(space, flat, sigma.reshape(-1, 1), many).reshape(noisy.shape)
+    seen, level, scale = _scaled(space, noisy, sigma)
+    return seen, level, classes, (points[:, None] - known) / scale[:, :, None]
 
 
 def loss(network: Denoiser, records: Any, tape: Tape) -> Array:
-    """Mean squared error over pixels and draws, (B,); EDM's weighting makes all noise levels count alike."""
+    """Mean squared error over numbers and draws, (B,); EDM's weighting makes all noise levels count alike."""
     seen, level, classes, wanted = records
     return jnp.mean((network(seen, level, classes, tape) - wanted) ** 2, axis=(1, 2))
 
 
 @dataclass(frozen=True)
-class FittedImageDiffusion:
-    """A trained denoiser and what it adds to.
+class FittedImageDiffusion(FittedImages):
+    """A trained denoiser and what it adds to."""
 
-    Attributes:
-        start: classes, and the mixture if there is one.
-        network: weights.
-    """
-
-    start: Start
     network: Denoiser
-
-    @property
-    def domain(self) -> Domain:
-        """Columns and codes that are sampled."""
-        return self.start.layout.domain
-
-    @property
-    def total(self) -> float:
-        """Noisy number of records."""
-        return self.start.total
-
-    def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
-        """Draw records; see ``ImageLayout.sample`` for conditions."""
-        return self.start.layout.sample(self._draw, n, rng, given)
 
     def _draw(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         classes = choose(self.start.weights, n, rng, allowed)
-        noise = rng.standard_normal((n, self.start.layout.size), np.float32)
-        return (self._flow(noise * _LEVELS[0], classes, _schedule()) + 1) / 2, classes
+        return self._from_noise(rng.standard_normal((n, self.start.space.width), np.float32), classes), classes
 
     @property
     def latent(self) -> int:
-        """Dimension of the latent space: a normal number per pixel, a chance per class."""
-        return self.start.layout.size + self.start.layout.classes
+        """Dimension of the latent space: a normal number per number of a point, a chance per class."""
+        return self.start.space.width + self.start.layout.classes
 
     def encode(self, codes: np.ndarray) -> np.ndarray:
         """Latent points (n, latent) of records (n, d) that the caller owns.
 
         The probability-flow equation run backwards (Song et al. 2021): normal numbers, then a one for the class.
         """
-        frames, classes = (np.asarray(a) for a in frames_of(self.start.layout, jnp.asarray(codes)))
-        noise = self._flow(frames, classes[:, 0], _schedule()[::-1]) / _LEVELS[0]
+        points, classes = (np.asarray(a) for a in points_of(self.start.space, self.start.layout, jnp.asarray(codes)))
+        levels = _schedule(self.start.space)[::-1]
+        noise = self._flow(points, classes[:, 0], levels) / levels[-1]
         return np.hstack([noise, np.eye(len(self.start.weights), dtype=np.float32)[classes[:, 0]]])
 
     def decode(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The records (n, d) of latent points; nothing is drawn. The class is the one with the largest number."""
-        size = self.start.layout.size
-        classes = points[:, size:].argmax(axis=1)
-        frames = self._flow(points[:, :size].astype(np.float32) * _LEVELS[0], classes, _schedule())
-        return self.start.layout.codes((frames + 1) / 2, classes)
+        width = self.start.space.width
+        classes = points[:, width:].argmax(axis=1)
+        return self.start.layout.codes(self._from_noise(points[:, :width].astype(np.float32), classes), classes)
 
     def record_loss(self, codes: np.ndarray) -> np.ndarray:
         """The denoising loss of records (n, d) at fixed levels under fixed noise; see ``RecordLoss``."""
-        layout = self.start.layout
-        mixture = None if self.start.mixture is None else Mixture.of(self.start.mixture)
-        return batched(lambda part: _loss_of(layout, self.network, mixture, jnp.asarray(part)), codes, _BLOCK)
+        space, layout = self.start.space, self.start.layout
+        return batched(lambda part: _loss_of(space, layout, self.network, jnp.asarray(part)), codes, _BLOCK)
 
-    def _flow(self, frames: np.ndarray, classes: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        mixture = None if self.start.mixture is None else Mixture.of(self.start.mixture)
-        packed = np.hstack([frames, classes[:, None].astype(np.float32)]).astype(np.float32)
-        return batched(
-            lambda part: _integrated(self.network, mixture, jnp.asarray(levels), jnp.asarray(part)), packed, _BLOCK
-        )
+    def _from_noise(self, noise: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Pixels of normal numbers (n, width)."""
+        levels = _schedule(self.start.space)
+        return self.images(self._flow(noise * levels[0], classes, levels))
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """(facts, arrays) for saving."""
-        facts, arrays = self.start.state()
-        return facts, {**arrays, **arrays_of(self.network)}
+    def _flow(self, points: np.ndarray, classes: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        packed = np.hstack([points, classes[:, None]]).astype(np.float32)
+        space, moved = self.start.space, jnp.asarray(levels)
+        return batched(lambda part: _integrated(space, self.network, moved, jnp.asarray(part)), packed, _BLOCK)
 
 
 @eqx.filter_jit
-def _loss_of(layout: ImageLayout, network: Denoiser, mixture: Mixture | None, codes: Array) -> Array:
-    sigma = jnp.tile(jnp.exp(jnp.linspace(-3.0, 0.6, 8)), (codes.shape[0], 1))
-    noise = jax.random.normal(jax.random.key(0), (1, 8, layout.size))
-    return loss(network, _noised(layout, mixture, codes, sigma, noise), Tape())
+def _loss_of(space: Space, layout: ImageLayout, network: Denoiser, codes: Array) -> Array:
+    sigma = space.spread * jnp.tile(jnp.exp(jnp.linspace(-2.3, 1.3, 8)), (codes.shape[0], 1))
+    noise = jax.random.normal(jax.random.key(0), (1, 8, space.width))
+    return loss(network, _noised(space, layout, codes, sigma, noise), Tape())
 
 
-def _schedule() -> np.ndarray:
-    return schedule(*_LEVELS, _STEPS)
+def _schedule(space: Space) -> np.ndarray:
+    return space.spread * schedule(*_LEVELS, _STEPS)
 
 
 @eqx.filter_jit
-def _integrated(network: Denoiser, mixture: Mixture | None, levels: Array, packed: Array) -> Array:
-    """Frames moved along ``levels``; the step to zero that is left out is one denoising."""
+def _integrated(space: Space, network: Denoiser, levels: Array, packed: Array) -> Array:
+    """Points moved along ``levels``; the step to zero that is left out is one denoising."""
     classes = packed[:, -1:].astype(jnp.int32)
 
-    def slope(frames: Array, sigma: Array) -> Array:
-        each = jnp.full((len(frames), 1), sigma)
-        seen, level, scale = _scaled(frames[:, None], each)
+    def slope(points: Array, sigma: Array) -> Array:
+        each = jnp.full((len(points), 1), sigma)
+        seen, level, scale = _scaled(space, points[:, None], each)
         said = network(seen, level, classes, Tape())[:, 0] * scale
-        return (frames - _known(mixture, frames, each, classes) - said) / sigma
+        return (points - _known(space, points, each, classes) - said) / sigma
 
     return integrate(slope, packed[:, :-1], levels)
 
@@ -212,17 +190,16 @@ class ImageDiffusion:
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedImageDiffusion:
         """Ask for a mixture, then for noised gradients of what it does not explain."""
         start = Start.asked(setting, self.gradients, target, progress)
-        layout = start.layout
-        mixture = None if start.mixture is None else Mixture.of(start.mixture)
+        build = partial(Denoiser, start.space.width, start.layout.classes)
         network = train_on_private(
-            setting, min(self.gradients, setting.remaining), loss, partial(prepare, layout, mixture, self.draws),
-            jax.jit(partial(Denoiser, layout.size, layout.classes))(jax.random.key(0)), total=start.total,
-            steps=self.steps, batch=start.total / 20, clip=1.0, rate=1e-3, progress=progress,
+            setting, min(self.gradients, setting.remaining), loss,
+            partial(prepare, start.space, start.layout, self.draws), jax.jit(build)(jax.random.key(0)),
+            total=start.total, steps=self.steps, batch=start.total / 20, clip=1.0, rate=1e-3, progress=progress,
         )  # fmt: skip
         return FittedImageDiffusion(start, network)
 
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedImageDiffusion:
         """From a saved state."""
-        layout = ImageLayout(domain)
-        network = network_of(partial(Denoiser, layout.size, layout.classes), arrays)
-        return FittedImageDiffusion(Start.restored(layout, facts, arrays), network)
+        start = Start.restored(ImageLayout(domain), facts, arrays)
+        network = network_of(partial(Denoiser, start.space.width, start.layout.classes), arrays)
+        return FittedImageDiffusion(start, network)

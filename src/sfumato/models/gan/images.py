@@ -1,13 +1,12 @@
 """Generative adversarial network of images (Goodfellow et al. 2014), conditional on their class.
 
 The generator refines what it is given: a draw from the mixture of Gaussians that is its warm start, or plain noise. It
-begins by leaving the draw as it is, so the game starts at the warm start. Only the discriminator touches records (Bie,
-Kamath, Zhang 2023, arXiv 2302.02936).
+begins by leaving the draw as it is, so the game starts at the warm start, in whose space both players see images. Only
+the discriminator touches records (Bie, Kamath, Zhang 2023, arXiv 2302.02936).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,35 +19,36 @@ from jax import Array
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.gan.adversarial import game
-from sfumato.models.images.layout import ImageLayout, choose
-from sfumato.models.networks.frames import Mixture, Start, frames_of
+from sfumato.models.images.layout import ImageLayout
 from sfumato.models.networks.layout import batched
-from sfumato.models.networks.training import arrays_of, network_of
+from sfumato.models.networks.space import points_of
+from sfumato.models.networks.start import FittedImages, Start
+from sfumato.models.networks.training import network_of
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
 HIDDEN = 256
-_NOISE = 0.5  # standard deviation of a pixel of the noise that stands in for a mixture
 _GENERATED = 256
+RATES = 2e-5, 1e-3  # of the generator, with a warm start and without
 
 
 class Refiner(eqx.Module):
-    """From a frame and its class to a better frame: what it adds is nearly nothing at first."""
+    """From a point and its class to a better point: what it adds is nearly nothing at first."""
 
     layers: tuple[Dense, Dense, Dense]
     label: EmbeddingSum
 
-    def __init__(self, size: int, classes: int, key: Array) -> None:
+    def __init__(self, width: int, classes: int, key: Array) -> None:
         a, b, c, d = jax.random.split(key, 4)
-        self.layers = (Dense(size, HIDDEN, a), Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, size, c, 0.01))
+        self.layers = (Dense(width, HIDDEN, a), Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, width, c, 0.01))
         self.label = EmbeddingSum(classes, HIDDEN, d)
 
-    def __call__(self, frames: Array, classes: Array) -> Array:
-        """(B, size) and classes (B, 1) to (B, size), clipped to [-1, 1]."""
+    def __call__(self, points: Array, classes: Array) -> Array:
+        """(B, width) and classes (B, 1) to (B, width)."""
         a, b, c = self.layers
-        h = jax.nn.silu(a(frames, Tape()) + self.label(classes, Tape()))
-        return jnp.clip(frames + c(jax.nn.silu(b(h, Tape())), Tape()), -1, 1)
+        h = jax.nn.silu(a(points, Tape()) + self.label(classes, Tape()))
+        return points + c(jax.nn.silu(b(h, Tape())), Tape())
 
 
 class Discriminator(eqx.Module):
@@ -57,79 +57,49 @@ class Discriminator(eqx.Module):
     layers: tuple[Dense, Dense, Dense]
     label: EmbeddingSum
 
-    def __init__(self, size: int, classes: int, key: Array) -> None:
+    def __init__(self, width: int, classes: int, key: Array) -> None:
         a, b, c, d = jax.random.split(key, 4)
-        self.layers = (Dense(size, HIDDEN, a, 1.4), Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, 1, c, 0.1))
+        self.layers = (Dense(width, HIDDEN, a, 1.4), Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, 1, c, 0.1))
         self.label = EmbeddingSum(classes, HIDDEN, d)
 
     def on_records(self, records: Any, tape: Tape) -> Array:
-        """Scores (B,) of frames (B, size) and classes (B, 1)."""
-        frames, classes = records
+        """Scores (B,) of points (B, width) and classes (B, 1)."""
+        points, classes = records
         a, b, c = self.layers
-        h = jax.nn.leaky_relu(a(frames, tape) + self.label(classes, tape), 0.2)
+        h = jax.nn.leaky_relu(a(points, tape) + self.label(classes, tape), 0.2)
         return c(jax.nn.leaky_relu(b(h, tape), 0.2), tape)[:, 0]
 
     def on_generated(self, made: Any) -> Array:
-        """The same for generated frames and their classes."""
+        """The same for generated points and their classes."""
         return self.on_records(made, Tape())
 
 
-def _drawn(start: Start, mixture: Mixture | None, key: Array, n: int) -> tuple[Array, Array]:
-    """What the generator refines: frames (n, size) and classes (n, 1)."""
-    if mixture is not None:
-        return mixture.draw(key, n)
+def _drawn(start: Start, key: Array, n: int) -> tuple[Array, Array]:
+    """What the generator refines: points (n, width) and classes (n, 1)."""
+    space = start.space
+    if space.mixture is not None:
+        return space.mixture.draw(key, n)
     pick, noise = jax.random.split(key)
     chances = jnp.log(jnp.asarray(np.maximum(start.weights, 1e-9 * start.weights.max()), jnp.float32))
     classes = jax.random.categorical(pick, chances, shape=(n, 1))
-    return _NOISE * jax.random.normal(noise, (n, start.layout.size)), classes
+    return space.spread * jax.random.normal(noise, (n, space.width)), classes
 
 
-def _generated(start: Start, mixture: Mixture | None, refiner: Refiner, key: Array) -> tuple[Array, Array]:
-    frames, classes = _drawn(start, mixture, key, _GENERATED)
-    return refiner(frames, classes), classes
+def _generated(start: Start, refiner: Refiner, key: Array) -> tuple[Array, Array]:
+    points, classes = _drawn(start, key, _GENERATED)
+    return refiner(points, classes), classes
 
 
 @dataclass(frozen=True)
-class FittedImageGan:
-    """A trained generator and what it refines.
+class FittedImageGan(FittedImages):
+    """A trained generator and what it refines; the discriminator is not kept."""
 
-    Attributes:
-        start: classes, and the mixture if there is one.
-        network: the generator's weights.
-    """
-
-    start: Start
     network: Refiner
 
-    @property
-    def domain(self) -> Domain:
-        """Columns and codes that are sampled."""
-        return self.start.layout.domain
-
-    @property
-    def total(self) -> float:
-        """Noisy number of records."""
-        return self.start.total
-
-    def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
-        """Draw records; see ``ImageLayout.sample`` for conditions."""
-        return self.start.layout.sample(self._draw, n, rng, given)
-
     def _draw(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        mixture = self.start.mixture
-        if mixture is None:
-            classes = choose(self.start.weights, n, rng, allowed)
-            frames = _NOISE * rng.standard_normal((n, self.start.layout.size), np.float32)
-        else:
-            points, groups = mixture.coordinates(n, rng, allowed[mixture.classes])
-            classes, frames = mixture.classes[groups], 2 * mixture.projection.images(points) - 1
-        packed = np.hstack([frames, classes[:, None]]).astype(np.float32)
-        return (batched(lambda part: _refined(self.network, jnp.asarray(part)), packed) + 1) / 2, classes
-
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """(facts, arrays) for saving; the discriminator is not kept."""
-        facts, arrays = self.start.state()
-        return facts, {**arrays, **arrays_of(self.network)}
+        points, classes = self.start.draw(n, rng, allowed)
+        packed = np.hstack([points, classes[:, None]]).astype(np.float32)
+        return self.images(batched(lambda part: _refined(self.network, jnp.asarray(part)), packed)), classes
 
 
 @eqx.filter_jit
@@ -152,19 +122,19 @@ class ImageGan:
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedImageGan:
         """Ask for a mixture, then play against a discriminator with noised gradients."""
         start = Start.asked(setting, self.gradients, target, progress)
-        layout = start.layout
-        mixture = None if start.mixture is None else Mixture.of(start.mixture)
-        critic = jax.jit(partial(Discriminator, layout.size, layout.classes))(jax.random.key(2))
-        refiner = jax.jit(partial(Refiner, layout.size, layout.classes))(jax.random.key(0))
+        width, classes = start.space.width, start.layout.classes
+        critic = jax.jit(partial(Discriminator, width, classes))(jax.random.key(2))
+        refiner = jax.jit(partial(Refiner, width, classes))(jax.random.key(0))
         descent = game(
-            critic, refiner, partial(_generated, start, mixture), lambda codes, key: frames_of(layout, codes),
-            steps=self.steps, batch=start.total / 20, total=start.total, rate=2e-6,
+            critic, refiner, partial(_generated, start),
+            lambda codes, key: points_of(start.space, start.layout, codes),
+            steps=self.steps, batch=start.total / 20, total=start.total, rate=RATES[start.mixture is None],
         )  # fmt: skip
         played = setting.descend(descent, min(self.gradients, setting.remaining), progress)
         return FittedImageGan(start, played.average)
 
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedImageGan:
         """From a saved state."""
-        layout = ImageLayout(domain)
-        network = network_of(partial(Refiner, layout.size, layout.classes), arrays)
-        return FittedImageGan(Start.restored(layout, facts, arrays), network)
+        start = Start.restored(ImageLayout(domain), facts, arrays)
+        network = network_of(partial(Refiner, start.space.width, start.layout.classes), arrays)
+        return FittedImageGan(start, network)

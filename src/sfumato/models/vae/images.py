@@ -1,13 +1,13 @@
 """Variational autoencoder of images (Kingma and Welling 2014), conditional on their class.
 
-Warm start: the network is trained on images drawn from a mixture of Gaussians fitted to noisy moments, which is free.
+Encoder and decoder add to what is known in closed form of the warm start, in its own space, so that an untrained
+network samples the warm start, and gradients pay for what it does not explain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import equinox as eqx
@@ -17,174 +17,155 @@ import numpy as np
 from jax import Array
 
 from sfumato.encoding.domain import Domain
-from sfumato.models.images.layout import ImageLayout, choose
-from sfumato.models.networks.frames import Start, frames_of
+from sfumato.models.images.layout import ImageLayout
 from sfumato.models.networks.layout import batched
-from sfumato.models.networks.training import arrays_of, network_of, train_on_private, train_on_public
-from sfumato.models.networks.warm_start import rows_of
+from sfumato.models.networks.space import Space, points_of
+from sfumato.models.networks.start import FittedImages, Start
+from sfumato.models.networks.training import network_of, train_on_private
+from sfumato.models.vae.linear import Known, known_in
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
-LATENT, HIDDEN = 48, 384
-DEVIATION = 0.3  # of a pixel about what is decoded, in frames from -1 to 1
-_PUBLIC = 60_000
+HIDDEN = 384
+_SMALL = 0.01  # first scale of what a network adds to what is known
 
 
 class Autoencoder(eqx.Module):
-    """Encoder and decoder, three layers each; both are told the class."""
+    """What is added to the known encoder and decoder, three layers each; both are told the class."""
 
     encoder: tuple[Dense, Dense, Dense]
     decoder: tuple[Dense, Dense, Dense]
     labels: tuple[EmbeddingSum, EmbeddingSum]
 
-    def __init__(self, size: int, classes: int, key: Array) -> None:
+    def __init__(self, width: int, dimension: int, classes: int, key: Array) -> None:
         a, b, c, d, e, f, g, h = jax.random.split(key, 8)
-        self.encoder = (Dense(size, HIDDEN, a), Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, 2 * LATENT, c))
-        self.decoder = (Dense(LATENT, HIDDEN, d), Dense(HIDDEN, HIDDEN, e, 1.4), Dense(HIDDEN, size, f, 0.3))
+        self.encoder = (Dense(width, HIDDEN, a), Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, 2 * dimension, c, _SMALL))
+        self.decoder = (Dense(dimension, HIDDEN, d), Dense(HIDDEN, HIDDEN, e, 1.4), Dense(HIDDEN, width, f, _SMALL))
         self.labels = (EmbeddingSum(classes, HIDDEN, g), EmbeddingSum(classes, HIDDEN, h))
 
-    def encode(self, frames: Array, classes: Array, tape: Tape) -> tuple[Array, Array]:
-        """Mean and log-variance of the latent point, (B, LATENT) each, of frames (B, size) and classes (B, 1)."""
+    def encode(self, known: Known, points: Array, classes: Array, tape: Tape) -> tuple[Array, Array]:
+        """Mean and log-variance of the latent point, (B, k) each, of points (B, width) and classes (B, 1)."""
         a, b, c = self.encoder
-        seen = jax.nn.silu(a(frames, tape) + self.labels[0](classes, tape))
-        out = c(jax.nn.silu(b(seen, tape)), tape)
-        return out[:, :LATENT], jnp.clip(out[:, LATENT:], -12, 6)
+        h = jax.nn.silu(a(points, tape) + self.labels[0](classes, tape))
+        mean, log_variance = jnp.split(c(jax.nn.silu(b(h, tape)), tape), 2, axis=1)
+        first, spread = known.encode(points)
+        return first + mean, jnp.clip(spread + log_variance, -12, 6)
 
-    def decode(self, points: Array, classes: Array, tape: Tape) -> Array:
-        """Frames (B, size) of latent points and classes (B, 1)."""
-        return self._decoded(points, self.labels[1](classes, tape), tape)
+    def decode(self, known: Known, latent: Array, classes: Array, tape: Tape) -> Array:
+        """Points (B, width) of latent points (B, k) and classes (B, 1)."""
+        return self._decoded(known, latent, self.labels[1](classes, tape), tape)
 
-    def blended(self, points: Array, chances: Array) -> Array:
-        """Frames of latent points between classes, by their chances (B, classes)."""
-        return self._decoded(points, chances @ self.labels[1].table + self.labels[1].bias, Tape())
+    def blended(self, known: Known, latent: Array, chances: Array) -> Array:
+        """Points of latent points between classes, by their chances (B, classes)."""
+        return self._decoded(known, latent, chances @ self.labels[1].table + self.labels[1].bias, Tape())
 
-    def _decoded(self, points: Array, label: Array, tape: Tape) -> Array:
+    def _decoded(self, known: Known, latent: Array, label: Array, tape: Tape) -> Array:
         d, e, f = self.decoder
-        return f(jax.nn.silu(e(jax.nn.silu(d(points, tape) + label), tape)), tape)
+        return known.decode(latent) + f(jax.nn.silu(e(jax.nn.silu(d(latent, tape) + label), tape)), tape)
 
 
-def negative_elbo(network: Autoencoder, records: Any, tape: Tape) -> Array:
-    """-log p(x | z, class) + KL per record, but for a constant; ``records`` are frames, classes and the noise of z."""
-    frames, classes, noise = records
-    mean, log_variance = network.encode(frames, classes, tape)
-    found = network.decode(mean + jnp.exp(log_variance / 2) * noise, classes, tape)
-    divergence = jnp.sum(mean**2 + jnp.exp(log_variance) - log_variance - 1, axis=1) / 2
-    return divergence + jnp.sum((found - frames) ** 2, axis=1) / (2 * DEVIATION**2)
+def negative_elbo(known: Known, network: Autoencoder, records: Any, tape: Tape) -> Array:
+    """-log p(x | z, class) + KL per record, but for a constant; ``records`` are points, classes and the noise of z."""
+    points, classes, noise = records
+    mean, log_variance = network.encode(known, points, classes, tape)
+    latent = mean + jnp.exp(log_variance / 2) * noise
+    found = network.decode(known, latent, classes, tape)
+    off = jnp.sum(((found - points) / known.deviation) ** 2, axis=1) / 2
+    return off + known.divergence(mean, log_variance, latent, classes)
 
 
-def _prepare(layout: ImageLayout, codes: Array, key: Array) -> Any:
-    return *frames_of(layout, codes), jax.random.normal(key, (codes.shape[0], LATENT))
+def _prepare(space: Space, layout: ImageLayout, dimension: int, codes: Array, key: Array) -> Any:
+    return *points_of(space, layout, codes), jax.random.normal(key, (codes.shape[0], dimension))
 
 
 @dataclass(frozen=True)
-class FittedImageVae:
-    """A trained autoencoder; latent points are normal.
+class FittedImageVae(FittedImages):
+    """A trained autoencoder and what it adds to."""
 
-    Attributes:
-        start: the classes; its mixture was used up in training, and is not kept.
-        network: weights.
-    """
-
-    start: Start
     network: Autoencoder
 
-    @property
-    def domain(self) -> Domain:
-        """Columns and codes that are sampled."""
-        return self.start.layout.domain
-
-    @property
-    def total(self) -> float:
-        """Noisy number of records."""
-        return self.start.total
+    @cached_property
+    def known(self) -> Known:
+        """What the network adds to."""
+        return known_in(self.start.space)
 
     @property
     def latent(self) -> int:
-        """Dimension of the latent space: normal numbers, then a chance per class."""
-        return LATENT + self.start.layout.classes
+        """Dimension of the latent space: numbers of variance about one, then a chance per class."""
+        return self.known.dimension + self.start.layout.classes
 
     def encode(self, codes: np.ndarray) -> np.ndarray:
         """Latent means, then the class as ones and zeros, (n, latent), of records (n, d) that the caller owns."""
-        points = batched(lambda part: _encoded(self.start.layout, self.network, jnp.asarray(part)), codes)
-        return np.hstack([points, np.eye(self.start.layout.classes)[self.start.layout.classes_of(codes)]])
+        known, space, layout = self.known, self.start.space, self.start.layout
+        latent = batched(lambda part: _encoded(known, space, layout, self.network, jnp.asarray(part)), codes)
+        return np.hstack([latent, np.eye(layout.classes)[layout.classes_of(codes)]])
 
     def decode(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The record of each latent point; between classes images are blended, and the likelier class is named."""
-        frames = batched(lambda part: _blended(self.network, jnp.asarray(part)), points.astype(np.float32))
-        return self.start.layout.codes((frames + 1) / 2, points[:, LATENT:].argmax(axis=1))
-
-    def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
-        """Draw records; see ``ImageLayout.sample`` for conditions."""
-        return self.start.layout.sample(self._draw, n, rng, given)
+        images = self._decoded(points.astype(np.float32))
+        return self.start.layout.codes(images, points[:, self.known.dimension :].argmax(axis=1))
 
     def _draw(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        classes = choose(self.start.weights, n, rng, allowed)
+        points, classes = self.start.draw(n, rng, allowed)
         chances = np.eye(self.start.layout.classes, dtype=np.float32)[classes]
-        points = np.hstack([rng.standard_normal((n, LATENT), np.float32), chances])
-        return (batched(lambda part: _blended(self.network, jnp.asarray(part)), points) + 1) / 2, classes
+        return self._decoded(np.hstack([self.known.draw(points, rng), chances])), classes
+
+    def _decoded(self, latent: np.ndarray) -> np.ndarray:
+        """Pixels of latent points with chances of classes."""
+        return self.images(batched(lambda part: _blended(self.known, self.network, jnp.asarray(part)), latent))
 
     def record_loss(self, codes: np.ndarray) -> np.ndarray:
         """Negative ELBO of records (n, d), averaged over four fixed draws of the noise; see ``RecordLoss``."""
-        return batched(lambda part: _mean_loss(self.start.layout, self.network, jnp.asarray(part)), codes)
-
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """(facts, arrays) for saving."""
-        facts, arrays = self.start.state()
-        return facts, {**arrays, **arrays_of(self.network)}
+        known, space, layout = self.known, self.start.space, self.start.layout
+        return batched(lambda part: _mean_loss(known, space, layout, self.network, jnp.asarray(part)), codes)
 
 
 @eqx.filter_jit
-def _encoded(layout: ImageLayout, network: Autoencoder, codes: Array) -> Array:
-    return network.encode(*frames_of(layout, codes), Tape())[0]
+def _encoded(known: Known, space: Space, layout: ImageLayout, network: Autoencoder, codes: Array) -> Array:
+    return network.encode(known, *points_of(space, layout, codes), Tape())[0]
 
 
 @eqx.filter_jit
-def _mean_loss(layout: ImageLayout, network: Autoencoder, codes: Array) -> Array:
-    seen = frames_of(layout, codes)
-    draws = jax.random.normal(jax.random.key(0), (4, 1, LATENT))
-    each = [negative_elbo(network, (*seen, jnp.tile(d, (codes.shape[0], 1))), Tape()) for d in draws]
+def _mean_loss(known: Known, space: Space, layout: ImageLayout, network: Autoencoder, codes: Array) -> Array:
+    seen = points_of(space, layout, codes)
+    draws = jax.random.normal(jax.random.key(0), (4, 1, known.dimension))
+    each = [negative_elbo(known, network, (*seen, jnp.tile(d, (codes.shape[0], 1))), Tape()) for d in draws]
     return jnp.mean(jnp.stack(each), axis=0)
 
 
 @eqx.filter_jit
-def _blended(network: Autoencoder, points: Array) -> Array:
-    return network.blended(points[:, :LATENT], points[:, LATENT:])
+def _blended(known: Known, network: Autoencoder, latent: Array) -> Array:
+    return network.blended(known, latent[:, : known.dimension], latent[:, known.dimension :])
 
 
 @dataclass(frozen=True)
 class ImageVae:
-    """The recipe: a share for gradients, the rest for the mixture that the network is trained on first.
+    """The recipe: a share for gradients, the rest for the mixture that the network adds to.
 
     Attributes:
         gradients: share of the budget for DP-SGD on the images; 1 means no warm start.
-        warm_steps, steps: of training on public images, and on private ones.
+        steps: of DP-SGD.
     """
 
     gradients: float = 0.2
-    warm_steps: int = 2000
     steps: int = 200
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedImageVae:
-        """Learn from a mixture, then from noised gradients."""
+        """Ask for a mixture, then for noised gradients of what it does not explain."""
         start = Start.asked(setting, self.gradients, target, progress)
-        layout = start.layout
-        network = jax.jit(partial(Autoencoder, layout.size, layout.classes))(jax.random.key(0))
-        prepare, rate = partial(_prepare, layout), 1e-3
-        if start.mixture is not None:
-            network = train_on_public(
-                negative_elbo, prepare, network, rows_of(start.mixture, _PUBLIC), steps=self.warm_steps, batch=256,
-                rate=1e-3, progress=progress,
-            )  # fmt: skip
-            rate = 2e-4
+        known = known_in(start.space)
+        build = partial(Autoencoder, start.space.width, known.dimension, start.layout.classes)
         network = train_on_private(
-            setting, min(self.gradients, setting.remaining), negative_elbo, prepare, network, total=start.total,
-            steps=self.steps, batch=start.total / 20, clip=10.0, rate=rate, progress=progress,
+            setting, min(self.gradients, setting.remaining), partial(negative_elbo, known),
+            partial(_prepare, start.space, start.layout, known.dimension), jax.jit(build)(jax.random.key(0)),
+            total=start.total, steps=self.steps, batch=start.total / 20, clip=10.0,
+            rate=1e-3 if start.mixture is None else 2e-4, progress=progress,
         )  # fmt: skip
-        return FittedImageVae(start.without_mixture(), network)
+        return FittedImageVae(start, network)
 
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedImageVae:
         """From a saved state."""
-        layout = ImageLayout(domain)
-        network = network_of(partial(Autoencoder, layout.size, layout.classes), arrays)
-        return FittedImageVae(Start.restored(layout, facts, arrays), network)
+        start = Start.restored(ImageLayout(domain), facts, arrays)
+        build = partial(Autoencoder, start.space.width, known_in(start.space).dimension, start.layout.classes)
+        return FittedImageVae(start, network_of(build, arrays))
