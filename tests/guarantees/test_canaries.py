@@ -9,8 +9,9 @@ shows a right build and broken ones side by side: *halved*, half the noise on th
 these records' gradients are not clipped. Which unclipped canary was in which batch is then plain to see, and shows
 whether batches are Poisson samples.
 
-Error rates: a right group is accused with probability at most ``ACCUSED`` per test. Halved noise was caught in 60 of 60
-simulations of two thirds of the canaries.
+Error rates: a right group is accused with probability at most ``ACCUSED`` per test, right batches with less than 1e-6
+(``IMPOSSIBLE`` by the normal distribution, whose tails are too thin here by less than a hundred times). Halved noise was
+caught in 60 of 60 simulations of two thirds of the canaries.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.experimental import io_callback
-from scipy.stats import chi2
+from scipy.stats import norm
 
 from sfumato.attacks.audit_bounds import exceeds_curve, mu_lower_bound
 from sfumato.attacks.canaries import PULL, Planted, log_likelihood_ratio
@@ -50,7 +51,7 @@ from sfumato.trust.records import Records
 
 CLAIM = Guarantee(4.0, 1e-5)
 ACCUSED = 1e-3
-ERROR_RATE = 1e-6
+IMPOSSIBLE = 1e-9
 EACH, ORDINARY, STEPS = 1500, 500, 64
 GROUPS = ("right", "halved", "unclipped")
 CANARIES = EACH * len(GROUPS)
@@ -89,14 +90,20 @@ class Run:
         )
 
     def p_value(self) -> float:
-        """Smallest of two: of how often each unclipped canary was drawn, and how often in consecutive batches."""
+        """Smaller of two: how far apart the canaries' numbers of batches are, and how often in consecutive ones.
+
+        By the normal distribution, with the exact means and variances of independent coins.
+        """
         part, q = group("unclipped"), self.event.sampling_probability
         included = self.released[:, part][:, self.picked[part]] > PULL
-        coins = (included - q) / np.sqrt(q * (1 - q))
-        often = (coins.sum(axis=0) / np.sqrt(len(coins))) ** 2
-        again = ((coins[:-1] * coins[1:]).sum(axis=0) / np.sqrt(len(coins) - 1)) ** 2
-        tests = [(float(s.sum()), s.size) for s in (often, again)]
-        return min(2 * min(chi2.sf(s, k), chi2.cdf(s, k)) for s, k in tests)
+        steps, canaries = included.shape
+        spread = steps * q * (1 - q)
+        fourth = spread * (1 + 3 * (steps - 2) * q * (1 - q))
+        apart = ((included.sum(axis=0) - steps * q) ** 2).sum() - canaries * spread
+        again = (included[:-1] & included[1:]).sum() - canaries * (steps - 1) * q**2
+        overlap = (steps - 1) * q**2 * (1 - q**2) + 2 * (steps - 2) * (q**3 - q**4)
+        tests = apart / np.sqrt(canaries * (fourth - spread**2)), again / np.sqrt(canaries * overlap)
+        return min(2 * float(norm.sf(abs(z))) for z in tests)
 
 
 def people(picked: np.ndarray) -> np.ndarray:
@@ -151,7 +158,7 @@ def test_a_right_training_stays_below_the_claim_and_broken_ones_are_caught(run: 
 
 
 def test_batches_of_a_training_are_poisson_samples(run: Run) -> None:
-    assert run.p_value() > ERROR_RATE
+    assert run.p_value() > IMPOSSIBLE
 
 
 def batches(records: int, size: int) -> Iterator[np.ndarray]:
@@ -174,7 +181,7 @@ def test_shuffled_batches_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
     plant(monkeypatch)
     monkeypatch.setattr(PoissonSteps, "draw", draw)
-    assert train("vae").p_value() < ERROR_RATE
+    assert train("vae").p_value() < IMPOSSIBLE
 
 
 CELLS = 3000
