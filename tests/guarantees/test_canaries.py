@@ -10,8 +10,8 @@ these records' gradients are not clipped. Which unclipped canary was in which ba
 whether batches are Poisson samples.
 
 Error rates: a right group is accused with probability at most ``ACCUSED`` per test, right batches with less than 1e-6
-(``IMPOSSIBLE`` by the normal distribution, whose tails are too thin here by less than a hundred times). Halved noise was
-caught in 60 of 60 simulations of two thirds of the canaries.
+(``IMPOSSIBLE`` by the normal distribution, whose tails are too thin here by less than a hundred times). Halved noise
+was caught in 60 of 60 simulations of two thirds of the canaries.
 """
 
 from __future__ import annotations
