@@ -203,20 +203,22 @@ def belief(epsilon: float) -> str:
 
 
 def claimed_and_measured(bounds: Mapping[str, tuple[float, float]], claimed: float | None) -> str:
-    """(lower bound on epsilon, the same on a copying generator) per attack, beside the claim."""
+    """(lower bound on epsilon, the same on a generator known to leak) per attack, beside the claim."""
     with matplotlib.rc_context(_STYLE):
         figure, axes = _axes(4.6, 1.2 + 0.36 * len(bounds))
         at = -np.arange(len(bounds))
         kinds: tuple[tuple[float, dict[str, Any]], ...] = (
             (0.18, {"color": BLUE, "label": "this release"}),
-            (-0.18, {"color": "#cccccc", "hatch": "//", "edgecolor": "white", "label": "a generator that copies"}),
+            (-0.18, {"color": "#cccccc", "hatch": "//", "edgecolor": "white", "label": "a generator known to leak"}),
         )
         for number, (shift, look) in enumerate(kinds):
             values = [b[number] for b in bounds.values()]
             bars = axes.barh(at + shift, values, 0.34, **look)
-            axes.bar_label(bars, [f"{v:.2f}" for v in values], fontsize=6, padding=2)
+            labels = axes.bar_label(bars, [f"{v:.2f}" for v in values], fontsize=6, padding=2)
+            for label in labels:
+                label.set(bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4}, zorder=4)
         if claimed is not None:
-            axes.axvline(claimed, color=RED, lw=2, label=f"claimed: {claimed:g}")
+            axes.axvline(claimed, color=RED, lw=2, zorder=3, label=f"claimed: {claimed:g}")
         axes.set_yticks(at, [_short(n, 40) for n in bounds], fontsize=7)
         axes.set_xlabel("epsilon is at least (95 %)")
         axes.set_xlim(0, None)
