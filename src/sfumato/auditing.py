@@ -60,7 +60,7 @@ def audit(
             out, linkability.
         model: a saved model that made the rows; it is attacked too, and brings its schema along.
         strips: where to write a PNG of synthetic images, each beside the nearest real ones: it shows real images.
-        recipe: fit the model's recipe again to audit it (:func:`sfumato.attacks.recipe.audit_recipe`); minutes.
+        recipe: fit the model's recipe again to audit it (:func:`sfumato.recipe_auditing.audit_recipe`); minutes.
         progress: receives stages and steps of that.
 
     Returns:
@@ -123,7 +123,7 @@ def _with_model(
     found = attack(used, fresh, made, codec.domain, claimed, suite, white_box=white_box).to_json()
     found |= {"schema": "the model's", "columns": list(codec.domain.names)}
     if again is not None:
-        from sfumato.attacks.recipe import Recipe, audit_recipe
+        from sfumato.recipe_auditing import Recipe, audit_recipe
 
         target = None if release.schema.target is None else codec.position(release.schema.target)
         recipe = Recipe(release.model, codec.domain, target, release.guarantee)

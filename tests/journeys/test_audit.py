@@ -8,7 +8,8 @@ from PIL import Image
 from tests.journeys.conftest import HEADER, people, write_csv
 
 import sfumato as sf
-from sfumato.attacks import recipe as recipes
+from sfumato import recipe_auditing as recipes
+from sfumato.cli.audit import render
 from sfumato.tables import Table
 
 
@@ -45,12 +46,12 @@ def test_a_recipe_is_fitted_again_and_held_to_its_promise(run, data, schema, hol
     monkeypatch.setattr(recipes, "_SHADOWS", 40)  # of 150: they take most of the time
     run("fit", data, "--schema", schema, "--model", "independent", "--delta", 1e-6, "-o", "model.sfm").fine()
     command = ("audit", "--real", data, "--holdout", holdout, "--model", "model.sfm", "--recipe")
-    found = run(*command, "--json").fine().json["recipe"]
-    assert not found["violation"]
-    assert found["worst_case"]["mechanisms"]["marginals"]["tightness"] > 0.9
-    assert found["replay"]["steps"] > 0
-    assert len(found["outlier_shadow"]["targets"]) == 2
-    text = run(*command).fine().out
+    found = run(*command, "--json").fine().json
+    assert not found["recipe"]["violation"]
+    assert found["recipe"]["worst_case"]["mechanisms"]["marginals"]["tightness"] > 0.9
+    assert found["recipe"]["replay"]["steps"] > 0
+    assert len(found["recipe"]["outlier_shadow"]["targets"]) == 2
+    text = render(found)
     for said in (
         "worst case of marginals",
         "replay of",

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sfumato.attacks import recipe as recipes
-from sfumato.attacks.recipe import Recipe, audit_recipe
+from sfumato import recipe_auditing as recipes
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.gradients import clipped
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.randomness import SYSTEM
 from sfumato.progress import Silent
+from sfumato.recipe_auditing import Recipe, audit_recipe
 from sfumato.trust import central
 
 DOMAIN = Domain.of(("a", "b", "c"), (12, 4, 3), ordered=("a",))

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from sfumato.attacks.mechanism_games import gradient_games, marginal_games
 from sfumato.attacks.one_run import bounds
 from sfumato.attacks.outliers import outlier_shadow, vulnerable_rows
 from sfumato.attacks.result import Terms
@@ -21,6 +20,7 @@ from sfumato.attacks.taped import Taped
 from sfumato.attacks.trace import Tape, trace
 from sfumato.attacks.worst_case import audit_mechanism
 from sfumato.encoding.domain import Axis, Domain
+from sfumato.mechanism_games import gradient_games, marginal_games
 from sfumato.models import MODELS
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.guarantee import Guarantee
