@@ -17,7 +17,7 @@ from sfumato.encoding.domain import LEVELS
 from sfumato.models.images.layout import ImageLayout
 from sfumato.models.images.mixture import FittedMixture
 
-_LEAST = 1e-4  # of the standard deviation of a coordinate, so that points are finite
+_LEAST = 1e-2  # unit of a coordinate in that of the widest one: no flat direction is blown up
 
 
 def frames_of(layout: ImageLayout, codes: Array) -> tuple[Array, Array]:
@@ -75,7 +75,8 @@ class Principal(eqx.Module):
         covariances = np.einsum("gik,gil->gkl", fitted.roots, fitted.roots, dtype=np.float64)
         within = np.einsum("g,gkk->k", weights, covariances)
         between = weights @ (fitted.means - weights @ fitted.means) ** 2
-        scale = 2 * np.maximum(np.sqrt(within + between), _LEAST)
+        spread = np.sqrt(within + between)
+        scale = 2 * np.maximum(spread, max(_LEAST * spread.max(), 1e-6))
         centre, basis = (
             jnp.asarray(a, jnp.float32) for a in (2 * fitted.projection.centre - 1, fitted.projection.basis)
         )
