@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import dp_accounting
 import pytest
@@ -121,6 +122,15 @@ def test_dp_sgd_without_room_or_without_guarantee() -> None:
     with pytest.raises(ValueError, match="leave too little of the guarantee"):
         accounting.poisson_noise_multiplier(Guarantee(1, 1e-9), 0.01, 10, [DiscreteGaussian(2.0)])
     assert accounting.poisson_noise_multiplier(Guarantee(math.inf), 0.01, 10) == 0.0
+
+
+@pytest.mark.parametrize("event", [Gaussian(20.0, 4, 1e-10), PoissonSampledGaussian(0.01, 1.0, 4, 1e-10)])
+def test_deltas_of_approximations_add_once_a_repetition(event: Event) -> None:
+    exact = replace(event, delta=0.0)
+    for account in (accounting.epsilon, accounting.epsilon_rdp):
+        assert account([event], 1e-9) == pytest.approx(account([exact], 6e-10), rel=1e-4)
+        assert account([event], 4e-10) == math.inf
+    assert Spending.of([event, event]).delta == pytest.approx(8e-10)
 
 
 def test_a_share_of_delta_is_kept_for_thresholds() -> None:

@@ -15,6 +15,11 @@ def _positive(what: str, value: float) -> None:
         raise ValueError(f"{what} must be a positive finite number, got {value!r}")
 
 
+def _chance(what: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"{what} must be at least 0 and below 1, got {value!r}")
+
+
 def _whole(what: str, value: int, most: int = 2**53) -> None:
     if type(value) is not int or not 1 <= value <= most:
         raise ValueError(f"{what} must be a whole number from 1 to {most}, got {value!r}")
@@ -40,13 +45,18 @@ class DiscreteGaussian:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Real Gaussian noise whose standard deviation is ``noise_multiplier`` times the l2 sensitivity."""
+    """Gaussian noise whose standard deviation is ``noise_multiplier`` times the l2 sensitivity.
+
+    ``delta`` bounds, for each repetition, what of the mechanism is not exactly that; it adds to the total delta.
+    """
 
     noise_multiplier: float
     count: int = 1
+    delta: float = 0.0
 
     def __post_init__(self) -> None:
         _positive("noise_multiplier", self.noise_multiplier)
+        _chance("delta", self.delta)
         _whole("count", self.count, MOST)
 
 
@@ -99,14 +109,19 @@ class Threshold:
 
 @dataclass(frozen=True)
 class PoissonSampledGaussian:
-    """``count`` steps, each on a Poisson sample of rate ``sampling_probability``, add/remove one unit (DP-SGD)."""
+    """``count`` steps, each on a Poisson sample of rate ``sampling_probability``, add/remove one unit (DP-SGD).
+
+    ``delta`` bounds, for each step, what of it is not exactly that; it adds to the total delta.
+    """
 
     sampling_probability: float
     noise_multiplier: float
     count: int = 1
+    delta: float = 0.0
 
     def __post_init__(self) -> None:
         _positive("noise_multiplier", self.noise_multiplier)
+        _chance("delta", self.delta)
         _whole("count", self.count, MOST)
         if not 0 < self.sampling_probability <= 1:
             raise ValueError(f"sampling_probability must lie in (0, 1], got {self.sampling_probability!r}")
@@ -114,6 +129,11 @@ class PoissonSampledGaussian:
 
 Event = DiscreteGaussian | Gaussian | Exponential | DiscreteLaplace | Threshold | PoissonSampledGaussian
 _KINDS = {c.__name__: c for c in Event.__args__}
+
+
+def delta_of(event: Event) -> float:
+    """What an event, all its repetitions together, adds to the total delta by itself."""
+    return event.count * event.delta if isinstance(event, Threshold | Gaussian | PoissonSampledGaussian) else 0.0
 
 
 def to_json(event: Event) -> dict[str, Any]:

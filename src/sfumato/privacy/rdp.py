@@ -16,6 +16,7 @@ from sfumato.privacy.events import (
     Gaussian,
     PoissonSampledGaussian,
     Threshold,
+    delta_of,
 )
 from sfumato.privacy.gdp import exponential_mu
 
@@ -26,7 +27,7 @@ _HIGH_ORDERS = tuple(512 * 2 ** (k / 8) for k in range(1, 97))
 
 def epsilon(events: Sequence[Event], delta: float) -> float:
     """The epsilon at which ``events`` are (epsilon, ``delta``)-DP by Renyi divergences; inf where none will do."""
-    room = delta - sum(e.count * e.delta for e in events if isinstance(e, Threshold))
+    room = delta - sum(map(delta_of, events))
     if not events:
         return 0.0
     if room <= 0:

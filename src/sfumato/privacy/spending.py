@@ -16,6 +16,7 @@ from sfumato.privacy.events import (
     Gaussian,
     PoissonSampledGaussian,
     Threshold,
+    delta_of,
 )
 from sfumato.privacy.guarantee import Guarantee
 
@@ -42,7 +43,7 @@ class Spending:
 
     Attributes:
         mu_squared: sum of squared GDP costs.
-        delta: sum of the deltas of thresholds.
+        delta: sum of the deltas that events bring with them (thresholds, approximations).
         others: ``Distributed`` events, equal ones merged into one with their count, in a fixed order.
     """
 
@@ -55,12 +56,11 @@ class Spending:
         """The total of ``events``, in any order."""
         square, delta, others = 0.0, 0.0, Counter[Distributed]()
         for event in events:
+            delta += delta_of(event)
             if isinstance(event, Distributed):
                 others[replace(event, count=1)] += event.count
-                continue
-            square += mu_squared(event)
-            if isinstance(event, Threshold):
-                delta += event.count * event.delta
+            else:
+                square += mu_squared(event)
         merged = (replace(event, count=count) for event, count in others.items())
         return cls(square, delta, tuple(sorted(merged, key=repr)))
 
