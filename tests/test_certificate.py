@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sfumato.artifact import Artifact
-from sfumato.certificate import Process, absent, best_posterior, declared, issue, limits, render
+from sfumato.certificate import Process, absent, best_posterior, declared, declared_of_the_table, issue, limits, render
 from sfumato.errors import ArtifactError, CertificateError
 from sfumato.privacy import accounting
 from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian, Threshold
@@ -26,6 +26,7 @@ def process(**changes) -> Process:
         "guarantee": GUARANTEE,
         "events": (DiscreteGaussian(sigma=sigma_for(GUARANTEE)),),
         "columns": declared(Schema.parse(SCHEMA)),
+        "table": declared_of_the_table(Schema.parse(SCHEMA)),
         "model": "independent",
         "why": "asked for by name",
     }
@@ -57,8 +58,8 @@ def test_a_right_certificate_is_verified(tmp_path):
 
 def test_of_images_it_speaks_of_images(tmp_path):
     schema = Schema.parse(
-        "sfumato: schema/1\ncolumns:\n  photo: {kind: image, height: 64, width: 64, channels: 3}\n"
-        "  a: {kind: category, categories: [x]}\n"
+        "sfumato: schema/1\ncolumns:\n  photo: {kind: image, height: 64, width: 64, channels: 3, source: public}\n"
+        "  a: {kind: category, categories: [x], source: public}\n"
     )
     certificate = issue(process(columns=declared(schema)), {})
     assert "images" in certificate["product"]["kind"]
@@ -68,12 +69,13 @@ def test_of_images_it_speaks_of_images(tmp_path):
         "name": "photo",
         "kind": "image",
         "sources": {"kind": "public", "size": "public"},
+        "reviews": [],
         "refuses": ["missing or unreadable"],
     }
     text = render(certificate)
     assert "unit: row (an image)" in text
     assert "somebody with several images" in text
-    assert "photo: image (kind public, size public)" in text
+    assert "photo: image (all facts public)" in text
     assert len(text.splitlines()) < 60  # not a line a pixel
     by_person = limits(process(columns=declared(schema), guarantee=Guarantee(1, 1e-9, unit="patient"), max_rows=3))
     assert any("at most 3 images" in x for x in by_person)
@@ -163,7 +165,9 @@ def test_an_unreviewed_schema_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("charged", "passes"), [(5, True), (1, False)])
 def test_events_charged_for_one_row_of_a_unit_with_several_are_refused(tmp_path, monkeypatch, charged, passes):
-    by_person = SCHEMA.replace("columns:", "unit: {column: p, max_rows: 5}\ncolumns:\n  p: {kind: identifier}")
+    by_person = SCHEMA.replace(
+        "columns:", "unit: {column: p, max_rows: 5, source: public}\ncolumns:\n  p: {kind: identifier, source: public}"
+    )
     monkeypatch.setitem(globals(), "SCHEMA", by_person)
     promise = Guarantee(epsilon=1, delta=1e-9, unit="p")
     sigma = accounting.discrete_gaussian_sigma(accounting.mu_for(promise), charged)
@@ -182,7 +186,8 @@ def test_no_certificate_is_issued_for_more_than_was_promised():
 
 def test_limits_name_what_a_finished_fit_gives_away():
     refusing = (
-        "sfumato: schema/1\ncolumns:\n  a: {kind: category, categories: [x], nullable: true}\n  b: {kind: boolean}\n"
+        "sfumato: schema/1\ncolumns:\n  a: {kind: category, categories: [x], nullable: true, source: public}\n"
+        "  b: {kind: boolean, source: public}\n"
     )
     columns = declared(Schema.parse(refusing))
     assert [c["refuses"] for c in columns] == [["outside the facts"], ["missing or unreadable", "outside the facts"]]
@@ -191,9 +196,11 @@ def test_limits_name_what_a_finished_fit_gives_away():
     assert not any("refuses" in x for x in limits(process(columns=declared(Schema.parse(steady)))))
 
 
-def test_a_kind_is_declared_even_where_all_else_is_measured():
+def test_a_kind_is_never_measured():
     schema = Schema.parse("sfumato: schema/1\ncolumns:\n  a: {kind: integer, source: measured}\n")
-    assert declared(schema)[0]["sources"] == {"kind": "public", "bounds": "measured", "nullable": "measured"}
+    sources = declared(schema)[0]["sources"]
+    assert (sources["kind"], sources["step"]) == ("unstated", "unstated")
+    assert (sources["bounds"], sources["nullable"]) == ("measured", "measured")
 
 
 def test_signed_and_every_flipped_byte_is_refused(tmp_path):

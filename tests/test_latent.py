@@ -11,7 +11,12 @@ import sfumato as sf
 from sfumato.models.diffusion import Diffusion
 from sfumato.schema import CategoryColumn, IntegerColumn, Schema
 
-SCHEMA = Schema(columns=(IntegerColumn(name="a", bounds=(0, 5)), CategoryColumn(name="b", categories=("x", "y", "z"))))
+SCHEMA = Schema(
+    columns=(
+        IntegerColumn(name="a", bounds=(0, 5), source="public"),
+        CategoryColumn(name="b", categories=("x", "y", "z"), source="public"),
+    )
+)
 
 
 def table(n=600):

@@ -24,9 +24,9 @@ def artifact(tmp_path_factory) -> Artifact:
     table = pa.table({"a": rng.integers(0, 9, 500), "b": rng.choice(["x", "y"], 500), "c": rng.random(500)})
     schema = Schema(
         columns=(
-            IntegerColumn(name="a", bounds=(0, 9)),
-            CategoryColumn(name="b", categories=("x", "y")),
-            RealColumn(name="c", bounds=(0, 1)),
+            IntegerColumn(name="a", bounds=(0, 9), source="public"),
+            CategoryColumn(name="b", categories=("x", "y"), source="public"),
+            RealColumn(name="c", bounds=(0, 1), source="public"),
         )
     )
     path = tmp_path_factory.mktemp("model") / "m.sfm"

@@ -41,12 +41,12 @@ def visits(n=3000, seed=0):
 
 def schema(unit=None, **changes):
     columns = {
-        "person": IdentifierColumn(name="person"),
-        "age": IntegerColumn(name="age", bounds=(0, 120)),
-        "ward": CategoryColumn(name="ward", categories=("A", "B", "C")),
-        "day": DateColumn(name="day", bounds=("2024-01-01", "2024-12-31")),
-        "score": RealColumn(name="score", bounds=(0, 100), nullable=True),
-        "note": TextColumn(name="note"),
+        "person": IdentifierColumn(name="person", source="public"),
+        "age": IntegerColumn(name="age", bounds=(0, 120), source="public"),
+        "ward": CategoryColumn(name="ward", categories=("A", "B", "C"), source="public"),
+        "day": DateColumn(name="day", bounds=("2024-01-01", "2024-12-31"), source="public"),
+        "score": RealColumn(name="score", bounds=(0, 100), nullable=True, source="public"),
+        "note": TextColumn(name="note", source="public"),
     }
     extra = {} if unit is None else {"unit": unit}
     return Schema(columns=tuple((columns | changes).values()), **extra)
@@ -107,7 +107,9 @@ def test_saved_and_loaded_it_is_the_same(fitted, tmp_path):
 
 
 def test_the_unit_of_the_schema_is_protected_and_said():
-    by_person = sf.Synthesizer(schema(IdUnit(column="person", max_rows=2)), guarantee=GUARANTEE).fit(visits())
+    by_person = sf.Synthesizer(schema(IdUnit(column="person", max_rows=2, source="public")), guarantee=GUARANTEE).fit(
+        visits()
+    )
     promise = by_person.certificate["promise"]
     assert (promise["unit"], promise["max_rows_per_unit"]) == ("person", 2)
     moved = [e["sensitivity"] for e in by_person.certificate["composition"]["events"] if "sensitivity" in e]
@@ -118,8 +120,8 @@ def test_the_unit_of_the_schema_is_protected_and_said():
 
 def test_measured_facts_are_paid_for_and_said(tmp_path):
     opened = schema(
-        age=IntegerColumn(name="age", source={"bounds": "measured"}),
-        ward=CategoryColumn(name="ward", source={"categories": "measured"}, outside="other"),
+        age=IntegerColumn(name="age", source={"bounds": "measured", "rest": "public"}),
+        ward=CategoryColumn(name="ward", source={"categories": "measured", "rest": "public"}, outside="other"),
     )
     fitted = sf.Synthesizer(opened, guarantee=GUARANTEE).fit(visits())
     facts = {c["name"]: c["sources"] for c in fitted.certificate["data_domain"]["columns"]}
@@ -154,7 +156,9 @@ def test_what_does_not_fit_is_refused_before_a_row_is_read(change, says):
 
 def test_unreviewed_facts_give_no_certificate():
     drafted = schema(age=IntegerColumn(name="age", bounds=(18, 89), source="unreviewed"))
-    with pytest.raises(SchemaError, match=r"3 facts .* unreviewed \(first: age: kind\)"):
+    with pytest.raises(
+        SchemaError, match=r"7 facts .* unreviewed .* age \(kind, .* `sfumato review`; .* --no-certificate"
+    ):
         sf.Synthesizer(drafted, guarantee=GUARANTEE).fit(visits())
     fitted = sf.Synthesizer(drafted, guarantee=GUARANTEE, no_certificate=True).fit(visits())
     assert fitted.certificate["certificate"] is None

@@ -27,6 +27,7 @@ from sfumato.privacy.guarantee import Guarantee
 
 if TYPE_CHECKING:
     from sfumato.schema import Column, Schema
+    from sfumato.schema.sources import Review
 
 KIND = "sfumato/certificate/1"
 Record = Literal["row", "image"]
@@ -50,6 +51,7 @@ class Process:
         max_rows: rows one unit may contribute; more are dropped before anything is counted.
         setting: who sees rows, by the name of the trust setting.
         ledger: where the ledger is kept, and its cap, JSON-able.
+        table: what :func:`declared_of_the_table` says of the schema.
         about: free statements of the curator (curator, purpose, ...).
     """
 
@@ -61,6 +63,7 @@ class Process:
     max_rows: int = 1
     setting: str = "central"
     ledger: Mapping[str, Any] = field(default_factory=dict)
+    table: Sequence[Mapping[str, Any]] = ()
     about: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -70,19 +73,43 @@ class Process:
 
 
 def declared(schema: Schema) -> list[dict[str, Any]]:
-    """Per column of ``schema``: ``name``, ``kind``, ``sources`` (fact -> public or measured), and what it ``refuses``.
+    """Per column of ``schema``: ``name``, ``kind``, ``sources`` and ``reviews`` of its facts, and what it ``refuses``.
 
-    A kind is never measured: who leaves all facts of a column to be measured still declares that.
+    ``sources`` maps each fact to public, measured or reviewed (or unreviewed, unstated, which are open);
+    ``reviews`` says of the reviewed facts who settled them, on which day, and why.
     """
     return [
         {
             "name": c.name,
             "kind": c.kind,
-            "sources": {f: "public" if f == "kind" else c.source_of(f) for f in c.facts()},
+            "sources": {f: c.standing(f) for f in c.facts()},
+            "reviews": _reviews(c),
             "refuses": _refused(c),
         }
         for c in schema.columns
     ]
+
+
+def declared_of_the_table(schema: Schema) -> list[dict[str, Any]]:
+    """Each fact of the whole table and each constraint: ``fact``, ``source``, and its ``review`` or None."""
+    return [
+        {"fact": str(f), "source": f.standing, "review": None if f.review is None else _review(f.review)}
+        for f in schema.facts()
+        if f.part != "column"
+    ]
+
+
+def _reviews(column: Column) -> list[dict[str, Any]]:
+    grouped: dict[Review, list[str]] = {}
+    for fact in column.facts():
+        review = column.review_of(fact)
+        if review is not None:
+            grouped.setdefault(review, []).append(fact)
+    return [{"facts": facts, **_review(review)} for review, facts in grouped.items()]
+
+
+def _review(review: Review) -> dict[str, str]:
+    return {"by": review.by, "on": review.on.isoformat(), "reason": review.reason}
 
 
 def _refused(column: Column) -> list[str]:
@@ -127,7 +154,7 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
             "events": [to_json(e) for e in events],
             "ledger": dict(process.ledger),
         },
-        "data_domain": {"columns": [dict(c) for c in process.columns]},
+        "data_domain": {"columns": [dict(c) for c in process.columns], "table": [dict(f) for f in process.table]},
         "unprotected": _UNPROTECTED,
         "trust_model": _TRUST[process.setting],
         "algorithm": {"model": process.model, "why": process.why, "post_processing": _POST_PROCESSING},
@@ -162,8 +189,8 @@ def limits(process: Process) -> list[str]:
     """Where the promise ends, in plain words."""
     refusing = sum(bool(c["refuses"]) for c in process.columns)
     said = [
-        "Facts declared public in the schema were taken on trust; a bound or category that someone read off the rows "
-        "is not covered.",
+        "Facts declared public in the schema, or reviewed, were taken on trust; what someone read off the rows and "
+        "said to be known without them is not covered.",
         "k units that belong together (a household, a firm) are protected k times less.",
         "What is true of people at large can be learnt, and applies to a person whether or not they are in the data.",
         "Running time, memory use and error messages of the fit were seen by the curator alone and must stay there.",
@@ -214,7 +241,8 @@ def render(certificate: Mapping[str, Any]) -> str:
         f"  model       {certificate['algorithm']['model']}: {certificate['algorithm']['why']}",
         f"  signature   {'Ed25519' if signature else 'none'}",
         "  facts",
-        *(f"    {column['name']}: {_facts_line(column)}" for column in columns),
+        *(line for column in columns for line in _facts_lines(column)),
+        *(f"    {fact['fact']}: {_source_words(fact)}" for fact in certificate["data_domain"]["table"]),
         "  what holds it up (NIST SP 800-226)",
         *(f"    {b['block']}: {b['status']}. {b['text']}" for b in certificate["pyramid"]),
         "  not protected",
@@ -227,13 +255,30 @@ def render(certificate: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _facts_line(column: Mapping[str, Any]) -> str:
-    return f"{column['kind']} ({', '.join(f'{fact} {source}' for fact, source in column['sources'].items())})"
+def _facts_lines(column: Mapping[str, Any]) -> list[str]:
+    """One line for a column whose facts all come from one place; else the facts by their sources, and the reviews."""
+    by_source: dict[str, list[str]] = {}
+    for fact, source in column["sources"].items():
+        by_source.setdefault(source, []).append(fact)
+    said = "; ".join(f"{', '.join(facts)} {source}" for source, facts in by_source.items())
+    whole = f"all facts {next(iter(by_source))}" if len(by_source) == 1 else said
+    reviews = [f"      {', '.join(r['facts'])}: {_review_words(r)}" for r in column["reviews"]]
+    return [f"    {column['name']}: {column['kind']} ({whole})", *reviews]
+
+
+def _source_words(fact: Mapping[str, Any]) -> str:
+    return fact["source"] if fact["review"] is None else _review_words(fact["review"])
+
+
+def _review_words(review: Mapping[str, str]) -> str:
+    return f"reviewed by {review['by']} on {review['on']}: {review['reason']}"
 
 
 def _pyramid(process: Process) -> list[dict[str, str]]:
     g = process.guarantee
-    measured = sum("measured" in c["sources"].values() for c in process.columns)
+    measured, reviewed = (
+        sum(word in c["sources"].values() for c in process.columns) for word in ("measured", "reviewed")
+    )
     blocks = (
         ("epsilon", "computed", f"epsilon {g.epsilon:g}, delta {g.delta:g}, recomputed by `sfumato verify`."),
         ("unit of privacy", "declared", f"{g.unit}, {g.neighbours}, enforced before anything is counted."),
@@ -257,7 +302,7 @@ def _pyramid(process: Process) -> list[dict[str, str]]:
             "data collection",
             "not covered",
             f"How the {process.record}s were collected and kept is not known here; facts of {measured} columns were "
-            "paid for, all others were declared public.",
+            f"paid for, facts of {reviewed} were read off the rows and reviewed, all others were declared public.",
         ),
     )
     return [{"block": b, "status": s, "text": t} for b, s, t in blocks]
@@ -265,7 +310,8 @@ def _pyramid(process: Process) -> list[dict[str, str]]:
 
 _UNPROTECTED = [
     "that the table exists, its column names and kinds, and the types they are stored in",
-    "every fact declared public in the schema (bounds, categories, constraints, and the row count where declared)",
+    "every fact of the schema that is public or reviewed (kinds, bounds, categories, what is never missing, null "
+    "markers, formats, constraints, and the row count where declared)",
     "the choice of model and of its settings, which were made from those facts",
     "when the fit ran",
 ]

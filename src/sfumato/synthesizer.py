@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sfumato.certificate import Process, absent, declared, issue
+from sfumato.certificate import Process, absent, declared, declared_of_the_table, issue
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import measure
 from sfumato.errors import SchemaError, SfumatoError
@@ -25,6 +25,7 @@ from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
 from sfumato.progress import Progress, Silent
 from sfumato.release import Release
 from sfumato.schema import Schema
+from sfumato.schema.review import open_in_words
 from sfumato.tables import Rows, Table
 from sfumato.tables.writing import write_blocks
 from sfumato.trust.central import Central
@@ -36,7 +37,7 @@ from sfumato.trust.purse import Purse
 MOST_EPSILON, LEAST_DELTA = 1000.0, 1e-18
 """Beyond these a promise is empty, or lost in the rounding of the accountants."""
 
-_UNREVIEWED = "the schema holds facts that were read off the rows and that nobody declared public"
+_UNREVIEWED = "the schema holds facts that were read off the rows or have no source, and that nobody reviewed"
 _INFINITE = "epsilon is infinite: the model was fitted without noise and promises nothing"
 _DECLINED = "it was declined when the model was fitted"
 
@@ -121,12 +122,9 @@ class Synthesizer:
         """
         from sfumato.signature import load_signing_key, sign
 
-        unreviewed = self.schema.unreviewed()
+        unreviewed = self.schema.open_facts()
         if unreviewed and not self._no_certificate:
-            raise SchemaError(
-                f"{len(unreviewed)} facts of the schema are unreviewed (first: {unreviewed[0]}): {_UNREVIEWED}. "
-                "Declare each public or measured, or fit with --no-certificate"
-            )
+            raise SchemaError(open_in_words(unreviewed))
         key = None if self._key is None else load_signing_key(self._key)
         rows = Rows.open(source)
         with self._opened_ledger() as ledger:
@@ -313,6 +311,7 @@ class Synthesizer:
             max_rows=self._max_rows,
             setting="database" if source == "database" else "central",
             ledger={"kept": kept, "cap": cap},
+            table=declared_of_the_table(self.schema),
             about=self._about,
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfumato.artifact import Artifact
-from sfumato.certificate import KIND, declared, render
+from sfumato.certificate import KIND, declared, declared_of_the_table, render
 from sfumato.errors import CertificateError
 from sfumato.privacy.events import Event, from_json
 from sfumato.privacy.guarantee import Guarantee
@@ -117,7 +117,7 @@ def _check_model(artifact: Artifact, certificate: Mapping[str, Any], guarantee: 
 
     schema = Schema.parse(artifact.schema)
     if schema.unreviewed():
-        raise CertificateError("the schema holds unreviewed facts, so there can be no certificate")
+        raise CertificateError("the schema holds unreviewed or unstated facts, so there can be no certificate")
     unit, max_rows = (schema.unit.column, schema.unit.max_rows) if schema.unit.kind == "id" else ("row", 1)
     if unit != guarantee.unit:
         raise CertificateError(f"the certificate protects {guarantee.unit!r}, the schema declares the unit {unit!r}")
@@ -128,7 +128,8 @@ def _check_model(artifact: Artifact, certificate: Mapping[str, Any], guarantee: 
         raise CertificateError(f"a unit holds up to {max_rows} rows by the schema, not what the certificate states")
     if any(getattr(event, "sensitivity", max_rows) < max_rows for event in events):
         raise CertificateError(f"an event was charged for fewer rows than the {max_rows} a unit may hold")
-    if stated["data_domain"].get("columns") != declared(schema):
+    facts = stated["data_domain"]
+    if facts.get("columns") != declared(schema) or facts.get("table") != declared_of_the_table(schema):
         raise CertificateError("the certificate states other facts than the schema")
     if stated["algorithm"].get("model") != artifact.model.get("name"):
         raise CertificateError("the certificate names another model")

@@ -31,24 +31,25 @@ CANARY = "ZEBRA"
 GUARANTEE = sf.Guarantee(epsilon=2, delta=1e-6)
 DECLARED = """
 sfumato: schema/1
-unit: {column: person, max_rows: 3}
+unit: {column: person, max_rows: 3, source: public}
 columns:
-  person: {kind: identifier}
-  age: {kind: integer, bounds: [0, 120]}
-  town: {kind: category, categories: [Delft, Ede], outside: other}
-  wage: {kind: real, bounds: [0, 1000], nullable: true}
-  note: {kind: text}
+  person: {kind: identifier, source: public}
+  age: {kind: integer, bounds: [0, 120], source: public}
+  town: {kind: category, categories: [Delft, Ede], outside: other, source: public}
+  wage: {kind: real, bounds: [0, 1000], nullable: true, source: public}
+  note: {kind: text, source: public}
 """
-MEASURED = DECLARED.replace("bounds: [0, 120]", "source: {bounds: measured}").replace(
-    "categories: [Delft, Ede]", "source: {categories: measured}"
+MEASURED = DECLARED.replace("bounds: [0, 120], source: public", "source: {bounds: measured, rest: public}").replace(
+    "categories: [Delft, Ede], outside: other, source: public",
+    "outside: other, source: {categories: measured, rest: public}",
 )
 SCHEMAS = {"declared": DECLARED, "measured": MEASURED}
 IMAGES = """
 sfumato: schema/1
 target: label
 columns:
-  image: {kind: image, height: 4, width: 4}
-  label: {kind: category, categories: [0, 1], outside: other}
+  image: {kind: image, height: 4, width: 4, source: public}
+  label: {kind: category, categories: [0, 1], outside: other, source: public}
 """
 MODELS = ("independent", "mst", "aim", "loglinear")
 

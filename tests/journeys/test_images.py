@@ -46,7 +46,7 @@ def digits(tmp_path: Path) -> Path:
 
 def test_from_a_sketch_to_a_picture_of_samples(spawn, digits, tmp_path):
     draft = spawn("sketch", digits, "-o", "schema.yaml", "--json").fine().json
-    assert (draft["columns"], draft["unreviewed"]) == (2, 5)
+    assert (draft["columns"], draft["unreviewed"]) == (2, 8)
     spawn("fit", digits, "--schema", "schema.yaml").refused("unreviewed", "--no-certificate")
     reviewed(tmp_path / "schema.yaml")
     fitted = spawn("fit", digits, "--schema", "schema.yaml", "--epsilon", 8, "--delta", 1e-6, "--json").fine().json
@@ -101,7 +101,7 @@ def test_every_form_of_output_holds_the_same_images(run, digits, tmp_path):
 def test_what_does_not_fit_is_refused_before_anything_is_spent(run, digits, tmp_path):
     schema = sf.examples.digits_schema()
     run("fit", digits, "--schema", schema, "--model", "aim").refused("'aim' learns tables", "class-gaussian")
-    table = "sfumato: schema/1\ncolumns: {label: {kind: integer, bounds: [0, 9]}}\n"
+    table = "sfumato: schema/1\ncolumns: {label: {kind: integer, bounds: [0, 9], source: public}}\n"
     (tmp_path / "t.yaml").write_text(table)
     run("fit", digits, "--schema", "t.yaml", "--model", "class-gaussian").refused("learns images", "aim")
     (tmp_path / "large.yaml").write_text(schema.read_text().replace("width: 8", "width: 9"))
@@ -119,8 +119,9 @@ def test_a_name_in_a_folder_never_leaves(run, tmp_path):
         folder = tmp_path / "photos" / ("cat" if i % 2 else "dog")
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8, 3), i, np.uint8)).save(folder / f"{CANARY}{i}.png")
-    schema = "sfumato: schema/1\ntarget: label\ncolumns:\n  image: {kind: image, height: 8, width: 8, channels: 3}\n"
-    (tmp_path / "s.yaml").write_text(schema + "  label: {kind: category, categories: [cat, dog]}\n")
+    schema = "sfumato: schema/1\ntarget: label\ncolumns:\n"
+    schema += "  image: {kind: image, height: 8, width: 8, channels: 3, source: public}\n"
+    (tmp_path / "s.yaml").write_text(schema + "  label: {kind: category, categories: [cat, dog], source: public}\n")
     before = set(tmp_path.iterdir())
     done = [
         run("fit", "photos", "--schema", "s.yaml", "--json").fine(),
@@ -180,9 +181,12 @@ def test_images_of_persons_are_protected_together(run, tmp_path):
         Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(tmp_path / "photos" / f"{i}.png")
         lines.append(f"{i}.png,p{i // 3},{40 + i % 5}")
     (tmp_path / "photos" / "labels.csv").write_text("\n".join(lines) + "\n")
-    schema = "columns:\n  image: {kind: image, height: 8, width: 8}\n  patient: {kind: identifier}\n"
-    schema += "  age: {kind: integer, bounds: [40, 44]}\n"
-    (tmp_path / "s.yaml").write_text("sfumato: schema/1\nunit: {column: patient, max_rows: 2}\n" + schema)
+    schema = "columns:\n  image: {kind: image, height: 8, width: 8, source: public}\n"
+    schema += "  patient: {kind: identifier, source: public}\n"
+    schema += "  age: {kind: integer, bounds: [40, 44], source: public}\n"
+    (tmp_path / "s.yaml").write_text(
+        "sfumato: schema/1\nunit: {column: patient, max_rows: 2, source: public}\n" + schema
+    )
     run("fit", "photos", "--schema", "s.yaml", "--epsilon", 1, "--delta", 1e-6).fine()
     text = run("verify", "model.sfm").fine().out
     assert "unit: patient (at most 2 images each)" in text

@@ -25,6 +25,8 @@ from sfumato.schema import (
     IntegerColumn,
     NonNull,
     RealColumn,
+    Review,
+    RowCount,
     Schema,
     TextColumn,
     TimeColumn,
@@ -32,6 +34,13 @@ from sfumato.schema import (
 )
 
 HEAD = "sfumato: schema/1\ncolumns:\n"
+REVIEW = Review(by="A. Jansen", on=dt.date(2026, 1, 2), reason="code book, page 3")
+OPEN = {"age", "portrait", "from", "until", "seen", "woke", "town", "level", "grade", "notes"} | {
+    "fixed_combinations on level, grade",
+    "inequality on from, until",
+    "unique on id",
+    "non_null on age",
+}
 
 TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs",)).filter(lambda c: c not in "\r\n\x85\u2028\u2029\ufeff"),
@@ -43,18 +52,23 @@ TEXT = st.text(
 def everything() -> Schema:
     """A schema with every kind of column, unit and constraint."""
     return Schema(
-        unit=IdUnit(column="id", max_rows=3),
+        unit=IdUnit(column="id", max_rows=3, source="public"),
         target="income",
-        rows=1000,
+        rows=RowCount(number=1000, reviewed=REVIEW),
         nulls=("", "?"),
         columns=(
-            IdentifierColumn(name="id", pattern="P-####"),
+            IdentifierColumn(name="id", pattern="P-####", source="public"),
             IntegerColumn(
-                name="age", bounds=(0, 120), unit="years", source={"bounds": "public", "nullable": "unreviewed"}
+                name="age", bounds=(0, 120), unit="years", source={"nullable": "unreviewed", "rest": "public"}
             ),
-            RealColumn(name="weight", bounds=(0.5, 300.0), step=0.1, nullable=True, nulls=("N",)),
-            ImageColumn(name="portrait", height=28, width=20, channels=3),
-            BooleanColumn(name="smokes", labels=("no", "yes")),
+            RealColumn(name="weight", bounds=(0.5, 300.0), step=0.1, nullable=True, nulls=("N",), reviewed=REVIEW),
+            ImageColumn(name="portrait", height=28, width=20, channels=3, source={"kind": "public"}),
+            BooleanColumn(
+                name="smokes",
+                labels=("no", "yes"),
+                source={"kind": "public"},
+                reviewed=(REVIEW, Review(by="B", on=dt.date(2026, 1, 3), reason="true", facts=("labels",))),
+            ),
             DateColumn(name="from", bounds=(dt.date(2000, 1, 1), dt.date(2020, 12, 31)), format="%d/%m/%Y"),
             DateColumn(name="until", bounds=(dt.date(2000, 1, 1), dt.date(2020, 12, 31))),
             DatetimeColumn(
@@ -64,7 +78,7 @@ def everything() -> Schema:
             CategoryColumn(
                 name="town", categories=("no", "007", "1.0", "a, b", 'say "hi"', "true", "é"), outside="other"
             ),
-            CategoryColumn(name="income", source="measured", outside="other"),
+            CategoryColumn(name="income", source={"categories": "measured", "rest": "public"}, outside="other"),
             CategoryColumn(name="level", categories=("low", "high"), ordered=True),
             IntegerColumn(name="grade", bounds=(1, 2)),
             TextColumn(name="notes", description="free text"),
@@ -130,10 +144,29 @@ def test_a_file_is_read_and_named(tmp_path: Path) -> None:
         (HEAD + "  age: {kind: integer, bounds: [0, 9], bound: 3}", "3:47: column 'age': bound: no such key"),
         (HEAD + "  age: {kind: integer, bounds: [9, 0]}", "wrong way round"),
         (HEAD + "  age: {kind: integer, bounds: [0, old]}", "3:36: column 'age': bounds: .*integer"),
-        (HEAD + "  age: {kind: integer}", "bounds are missing; declare them, or say 'source: measured'"),
+        (
+            HEAD + "  age: {kind: integer}",
+            "bounds are missing; declare them, or say 'source: {bounds: measured, rest: ",
+        ),
         (HEAD + "  age: {kind: integer, bounds: [0, 9], source: measured}", "declared and said to be measured"),
         (HEAD + "  age: {kind: integer, bounds: [0, 9], source: known}", "source"),
-        (HEAD + "  age: {kind: integer, bounds: [0, 9], source: {labels: public}}", "source"),
+        (HEAD + "  age: {kind: integer, bounds: [0, 9], source: {labels: public}}", "no fact 'labels'"),
+        (HEAD + "  age: {kind: integer, bounds: [0, 9], source: {step: measured}}", "step is declared, not measured"),
+        (HEAD + "  a: {kind: text, reviewed: {by: A, on: 2026-01-02, reason: ' '}}", "reviewed.*reason: is empty"),
+        (HEAD + "  a: {kind: text, reviewed: {by: '', on: 2026-01-02, reason: x}}", "by: is empty"),
+        (HEAD + "  a: {kind: text, reviewed: {by: A, on: 2026-02-30, reason: x}}", "on: .*date"),
+        (HEAD + "  a: {kind: text, reviewed: {by: A, on: 9999-01-01, reason: x}}", "on: 9999-01-01 lies in the future"),
+        (HEAD + "  a: {kind: text, reviewed: {by: A, on: 2026-01-02}}", "reason: .*required"),
+        (
+            HEAD + "  a: {kind: text, reviewed: [{by: A, on: 2026-01-02, reason: x, facts: [bounds]}]}",
+            "no fact 'bounds'",
+        ),
+        (
+            "unit: {column: a, max_rows: 2, reviewed: {by: A, on: 2026-01-02, reason: x, facts: [unit]}}\n"
+            + HEAD
+            + "  a: {kind: text}",
+            "one fact; leave out 'facts'",
+        ),
         (HEAD + "  age: {kind: integer, bounds: [0, 9], outside: missing}", "needs 'nullable: true'"),
         (HEAD + "  age: {kind: integer, bounds: [0, 9], step: 2}", "multiples of the step"),
         (HEAD + "  age: {kind: real, bounds: [0, 1e400]}", "finite"),
@@ -199,7 +232,9 @@ def test_hostile_text_is_refused(text: str) -> None:
 
 def test_facts_that_nobody_declared_are_listed() -> None:
     schema = everything()
-    assert schema.unreviewed() == ["age: nullable"]
+    assert {phrase.partition(":")[0] for phrase in schema.unreviewed()} == OPEN
+    assert "age: nullable" in schema.unreviewed()
+    assert "portrait: size" in schema.unreviewed()
     assert schema.measured() == ("income",)
 
 

@@ -91,7 +91,7 @@ def test_columns_that_determine_each_other_are_combined() -> None:
     table = pa.table({"grade": grade, "level": [f"level {g}" for g in grade], "other": rng.integers(0, 20, 5000)})
     schema = sketch(table)
     assert [c.columns for c in schema.constraints] == [("grade", "level")]
-    assert "constraint on grade, level" in schema.unreviewed()
+    assert "fixed_combinations on grade, level" in schema.unreviewed()
 
 
 def test_every_fact_is_unreviewed_and_the_text_says_what_to_do() -> None:

@@ -204,7 +204,7 @@ def people(n: int = 300) -> pa.Table:
 COMBINED = """
   grade: {kind: integer, bounds: [1, 4], source: public}
   level: {kind: category, categories: [L0, L1, L2], nullable: true, source: public}
-  person: {kind: identifier}
+  person: {kind: identifier, source: public}
 constraints:
   - {kind: fixed_combinations, columns: [grade, level], combinations: [["1", L1], ["2", L2], ["3", L0], ["4", L2]]}
 """
@@ -248,7 +248,7 @@ def rows_kept_by_unit(engine: Engine) -> tuple[dict[Any, int], dict[Any, int]]:
     table = table.set_column(0, "person", pa.array(ids, pa.int64()))
     rows = Rows.open(engine(table))
     schema = codec_of("kind: real, bounds: [0, 100]", rows, COMBINED).schema
-    codec = Codec.from_schema(schema.model_copy(update={"unit": IdUnit(column="person", max_rows=4)}))
+    codec = Codec.from_schema(schema.model_copy(update={"unit": IdUnit(column="person", max_rows=4, source="public")}))
     assert isinstance(rows.source, DatabaseTable)
     owners = [ids[i] for i in by_row(encoded_inside(rows.source, codec))[:, 0]]
     return {owner: owners.count(owner) for owner in set(ids)}, {owner: ids.count(owner) for owner in set(ids)}
@@ -276,8 +276,8 @@ def test_edges_that_are_rounded_are_noticed(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_measured_facts_are_those_in_memory(engine: Engine) -> None:
     schema = Schema.parse(
-        "sfumato: schema/1\nnulls: ['', L0]\ncolumns:\n  person: {kind: identifier}\n"
-        "  row: {kind: integer, bounds: [0, 511]}\n"
+        "sfumato: schema/1\nnulls: ['', L0]\ncolumns:\n  person: {kind: identifier, source: public}\n"
+        "  row: {kind: integer, bounds: [0, 511], source: public}\n"
         "  x: {kind: real, source: measured}\n  grade: {kind: category, source: measured, outside: other}\n"
         "  level: {kind: category, source: measured, outside: other, nullable: true}\n"
     )

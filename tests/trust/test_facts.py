@@ -25,7 +25,7 @@ def schema(unit=None):
     return Schema(
         unit=unit or RowUnit(),
         columns=(
-            IdentifierColumn(name="id"),
+            IdentifierColumn(name="id", source="public"),
             IntegerColumn(name="age", source={"bounds": "measured"}),
             CategoryColumn(name="town", source={"categories": "measured"}, outside="other"),
         ),
@@ -60,7 +60,9 @@ def test_facts_are_found_charged_and_the_rare_stays_hidden():
 
 def test_the_unit_s_rows_scale_the_noise():
     by_row, *_ = ask(GUARANTEE, schema(), table())[1].events
-    by_person, *_ = ask(Guarantee(1, 1e-6, unit="id"), schema(IdUnit(column="id", max_rows=4)), table())[1].events
+    by_person, *_ = ask(
+        Guarantee(1, 1e-6, unit="id"), schema(IdUnit(column="id", max_rows=4, source="public")), table()
+    )[1].events
     assert by_person.sensitivity == 4
     assert by_person.sigma == pytest.approx(4 * by_row.sigma, rel=0.02)
 
@@ -72,7 +74,7 @@ def test_without_a_guarantee_facts_are_exact_and_free():
 
 
 def test_nothing_is_asked_where_nothing_is_open():
-    known = Schema(columns=(IntegerColumn(name="age", bounds=(0, 99)),))
+    known = Schema(columns=(IntegerColumn(name="age", bounds=(0, 99), source="public"),))
     facts, run, _ = ask(GUARANTEE, known, table().select(["age"]))
     assert (facts, run.events) == ({}, ())
     assert threshold_delta(known, GUARANTEE) == 0

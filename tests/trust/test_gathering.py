@@ -12,8 +12,11 @@ from sfumato.tables import Rows
 from sfumato.trust.gathering import ContributionBound, gather
 
 SCHEMA = Schema(
-    columns=(IdentifierColumn(name="person"), CategoryColumn(name="x", categories=("a", "b"))),
-    unit=IdUnit(column="person", max_rows=2),
+    columns=(
+        IdentifierColumn(name="person", source="public"),
+        CategoryColumn(name="x", categories=("a", "b"), source="public"),
+    ),
+    unit=IdUnit(column="person", max_rows=2, source="public"),
 )
 
 
@@ -50,7 +53,7 @@ def test_removing_a_unit_removes_only_its_records(bound):
     rng = np.random.default_rng(0)
     people = rng.permutation(np.concatenate([np.full(50, 1), np.repeat(np.arange(2, 40), 5)]))
     values = rng.choice(["a", "b"], len(people))
-    schema = SCHEMA.model_copy(update={"unit": IdUnit(column="person", max_rows=bound)})
+    schema = SCHEMA.model_copy(update={"unit": IdUnit(column="person", max_rows=bound, source="public")})
     all_codes = codes(table(people, values), schema)
     others = codes(table(people[people != 1], values[people != 1]), schema)
     assert len(all_codes) - len(others) == bound

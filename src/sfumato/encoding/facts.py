@@ -8,6 +8,7 @@ from typing import Any
 
 from sfumato.errors import SchemaError
 from sfumato.schema import Schema
+from sfumato.schema.sources import Source
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,12 @@ def settled(schema: Schema, facts: Facts) -> Schema:
         if column.source_of("nullable") == "measured":
             changes["nullable"] = True
         if changes:
-            source = "public" if isinstance(column.source, str) else _public(column.source)
+            source = {f: _paid(s) for f in column.facts() if (s := column.source_of(f)) is not None}
             fields = {name: getattr(column, name) for name in type(column).model_fields}
             column = type(column)(**{**fields, **changes, "source": source})
         columns.append(column)
     return schema.with_columns(tuple(columns))
 
 
-def _public(source: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {fact: "public" if s == "measured" else s for fact, s in source.items()}
+def _paid(source: Source) -> Source:
+    return "public" if source == "measured" else source

@@ -119,7 +119,7 @@ def charges(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def public_facts(settled: Schema, sources: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
     """Per column and constraint of the settled schema: ``name``, ``kind``, ``facts`` and where they come from.
 
-    ``sources``: column -> fact -> public, measured or unreviewed, as the certificate has them.
+    ``sources``: column -> fact -> public, measured or reviewed, as the certificate has them.
     """
     columns = [
         {"name": c.name, "kind": c.kind, "facts": _values(c), "source": _sources(c, sources.get(c.name, {}))}
@@ -130,7 +130,7 @@ def public_facts(settled: Schema, sources: Mapping[str, Mapping[str, str]]) -> l
             "name": ", ".join(rule.columns),
             "kind": rule.kind.replace("_", " "),
             "facts": f"{len(rule.combinations)} combinations" if isinstance(rule, FixedCombinations) else "",
-            "source": getattr(rule, "source", "public"),
+            "source": rule.standing,
         }
         for rule in settled.constraints
     ]
@@ -153,7 +153,10 @@ def _values(column: Column) -> str:
 
 def _sources(column: Column, stated: Mapping[str, str]) -> str:
     """One word where all facts come from one place."""
-    each = {fact: stated.get(fact, "public" if fact == "kind" else column.source_of(fact)) for fact in column.facts()}
+    each = {fact: stated.get(fact, column.standing(fact)) for fact in column.facts()}
     if len(set(each.values())) == 1:
         return next(iter(each.values()))
-    return ", ".join(f"{fact} {source}" for fact, source in each.items())
+    by_source: dict[str, list[str]] = {}
+    for fact, source in each.items():
+        by_source.setdefault(source, []).append(fact)
+    return "; ".join(f"{', '.join(facts)} {source}" for source, facts in by_source.items())

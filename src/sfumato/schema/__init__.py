@@ -17,6 +17,8 @@ from sfumato.schema.constraints import Inequality as Inequality
 from sfumato.schema.constraints import NonNull as NonNull
 from sfumato.schema.constraints import Unique as Unique
 from sfumato.schema.schema import IdUnit as IdUnit
+from sfumato.schema.schema import RowCount as RowCount
 from sfumato.schema.schema import RowUnit as RowUnit
 from sfumato.schema.schema import Schema as Schema
 from sfumato.schema.sketch import sketch as sketch
+from sfumato.schema.sources import Review as Review

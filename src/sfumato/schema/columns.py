@@ -7,13 +7,23 @@ import math
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from sfumato.schema.sources import (
+    MEASURABLE,
+    REST,
+    SETTLED,
+    Review,
+    Source,
+    Standing,
+    Strict,
+    review_of,
+    source_of,
+    standing,
+)
 from sfumato.tables.images import LARGEST_SIDE
 
-Source = Literal["public", "measured", "unreviewed"]
 Outside = Literal["clip", "other", "refuse", "missing"]
-Fact = Literal["kind", "bounds", "categories", "nullable", "size"]
 
 LABEL_LIMIT = 1 << 16
 """The most categories a column may declare."""
@@ -21,12 +31,8 @@ LABEL_LIMIT = 1 << 16
 _INTEGER_LIMIT = 2**62
 _REAL_LIMIT = 1e300
 _REAL_LEAST = 1e-200
-
-
-class Strict(BaseModel):
-    """Base of all parts of a schema: immutable, and no key that is not known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=1 << 16, allow_inf_nan=False)
+_NO_FACTS = frozenset({"name", "source", "reviewed", "outside", "other"})
+_WHERE_SAID = frozenset({"description", "unit"})
 
 
 class BaseColumn(Strict):
@@ -37,8 +43,10 @@ class BaseColumn(Strict):
         description: free text for people.
         nullable: whether a value may be missing; a missing value is then learnt like any other.
         nulls: texts that stand for a missing value; None takes the schema's list.
-        source: where the facts come from, for the column or fact by fact.
-        outside: what becomes of a value that the facts do not allow.
+        source: where the facts come from: one word for all of them, or fact by fact (``rest``: those not named). A
+            fact without a source is open: a model that rests on it gets no certificate.
+        reviewed: who settled the facts that are open, on which day, and why they may be known.
+        outside: what becomes of a value that the facts do not allow; a choice, not a fact.
         type: the Arrow type of what comes out; None takes the type of what went in.
     """
 
@@ -46,19 +54,34 @@ class BaseColumn(Strict):
     description: str | None = None
     nullable: bool = False
     nulls: tuple[str, ...] | None = None
-    source: Source | dict[Fact, Source] = "public"
+    source: Source | dict[str, Source] | None = None
+    reviewed: Review | tuple[Review, ...] | None = None
     type: str | None = None
 
-    values_fact: ClassVar[Fact | None] = None
+    values_fact: ClassVar[str | None] = None
     modelled: ClassVar[bool] = True
 
-    def source_of(self, fact: Fact) -> Source:
-        """Where one fact comes from; what is not listed is public."""
-        return self.source if isinstance(self.source, str) else self.source.get(fact, "public")
+    def source_of(self, fact: str) -> Source | None:
+        """Where ``source`` says that one fact comes from; None where it says nothing."""
+        return source_of(fact, self.source)
 
-    def facts(self) -> tuple[Fact, ...]:
-        """The facts this column states."""
-        return ("kind", *((self.values_fact,) if self.values_fact else ()), "nullable")
+    @property
+    def reviews(self) -> tuple[Review, ...]:
+        """All that was reviewed."""
+        return (self.reviewed,) if isinstance(self.reviewed, Review) else self.reviewed or ()
+
+    def review_of(self, fact: str) -> Review | None:
+        """Who settled one fact, where its source does not; None where its source does, or nobody has."""
+        return None if self.source_of(fact) in SETTLED else review_of(fact, self.reviews)
+
+    def standing(self, fact: str) -> Standing:
+        """Whether one fact is settled, and how."""
+        return standing(self.source_of(fact), self.review_of(fact))
+
+    def facts(self) -> tuple[str, ...]:
+        """The facts of a column of this kind, stated or left at their default: "never missing" is a fact too."""
+        own = (f for f in type(self).model_fields if f not in _NO_FACTS and f != "kind")
+        return ("kind", *(f for f in own if f not in _WHERE_SAID or getattr(self, f) is not None))
 
     @property
     def measured(self) -> bool:
@@ -76,20 +99,23 @@ class BaseColumn(Strict):
 
     @model_validator(mode="after")
     def _sources(self) -> BaseColumn:
-        if isinstance(self.source, dict):
-            for fact in self.source:
-                if fact not in self.facts():
-                    raise ValueError(
-                        f"source names the fact {fact!r}; a column of this kind has {', '.join(self.facts())}"
-                    )
+        words = self.source if isinstance(self.source, dict) else {}
+        for fact in (*(f for f in words if f != REST), *(f for r in self.reviews for f in r.facts)):
+            if fact not in self.facts():
+                raise ValueError(f"no fact {fact!r}; a column of this kind has {', '.join(self.facts())}")
+        for fact, word in words.items():
+            if word == "measured" and fact != REST and fact not in MEASURABLE:
+                raise ValueError(f"{fact} is declared, not measured; write 'source: public'")
         fact = self.values_fact
         if fact is None:
             return self
         paid = self.source_of(fact) == "measured"
         if self.measured and not paid:
-            raise ValueError(f"{fact} are missing; declare them, or say 'source: measured' to have them paid for")
+            raise ValueError(
+                f"{fact} are missing; declare them, or say 'source: {{{fact}: measured, rest: public}}' to pay for them"
+            )
         if paid and not self.measured:
-            raise ValueError(f"{fact} are declared and said to be measured; remove them, or say 'source: public'")
+            raise ValueError(f"{fact} are declared and said to be measured; remove them, or name another source")
         return self
 
     @property
@@ -119,7 +145,7 @@ class CategoryColumn(BaseColumn):
     other: str = "OTHER"
     outside: Literal["other", "refuse", "missing"] = "refuse"
 
-    values_fact: ClassVar[Fact | None] = "categories"
+    values_fact: ClassVar[str | None] = "categories"
 
     @model_validator(mode="after")
     def _labels(self) -> CategoryColumn:
@@ -146,7 +172,7 @@ class NumericColumn(BaseColumn):
     scale: Literal["auto", "linear", "significant"] = "auto"
     outside: Literal["clip", "refuse", "missing"] = "clip"
 
-    values_fact: ClassVar[Fact | None] = "bounds"
+    values_fact: ClassVar[str | None] = "bounds"
 
 
 class IntegerColumn(NumericColumn):
@@ -231,7 +257,7 @@ class DateColumn(BaseColumn):
     format: str | None = None
     outside: Literal["clip", "refuse", "missing"] = "clip"
 
-    values_fact: ClassVar[Fact | None] = "bounds"
+    values_fact: ClassVar[str | None] = "bounds"
 
     @model_validator(mode="after")
     def _range(self) -> DateColumn:
@@ -257,7 +283,7 @@ class DatetimeColumn(BaseColumn):
     resolution: Literal["day", "hour", "minute", "second"] = "second"
     outside: Literal["clip", "refuse", "missing"] = "clip"
 
-    values_fact: ClassVar[Fact | None] = "bounds"
+    values_fact: ClassVar[str | None] = "bounds"
 
     @field_validator("tz")
     @classmethod
@@ -310,16 +336,15 @@ class ImageColumn(BaseColumn):
         """(height, width, channels)."""
         return self.height, self.width, self.channels
 
-    def facts(self) -> tuple[Fact, ...]:
-        """The facts this column states."""
-        return "kind", "size"
+    def facts(self) -> tuple[str, ...]:
+        """Its kind and its size."""
+        return ("kind", "size") if self.description is None else ("kind", "size", "description")
 
     @model_validator(mode="after")
     def _whole(self) -> ImageColumn:
         if self.nullable or self.nulls is not None or self.type is not None:
             raise ValueError("an image is never missing and has one type; leave out nullable, nulls and type")
-        sources = (self.source,) if isinstance(self.source, str) else self.source.values()
-        if "measured" in sources:
+        if self.source == "measured":
             raise ValueError("the size of an image is declared, not measured; write 'source: public'")
         return self
 

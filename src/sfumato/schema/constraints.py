@@ -1,4 +1,4 @@
-"""Rules over columns that every synthetic row obeys."""
+"""Rules over columns that every synthetic row obeys; each is a fact with a source."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sfumato.schema.columns import LABEL_LIMIT, Source, Strict
+from sfumato.schema.columns import LABEL_LIMIT
+from sfumato.schema.sources import Statement
 
 
-class FixedCombinations(Strict):
+class FixedCombinations(Statement):
     """Only the listed combinations of values occur; the columns are learnt as one.
 
     Attributes:
         columns: two or more names.
         combinations: one value per column, as text; None for a missing value.
-        source: where the list comes from.
         outside: what becomes of a row with another combination: ``nearest`` takes the first listed combination that
             has the row's value in the first column, and refuses where there is none.
     """
@@ -23,7 +23,6 @@ class FixedCombinations(Strict):
     kind: Literal["fixed_combinations"] = "fixed_combinations"
     columns: tuple[str, ...] = Field(min_length=2)
     combinations: tuple[tuple[str | None, ...], ...] = Field(min_length=1, max_length=LABEL_LIMIT)
-    source: Literal["public", "unreviewed"] = "public"
     outside: Literal["nearest", "refuse"] = "nearest"
 
     @model_validator(mode="after")
@@ -36,13 +35,12 @@ class FixedCombinations(Strict):
         return self
 
 
-class Inequality(Strict):
+class Inequality(Statement):
     """``low <= high`` wherever both are present."""
 
     kind: Literal["inequality"] = "inequality"
     low: str
     high: str
-    source: Source = "public"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -50,14 +48,14 @@ class Inequality(Strict):
         return (self.low, self.high)
 
 
-class Unique(Strict):
+class Unique(Statement):
     """No two rows agree in all of these columns; one of them must be an identifier."""
 
     kind: Literal["unique"] = "unique"
     columns: tuple[str, ...] = Field(min_length=1)
 
 
-class NonNull(Strict):
+class NonNull(Statement):
     """No value of these columns is missing."""
 
     kind: Literal["non_null"] = "non_null"

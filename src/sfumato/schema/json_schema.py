@@ -21,7 +21,8 @@ def as_written(described: dict[str, Any]) -> dict[str, Any]:
         "additionalProperties": properties["columns"]["items"],
     }
     properties["unit"] = {"oneOf": [{"const": "row"}, {"$ref": "#/$defs/IdUnit"}], "default": "row"}
-    properties["rows"] = {"oneOf": [{"const": "unknown"}, {"type": "integer", "minimum": 0}], "default": "unknown"}
+    count = [{"const": "unknown"}, {"type": "integer", "minimum": 0}, {"$ref": "#/$defs/RowCount"}]
+    properties["rows"] = {"oneOf": count, "default": "unknown"}
     properties["nulls"] = _loose(properties["nulls"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -14,6 +14,7 @@ from sfumato.errors import SchemaError
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT_KEYS = frozenset(
     {"categories", "combinations", "nulls", "labels", "other", "name", "target", "low", "high", "column"}
+    | {"by", "on", "reason"}
 )
 _LIMIT = 1 << 26
 _DEPTH = 12

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import SchemaError
-from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, ImageColumn, Strict
+from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, ImageColumn
 from sfumato.schema.constraints import Constraint, FixedCombinations, Inequality, NonNull, Unique
 from sfumato.schema.json_schema import as_written
 from sfumato.schema.reading import Marked, read_yaml
+from sfumato.schema.sources import SETTLED, Review, Standing, Statement, Strict
 from sfumato.schema.writing import write_yaml
 
 FORMAT = "schema/1"
@@ -21,12 +23,12 @@ _COMPARABLE = frozenset({"integer", "real", "date", "datetime", "time"})
 
 
 class RowUnit(Strict):
-    """One row is one person: a single row is protected."""
+    """One row is one person: a single row is protected. It says nothing of the rows, so it needs no source."""
 
     kind: Literal["row"] = "row"
 
 
-class IdUnit(Strict):
+class IdUnit(Statement):
     """All rows that share an identifier are one person.
 
     Attributes:
@@ -39,6 +41,40 @@ class IdUnit(Strict):
     max_rows: int = Field(ge=1, le=10**6)
 
 
+class RowCount(Statement):
+    """How many rows there are, where that may be known."""
+
+    number: int = Field(ge=0)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact of a schema.
+
+    Attributes:
+        part: ``column``, ``unit``, ``rows`` or ``constraint``.
+        name: of the column, or what the constraint is about; empty for the others.
+        fact: its name.
+        standing: whether it is settled, and how.
+        review: who settled it, where a person did.
+    """
+
+    part: str
+    name: str
+    fact: str
+    standing: Standing
+    review: Review | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether a certificate may rest on it."""
+        return self.standing in SETTLED
+
+    def __str__(self) -> str:
+        """``age: bounds``, ``unit``, ``inequality on from, to``."""
+        return f"{self.name}: {self.fact}" if self.part == "column" else self.name or self.part
+
+
 class Schema(Strict):
     """All public facts about a table.
 
@@ -47,7 +83,8 @@ class Schema(Strict):
         unit: whose presence is protected.
         target: a column of interest, if one is declared.
         rows: the number of rows where that is public, else None.
-        nulls: texts that stand for a missing value in every column that does not list its own.
+        nulls: texts that stand for a missing value in every column that does not list its own; a fact of each of them,
+            with the source that the column gives for ``nulls``.
         columns: in the order of the table.
         constraints: rules that synthetic rows obey.
 
@@ -61,7 +98,7 @@ class Schema(Strict):
     format: Literal["schema/1"] = Field(default=FORMAT, alias="sfumato")
     unit: RowUnit | IdUnit = Field(default=RowUnit(), discriminator="kind")
     target: str | None = None
-    rows: int | None = Field(default=None, ge=0)
+    rows: RowCount | None = None
     nulls: tuple[str, ...] = ("",)
     columns: tuple[Column, ...] = Field(min_length=1)
     constraints: tuple[Constraint, ...] = ()
@@ -145,16 +182,29 @@ class Schema(Strict):
         labels = set(column.categories or ()) if isinstance(column, CategoryColumn) else ()
         return tuple(m for m in markers if m not in labels)
 
+    def facts(self) -> Iterator[Fact]:
+        """Every fact, column by column, then those of the whole table."""
+        for c in self.columns:
+            for fact in c.facts():
+                yield Fact("column", c.name, fact, c.standing(fact), c.review_of(fact))
+        for part, stated in self._statements():
+            yield Fact(part, "", part, stated.standing, stated.reviewed)
+        for rule in self.constraints:
+            yield Fact("constraint", constraint_name(rule), "constraint", rule.standing, rule.reviewed)
+
+    def _statements(self) -> Iterator[tuple[str, Statement]]:
+        for part in ("unit", "rows"):
+            stated = getattr(self, part)
+            if isinstance(stated, Statement):
+                yield part, stated
+
+    def open_facts(self) -> list[Fact]:
+        """Facts that nobody has declared public, reviewed or left to be measured: no certificate rests on them."""
+        return [fact for fact in self.facts() if not fact.settled]
+
     def unreviewed(self) -> list[str]:
-        """Facts that were taken from rows and that nobody has declared public, each as one phrase."""
-        return [
-            *(f"{c.name}: {fact}" for c in self.columns for fact in c.facts() if c.source_of(fact) == "unreviewed"),
-            *(
-                f"constraint on {', '.join(c.columns)}"
-                for c in self.constraints
-                if getattr(c, "source", None) == "unreviewed"
-            ),
-        ]
+        """The open facts, each as one phrase."""
+        return [str(fact) for fact in self.open_facts()]
 
     def measured(self) -> tuple[str, ...]:
         """Names of the columns whose bounds or categories are to be paid for."""
@@ -232,6 +282,11 @@ class Schema(Strict):
                 yield f"the constraint {constraint.kind}", name
 
 
+def constraint_name(constraint: Constraint) -> str:
+    """``inequality on from, to``: how messages and answers name a constraint."""
+    return f"{constraint.kind} on {', '.join(constraint.columns)}"
+
+
 def _check(constraint: Constraint, columns: dict[str, Any], grouped: set[str]) -> None:
     kinds = [columns[name].kind for name in constraint.columns]
     if isinstance(constraint, NonNull):
@@ -270,6 +325,8 @@ def _unfold(marked: Marked, name: str) -> dict[str, Any]:
         plain["unit"] = {"kind": "id", **plain["unit"]}
     if plain.get("rows") == "unknown":
         del plain["rows"]
+    elif isinstance(plain.get("rows"), int):
+        plain["rows"] = {"number": plain["rows"]}
     columns = []
     for column, facts in plain["columns"].items():
         if not isinstance(facts, dict) or "name" in facts:

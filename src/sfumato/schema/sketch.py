@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -46,8 +46,8 @@ _EMPTY = "left out: no value was seen"
 def sketch(source: Any) -> Schema:
     """Draft a schema from a path or a table in memory, in one pass and bounded memory.
 
-    Formal guarantee: none. Bounds, categories, kinds and null markers are read off the private rows; each is marked
-    ``unreviewed``, and a model fitted with such facts gets no certificate.
+    Formal guarantee: none. Everything is read off the private rows, and one row can decide each fact: that a column is
+    never missing as much as its bounds. So each is ``unreviewed``, and a model that rests on one gets no certificate.
 
     Raises:
         TableError: the source cannot be read.
@@ -62,7 +62,7 @@ def sketch(source: Any) -> Schema:
         for name, survey in surveys.items():
             survey.add(batch.column(name))
     columns = [_image(n, images[n]) if n in images else _column(n, surveys[n], bool(images)) for n in rows.columns]
-    draft = Schema(columns=tuple(columns), nulls=_markers(surveys.values()))
+    draft = Schema(columns=tuple(columns))
     if images and LABEL in surveys and draft.column(LABEL).kind == "category":
         draft = draft.with_target(LABEL)
     return _with_combinations(draft, pa.Table.from_batches(first))
@@ -73,15 +73,18 @@ def _image(name: str, shape: tuple[int, int, int]) -> ImageColumn:
     return ImageColumn(name=name, **size, source="unreviewed")
 
 
-def _markers(surveys: Iterable[Survey]) -> tuple[str, ...]:
-    """The null markers seen, and the empty text; the first is the one that will be written."""
-    seen = {marker for survey in surveys for marker in survey.markers}
+def _markers(survey: Survey) -> tuple[str, ...] | None:
+    """The null markers seen in a column, and the empty text; the first is the one that will be written."""
+    seen = survey.markers
+    if seen <= {""}:
+        return None
     return tuple(sorted(seen)) if "" in seen else (*sorted(seen), "")
 
 
 def _column(name: str, survey: Survey, pictured: bool) -> Column:
     """The kind and facts that the survey suggests; the label of images is always a category."""
     common: dict[str, Any] = {"name": name, "source": "unreviewed", "nullable": survey.missing > 0}
+    common["nulls"] = _markers(survey)
     if survey.present == 0:
         return TextColumn(**{**common, "nullable": True, "description": _EMPTY})
     if pictured and name == LABEL and survey.distinct is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sfumato.schema.schema import Schema
+    from sfumato.schema.sources import Statement
 
 _WIDTH = 110
 _TAIL = ("unit", "nullable", "nulls", "outside", "type", "description")
@@ -15,15 +16,19 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+<>=()$&;@^%-]*(?: [A-Za-z0-9_./+
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _RESOLVED = re.compile(r"~|null|true|false|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _HEAD = """\
-# What may be said in public about the table. Every fact is one of
+# What may be said in public about the table. Every fact (the kind, the values, "never missing", ...) is one of
 #   public      known without looking at the rows: a code book, a law, common knowledge
-#   measured    left open here; paid for from epsilon when a model is fitted
+#   measured    bounds, categories or nullable, left open here; paid for from epsilon when a model is fitted
 #   unreviewed  taken from the rows by `sfumato sketch`: nobody has said yet that it may be known
+# A word at the end of a line speaks for all facts of that line; `{bounds: measured, rest: public}` for each by name.
 """
 _REVIEW = """\
-# TO REVIEW: {count} facts below are marked `source: unreviewed`. A model fitted with them gets no certificate.
-# For each, replace the fact by one that you know without the rows and write `source: public`,
-# or delete `bounds`/`categories` and write `source: measured`.
+# TO REVIEW: {count} facts below are open; one row can decide each. A model that rests on them gets no certificate.
+# For each line: correct what you know better, and write in place of `source: unreviewed`
+#   source: public                               if you could have written all of the line without the rows, or
+#   reviewed: {{by: YOU, on: DATE, reason: WHY}}    if you looked, and say why all of it may be known.
+# Or delete `bounds`/`categories` and write `source: {{bounds: measured, rest: public}}`.
+# `sfumato review` asks for the same with a file of answers.
 """
 
 
@@ -40,7 +45,7 @@ def write_yaml(schema: Schema) -> str:
     if schema.constraints:
         lines += ["", "constraints:"]
         for constraint in schema.constraints:
-            lines += _item(constraint.model_dump(mode="json", exclude_defaults=True) | {"kind": constraint.kind})
+            lines += _item({"kind": constraint.kind, **_stated(constraint)})
     return "\n".join(lines) + "\n"
 
 
@@ -49,20 +54,26 @@ def _top(schema: Schema) -> list[str]:
     if unit.kind == "row":
         lines = ["unit: row  # whose presence is protected; for several rows per person: {column: ID, max_rows: 10}"]
     else:
-        lines = [
-            f"unit: {{column: {scalar(unit.column)}, max_rows: {unit.max_rows}}}  # all rows of one id are protected"
-        ]
-    lines.append(f"rows: {'unknown' if schema.rows is None else schema.rows}")
+        lines = [f"unit: {_flow(_stated(unit))}  # all rows of one id are protected"]
+    lines.append(f"rows: {'unknown' if schema.rows is None else _flow(_stated(schema.rows))}")
     if schema.target is not None:
         lines.append(f"target: {scalar(schema.target)}")
     lines.append(f"nulls: [{', '.join(map(label, schema.nulls))}]  # texts that stand for a missing value")
     return lines
 
 
+def _stated(part: Statement) -> dict[str, Any]:
+    """Its fields that say something, where they come from last."""
+    fields = part.model_dump(mode="json", exclude_defaults=True)
+    where = {key: fields.pop(key) for key in ("source", "reviewed") if key in fields}
+    return {**fields, **where}
+
+
 def _column(column: Any, facts: dict[str, Any]) -> list[str]:
     tail = {key: facts[key] for key in _TAIL if key in facts}
-    own = {key: value for key, value in facts.items() if key not in ("name", "source", *_TAIL)}
-    ordered = {"kind": column.kind, **own, **tail, "source": column.source}
+    where = {key: facts[key] for key in ("source", "reviewed") if key in facts}
+    own = {key: value for key, value in facts.items() if key not in ("name", *where, *_TAIL)}
+    ordered = {"kind": column.kind, **own, **tail, **where}
     line = f"  {scalar(column.name)}: {_flow(ordered)}"
     if len(line) <= _WIDTH:
         return [line]
@@ -70,11 +81,10 @@ def _column(column: Any, facts: dict[str, Any]) -> list[str]:
 
 
 def _item(fields: dict[str, Any]) -> list[str]:
-    ordered = {"kind": fields.pop("kind"), **fields}
-    line = f"  - {_flow(ordered)}"
+    line = f"  - {_flow(fields)}"
     if len(line) <= _WIDTH:
         return [line]
-    first, *rest = _block(ordered, "    ")
+    first, *rest = _block(fields, "    ")
     return [f"  - {first.lstrip()}", *rest]
 
 
@@ -84,7 +94,7 @@ def _block(fields: dict[str, Any], indent: str) -> list[str]:
         line = f"{indent}{key}: {_value(key, value)}"
         if len(line) <= _WIDTH or not isinstance(value, list):
             lines.append(line)
-        elif value and isinstance(value[0], list):
+        elif value and isinstance(value[0], list | dict):
             lines += [f"{indent}{key}:", *(f"{indent}  - {_value(key, row)}" for row in value)]
         else:
             lines += [f"{indent}{key}: [", *_folded([label(x) for x in value], indent + "  "), f"{indent}]"]
