@@ -191,7 +191,7 @@ def test_limits_name_what_a_finished_fit_gives_away():
     )
     columns = declared(Schema.parse(refusing))
     assert [c["refuses"] for c in columns] == [["outside the facts"], ["missing or unreadable", "outside the facts"]]
-    assert any("2 columns held no cell that the schema refuses" in x for x in limits(process(columns=columns)))
+    assert any("were left out: 2 columns refuse some" in x for x in limits(process(columns=columns)))
     steady = refusing.replace("nullable: true", "nullable: true, outside: missing").partition("  b:")[0]
     assert not any("refuses" in x for x in limits(process(columns=declared(Schema.parse(steady)))))
 

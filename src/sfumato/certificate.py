@@ -73,7 +73,8 @@ class Process:
 
 
 def declared(schema: Schema) -> list[dict[str, Any]]:
-    """Per column of ``schema``: ``name``, ``kind``, ``sources`` and ``reviews`` of its facts, and what it ``refuses``.
+    """Per column of ``schema``: ``name``, ``kind``, ``sources`` and ``reviews`` of its facts, and which cells it
+    ``refuses``: their rows are left out.
 
     ``sources`` maps each fact to public, measured or reviewed (or unreviewed, unstated, which are open);
     ``reviews`` says of the reviewed facts who settled them, on which day, and why.
@@ -113,7 +114,7 @@ def _review(review: Review) -> dict[str, str]:
 
 
 def _refused(column: Column) -> list[str]:
-    """Cells that stop a fit, so that its end tells there were none."""
+    """Cells whose rows are left out."""
     if not column.modelled:
         return []
     found = [] if column.may_be_missing else ["missing or unreadable"]
@@ -194,12 +195,7 @@ def limits(process: Process) -> list[str]:
         "k units that belong together (a household, a firm) are protected k times less.",
         "What is true of people at large can be learnt, and applies to a person whether or not they are in the data.",
         "Running time, memory use and error messages of the fit were seen by the curator alone and must stay there.",
-        "That there is a model tells that the table was not empty or malformed"
-        + (
-            f", and that {refusing} columns held no cell that the schema refuses (data_domain says which)."
-            if refusing
-            else "."
-        ),
+        "That there is a model tells that the table was not empty or malformed.",
         "Other releases from the same data add up with this one only if they went through the same ledger.",
         "Unless its signature is checked against a key you trust, this file shows that it fits together, not that it "
         "is true: anybody can write one with other events. With such a key, it is as true as who signed it.",
@@ -210,6 +206,11 @@ def limits(process: Process) -> list[str]:
     else:
         said.insert(
             1, f"Of each unit at most {process.max_rows} {process.record}s were used; the others were left out."
+        )
+    if refusing:
+        said.append(
+            f"Rows with a cell that the schema refuses were left out: {refusing} columns refuse some "
+            "(data_domain says which). The model speaks of the other rows alone."
         )
     kinds = {type(e) for e in process.events}
     if kinds & {Gaussian, PoissonSampledGaussian}:

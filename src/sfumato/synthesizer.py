@@ -61,9 +61,9 @@ class Synthesizer:
             the same fit goes on with them and pays for none of them again. Needs a ledger, and a finite epsilon.
 
     Attributes:
-        outside: after a fit, the noisy number of rows with a cell that was clipped or moved to other or missing because
-            the schema's facts do not allow it, and the scale of that noise; where it stands clear of the noise, the
-            facts deserve another look. None for a loaded model.
+        outside: after a fit, the noisy number of rows with a cell that the schema's facts do not allow (it was clipped,
+            or moved to other or missing, or refused and its row left out), and the scale of that noise; where it stands
+            clear of the noise, the facts deserve another look. None for a loaded model.
 
     >>> import sfumato as sf
     >>> synthesizer = sf.Synthesizer(sf.examples.adult_schema(), guarantee=sf.Guarantee(epsilon=1, delta=1e-6))

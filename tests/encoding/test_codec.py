@@ -222,10 +222,11 @@ def test_what_lies_outside_goes_where_the_schema_says_and_is_counted(
     facts: str, cells: list[str], out: list[Any], count: int
 ) -> None:
     codec = codec_of(facts)
-    codes, outside = codec.encode_marked(pa.table({"x": cells}))
-    back = codec.decode(codes, np.random.default_rng(0))["x"].to_pylist()
+    encoded = codec.encode_rows(pa.table({"x": cells}))
+    back = codec.decode(encoded.codes, np.random.default_rng(0))["x"].to_pylist()
     assert [str(b) if isinstance(b, dt.date) else b for b in back] == out
-    assert outside.sum() == count
+    assert encoded.outside.sum() == count
+    assert not encoded.refused.any()
 
 
 @pytest.mark.parametrize(
@@ -244,6 +245,17 @@ def test_refusals_name_the_column_and_the_mend_but_no_value(facts: str, cells: l
     with pytest.raises(RefusedValue, match=r"column 'x'.*'nullable: true'") as caught:
         codec_of(facts).encode(pa.table({"x": pa.array(cells, pa.string())}))
     assert "8675" not in str(caught.value)
+    encoded = codec_of(facts).encode_rows(pa.table({"x": pa.array(cells, pa.string())}))
+    assert (encoded.outside.tolist(), encoded.refused.tolist(), len(encoded.records)) == ([True], [True], 0)
+
+
+def test_a_row_with_a_refused_cell_makes_no_record_and_moves_no_other() -> None:
+    codec = codec_of("kind: integer, bounds: [0, 9]")
+    cells = ["3", "x", None, "", "99", "4.5", "7"]
+    encoded = codec.encode_rows(pa.table({"x": pa.array(cells, pa.string())}))
+    assert encoded.refused.tolist() == [False, True, True, True, False, True, False]
+    assert encoded.outside.tolist() == [False, True, True, True, True, True, False]
+    assert encoded.records[:, 0].tolist() == [3, 9, 7]
 
 
 def test_nan_is_missing_and_infinity_is_clipped() -> None:

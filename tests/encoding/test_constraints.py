@@ -67,12 +67,13 @@ def test_any_codes_give_declared_combinations_and_come_back() -> None:
 def test_other_combinations_take_the_nearest_or_are_refused() -> None:
     batch = pa.table({"level": ["low", "low"], "x": [0, 0], "grade": [1, 3]})
     codec = combined()
-    codes, outside = codec.encode_marked(batch)
-    back = codec.decode(codes, np.random.default_rng(0))
+    encoded = codec.encode_rows(batch)
+    back = codec.decode(encoded.codes, np.random.default_rng(0))
     assert back["grade"].to_pylist() == [1, 1]
-    assert outside.sum() == 1
+    assert (encoded.outside.sum(), encoded.refused.sum()) == (1, 0)
     with pytest.raises(RefusedValue, match="columns level, grade"):
         combined("refuse").encode(batch)
+    assert combined("refuse").encode_rows(batch).refused.tolist() == [False, True]
 
 
 def test_conditions_on_either_member() -> None:

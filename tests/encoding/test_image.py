@@ -55,10 +55,11 @@ def test_codes_are_levels_and_come_back(shape: tuple[int, int, int], n: int, man
     codec = Codec.from_schema(Schema(columns=(CategoryColumn(name="label", categories=labels), image)))
     levels = pictures(n, shape)
     table = pa.table({"label": [labels[i % len(labels)] for i in range(n)], "image": image_array(levels)})
-    codes, outside = codec.encode_marked(table)
+    encoded = codec.encode_rows(table)
+    codes = encoded.codes
     assert (codes[:, 1:] == levels.reshape(n, math.prod(shape))).all()
     assert codes.flags.c_contiguous
-    assert not outside.any()
+    assert not encoded.outside.any()
     again = Codec.from_json(codec.to_json())
     assert again.domain == codec.domain
     assert again.decode(codes, RNG)["image"].combine_chunks().equals(table["image"].combine_chunks())
@@ -81,10 +82,21 @@ def test_what_is_no_such_image_is_refused() -> None:
     ):
         with pytest.raises(error, match=says):
             codec.encode(pa.table({"image": cells}))
+    assert codec.encode_rows(pa.table({"image": missing})).refused.all()
     with pytest.raises(
         SchemaError, match=r"holds images; write for it: \{kind: image, height: 3, width: 2, channels: 3\}"
     ):
         codec_of("  image: {kind: category, categories: [a]}\n").encode(pa.table({"image": image_array(pictures(2))}))
+
+
+def test_a_missing_image_leaves_out_its_row_alone() -> None:
+    levels = pictures(3)
+    kind = image_type((3, 2, 3))
+    stored = pa.array([levels[0].ravel().tolist(), None, levels[2].ravel().tolist()], kind.storage_type)
+    cells = pa.ExtensionArray.from_storage(kind, stored)
+    encoded = codec_of(IMAGE).encode_rows(pa.table({"image": cells}))
+    assert encoded.refused.tolist() == encoded.outside.tolist() == [False, True, False]
+    assert (encoded.records == levels[[0, 2]].reshape(2, -1)).all()
 
 
 def test_images_may_be_left_out() -> None:

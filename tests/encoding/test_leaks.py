@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sfumato.encoding.codec import Codec
+from sfumato.encoding.codec import Codec, EncodedRows
 from sfumato.errors import RefusedValue
 from sfumato.schema import CategoryColumn, IntegerColumn, RealColumn, Schema, sketch
 
@@ -106,11 +106,11 @@ def note_from_rows(table: pa.Table) -> Codec:
 class QuantileCodec(Codec):
     """Encodes a number by its rank among the rows at hand: the saved bytes are clean, the codes are not."""
 
-    def encode_marked(self, batch: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-        codes, outside = super().encode_marked(batch)
-        ages = batch["age"].to_numpy()
-        codes[:, 0] = np.searchsorted(np.sort(ages), ages) * 100 // len(ages)
-        return codes, outside
+    def encode_rows(self, batch: pa.RecordBatch | pa.Table) -> EncodedRows:
+        encoded = super().encode_rows(batch)
+        ages = batch.column("age").to_numpy()
+        encoded.codes[:, 0] = np.searchsorted(np.sort(ages), ages) * 100 // len(ages)
+        return encoded
 
 
 def bins_from_rows(table: pa.Table) -> Codec:
@@ -170,7 +170,12 @@ def test_a_cell_that_arrow_cannot_convert_is_not_quoted(monkeypatch: pytest.Monk
         days.cast(pa.timestamp("us"))
     table = pa.table({"day": days})
     assert Codec.from_schema(schema).encode(table)[:, 0].tolist() == [8, 0, 0]
-    monkeypatch.setattr("sfumato.encoding.date.DateCodec.read", lambda self, values: values.cast(pa.timestamp("us")))
+
+    def fails(self: Any, values: pa.Array) -> tuple[np.ndarray, None]:
+        return values.cast(pa.timestamp("us")).cast(pa.int64()).fill_null(0).to_numpy() // 86_400_000_000, None
+
+    monkeypatch.setattr("sfumato.encoding.date.DateCodec.read", fails)
+    assert Codec.from_schema(schema).encode_rows(table).refused.tolist() == [True, True, False]
     with pytest.raises(RefusedValue, match="'day'") as caught:
         Codec.from_schema(schema).encode(table)
     assert "2147483647" not in str(caught.value)

@@ -84,10 +84,10 @@ def test_facts_are_found_and_settle_the_schema() -> None:
     assert bounds["born"] == (dt.date(1950, 1, 1), dt.date(2004, 12, 31))
     assert bounds["seen"][0].year == bounds["seen"][1].year == 2020
     assert facts["town"].categories == ("Delft", "Ede")
-    codes, outside = codec.encode_marked(people())
-    back = codec.decode(codes, np.random.default_rng(0))
+    encoded = codec.encode_rows(people())
+    back = codec.decode(encoded.codes, np.random.default_rng(0))
     assert set(back["town"].to_pylist()) == {"Delft", "Ede", "OTHER", None}
-    assert 1 <= outside.sum() < 0.01 * len(people())
+    assert 1 <= encoded.outside.sum() < 0.01 * len(people())
     assert Codec.from_json(codec.to_json()) == codec
 
 

@@ -29,6 +29,6 @@ def test_all_facts_are_public_and_no_cell_lies_outside(shared_data: Path, schema
     assert declared.target is not None
     codec = Codec.from_schema(declared)
     for batch in Rows.open(shared_data / table).batches():
-        codes, outside = codec.encode_marked(batch)
-        assert not outside.any()
-        assert (codes.max(axis=0) < np.array(codec.domain.sizes)).all()
+        encoded = codec.encode_rows(batch)
+        assert not encoded.outside.any()
+        assert (encoded.codes.max(axis=0) < np.array(codec.domain.sizes)).all()

@@ -109,10 +109,10 @@ def test_a_sketch_fits_its_own_rows(shared_data: Path, name: str) -> None:
     schema = sketch(shared_data / name)
     codec = Codec.from_schema(schema)
     batch = next(iter(Rows.open(shared_data / name).batches()))
-    codes, outside = codec.encode_marked(batch)
-    assert not outside.any()
-    back = codec.decode(codes, np.random.default_rng(0))
-    np.testing.assert_array_equal(codec.encode(back.select(codec.schema.names)), codes)
+    encoded = codec.encode_rows(batch)
+    assert not encoded.outside.any()
+    back = codec.decode(encoded.codes, np.random.default_rng(0))
+    np.testing.assert_array_equal(codec.encode(back.select(codec.schema.names)), encoded.codes)
 
 
 def test_a_wide_table_and_one_row() -> None:

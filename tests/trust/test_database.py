@@ -22,7 +22,7 @@ from sfumato.encoding import expressions
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.expressions import NotExpressible
 from sfumato.encoding.measure import measure
-from sfumato.errors import RefusedValue, SfumatoError, TableError
+from sfumato.errors import SfumatoError, TableError
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
@@ -78,11 +78,8 @@ def in_memory(rows: Rows, codec: Codec) -> Records:
     return records
 
 
-def outcome(make: Callable[[], DatabaseRecords | Records]) -> tuple[list[list[int]], int] | str:
-    try:
-        records = make()
-    except RefusedValue as refused:
-        return str(refused)
+def outcome(make: Callable[[], DatabaseRecords | Records]) -> tuple[list[list[int]], int]:
+    records = make()
     return by_row(records).tolist(), records.outside
 
 
@@ -167,7 +164,7 @@ def test_tricky_cells_get_the_codes_that_they_get_in_memory(name: str, engine: E
     codec = codec_of(case.facts, rows)
     expected = outcome(lambda: in_memory(rows, codec))
     assert outcome(lambda: encoded_inside(rows.source, codec)) == expected
-    assert isinstance(expected, str) == ("refused" in name)
+    assert (len(expected[0]) < len(case.cells)) == ("refused" in name)
 
 
 @settings(max_examples=6, deadline=None)

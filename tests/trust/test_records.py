@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sfumato.encoding.codec import EncodedRows
 from sfumato.encoding.domain import Axis, Domain, Pixels
 from sfumato.trust import records as module
 from sfumato.trust.records import Records
@@ -58,10 +59,12 @@ def test_tables_are_plain_counts(n: int, seed: int, blocks: int, kept: bool) -> 
 def test_a_stream_of_blocks_gathers_the_same_records() -> None:
     codes = matrix(50)
     strange = np.arange(50) % 7 == 0
-    blocks = zip(np.split(codes, [0, 10, 35]), np.split(strange, [0, 10, 35]), strict=True)
-    streamed = Records.gathered(blocks, DOMAIN)
-    assert (len(streamed), streamed.outside) == (50, 8)
-    np.testing.assert_array_equal(streamed.matrix(), codes)
+    refused = np.arange(50) % 14 == 0
+    cuts = [0, 10, 35]
+    masks = (np.split(codes, cuts), np.split(strange, cuts), np.split(refused, cuts))
+    streamed = Records.gathered((EncodedRows(*block) for block in zip(*masks, strict=True)), DOMAIN)
+    assert (len(streamed), streamed.outside) == (46, 8)
+    np.testing.assert_array_equal(streamed.matrix(), codes[~refused])
     assert streamed.matrix().dtype == DOMAIN.code_dtype()
     nothing = Records.gathered(iter([]), DOMAIN)
     assert len(nothing) == 0
@@ -100,7 +103,8 @@ def test_where_there_are_images_the_rows_are_kept_as_they_are() -> None:
     pixels = Pixels(1, 2, 2, 1)
     domain = Domain((Axis("a", 4), *pixels.axes("image")), pixels)
     codes = np.random.default_rng(0).integers(0, [4, 256, 256, 256, 256], (50, 5)).astype(np.uint8)
-    halves = [(codes[:20], np.arange(20) < 3), (codes[20:], np.zeros(30, bool))]
+    none = np.zeros(30, bool)
+    halves = [EncodedRows(codes[:20], np.arange(20) < 3, none[:20]), EncodedRows(codes[20:], none, none)]
     whole, parts = Records.of(codes, domain), Records.gathered(halves, domain)
     assert np.shares_memory(whole.matrix(), codes)
     for records in (whole, parts):

@@ -96,6 +96,7 @@ def fit(
         text += f"\nleft out, for free text is not learnt: {', '.join(synthesizer.dropped)}"
     if outside > 3 * noise:
         text += (
-            f"\nabout {outside:,.0f} (noise {noise:,.0f}) rows lie outside the declared facts: widen them, fit again"
+            f"\nabout {outside:,.0f} (noise {noise:,.0f}) rows lie outside the declared facts, those that the schema "
+            "refuses being left out: widen them, fit again"
         )
     terminal.answer(result, text, as_json)

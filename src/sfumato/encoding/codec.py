@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from sfumato.encoding.boolean import BooleanCodec
 from sfumato.encoding.category import CategoryCodec
-from sfumato.encoding.column import ColumnCodec
+from sfumato.encoding.column import ColumnCodec, Encoded
 from sfumato.encoding.constraints import CombinedAxis, repair_inequality
 from sfumato.encoding.date import DateCodec
 from sfumato.encoding.datetime import DatetimeCodec
@@ -55,6 +55,28 @@ class _Place:
 
 
 @dataclass(frozen=True)
+class EncodedRows:
+    """Rows as codes; which of them make a record is private.
+
+    Attributes:
+        codes: (n, d) of every row; arbitrary, but within the domain, where ``refused``.
+        outside: (n,) mask of the rows with some cell that the schema does not allow.
+        refused: (n,) mask of those among them that make no record.
+        why: what to raise where a refusal is an error; None where nothing is refused.
+    """
+
+    codes: np.ndarray
+    outside: np.ndarray
+    refused: np.ndarray
+    why: RefusedValue | None = None
+
+    @property
+    def records(self) -> np.ndarray:
+        """The codes (m, d) of the rows that make a record, in their order."""
+        return self.codes[~self.refused] if self.refused.any() else self.codes
+
+
+@dataclass(frozen=True)
 class Codec:
     """Rows to codes and back.
 
@@ -66,7 +88,7 @@ class Codec:
         types: Arrow type, by name, of the columns of the table that came in; empty for delimited text.
 
     Formal guarantee: none is needed. A codec holds no statistic of any row; encoding is a public function applied to
-    each row by itself. Which rows lie outside the facts is private, and `encode_marked` tells its caller alone.
+    each row by itself. Which rows lie outside the facts is private, and `encode_rows` tells its caller alone.
 
     | cell | code |
     |---|---|
@@ -74,6 +96,8 @@ class Codec:
     | a number or time beyond the bounds, infinite | by ``outside``: the bound (clip), missing, or refused |
     | a label that is not declared | by ``outside``: other, missing, or refused |
     | what cannot be read as the declared kind | missing where nullable and not to be refused, else refused |
+
+    A row with a refused cell makes no record.
     """
 
     schema: Schema
@@ -194,47 +218,37 @@ class Codec:
 
         Raises:
             SchemaError: the table lacks a column, or has one that the schema lacks.
-            RefusedValue: a cell that the schema says to refuse.
+            RefusedValue: a cell that the schema says to refuse. For rows of one's own; private ones go through
+                `encode_rows`.
         """
-        return self.encode_marked(batch)[0]
+        encoded = self.encode_rows(batch)
+        if encoded.why is not None:
+            raise encoded.why
+        return encoded.codes
 
-    def encode_marked(self, batch: pa.RecordBatch | pa.Table) -> tuple[np.ndarray, np.ndarray]:
-        """What `encode` gives, and a mask (n,) of the rows with some cell that the schema does not allow: private."""
+    def encode_rows(self, batch: pa.RecordBatch | pa.Table) -> EncodedRows:
+        """Rows to records: each row by itself makes one record, or none where it holds a cell that is refused.
+
+        Raises:
+            SchemaError: the table lacks a column, or has one that the schema lacks, or stores no images where the
+                schema says images, or the reverse.
+
+        *Formal guarantee.* One row adds at most one record, and changes no other record: stability 1. No cell is an
+        error.
+        """
         self.check_columns(batch.schema.names)
         order = "F" if self.domain.pixels is None else "C"
         codes = np.empty((batch.num_rows, len(self.domain)), self.domain.code_dtype(), order=order)
-        outside = np.zeros(batch.num_rows, bool)
+        seen = _Seen(batch.num_rows)
         for position, part in self.parts.items():
             if isinstance(part, ImageCodec):
-                codes[:, part.pixels(position).span] = part.encode(_cells(batch, part.column.name))
+                codes[:, part.pixels(position).span] = seen.noted(part.encode(_cells(batch, part.column.name)))
             elif isinstance(part, CombinedAxis):
-                encoded = part.encode([self._encode_column(m, batch, outside) for m in part.members])
-                if encoded.outside is not None:
-                    outside |= encoded.outside
-                codes[:, position] = encoded.codes
+                members = [seen.noted(_encoded(m, _cells(batch, m.axis.name))) for m in part.members]
+                codes[:, position] = seen.noted(part.encode(members))
             else:
-                codes[:, position] = self._encode_column(part, batch, outside)
-        return codes, outside
-
-    @staticmethod
-    def _encode_column(codec: ColumnCodec, batch: pa.RecordBatch | pa.Table, outside: np.ndarray) -> np.ndarray:
-        """The codes of one column; the rows outside its facts are added to ``outside``."""
-        cells = _cells(batch, codec.axis.name)
-        if shape := image_shape(cells.type):
-            raise SchemaError(
-                f"column {codec.axis.name!r} holds images; write for it: "
-                f"{{kind: image, height: {shape[0]}, width: {shape[1]}, channels: {shape[2]}}}"
-            )
-        try:
-            encoded = codec.encode(cells)
-        except pa.ArrowException:  # its text may quote a cell
-            raise RefusedValue(
-                f"column {codec.axis.name!r} has values that cannot be read as the schema says; "
-                "mend its kind, or leave it out: 'kind: text'"
-            ) from None
-        if encoded.outside is not None:
-            outside |= encoded.outside
-        return encoded.codes
+                codes[:, position] = seen.noted(_encoded(part, _cells(batch, part.axis.name)))
+        return EncodedRows(codes, seen.outside | seen.refused, seen.refused, seen.why)
 
     def check_columns(self, names: Sequence[str]) -> None:
         """SchemaError unless the table's column names are those of the schema."""
@@ -385,6 +399,55 @@ def _natural_type(column: Any) -> pa.DataType:
         "date": pa.date32(),
         "time": pa.time32("s"),
     }.get(kind, pa.string())
+
+
+class _Seen:
+    """What has been seen of the ``n`` rows of a batch, column after column."""
+
+    def __init__(self, n: int) -> None:
+        self.outside, self.refused = np.zeros(n, bool), np.zeros(n, bool)
+        self.why: RefusedValue | None = None
+
+    def noted(self, encoded: Encoded) -> np.ndarray:
+        """The codes of ``encoded``, after its masks were added to those of the rows."""
+        if encoded.outside is not None:
+            self.outside |= encoded.outside
+        if encoded.refused is not None:
+            self.refused |= encoded.refused
+            self.why = self.why or encoded.why
+        return encoded.codes
+
+
+def _encoded(codec: ColumnCodec, cells: pa.Array) -> Encoded:
+    """``codec.encode``, where a cell at which Arrow fails cannot be read, and stops no other."""
+    if shape := image_shape(cells.type):
+        raise SchemaError(
+            f"column {codec.axis.name!r} holds images; write for it: "
+            f"{{kind: image, height: {shape[0]}, width: {shape[1]}, channels: {shape[2]}}}"
+        )
+    try:
+        return codec.encode(cells)
+    except pa.ArrowException:  # its text may quote a cell
+        pass
+    try:
+        codec.encode(cells.slice(0, 0))
+    except pa.ArrowException:  # nothing of this type can be read
+        return _unreadable(codec, len(cells))
+    if len(cells) == 1:
+        return _unreadable(codec, 1)
+    half = len(cells) // 2
+    parts = [_encoded(codec, cells.slice(0, half)), _encoded(codec, cells.slice(half))]
+    codes = np.concatenate([p.codes for p in parts])
+    return Encoded(codes, *(_joined(parts, name) for name in ("outside", "refused")), parts[0].why or parts[1].why)
+
+
+def _joined(parts: Sequence[Encoded], name: str) -> np.ndarray:
+    masks = [getattr(p, name) for p in parts]
+    return np.concatenate([np.zeros(len(p.codes), bool) if m is None else m for p, m in zip(parts, masks, strict=True)])
+
+
+def _unreadable(codec: ColumnCodec, n: int) -> Encoded:
+    return codec.policy.place(np.zeros(n, np.int64), None, np.ones(n, bool))
 
 
 def _cells(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:

@@ -18,12 +18,17 @@ class Encoded:
     """A column as codes.
 
     Attributes:
-        codes: (n,) integers.
-        outside: (n,) mask of the cells that the schema did not allow, or None for none; private.
+        codes: (n,) integers; 0 where ``refused``.
+        outside: (n,) mask of the cells that were clipped or moved because the schema does not allow them, or None for
+            none; private.
+        refused: (n,) mask of the cells that have no code: their rows make no record; or None for none; private.
+        why: what to raise where a refusal is an error; None where nothing is refused.
     """
 
     codes: np.ndarray
     outside: np.ndarray | None = None
+    refused: np.ndarray | None = None
+    why: RefusedValue | None = None
 
 
 class ColumnCodec(Protocol):
@@ -34,8 +39,13 @@ class ColumnCodec(Protocol):
         """Name and number of codes."""
         ...
 
+    @property
+    def policy(self) -> Policy:
+        """What becomes of cells that have no code of their own."""
+        ...
+
     def encode(self, values: pa.Array) -> Encoded:
-        """Cells (text or typed) to codes; RefusedValue where the schema says to refuse."""
+        """Cells (text or typed) to codes, each by itself; no cell is an error."""
         ...
 
     def decode(self, codes: np.ndarray, rng: np.random.Generator, within: tuple[int, int] | None = None) -> pa.Array:
@@ -75,19 +85,22 @@ class Policy:
             missing: mask of missing cells, or None for none.
             bad: mask of cells with a value that cannot be read or is not declared, or None for none.
 
-        Raises:
-            RefusedValue: a missing value where none is declared, or a bad one that is refused or has no place.
+        A missing value where none is declared, and a bad one that is refused or has no place, are ``refused``.
+
+        *Formal guarantee.* A cell is placed by itself: what becomes of it depends on no other cell.
         """
-        if missing is not None:
+        outside, refused, why = None, None, None
+        if missing is not None and missing.any():
+            codes[missing] = 0 if self.missing is None else self.missing
             if self.missing is None:
-                raise self.refused_missing()
-            codes[missing] = self.missing
-        if bad is None or not bad.any():
-            return Encoded(codes)
-        if self.bad is None:
-            raise self.refused_bad()
-        codes[bad] = self.bad
-        return Encoded(codes, bad)
+                refused, why = missing, self.refused_missing()
+        if bad is not None and bad.any():
+            codes[bad] = 0 if self.bad is None else self.bad
+            if self.bad is None:
+                refused, why = either(refused, bad), why or self.refused_bad()
+            else:
+                outside = bad
+        return Encoded(codes, outside, refused, why)
 
     @property
     def bad(self) -> int | None:
@@ -97,15 +110,20 @@ class Policy:
         return None if self.outside == "refuse" else self.missing
 
     def refused_missing(self) -> RefusedValue:
-        """What to raise for a missing value where none is declared."""
+        """What to raise for a missing value where none is declared, where a refusal is an error."""
         return RefusedValue(
             f"column {self.column!r} has missing values, but the schema says it has none; write 'nullable: true' for it"
         )
 
     def refused_bad(self) -> RefusedValue:
-        """What to raise for a value that is refused or has no place."""
+        """What to raise for a value that is refused or has no place, where a refusal is an error."""
         return RefusedValue(
             f"column {self.column!r} has values that the schema does not allow; widen its facts, "
             "or say what becomes of such values: 'nullable: true' and 'outside: missing'"
             + (", or 'outside: other'" if self.outside == "refuse" else "")
         )
+
+
+def either(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
+    """The union of two masks, where None is the empty one."""
+    return b if a is None else a if b is None else a | b

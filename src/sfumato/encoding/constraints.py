@@ -107,11 +107,7 @@ class CombinedAxis:
         return nearest
 
     def encode(self, codes: Sequence[np.ndarray]) -> Encoded:
-        """The members' codes to combinations, and which rows had one that is not allowed.
-
-        Raises:
-            RefusedValue: a combination that the schema says to refuse, or that has nothing near it.
-        """
+        """The members' codes to combinations; one that is refused, or has nothing near it, makes no record."""
         stacked = np.stack(codes, axis=1)
         keys = self.keys(stacked)
         known, order = self._lookup
@@ -121,13 +117,15 @@ class CombinedAxis:
         if not strange.any():
             return Encoded(combined)
         nearest = self.nearest[stacked[strange, 0]]
-        if (nearest < 0).any():
-            raise self.refused()
-        combined[strange] = nearest
-        return Encoded(combined, strange)
+        combined[strange] = np.maximum(nearest, 0)
+        refused = np.zeros_like(strange)
+        refused[strange] = nearest < 0
+        if not refused.any():
+            return Encoded(combined, strange)
+        return Encoded(combined, strange & ~refused, refused, self.refused())
 
     def refused(self) -> RefusedValue:
-        """What to raise for a combination that is refused or has nothing near it."""
+        """What to raise for a combination that is refused or has nothing near it, where a refusal is an error."""
         return RefusedValue(
             f"columns {', '.join(self.rule.columns)} have a combination that the schema does not list; "
             "add it, or say 'outside: nearest' and list each value of the first column"
@@ -147,11 +145,8 @@ class CombinedAxis:
 
 def _codes_of(codec: ColumnCodec, values: Sequence[str | None]) -> np.ndarray:
     """Codes of declared values, which must all be in the column's facts."""
-    try:
-        encoded = codec.encode(pa.array(list(values), pa.string()))
-    except RefusedValue:
-        encoded = None
-    if encoded is None or encoded.outside is not None:
+    encoded = codec.encode(pa.array(list(values), pa.string()))
+    if encoded.refused is not None or encoded.outside is not None:
         raise SchemaError(
             f"a fixed combination lists a value that column {codec.axis.name!r} does not allow; mend either"
         )

@@ -30,8 +30,8 @@ from sfumato.encoding.integer import IntegerCodec
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.real import RealCodec
 
-REFUSED_MISSING, REFUSED = -1, -2
-"""Codes of cells at which `Codec.encode` would raise."""
+REFUSED = -1
+"""Code of a cell that is refused: its row makes no record."""
 
 _EPOCH = dt.datetime(1970, 1, 1)
 _EXACT_DIGITS = 15
@@ -46,7 +46,7 @@ class Expression:
     """A column of codes, inside a database.
 
     Attributes:
-        code: int16; REFUSED or REFUSED_MISSING where encoding would raise.
+        code: int16; REFUSED where the row makes no record.
         outside: true where the cell is one that the facts do not allow.
     """
 
@@ -83,7 +83,7 @@ def combination(part: CombinedAxis, members: Sequence[Any]) -> Expression:
 
 def _placed(policy: Policy, missing: Any, bad: Any, clipped: Any, code: Any) -> Expression:
     """As `Policy.place`; ``bad`` and ``clipped`` may be None for never."""
-    gone = REFUSED_MISSING if policy.missing is None else policy.missing
+    gone = REFUSED if policy.missing is None else policy.missing
     branches = [(missing, gone)]
     outside = ibis.literal(False)
     if bad is not None:

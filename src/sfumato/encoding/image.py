@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from sfumato.encoding.column import Encoded
 from sfumato.encoding.domain import Pixels
 from sfumato.errors import RefusedValue, SchemaError
 from sfumato.schema.columns import ImageColumn
@@ -33,12 +34,13 @@ class ImageCodec:
         """The axes as they lie in a domain from position ``start``."""
         return Pixels(start, *self.column.shape)
 
-    def encode(self, images: pa.Array) -> np.ndarray:
+    def encode(self, images: pa.Array) -> Encoded:
         """Images to codes, (n, height * width * channels) uint8, row by row, channels last; no level is outside.
 
+        A missing image makes no record.
+
         Raises:
-            SchemaError: no images, or images of another size than the schema says.
-            RefusedValue: an image is missing.
+            SchemaError: the column is stored as no images, or as images of another size than the schema says.
         """
         name, found = self.column.name, image_shape(images.type)
         if found is None:
@@ -48,9 +50,13 @@ class ImageCodec:
                 f"column {name!r} holds images of {described(found)}, the schema says {described(self.column.shape)}; "
                 "mend its height, width and channels"
             )
-        if images.null_count:
-            raise RefusedValue(f"column {name!r} has missing images; leave those rows out")
-        return image_levels(images).reshape(len(images), math.prod(found))
+        pixels = math.prod(found)
+        if not images.null_count:
+            return Encoded(image_levels(images).reshape(len(images), pixels))
+        missing = images.is_null().to_numpy(zero_copy_only=False)
+        codes = np.zeros((len(images), pixels), np.uint8)
+        codes[~missing] = image_levels(images.drop_null()).reshape(-1, pixels)
+        return Encoded(codes, None, missing, RefusedValue(f"column {name!r} has missing images; leave those rows out"))
 
     def decode(self, codes: np.ndarray) -> pa.Array:
         """Codes (n, height * width * channels) to images."""

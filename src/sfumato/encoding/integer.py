@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from sfumato.encoding.column import either
 from sfumato.encoding.grid import Grid, grid
-from sfumato.encoding.quantity import QuantityCodec, either
+from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.rendering import number_as
 from sfumato.schema.parsing import numbers
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from sfumato.encoding.column import Encoded, Policy
+from sfumato.encoding.column import Encoded, Policy, either
 from sfumato.encoding.domain import Axis
 from sfumato.encoding.grid import Grid
 from sfumato.errors import ConditionError
@@ -81,7 +81,7 @@ class QuantityCodec(ABC):
         if bad is not None and missing is not None:
             bad = bad & ~missing
         placed = self.policy.place(codes, missing, bad)
-        return Encoded(placed.codes, either(placed.outside, clipped))
+        return replace(placed, outside=either(placed.outside, clipped))
 
     @cached_property
     def policy(self) -> Policy:
@@ -128,8 +128,3 @@ class QuantityCodec(ABC):
     @abstractmethod
     def exact_ticks(self, text: pa.Array) -> int | None:
         """The tick of a single text, not clipped; None where it cannot be read."""
-
-
-def either(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
-    """The union of two masks, where None is the empty one."""
-    return b if a is None else a if b is None else a | b

@@ -17,9 +17,9 @@ from sfumato.encoding import expressions
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.constraints import CombinedAxis
 from sfumato.encoding.domain import Domain
-from sfumato.encoding.expressions import REFUSED_MISSING, Expression, NotExpressible
+from sfumato.encoding.expressions import Expression, NotExpressible
 from sfumato.encoding.image import ImageCodec
-from sfumato.errors import RefusedValue, TableError
+from sfumato.errors import TableError
 from sfumato.schema import IdUnit
 from sfumato.tables.databases import DatabaseTable
 from sfumato.trust.records import KeptTables, coarser
@@ -38,7 +38,7 @@ class DatabaseRecords:
 
     Attributes:
         domain: the encoded columns; public.
-        outside: how many of the records had some cell that the schema's facts did not allow.
+        outside: how many rows had some cell that the schema's facts did not allow, left out or not.
     """
 
     def __init__(
@@ -101,12 +101,11 @@ def encoded_inside(source: DatabaseTable, codec: Codec) -> DatabaseRecords:
 
     Raises:
         NotExpressible: the database might encode a column otherwise than `Codec.encode`, or keeps no temporary table.
-        RefusedValue: a cell that the schema says to refuse.
         TableError: there is no row.
 
-    *Formal guarantee.* As `gathering.gather`: each row is encoded by itself, by public facts, and of each unit at most
-    the declared number of rows is kept, chosen at random without regard to any other unit. One query is one snapshot,
-    so all counts are of the same rows, though the table may change meanwhile.
+    *Formal guarantee.* As `gathering.gather`: each row is encoded by itself, by public facts, to one record or none,
+    and of each unit at most the declared number of rows is kept, chosen at random without regard to any other unit. One
+    query is one snapshot, so all counts are of the same rows, though the table may change meanwhile.
     """
     table, backend = source.expression, _known_engine(source)
     loose = _loose_texts(table)
@@ -117,9 +116,10 @@ def encoded_inside(source: DatabaseTable, codec: Codec) -> DatabaseRecords:
         codes = backend.create_table(name, encoded, temp=True)
     except Exception as error:  # a replica that only reads, a missing privilege; the text may quote a cell
         raise NotExpressible(f"the database made no temporary table ({type(error).__name__})") from None
-    weakref.finalize(codes, _dropped, backend, name)
-    length, outside = _checked(codes, codec, source.name)
-    return DatabaseRecords(codes, names, codec.domain, length, outside)
+    records = codes.filter(~codes.refused)
+    weakref.finalize(records, _dropped, backend, name)
+    length, outside = _counted(codes, source.name)
+    return DatabaseRecords(records, names, codec.domain, length, outside)
 
 
 def values_inside(
@@ -161,8 +161,8 @@ def _bounded(table: Any, unit: IdUnit, loose: set[str]) -> Any:
 
 
 def _encoded(table: Any, codec: Codec, loose: set[str]) -> tuple[Any, list[str]]:
-    """A column ``c0``, ``c1``, ... of codes per learnt column, one per combination of columns, and the mask of rows
-    outside the facts; with the names of those that stand for the axes of the domain."""
+    """A column ``c0``, ``c1``, ... of codes per learnt column, one per combination of columns, the mask of rows outside
+    the facts and that of refused ones; with the names of those that stand for the axes of the domain."""
     found = {name: _expressed(part, table[name], name in loose) for name, part in codec.columns.items()}
     places = {name: f"c{i}" for i, name in enumerate(found)}
     outside = _any([e.outside for e in found.values()])
@@ -178,7 +178,8 @@ def _encoded(table: Any, codec: Codec, loose: set[str]) -> tuple[Any, list[str]]
         else:
             place = places[part.axis.name]
         names.append(place)
-    return codes, names
+    refused = _any([codes[place] < 0 for place in codes.columns if place != "outside"])
+    return codes.mutate(refused=refused), names
 
 
 def _expressed(part: Any, cells: Any, loose: bool) -> Expression:
@@ -202,25 +203,17 @@ def _loose_texts(table: Any) -> set[str]:
     return {names[int(probe[1:].partition("_")[0])] for probe, equal in found.items() if equal}
 
 
-def _checked(codes: Any, codec: Codec, source: str) -> tuple[int, int]:
-    """How many records there are and how many lie outside the facts, after raising what encoding would raise."""
-    learnt, combined = list(codec.columns.values()), [p for p in codec.parts.values() if isinstance(p, CombinedAxis)]
-    places = [c for c in codes.columns if c != "outside"]
-    least = {place: codes[place].min() for place in places}
-    counts = codes.aggregate(**least, records=codes.count(), strange=codes.count(where=codes.outside))
+def _counted(codes: Any, source: str) -> tuple[int, int]:
+    """How many records there are, and how many rows lie outside the facts, left out or not; TableError without rows."""
+    counts = codes.aggregate(
+        rows=codes.count(),
+        records=codes.count(where=~codes.refused),
+        strange=codes.count(where=codes.outside | codes.refused),
+    )
     (found,) = _rows(counts)
-    if not found["records"]:
+    if not found["rows"]:
         raise TableError(f"{source}: has columns but no rows; give at least one row")
-    for place, part in zip(places, [*learnt, *combined], strict=True):
-        if found[place] < 0:
-            raise _refusal(part, found[place])
     return found["records"], found["strange"]
-
-
-def _refusal(part: Any, code: int) -> RefusedValue:
-    if isinstance(part, CombinedAxis):
-        return part.refused()
-    return part.policy.refused_missing() if code == REFUSED_MISSING else part.policy.refused_bad()
 
 
 def _any(masks: Sequence[Any]) -> Any:

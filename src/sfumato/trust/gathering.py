@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sfumato.encoding.codec import Codec
+from sfumato.encoding.codec import Codec, EncodedRows
 from sfumato.progress import Progress
 from sfumato.schema import IdUnit
 from sfumato.schema.parsing import plain
@@ -22,12 +22,12 @@ def gather(rows: Rows, codec: Codec, progress: Progress) -> ExactRecords:
 
     Raises:
         SchemaError: the table's columns are not the schema's.
-        RefusedValue: a cell that the schema says to refuse.
         TableError: the table is malformed, or has no row.
 
-    *Formal guarantee.* Each row is encoded by itself, by public facts. Where the unit is an identifier, at most its
-    declared number of rows is kept for each value of it: the first ones, or any at random where a database encodes. So
-    adding or removing a unit adds or removes at most that many records and changes no other.
+    *Formal guarantee.* Each row is encoded by itself, by public facts, to one record or to none: a cell that the schema
+    refuses leaves its row out, counted among the records' `outside`, and stops nothing. Where the unit is an
+    identifier, at most its declared number of rows is used for each value of it: the first ones, or any at random where
+    a database encodes. So adding or removing a unit adds or removes at most that many records and changes no other.
     """
     codec.check_columns(rows.columns)
     if isinstance(rows.source, DatabaseTable):
@@ -42,12 +42,12 @@ def gather(rows: Rows, codec: Codec, progress: Progress) -> ExactRecords:
     else:
         progress.stage("reading rows")
 
-    def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def blocks() -> Iterator[EncodedRows]:
         unit = codec.schema.unit
         bound = ContributionBound(unit) if isinstance(unit, IdUnit) else None
         for batch in rows.batches():
             kept = batch if bound is None else batch.filter(bound.keep(batch.column(bound.column)))
-            yield codec.encode_marked(kept)
+            yield codec.encode_rows(kept)
 
     return Records.gathered(blocks(), codec.domain)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sfumato.encoding.codec import EncodedRows
 from sfumato.encoding.domain import Domain
 from sfumato.trust.setting import Query
 
@@ -27,7 +28,7 @@ class ExactRecords(Protocol):
 
     @property
     def outside(self) -> int:
-        """How many of the records had some cell that the schema's facts did not allow."""
+        """How many rows had some cell that the schema's facts did not allow, left out or not."""
         ...
 
     def __len__(self) -> int: ...
@@ -95,7 +96,7 @@ class Records:
 
     Attributes:
         domain: the encoded columns; public.
-        outside: how many of the records had some cell that the schema's facts did not allow.
+        outside: how many rows had some cell that the schema's facts did not allow, left out or not.
     """
 
     def __init__(self, columns: Sequence[np.ndarray] | np.ndarray, domain: Domain, outside: int = 0) -> None:
@@ -121,20 +122,24 @@ class Records:
         return cls([codes[:, i] for i in range(len(domain))] if domain.pixels is None else codes.T, domain)
 
     @classmethod
-    def gathered(cls, blocks: Iterable[tuple[np.ndarray, np.ndarray]], domain: Domain) -> Records:
-        """From a stream of code matrices (m, d) and masks (m,) of what lay outside: one pass.
+    def gathered(cls, blocks: Iterable[EncodedRows], domain: Domain) -> Records:
+        """From a stream of encoded rows, without those that are refused: one pass.
 
         Memory for the codes alone; for images, twice.
         """
-        if domain.pixels is not None:
-            codes, masks = zip(*blocks, strict=True)
-            return cls(np.concatenate(codes).T, domain, int(sum(map(np.count_nonzero, masks))))
-        parts: list[list[np.ndarray]] = [[] for _ in domain.axes]
         outside = 0
-        for block, strange in blocks:
-            outside += int(np.count_nonzero(strange))
+        if domain.pixels is not None:
+            whole = []
+            for block in blocks:
+                outside += int(np.count_nonzero(block.outside))
+                whole.append(block.records)
+            return cls(np.concatenate(whole).T, domain, outside)
+        parts: list[list[np.ndarray]] = [[] for _ in domain.axes]
+        for block in blocks:
+            outside += int(np.count_nonzero(block.outside))
+            kept = block.records
             for i, axis in enumerate(domain.axes):
-                parts[i].append(block[:, i].astype(np.min_scalar_type(axis.size - 1)))
+                parts[i].append(kept[:, i].astype(np.min_scalar_type(axis.size - 1)))
         columns = []
         for part in parts:
             columns.append(np.concatenate(part) if part else np.empty(0, np.uint8))
