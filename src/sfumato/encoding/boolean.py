@@ -54,7 +54,7 @@ class BooleanCodec:
         missing = missing_mask(values, self.markers)
         if is_text(values.type):
             false, true = ([word] for word in self.column.labels) if self.column.labels else WORDS
-            words = values if self.column.labels else pc.utf8_lower(values)
+            words = values if self.column.labels else pc.ascii_lower(values)
         else:
             false, true = WORDS[0][-1:], WORDS[1][-1:]
             words = values.cast(pa.int8()) if pa.types.is_boolean(values.type) else values

@@ -50,10 +50,10 @@ class DateCodec(QuantityCodec):
         """In the type that went in."""
         return moment_as(values, self.type, self.column.format)
 
-    def exact_ticks(self, text: pa.Array) -> int | None:
+    def exact_ticks(self, text: str) -> int | None:
         """The day of an ISO date, or of one in the declared format."""
         for format in (self.column.format, None):
-            value = moments(text, format, None)[0].as_py()
+            value = moments(pa.array([text]), format, None)[0].as_py()
             if value is not None:
                 return (value.date() - _EPOCH).days
         return None

@@ -66,10 +66,10 @@ class DatetimeCodec(QuantityCodec):
         """In the type that went in."""
         return moment_as(values, self.type, self.column.format)
 
-    def exact_ticks(self, text: pa.Array) -> int | None:
+    def exact_ticks(self, text: str) -> int | None:
         """An ISO date with or without a time, or one in the declared format."""
         for format in (self.column.format, None):
-            value = moments(text, format, self.column.tz).cast(pa.int64())[0].as_py()
+            value = moments(pa.array([text]), format, self.column.tz).cast(pa.int64())[0].as_py()
             if value is not None:
                 return value // (self._tick * _MICROSECONDS)
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +11,7 @@ from sfumato.encoding.column import either
 from sfumato.encoding.grid import Grid, grid
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.rendering import number_as
-from sfumato.schema.parsing import numbers
+from sfumato.schema.numerals import exact, wholes
 
 
 class IntegerCodec(QuantityCodec):
@@ -34,22 +33,24 @@ class IntegerCodec(QuantityCodec):
         return self.column.bounds
 
     def read(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
-        """Whole numbers, or reals where some cell is one; a fraction within the bounds cannot be read."""
-        read = numbers(values)
+        """Whole numbers; a fraction within the bounds cannot be read."""
         low, high = self.column.bounds
-        bad = read.is_null().to_numpy(zero_copy_only=False) if read.null_count else None
-        found = read.fill_null(low).to_numpy()
-        if found.dtype.kind != "f":
-            return found, bad
-        fraction = (found >= low) & (found <= high) & (np.rint(found) != found)
-        return found, either(bad, fraction if fraction.any() else None)
+        found = wholes(values, self.column.numeral)
+        numbers, bad = found.floor, found.unreadable
+        if bad is not None:
+            numbers = np.where(bad, low, numbers)
+        if found.fraction is not None:
+            bad = either(bad, found.fraction & (numbers >= low) & (numbers < high))
+            numbers = numbers + (found.fraction & (numbers >= high))
+        return numbers, bad
 
     def ticks(self, numbers: np.ndarray) -> np.ndarray:
-        """Numbers to the nearest step."""
-        if numbers.dtype.kind == "f":
-            numbers = np.rint(numbers).astype(np.int64).clip(*self.column.bounds)
+        """Numbers to the nearest step, the even one of two."""
         step = self.column.step
-        return numbers if step == 1 else np.rint(numbers / step).astype(np.int64)
+        if step == 1:
+            return numbers
+        ticks, rest = np.divmod(numbers, step)
+        return ticks + ((2 * rest > step) | ((2 * rest == step) & (ticks % 2 == 1)))
 
     def values(self, ticks: np.ndarray, mask: np.ndarray | None) -> pa.Array:
         """Ticks to int64."""
@@ -57,9 +58,9 @@ class IntegerCodec(QuantityCodec):
 
     def render(self, values: pa.Array) -> pa.Array:
         """In the type that went in."""
-        return number_as(values, self.type)
+        return number_as(values, self.type, self.column.numeral)
 
-    def exact_ticks(self, text: pa.Array) -> int | None:
+    def exact_ticks(self, text: str) -> int | None:
         """A number, rounded to a tick."""
-        value = numbers(text)[0].as_py()
-        return None if value is None or not math.isfinite(value) else round(value / self.column.step)
+        value = exact(text, self.column.numeral)
+        return None if value is None else round(value / self.column.step)

@@ -120,11 +120,11 @@ class QuantityCodec(ABC):
         return mask, None if self.grid.exact else limits
 
     def _limit(self, text: str) -> int:
-        ticks = self.exact_ticks(pa.array([text]))
+        ticks = self.exact_ticks(text)
         if ticks is None:
             raise ConditionError(f"column {self.column.name!r}: a condition on it names no {self.column.kind}")
         return ticks
 
     @abstractmethod
-    def exact_ticks(self, text: pa.Array) -> int | None:
+    def exact_ticks(self, text: str) -> int | None:
         """The tick of a single text, not clipped; None where it cannot be read."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sfumato.encoding.grid import EXACT_LIMIT, Grid, grid, heavy_tailed
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.rendering import number_as
-from sfumato.schema.parsing import numbers
+from sfumato.schema.numerals import exact, reals
 
 _DECADES = 6
 """A heavy-tailed grid without a step resolves down to a millionth of its largest bound."""
@@ -59,9 +59,9 @@ class RealCodec(QuantityCodec):
 
     def read(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
         """Real numbers."""
-        read = numbers(values).cast(pa.float64(), safe=False)
-        bad = read.is_null().to_numpy(zero_copy_only=False) if read.null_count else None
-        return read.fill_null(self.column.bounds[0]).to_numpy(), bad
+        found = reals(values, self.column.numeral)
+        bad = np.isnan(found)
+        return (np.where(bad, self.column.bounds[0], found), bad) if bad.any() else (found, None)
 
     def ticks(self, numbers: np.ndarray) -> np.ndarray:
         """Real numbers to the nearest tick."""
@@ -77,9 +77,9 @@ class RealCodec(QuantityCodec):
 
     def render(self, values: pa.Array) -> pa.Array:
         """In the type that went in."""
-        return number_as(values, self.type)
+        return number_as(values, self.type, self.column.numeral)
 
-    def exact_ticks(self, text: pa.Array) -> int | None:
+    def exact_ticks(self, text: str) -> int | None:
         """A number, rounded to a tick."""
-        value = numbers(text)[0].as_py()
-        return None if value is None or not math.isfinite(value) else round(Fraction(value) / self.step)
+        value = exact(text, self.column.numeral)
+        return None if value is None else round(value / self.step)

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfumato.schema.arrow_types import is_text
-from sfumato.schema.parsing import cast_or_null, numbers, plain
+from sfumato.schema.numerals import PLAIN, Numeral, wholes
+from sfumato.schema.parsing import cast_or_null, plain
 
 
 def cast_text(labels: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
@@ -28,20 +31,35 @@ def cast_text_values(labels: pa.Array, kind: pa.DataType) -> pa.Array:
         return labels.cast(kind)
     if pa.types.is_boolean(kind):
         return pc.if_else(pc.is_in(labels, pa.array(["true", "false"])), pc.equal(labels, "true"), None)
-    if pa.types.is_integer(kind):
-        return number_as(numbers(labels), kind)
+    if pa.types.is_integer(kind) and kind != pa.uint64():
+        return number_as(wholes(labels).array, kind)
     return cast_or_null(labels, kind)
 
 
-def number_as(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Numbers as ``kind``: whole, real, decimal, true/false or text, plain or in a dictionary."""
+def number_as(values: pa.Array, kind: pa.DataType, form: Numeral = PLAIN) -> pa.Array:
+    """Numbers as ``kind``: whole, real, decimal, true/false or text in ``form``, plain or in a dictionary."""
     if pa.types.is_dictionary(kind):
-        return number_as(values, kind.value_type).dictionary_encode().cast(kind)
+        return number_as(values, kind.value_type, form).dictionary_encode().cast(kind)
     if is_text(kind):
-        return values.cast(pa.string()).cast(kind)
+        return _numerals(values, form).cast(kind)
     if pa.types.is_decimal(kind):
         return pc.round(values.cast(pa.float64()), kind.scale).cast(pa.string()).cast(kind)
     return values.cast(kind, safe=False)
+
+
+def _numerals(values: pa.Array, form: Numeral) -> pa.Array:
+    """Numbers as text, the groups of three digits before the decimal sign apart where ``form`` says how."""
+    if form.thousands is not None:
+        encoded = values.dictionary_encode()
+        texts = pa.array([_grouped(x, form) for x in encoded.dictionary.cast(pa.string()).to_pylist()], pa.string())
+        return texts.take(encoded.indices)
+    text = values.cast(pa.string())
+    return text if form.decimal == "." else pc.replace_substring(text, ".", form.decimal)
+
+
+def _grouped(number: str, form: Numeral) -> str:
+    sign, digits, rest = re.fullmatch(r"(-?)([0-9]+)(.*)", number).groups()  # pyright: ignore[reportOptionalMemberAccess]
+    return f"{sign}{int(digits):,}".replace(",", form.thousands or "") + rest.replace(".", form.decimal)
 
 
 def moment_as(values: pa.Array, kind: pa.DataType, format: str | None) -> pa.Array:

@@ -53,10 +53,10 @@ class TimeCodec(QuantityCodec):
         """In the type that went in."""
         return moment_as(values, self.type, self.column.format)
 
-    def exact_ticks(self, text: pa.Array) -> int | None:
+    def exact_ticks(self, text: str) -> int | None:
         """A time written 12:30 or 12:30:00, or in the declared format."""
         for format in (self.column.format, None):
-            value = clock(text, format).cast(pa.int64())[0].as_py()
+            value = clock(pa.array([text]), format).cast(pa.int64())[0].as_py()
             if value is not None:
                 return value // (self._tick * _MICROSECONDS)
         return None

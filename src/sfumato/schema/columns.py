@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
+from sfumato.schema.numerals import Numeral
 from sfumato.schema.sources import (
     MEASURABLE,
     REST,
@@ -28,7 +29,8 @@ Outside = Literal["clip", "other", "refuse", "missing"]
 LABEL_LIMIT = 1 << 16
 """The most categories a column may declare."""
 
-_INTEGER_LIMIT = 2**62
+INTEGER_LIMIT = 2**62
+"""The largest bound of an integer column."""
 _REAL_LIMIT = 1e300
 _REAL_LEAST = 1e-200
 _NO_FACTS = frozenset({"name", "source", "reviewed", "outside", "other"})
@@ -166,13 +168,31 @@ class CategoryColumn(BaseColumn):
 
 
 class NumericColumn(BaseColumn):
-    """What integers and reals share."""
+    """What integers and reals share.
+
+    Attributes:
+        decimal: the sign before the decimals in text, read and written.
+        thousands: the sign between groups of three digits in text, read and written; None for no groups.
+    """
 
     unit: str | None = None
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", " ", "'", "\u00a0", "\u202f", "\u2019"] | None = None
     scale: Literal["auto", "linear", "significant"] = "auto"
     outside: Literal["clip", "refuse", "missing"] = "clip"
 
     values_fact: ClassVar[str | None] = "bounds"
+
+    @property
+    def numeral(self) -> Numeral:
+        """How numbers are written in text."""
+        return Numeral(self.decimal, self.thousands)
+
+    @model_validator(mode="after")
+    def _signs(self) -> NumericColumn:
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}; write which of the two it is")
+        return self
 
 
 class IntegerColumn(NumericColumn):
@@ -193,8 +213,8 @@ class IntegerColumn(NumericColumn):
     def _range(self) -> IntegerColumn:
         if self.bounds is not None:
             low, high = _ordered(self.bounds)
-            if max(-low, high) > _INTEGER_LIMIT:
-                raise ValueError(f"bounds must lie within +-{_INTEGER_LIMIT}")
+            if max(-low, high) > INTEGER_LIMIT:
+                raise ValueError(f"bounds must lie within +-{INTEGER_LIMIT}")
             if low % self.step or high % self.step:
                 raise ValueError(f"bounds must be multiples of the step {self.step}")
         return self
@@ -221,7 +241,7 @@ class RealColumn(NumericColumn):
                 raise ValueError(f"bounds must lie within +-{_REAL_LIMIT:g}")
             if 0 < max(abs(low), abs(high)) < _REAL_LEAST:
                 raise ValueError(f"bounds this close to 0 (below {_REAL_LEAST:g}) leave no digits; take a smaller unit")
-            if self.step is not None and max(-low, high) / self.step > _INTEGER_LIMIT / 2**9:
+            if self.step is not None and max(-low, high) / self.step > INTEGER_LIMIT / 2**9:
                 raise ValueError("the step is too small for the bounds; leave it out")
         return self
 

@@ -1,11 +1,21 @@
-"""Cells read strictly as what the schema declares, a whole Arrow array at a time; what does not parse is null."""
+"""Cells read strictly as what the schema declares, each by itself; what does not parse is null.
+
+Moments in text, without a declared format, are those of ISO 8601: ``2020-02-29``, ``2020-02-29T10:30``, with a space
+for the ``T``, with seconds, with a fraction of up to nine digits (cut after the sixth), and with ``Z``, ``+02``,
+``+0200`` or ``+02:00`` behind a time. With a declared format they are what Python's ``strptime`` reads by it, in digits
+of ASCII. Text with an offset is an instant (its UTC clock where the column has no zone), text without one is wall-clock
+time in the column's zone; an offset in one cell says nothing of another. A clock is ``10:30``, ``10:30:15`` or with a
+fraction.
+
+Numbers have a page of their own: `sfumato.schema.numerals`.
+"""
 # pyarrow.compute makes its functions when it is imported:
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +23,16 @@ import pyarrow.compute as pc
 
 from sfumato.schema.arrow_types import is_text
 
-_MOST_DAYS = 100_000_000  # from 1970, either way: about what 64 bits of microseconds hold
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$|^[+-]?(?i:inf|infinity)$"
-_MOMENT = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?(Z|[+-]\d\d(:?\d\d)?)?$"
-_OFFSET = r"(Z|[+-]\d\d(:?\d\d)?)$"
+_MOST_DAYS = 25_000_000
+"""From 1970, either way: 68,000 years, about half of what 64 bits of microseconds hold, so that no zone overflows."""
+
+_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_MOMENT = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
+_OFFSET = r"\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 _CLOCK = r"^\d\d:\d\d(:\d\d(\.\d{1,9})?)?$"
+_FINER = r"(\.\d{6})\d+"
+_SHARED = frozenset("YmdHMS")
+"""Directives by which Arrow writes what it has read: where that is the cell again, it has read it as Python does."""
 
 
 def plain(values: pa.Array) -> pa.Array:
@@ -35,31 +50,6 @@ def missing_mask(values: pa.Array, markers: tuple[str, ...]) -> np.ndarray | Non
     if is_text(values.type) and markers:
         mask = pc.or_(mask, pc.is_in(values, value_set=pa.array(markers, values.type), skip_nulls=True))
     return mask.to_numpy(zero_copy_only=False) if pc.any(mask).as_py() else None
-
-
-def numbers(values: pa.Array) -> pa.Array:
-    """As int64 where every cell is a whole number that fits, else as float64; what is no number is null."""
-    kind = values.type
-    if pa.types.is_boolean(kind):
-        return values.cast(pa.int8()).cast(pa.int64())
-    if is_text(kind):
-        return _numbers_in_text(values)
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or kind == pa.uint64():
-        return values.cast(pa.float64(), safe=False)
-    if pa.types.is_integer(kind):
-        return values.cast(pa.int64())
-    return pa.nulls(len(values), pa.float64())
-
-
-def _numbers_in_text(values: pa.Array) -> pa.Array:
-    for kind in (pa.int64(), pa.float64()):
-        try:
-            return values.cast(kind)
-        except pa.ArrowInvalid:
-            continue
-    trimmed = pc.utf8_ltrim(pc.ascii_trim_whitespace(values), characters="+")
-    valid = pc.match_substring_regex(pc.ascii_trim_whitespace(values), _NUMBER)
-    return cast_or_null(pc.if_else(valid, trimmed, None), pa.float64())
 
 
 def cast_or_null(values: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -88,28 +78,40 @@ def moments(values: pa.Array, format: str | None, tz: str | None) -> pa.Array:
     if is_text(kind):
         return _moments_in_text(values, format, tz)
     if pa.types.is_date(kind):
-        days = values.cast(pa.date32(), safe=False).cast(pa.int32())
-        days = pc.min_element_wise(
-            pc.max_element_wise(days, -_MOST_DAYS, skip_nulls=False), _MOST_DAYS, skip_nulls=False
-        )
+        days = _clipped(values.cast(pa.date32(), safe=False).cast(pa.int32()), _MOST_DAYS)
         values = days.cast(pa.int32()).cast(pa.date32()).cast(pa.timestamp("us"))
     elif not pa.types.is_timestamp(kind):
         return pa.nulls(len(values), pa.timestamp("us", "UTC" if tz else None))
-    aware = values.type.tz is not None
-    values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
-    return _zoned(values, tz) if not aware else _moved(values, tz)
+    else:
+        units = _clipped(values.cast(pa.int64()), _MOST_DAYS * 86400 * _A_SECOND[kind.unit])
+        values = units.cast(kind).cast(pa.timestamp("us", kind.tz), safe=False)
+    return _zoned(values, tz) if values.type.tz is None else _moved(values, tz)
+
+
+def _clipped(values: pa.Array, most: int) -> pa.Array:
+    """Whole numbers kept within 64 bits and ``-most .. most``."""
+    most = min(most, 2**63 - 1)
+    low, high = pa.scalar(-most, values.type), pa.scalar(most, values.type)
+    return pc.min_element_wise(pc.max_element_wise(values, low, skip_nulls=False), high, skip_nulls=False)
 
 
 def _moments_in_text(values: pa.Array, format: str | None, tz: str | None) -> pa.Array:
     if format is not None:
-        return _zoned(_formatted(values, format), tz)
-    iso = pc.if_else(pc.match_substring_regex(values, _MOMENT), values, None)
-    offset = pc.match_substring_regex(iso, r"\d\d:\d\d.*" + _OFFSET)
+        read = _formatted(values, format)
+        return _moved(read.cast(pa.timestamp("us", "UTC")), tz) if "%z" in format else _zoned(read, tz)
+    iso = _to_microseconds(pc.if_else(pc.match_substring_regex(values, _MOMENT), values, None))
+    offset = pc.match_substring_regex(iso, _OFFSET)
     if not pc.any(offset).as_py():
         return _zoned(cast_or_null(iso, pa.timestamp("us")), tz)
     aware = _moved(cast_or_null(pc.if_else(offset, iso, None), pa.timestamp("us", "UTC")), tz)
     naive = _zoned(cast_or_null(pc.if_else(offset, None, iso), pa.timestamp("us")), tz)
     return pc.coalesce(aware, naive)
+
+
+def _to_microseconds(texts: pa.Array) -> pa.Array:
+    """Without the digits of a fraction after the sixth."""
+    longest = pc.max(pc.binary_length(texts)).as_py() or 0
+    return pc.replace_substring_regex(texts, _FINER, r"\1") if longest > len("10:30:15.123456") else texts
 
 
 def _zoned(wall: pa.Array, tz: str | None) -> pa.Array:
@@ -125,28 +127,29 @@ def _moved(instants: pa.Array, tz: str | None) -> pa.Array:
 
 
 def _formatted(values: pa.Array, format: str) -> pa.Array:
-    """Parsed by a strftime pattern; what Arrow's lenient parser does not give back as it was, Python's decides."""
+    """Parsed by a strptime pattern, once for each distinct text; instants in UTC where the pattern has an offset."""
     encoded = values.dictionary_encode()
     texts = encoded.dictionary
-    parsed = pc.strptime(texts, format=format, unit="us", error_is_null=True)
-    doubtful = np.flatnonzero(
-        ~pc.fill_null(pc.equal(pc.strftime(parsed, format=format), texts), False).to_numpy(zero_copy_only=False)
-    )
-    if len(doubtful):
-        ticks = parsed.cast(pa.int64()).fill_null(0).to_numpy().copy()
-        valid = parsed.is_valid().to_numpy(zero_copy_only=False).copy()
-        for i in doubtful:
-            moment = _strptime(texts[int(i)].as_py(), format)
-            valid[i] = moment is not None
-            ticks[i] = 0 if moment is None else (moment - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1)
-        parsed = pa.array(ticks, mask=~valid).cast(pa.timestamp("us"))
-    return parsed.take(encoded.indices)
+    ticks, valid = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
+    if _SHARED.issuperset(re.findall("%(.)", format)):
+        parsed = pc.strptime(texts, format=format, unit="s", error_is_null=True)
+        valid = pc.fill_null(pc.equal(pc.strftime(parsed, format=format), texts), False).to_numpy(zero_copy_only=False)
+        ticks = parsed.cast(pa.int64()).fill_null(0).to_numpy() * 10**6
+    for i in np.flatnonzero(~valid):
+        moment = _strptime(texts[int(i)].as_py(), format)
+        if moment is not None:
+            valid[i], ticks[i] = True, (moment - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1)
+    return pa.array(ticks, mask=~valid).cast(pa.timestamp("us")).take(encoded.indices)
 
 
-def _strptime(text: Any, format: str) -> dt.datetime | None:
+def _strptime(text: str, format: str) -> dt.datetime | None:
+    """The moment, in UTC where it has an offset; digits of other scripts, which Python would read, are none."""
+    if not text.isascii() and any(c.isdecimal() and not c.isascii() for c in text):
+        return None
     try:
-        return dt.datetime.strptime(text, format)
-    except (TypeError, ValueError):
+        moment = dt.datetime.strptime(text, format)
+        return moment if moment.tzinfo is None else moment.astimezone(dt.UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
         return None
 
 
@@ -160,6 +163,6 @@ def clock(values: pa.Array, format: str | None) -> pa.Array:
     if format is not None:
         parsed = _formatted(values, format)
     else:
-        valid = pc.if_else(pc.match_substring_regex(values, _CLOCK), values, None)
+        valid = _to_microseconds(pc.if_else(pc.match_substring_regex(values, _CLOCK), values, None))
         parsed = cast_or_null(pc.binary_join_element_wise("1970-01-01 ", valid, ""), pa.timestamp("us"))
     return parsed.cast(pa.time64("us"))

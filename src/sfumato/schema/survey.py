@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfumato.schema.arrow_types import is_text
-from sfumato.schema.parsing import clock, moments, numbers, plain
+from sfumato.schema.columns import INTEGER_LIMIT
+from sfumato.schema.numerals import reals, wholes
+from sfumato.schema.parsing import clock, moments, plain
 
 MARKERS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", ".", "-")
 """Texts that commonly stand for a missing value in any column."""
@@ -132,10 +134,10 @@ class Survey:
 
     def _widen_number(self, reading: str, read: pa.Array) -> None:
         found = read.to_numpy()
-        found = found[np.isfinite(found)] if found.dtype.kind == "f" else found
-        if reading == "integer" and (found.dtype.kind == "f" and (found != np.rint(found)).any()):
+        if reading == "integer" and (np.abs(found) > INTEGER_LIMIT).any():
             self.readings.discard(reading)
             return
+        found = found[np.isfinite(found)]
         if len(found) == 0:
             return
         if reading == "real":
@@ -167,9 +169,14 @@ def _possible_readings(kind: pa.DataType) -> set[str]:
     return {"iso"} if pa.types.is_temporal(kind) else set()
 
 
-def _number(values: pa.Array, reading: str) -> pa.Array:
+def _whole(values: pa.Array, reading: str) -> pa.Array:
     del reading
-    return numbers(values)
+    return wholes(values).array
+
+
+def _real(values: pa.Array, reading: str) -> pa.Array:
+    del reading
+    return pa.array(reals(values), from_pandas=True)
 
 
 def _iso(values: pa.Array, reading: str) -> pa.Array:
@@ -192,4 +199,4 @@ def _formatted(values: pa.Array, reading: str) -> pa.Array:
     return head if head.null_count else moments(values, reading, None)
 
 
-_READERS = {"integer": _number, "real": _number, "iso": _iso, "offset": _iso, "time": _time}
+_READERS = {"integer": _whole, "real": _real, "iso": _iso, "offset": _iso, "time": _time}
