@@ -27,6 +27,7 @@ FACTS = {
     "datetime with offset": 'kind: datetime, bounds: [2019-01-01, 2021-01-01], format: "%Y-%m-%d %H:%M%z", tz: UTC',
     "time": "kind: time, outside: missing, resolution: minute",
     "formatted time": 'kind: time, outside: missing, format: "%H.%M"',
+    "refusing integer": "kind: integer, bounds: [-5, 90], outside: refuse",
     "category": "kind: category, categories: [a, A, NaN, '1', '1.0'], outside: other",
 }
 

@@ -39,14 +39,14 @@ TYPED = {
     pa.time64("us"): st.times(),
 }
 
-Found = list[tuple[int, bool]]
+Found = list[tuple[int, bool, bool]]
 
 
 def read(codec: ColumnCodec, cells: pa.Array) -> Found:
-    """The code of each cell, and whether it lay outside the facts."""
+    """The code of each cell, whether it lay outside the facts, and whether it was refused."""
     encoded = codec.encode(cells)
-    outside = np.zeros(len(cells), bool) if encoded.outside is None else encoded.outside
-    return list(zip(encoded.codes.tolist(), outside.tolist(), strict=True))
+    masks = [np.zeros(len(cells), bool) if m is None else m for m in (encoded.outside, encoded.refused)]
+    return list(zip(encoded.codes.tolist(), *(mask.tolist() for mask in masks), strict=True))
 
 
 def check(codec: ColumnCodec, cells: Sequence[Any], kind: pa.DataType, order: Sequence[int], cut: int) -> None:
@@ -89,7 +89,7 @@ def test_whole_numbers_stay_exact_however_they_are_written(value: int, text: str
     codec = codec_of(f"kind: integer, bounds: [{2**53 - 9}, {2**53 + 9}]")
     near = 2**53 + value % 19 - 9
     for number, cell in ((value, spelt), (near, text.format(near))):
-        (code, outside), *_ = read(codec, pa.array([cell, "1.5", "x"]))
+        (code, outside, _), *_ = read(codec, pa.array([cell, "1.5", "x"]))
         assert code == min(max(number, 2**53 - 9), 2**53 + 9) - (2**53 - 9)
         assert outside == (abs(number - 2**53) > 9)
 
