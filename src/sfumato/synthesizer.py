@@ -19,7 +19,6 @@ from sfumato.encoding.measure import measure
 from sfumato.errors import SchemaError, SfumatoError
 from sfumato.models import MODELS
 from sfumato.models.choose import check_suits, choose
-from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
 from sfumato.progress import Progress, Silent
@@ -29,7 +28,7 @@ from sfumato.schema.review import open_in_words
 from sfumato.tables import Rows, Table
 from sfumato.tables.writing import write_blocks
 from sfumato.trust.central import Central
-from sfumato.trust.facts import CentralFacts, threshold_delta
+from sfumato.trust.facts import CentralFacts
 from sfumato.trust.gathering import gather
 from sfumato.trust.journal import Journal
 from sfumato.trust.purse import Purse
@@ -274,8 +273,7 @@ class Synthesizer:
     def _learn(self, rows: Rows, run: Run, progress: Progress) -> Release:
         schema = self.schema
         typed = None if rows.kind in ("csv", "folder") else {f.name: f.type for f in rows.schema}
-        total = mu_for(self.guarantee, threshold_delta(schema, self.guarantee)) if self.guarantee.private else None
-        purse = Purse(run, total, self._journal, progress)
+        purse = Purse(run, self._journal, progress)
         schema.check_columns(rows.columns)
         codec = Codec.from_schema(schema, measure(schema, CentralFacts(rows, schema, purse, progress)), typed)
         target = None if schema.target is None else codec.position(schema.target)

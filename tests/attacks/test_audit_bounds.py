@@ -74,7 +74,7 @@ def test_a_curve_is_ruled_out_by_less_noise_and_not_by_the_noise_it_belongs_to()
     rng, step = np.random.default_rng(22), (PoissonSampledGaussian(0.5, 1.0),)
 
     def curve(epsilon: float) -> float:
-        return pld.delta(step, 0.0, epsilon, 1e-5)
+        return pld.delta(step, epsilon, 1e-5)
 
     right = sum(exceeds_curve(*subsampled_game(1.0, 1000, rng), curve, rng, 0.01) for _ in range(100))
     assert right <= binom.isf(1e-4, 100, 0.01)

@@ -85,9 +85,7 @@ class Run:
     def accused(self, name: str) -> bool:
         """Whether the group rules out the curve of the steps that were charged."""
         rng = np.random.default_rng(0)
-        return exceeds_curve(
-            *self.scores(name, 0.5), lambda e: pld.delta((self.event,), 0.0, e, CLAIM.delta), rng, ACCUSED
-        )
+        return exceeds_curve(*self.scores(name, 0.5), lambda e: pld.delta((self.event,), e, CLAIM.delta), rng, ACCUSED)
 
     def p_value(self) -> float:
         """Smaller of two: how far apart the canaries' numbers of batches are, and how often in consecutive ones.

@@ -150,12 +150,10 @@ def test_racing_processes_win_exactly_what_is_left(path: Path, affordable: int) 
 
 
 def racer(path: Path, noise: float) -> subprocess.Popen[str]:
-    """A spender that reserves nothing and is bound by the cap alone, so that four of them race for it."""
+    """A spender that reserves next to nothing and is bound by the cap alone, so that four of them race for it."""
     code = SPENDER.replace(
         "sys.stdin.readline()",
-        'run._ledger._connection.execute("UPDATE run SET reserved = 0 WHERE id = ?", (run.id,))\n'
-        "run.guarantee = Guarantee(1000.0, 1e-6)\n"
-        "sys.stdin.readline()",
+        "run.guarantee = Guarantee(1000.0, 1e-6)\nsys.stdin.readline()",
     ).replace('Guarantee(5.0, 1e-6), "spender"', 'Guarantee(0.001, 1e-6), "spender"')
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(path), str(noise)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 
 from sfumato.encoding.measure import MEASURED_SHARE, measure
-from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.events import DiscreteGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
+from sfumato.privacy.spending import DELTA_SHARE
 from sfumato.progress import Silent
 from sfumato.schema import CategoryColumn, IdentifierColumn, IdUnit, IntegerColumn, RowUnit, Schema
 from sfumato.tables import Rows
-from sfumato.trust.facts import CentralFacts, threshold_delta
+from sfumato.trust.facts import THRESHOLD_SHARE, CentralFacts
 from sfumato.trust.purse import Purse
 
 GUARANTEE = Guarantee(epsilon=1, delta=1e-6)
@@ -42,8 +42,7 @@ def table(n=20_000):
 def ask(guarantee, known, rows):
     ledger = Ledger.open(None)
     run = ledger.begin(guarantee, "test")
-    total = mu_for(guarantee, threshold_delta(known, guarantee)) if guarantee.private else None
-    purse = Purse(run, total)
+    purse = Purse(run)
     return measure(known, CentralFacts(Rows.open(rows), known, purse, Silent())), run, purse
 
 
@@ -55,7 +54,7 @@ def test_facts_are_found_charged_and_the_rare_stays_hidden():
     assert 69 <= high < 300
     assert [type(e) for e in run.events] == [DiscreteGaussian, Threshold]
     assert purse.remaining == pytest.approx(1 - MEASURED_SHARE, abs=1e-3)
-    assert run.events[1].delta <= 0.1 * GUARANTEE.delta
+    assert run.events[1].delta <= THRESHOLD_SHARE * GUARANTEE.delta < DELTA_SHARE * GUARANTEE.delta / 5
 
 
 def test_the_unit_s_rows_scale_the_noise():
@@ -77,7 +76,6 @@ def test_nothing_is_asked_where_nothing_is_open():
     known = Schema(columns=(IntegerColumn(name="age", bounds=(0, 99), source="public"),))
     facts, run, _ = ask(GUARANTEE, known, table().select(["age"]))
     assert (facts, run.events) == ({}, ())
-    assert threshold_delta(known, GUARANTEE) == 0
 
 
 def test_a_threshold_of_one_would_show_the_canary(monkeypatch):

@@ -111,17 +111,21 @@ class Threshold:
 class PoissonSampledGaussian:
     """``count`` steps, each on a Poisson sample of rate ``sampling_probability``, add/remove one unit (DP-SGD).
 
-    ``delta`` bounds, for each step, what of it is not exactly that; it adds to the total delta.
+    ``delta`` bounds, for each step, what of it is not exactly that; it adds to the total delta. ``tail`` is a delta for
+    all steps together, taken so that their cost has a small mu (``sampled_gaussian.mu``); it changes nothing of what is
+    done. Without it the steps cost as much as on all records.
     """
 
     sampling_probability: float
     noise_multiplier: float
     count: int = 1
     delta: float = 0.0
+    tail: float = 0.0
 
     def __post_init__(self) -> None:
         _positive("noise_multiplier", self.noise_multiplier)
         _chance("delta", self.delta)
+        _chance("tail", self.tail)
         _whole("count", self.count, MOST)
         if not 0 < self.sampling_probability <= 1:
             raise ValueError(f"sampling_probability must lie in (0, 1], got {self.sampling_probability!r}")

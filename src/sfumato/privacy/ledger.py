@@ -23,7 +23,7 @@ from sfumato.privacy import accounting, process
 from sfumato.privacy.events import Event, from_json, to_json
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger_file import FORMAT, clear_errors, connect
-from sfumato.privacy.spending import Distributed, Spending
+from sfumato.privacy.spending import Spending, reserved
 
 DEFAULT_CAP = Guarantee(epsilon=10, delta=1e-5)
 """What a data set may cost in all when nobody said otherwise."""
@@ -95,17 +95,15 @@ class Ledger:
                 f"the data set's cap protects each {self.cap.unit}; a guarantee per {guarantee.unit} cannot count"
                 " towards it"
             )
-        reserved = accounting.mu_for(guarantee) ** 2 if guarantee.private else 0.0
         with self._transaction() as db:
-            if not (self._spent(db) + Spending(reserved)).within(self.cap):
+            if self.cap.private and not (self._spent(db) + reserved(guarantee)).within(self.cap):
                 raise Overdraft(
                     f"{_words(guarantee)} does not fit: other runs leave too little of the data set's cap of"
                     f" {_words(self.cap)}"
                 )
             row = db.execute(
-                "INSERT INTO run (label, epsilon, delta, unit, neighbours, reserved, process)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (label, *asdict(guarantee).values(), reserved, json.dumps(process.here())),
+                "INSERT INTO run (label, epsilon, delta, unit, neighbours, process) VALUES (?, ?, ?, ?, ?, ?)",
+                (label, *asdict(guarantee).values(), json.dumps(process.here())),
             )
             return Run(self, int(row.lastrowid or 0), guarantee)
 
@@ -132,35 +130,45 @@ class Ledger:
     def _spent(self, db: sqlite3.Connection, without: int = -1) -> Spending:
         """All runs but one together: a live run at what it reserved or charged, whichever is more."""
         total = Spending()
-        for run, reserved, closed, where in db.execute(
-            "SELECT id, reserved, closed, process FROM run WHERE id != ?", (without,)
+        for run, closed, where, *guarantee in db.execute(
+            "SELECT id, closed, process, epsilon, delta, unit, neighbours FROM run WHERE id != ?", (without,)
         ).fetchall():
             own = _charged(db, run)
-            if closed is None and not own.others and process.alive(json.loads(where)):
-                own = Spending(max(own.mu_squared, reserved), own.delta)
+            if closed is None and process.alive(json.loads(where)):
+                kept = reserved(Guarantee(*guarantee))
+                own = Spending(max(own.mu_squared, kept.mu_squared), max(own.delta, kept.delta))
             total += own
         return total
 
     def _charge(self, run: Run, events: tuple[Event, ...]) -> None:
+        costs = [Spending.of([event]) for event in events]  # of DP-SGD it takes a while, so the file is not yet locked
+        more = sum(costs, Spending())
         with self._transaction() as db:
-            found = db.execute("SELECT closed FROM run WHERE id = ?", (run.id,)).fetchone()
-            if found is None or found[0] is not None:
-                raise LedgerError("this run is closed; begin a new one")
-            more = Spending.of(events)
+            self._check(db, run)
             own = _charged(db, run.id) + more
             if not own.within(run.guarantee):
                 raise Overdraft(f"nothing was released: the run's {_words(run.guarantee)} does not cover it")
             if self.cap.private and not (own + self._spent(db, without=run.id)).within(self.cap):
                 raise Overdraft(f"nothing was released: the data set's cap of {_words(self.cap)} does not cover it")
             db.executemany(
-                "INSERT INTO charge (run, event, closed_form) VALUES (?, ?, ?)",
-                [(run.id, json.dumps(to_json(e)), not isinstance(e, Distributed)) for e in events],
+                "INSERT INTO charge (run, event, mu_squared, delta) VALUES (?, ?, ?, ?)",
+                [(run.id, json.dumps(to_json(e)), c.mu_squared, c.delta) for e, c in zip(events, costs, strict=True)],
             )
-            db.execute(
-                "UPDATE run SET mu_squared = mu_squared + ?, delta_spent = delta_spent + ?, others = others + ?"
-                " WHERE id = ?",
-                (more.mu_squared, more.delta, len(more.others), run.id),
-            )
+
+    def _begin_steps(self, run: Run, last: int) -> None:
+        with self._transaction() as db:
+            self._check(db, run)
+            db.execute("UPDATE run SET steps = ? WHERE id = ?", (last, run.id))
+
+    def _steps(self, run: int) -> int:
+        with self._lock, clear_errors(self.path):
+            return int(self._connection.execute("SELECT steps FROM run WHERE id = ?", (run,)).fetchone()[0])
+
+    def _check(self, db: sqlite3.Connection, run: Run) -> None:
+        """That the run may still be charged."""
+        found = db.execute("SELECT closed FROM run WHERE id = ?", (run.id,)).fetchone()
+        if found is None or found[0] is not None:
+            raise LedgerError("this run is closed; begin a new one")
 
     def _close(self, run: int) -> None:
         with self._transaction() as db:
@@ -233,11 +241,20 @@ class Run:
         closed; then nothing was charged, and nothing may be released.
 
         *Formal guarantee.* With every release preceded by its charge, all releases of the run together are
-        (epsilon, delta)-DP for ``guarantee``, and all runs together for the ledger's cap, also when parameters are
-        chosen after seeing earlier answers (GDP composes adaptively up to a fixed total: Koskela, Tobaben, Honkela
-        2023; the parameters of Poisson-sampled steps must be fixed before the first of them).
+        (epsilon, delta)-DP for ``guarantee``, and all runs together for the ledger's cap, also when each event is
+        chosen after seeing earlier answers: ``Spending`` is a valid privacy filter (the proof is in
+        ``sampled_gaussian.mu``). A DP-SGD is one event, charged whole before its first step.
         """
         self._ledger._charge(self, events)
+
+    def begin_steps(self, last: int) -> None:
+        """Note, durably and before they are taken, that steps of DP-SGD up to the ``last`` of the run may be seen."""
+        self._ledger._begin_steps(self, last)
+
+    @property
+    def steps(self) -> int:
+        """How many steps of DP-SGD, of all its trainings, the run began."""
+        return self._ledger._steps(self.id)
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -256,14 +273,8 @@ class Run:
 
 
 def _charged(db: sqlite3.Connection, run: int) -> Spending:
-    """The running total of one run."""
-    square, delta, others = db.execute(
-        "SELECT mu_squared, delta_spent, others FROM run WHERE id = ?", (run,)
-    ).fetchone()
-    if not others:
-        return Spending(square, delta)
-    texts = db.execute("SELECT event FROM charge WHERE run = ? AND NOT closed_form", (run,))
-    return Spending(square, delta) + Spending.of(_event(text) for (text,) in texts)
+    """What one run was charged."""
+    return Spending(*db.execute("SELECT TOTAL(mu_squared), TOTAL(delta) FROM charge WHERE run = ?", (run,)).fetchone())
 
 
 def _event(text: str) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,21 +12,20 @@ from pathlib import Path
 from sfumato.errors import LedgerError
 from sfumato.privacy.guarantee import Guarantee
 
-FORMAT = 1
+FORMAT = 2
 APPLICATION = 0x53464D31  # in the SQLite header: tells a ledger from any other database
 
 _SCHEMA = f"""
-CREATE TABLE cap (epsilon REAL NOT NULL, delta REAL NOT NULL, unit TEXT NOT NULL, neighbours TEXT NOT NULL);
+CREATE TABLE cap (
+    ledger TEXT NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL, unit TEXT NOT NULL, neighbours TEXT NOT NULL);
 CREATE TABLE run (
     id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL,
-    unit TEXT NOT NULL, neighbours TEXT NOT NULL, reserved REAL NOT NULL, process TEXT NOT NULL,
-    mu_squared REAL NOT NULL DEFAULT 0, delta_spent REAL NOT NULL DEFAULT 0, others INTEGER NOT NULL DEFAULT 0,
+    unit TEXT NOT NULL, neighbours TEXT NOT NULL, process TEXT NOT NULL, lease TEXT, steps INTEGER NOT NULL DEFAULT 0,
     began TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')), closed TEXT);
 CREATE TABLE charge (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run, event TEXT NOT NULL,
-    closed_form INTEGER NOT NULL, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')));
-CREATE INDEX charge_of_run ON charge (run);
-CREATE INDEX other_charge_of_run ON charge (run) WHERE NOT closed_form;
+    mu_squared REAL NOT NULL, delta REAL NOT NULL, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')));
+CREATE INDEX cost_of_run ON charge (run, mu_squared, delta);
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {FORMAT};
 """
@@ -59,7 +59,7 @@ def _prepare(db: sqlite3.Connection, file: Path | None, cap: Guarantee) -> Guara
         if application == 0 and version == 0 and tables == 0:
             for statement in _SCHEMA.split(";"):
                 db.execute(statement)
-            db.execute("INSERT INTO cap VALUES (?, ?, ?, ?)", tuple(asdict(cap).values()))
+            db.execute("INSERT INTO cap VALUES (?, ?, ?, ?, ?)", (secrets.token_hex(16), *asdict(cap).values()))
         elif application != APPLICATION:
             raise LedgerError(f"{file} is a database, but no sfumato ledger")
         elif version > FORMAT:

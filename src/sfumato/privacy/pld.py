@@ -14,8 +14,8 @@ from functools import lru_cache, reduce
 
 from dp_accounting.pld import privacy_loss_distribution as dp_pld
 
-from sfumato.privacy.events import DiscreteGaussian, DiscreteLaplace, Event, PoissonSampledGaussian
-from sfumato.privacy.spending import Spending
+from sfumato.privacy.events import DiscreteGaussian, DiscreteLaplace, Event, PoissonSampledGaussian, delta_of
+from sfumato.privacy.spending import mu_squared
 
 _MOST_POINTS, _MOST_STEPS, _FINEST = 1 << 18, 1 << 20, 2.0**-36
 """What keeps an account below about ten seconds: each point of a grid takes microseconds, each step some too."""
@@ -26,30 +26,45 @@ EXACT_BELOW = 3.0
 
 def epsilon(events: Sequence[Event], delta_: float) -> float:
     """The smallest epsilon at which the composition of ``events`` is (epsilon, ``delta_``)-DP; inf if there is none."""
-    exact, rest = _split(events)
-    room = delta_ - rest.delta
+    own, mu = _split(events)
+    room = delta_ - sum(map(delta_of, events))
     if not events:
         return 0.0
     if room <= 0:
         return math.inf
-    return float(_compose(exact, rest.mu, room).get_epsilon_for_delta(room))
+    return float(_compose(own, mu, room).get_epsilon_for_delta(room))
 
 
-def delta(events: tuple[Event, ...], mu: float, epsilon_: float, room: float) -> float:
-    """Delta at ``epsilon_`` of ``events`` and a mu-GDP mechanism together; tails below 1e-4 of ``room`` are cut off."""
-    return float(_compose(events, mu, room).get_delta_for_epsilon(epsilon_))
+def delta(events: Sequence[Event], epsilon_: float, tail: float) -> float:
+    """The delta of ``events`` together at ``epsilon_``, but for their own deltas; a 10,000th of ``tail`` is cut off."""
+    return float(_compose(*_split(events), tail).get_delta_for_epsilon(epsilon_))
 
 
-def _split(events: Sequence[Event]) -> tuple[tuple[Event, ...], Spending]:
-    """Events that need a distribution of their own, equal ones merged, and the closed-form total of all others."""
-    own, rest = Counter[Event](), []
+def interval(event: PoissonSampledGaussian) -> float:
+    """The grid of losses on which ``event`` is accounted."""
+    return _interval((event,), 0.0)
+
+
+def steps(event: PoissonSampledGaussian, interval_: float) -> dp_pld.PrivacyLossDistribution:
+    """The loss of all steps of ``event`` together, in both orders of neighbours; a 10,000th of its tail is cut off."""
+    one = _single(replace(event, count=1, delta=0.0, tail=0.0), interval_)
+    return one.self_compose(event.count, 1e-4 * event.tail) if event.count > 1 else one
+
+
+def _split(events: Sequence[Event]) -> tuple[tuple[Event, ...], float]:
+    """Events that need a distribution of their own, equal ones merged, and the GDP cost of all others."""
+    own, square = Counter[Event](), 0.0
     for event in events:
-        if isinstance(event, DiscreteGaussian) and event.sensitivity == 1 and event.sigma < EXACT_BELOW:
-            own[replace(event, count=1)] += event.count
-        else:
-            rest.append(event)
-    total = Spending.of(rest)
-    return (*(replace(e, count=n) for e, n in own.items()), *total.others), total
+        match event:
+            case PoissonSampledGaussian():
+                own[replace(event, count=1, delta=0.0, tail=0.0)] += event.count
+            case DiscreteLaplace():
+                own[replace(event, count=1)] += event.count
+            case DiscreteGaussian() if event.sensitivity == 1 and event.sigma < EXACT_BELOW:
+                own[replace(event, count=1)] += event.count
+            case _:
+                square += mu_squared(event)
+    return tuple(sorted((replace(e, count=n) for e, n in own.items()), key=repr)), math.sqrt(square)
 
 
 def _compose(events: tuple[Event, ...], mu: float, room: float) -> dp_pld.PrivacyLossDistribution:

@@ -12,7 +12,6 @@ import numpy as np
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import MEASURED_SHARE, NoisyHistogram, label_counts, labelled
-from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.mechanisms.threshold import plan, release
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.progress import Progress
@@ -24,17 +23,11 @@ from sfumato.trust.gathering import ContributionBound, gather
 from sfumato.trust.purse import Purse
 from sfumato.trust.setting import Query
 
-THRESHOLD_SHARE = 0.1
-"""The part of delta kept for categories that are found in the rows, split evenly over their columns."""
+THRESHOLD_SHARE = 0.02
+"""The part of delta taken for categories that are found in the rows, split evenly over their columns.
 
-
-def threshold_delta(schema: Schema, guarantee: Guarantee) -> float:
-    """What the measured categories of ``schema`` may take of the guarantee's delta; 0 where there are none."""
-    return THRESHOLD_SHARE * guarantee.delta if _open_categories(schema) else 0.0
-
-
-def _open_categories(schema: Schema) -> list[str]:
-    return [c.name for c in schema.columns if c.measured and c.kind == "category"]
+Well below ``spending.DELTA_SHARE``, so that several runs fit under a cap of the same delta.
+"""
 
 
 class CentralFacts:
@@ -69,7 +62,7 @@ class CentralFacts:
         counts = self._counted(columns)
         if not self._purse.private:
             return {name: {label: float(n) for label, n in counts[name].items()} for name in columns}
-        delta = threshold_delta(self._schema, self._purse.run.guarantee) / len(columns)
+        delta = THRESHOLD_SHARE * self._purse.run.guarantee.delta / len(columns)
         event = plan(self._purse.integer_sigma(self._mu, self._max_rows), delta, self._max_rows)
 
         def cleared(name: str) -> np.ndarray:

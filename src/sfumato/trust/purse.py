@@ -14,7 +14,7 @@ from sfumato.privacy import gdp
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import Event, PoissonSampledGaussian
 from sfumato.privacy.ledger import Run
-from sfumato.privacy.spending import mu_squared
+from sfumato.privacy.spending import TAIL_SHARE, mu_squared
 
 if TYPE_CHECKING:
     from sfumato.progress import Progress
@@ -28,7 +28,6 @@ class Purse:
 
     Args:
         run: what is charged.
-        total_mu: what may be spent; default: what the run's guarantee allows.
         journal: keeps the answers; with those of an interrupted run, it gives them again.
         progress: told what has been spent; None: nobody is, and nothing is computed for it.
 
@@ -39,7 +38,6 @@ class Purse:
     def __init__(
         self,
         run: Run,
-        total_mu: float | None = None,
         journal: Journal | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -47,7 +45,7 @@ class Purse:
         self.journal = journal
         self._progress = progress
         self.private = run.guarantee.private
-        self.total = math.inf if not self.private else mu_for(run.guarantee) if total_mu is None else total_mu
+        self.total = math.inf if not self.private else mu_for(run.guarantee)
         self._spent = 0.0
         self._paid = [] if journal is None else self._charged_before(journal)
 
@@ -92,11 +90,20 @@ class Purse:
             self.run.charge(*events)
         self._spend(sum(mu_squared(e) for e in events))
 
-    def charge_steps(self, event: PoissonSampledGaussian, share: float) -> None:
-        """Charge steps of DP-SGD that take ``share`` of the squared total, by the calibration of their noise."""
-        if self.private:
+    def tail(self, share: float) -> float:
+        """The part of delta that a training of ``share`` of the squared total may take for the tail of its loss."""
+        return share * TAIL_SHARE * self.run.guarantee.delta
+
+    def charge_training(self, event: PoissonSampledGaussian, paid: bool) -> None:
+        """Charge a DP-SGD, whole, before its first step, unless the run ``paid`` for it before it was interrupted.
+
+        Raises Overdraft if the ledger does not allow it.
+        """
+        if not self.private:
+            return
+        if not paid:
             self.run.charge(event)
-            self._spend(share * self.total**2)
+        self._spend(mu_squared(event))
 
     def sigma(self, mu: float, sensitivity: float) -> float:
         """Real noise for one answer at cost ``mu``; 0 without a guarantee, ValueError for a free answer under one."""
@@ -114,7 +121,7 @@ class Purse:
         self._progress.spent(gdp.epsilon(math.sqrt(self._spent), delta))
 
     def _charged_before(self, journal: Journal) -> list[Event]:
-        """What an interrupted run has charged, but for the steps of a descent, which that accounts for itself."""
+        """What an interrupted run has charged, but for DP-SGD, which accounts for itself."""
         paid: list[Event] = [e for e in self.run.events if not isinstance(e, PoissonSampledGaussian)]
         if len(paid) < journal.charges:
             raise CheckpointError(f"run {self.run.id} of this ledger is not the one that the checkpoint was kept by")

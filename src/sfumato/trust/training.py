@@ -1,8 +1,8 @@
-"""How a curator answers a descent: chunks of compiled steps, each charged before its result exists."""
+"""How a curator answers a descent: charged as a whole, then chunks of compiled steps."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from sfumato.errors import CheckpointError, Overdraft
 from sfumato.privacy.accounting import poisson_noise_multiplier
 from sfumato.privacy.descent import KEYS, Descent, compiled
-from sfumato.privacy.events import Gaussian, PoissonSampledGaussian, Threshold
+from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.randomness import Entropy
 from sfumato.privacy.sampling import PoissonSteps
 from sfumato.progress import Progress
@@ -33,10 +33,10 @@ class Trainer:
         entropy: source of the keys for sampling and noise, fresh for every step.
         saved: where to keep a checkpoint, to go on after an interruption in a resumed run; None: nowhere.
 
-    *Formal guarantee.* Every chunk of steps is charged, durably, before it is computed. The result of a chunk leaves
-    this object, as the next checkpoint or as the answer, only once: a chunk that was charged but whose result was lost
-    with its process was never seen, so its steps are drawn again, with fresh entropy, at no new charge. Rate and noise
-    are fixed before the first step.
+    *Formal guarantee.* All steps are charged, durably and as one event, before the first of them: their number, rate
+    and noise are fixed by then. The ledger is told of each chunk before it is computed. The result of a chunk leaves
+    this object, as the next checkpoint or as the answer, only once: a chunk whose result was lost with its process was
+    never seen, so its steps are drawn again, with fresh entropy, at no new charge.
     """
 
     def __init__(self, codes: np.ndarray, purse: Purse, entropy: Entropy, saved: Path | None = None) -> None:
@@ -46,6 +46,7 @@ class Trainer:
         """The final carry, public; costs ``share`` of the squared budget. See ``Setting.descend``."""
         carry, mark = self._begin(descent, share)
         steps = PoissonSteps(mark.rate, mark.noise_multiplier)
+        self._pay(steps, mark, descent.steps, share)
         run = compiled(descent, steps, _RECORDS)
         codes = jnp.asarray(self._codes)
         size = -(-descent.steps // _RELEASES)
@@ -53,7 +54,7 @@ class Trainer:
         progress.step(mark.done)
         while mark.done < descent.steps:
             count = min(size, descent.steps - mark.done)
-            self._pay(steps, mark, count, share * count / descent.steps)
+            self._announce(mark, count)
             keys = np.frombuffer(self._entropy.take(count * KEYS * 8), np.uint32).reshape(count, KEYS, 2)
             carry = jax.block_until_ready(run(carry, codes, jnp.asarray(keys)))
             mark = checkpoint.Mark(mark.done + count, mark.before, mark.rate, mark.noise_multiplier)
@@ -71,33 +72,36 @@ class Trainer:
         return descent.carry, mark
 
     def _noise_multiplier(self, descent: Descent, share: float) -> float:
-        """The noise that fits beside what the rest of the squared budget may still be spent on."""
+        """The noise at which all steps cost ``share`` of the squared budget."""
         if not self._purse.private:
             return 0.0
         if not 0 < share <= self._purse.remaining + 1e-9:
             raise Overdraft(f"nothing was released: a share of {share:g} of the budget was asked for, less is left")
-        others: list[Any] = [e for e in self._purse.run.events if isinstance(e, Threshold)]
-        if share < 1 - 1e-9:
-            others.append(Gaussian(1 / (self._purse.total * math.sqrt(1 - share))))
         probability = PoissonSteps(descent.rate, 0).probability
-        return poisson_noise_multiplier(self._purse.run.guarantee, probability, descent.steps, others)
+        return poisson_noise_multiplier(probability, descent.steps, self._purse.mu(share), self._purse.tail(share))
 
     def _pay(self, steps: PoissonSteps, mark: checkpoint.Mark, count: int, share: float) -> None:
-        """Charge what of the next ``count`` steps was not charged by the process that was interrupted."""
+        """Charge all ``count`` steps as one event, unless the process that was interrupted did."""
         if not self._purse.private:
             return
-        event = steps.event(1)
-        charged = sum(
-            e.count
-            for e in self._purse.run.events[mark.before :]
-            if isinstance(e, PoissonSampledGaussian)
-            and (e.sampling_probability, e.noise_multiplier) == (event.sampling_probability, event.noise_multiplier)
-        )
-        missing = mark.done + count - charged
-        if missing < 0:  # each chunk is saved before the next is paid for
+        event = replace(steps.event(count), tail=self._purse.tail(share))
+        paid = event in self._purse.run.events[mark.before :]
+        if mark.done and not paid:
+            raise CheckpointError(
+                f"run {self._purse.run.id} of the ledger did not pay for the training in {self._saved}"
+            )
+        self._purse.charge_training(event, paid)
+
+    def _announce(self, mark: checkpoint.Mark, count: int) -> None:
+        """Tell the ledger of the next ``count`` steps before they are taken, so that no older copy takes them again."""
+        if not self._purse.private:
+            return
+        run = self._purse.run
+        earlier = sum(e.count for e in run.events[: mark.before] if isinstance(e, PoissonSampledGaussian))
+        last = earlier + mark.done + count
+        if run.steps > last:  # each chunk is saved before the next is announced
             raise CheckpointError(f"{self._saved} is an older copy: the run went further than it says")
-        if missing > 0:
-            self._purse.charge_steps(steps.event(missing), share * missing / count)
+        run.begin_steps(last)
 
     def _save(self, mark: checkpoint.Mark, carry: Any) -> None:
         if self._saved is not None:
