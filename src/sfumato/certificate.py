@@ -35,7 +35,7 @@ _PRODUCT = {
     "row": "generative model of a table, and any synthetic rows sampled from it",
     "image": "generative model of images, and any synthetic images sampled from it",
 }
-_LIBRARIES = ("sfumato", "dp-accounting", "opendp", "mbi", "numpy", "scipy", "pyarrow", "safetensors")
+_LIBRARIES = ("sfumato", "dp-accounting", "mbi", "numpy", "scipy", "pyarrow", "safetensors")
 
 
 @dataclass(frozen=True)

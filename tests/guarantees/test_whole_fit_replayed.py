@@ -119,10 +119,6 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         monkeypatch.setattr(np.random, "default_rng", lambda seed=None: generator(0 if seed is None else seed))
         monkeypatch.setattr(central, "add_discrete_gaussian", noised)
 
-        def blurred(values: np.ndarray, sigma: float, *_: Any) -> np.ndarray:
-            return generator(next(turn)).normal(1, sigma, values.shape)
-
-        monkeypatch.setattr(central, "add_gaussian", blurred)
         monkeypatch.setattr(central, "select", lambda scores, *_: next(turn) % len(scores))
         monkeypatch.setattr(facts, "release", lambda *_: {"Delft": 150, "Ede": 140})
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.descent import Descent
-from sfumato.privacy.events import DiscreteGaussian, Gaussian
+from sfumato.privacy.events import DiscreteGaussian
+from sfumato.privacy.mechanisms import lattice
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
-from sfumato.privacy.mechanisms.gaussian import add_gaussian
 from sfumato.progress import Progress
 from sfumato.trust import summing
 from sfumato.trust.purse import Purse
@@ -31,25 +31,30 @@ class Site:
         exact = np.array([len(self.records)]) if query is None else self.records.table(query)
         return add_discrete_gaussian(exact, share) if share else exact
 
-    def features(self, feature: Callable[[np.ndarray], np.ndarray], bound: float, share: float) -> np.ndarray:
-        """Sum of clipped features, plus real noise of scale ``share``."""
-        total = summing.clipped(feature(self.records.matrix()), bound).sum(axis=0)
-        return add_gaussian(total, share) if share else total
+    def features(
+        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, share: float
+    ) -> np.ndarray:
+        """Sum of clipped features in whole numbers, plus integer noise of scale ``share``."""
+        total = summing.feature_sum(feature, self.records.matrix(), dimension, bound)
+        return add_discrete_gaussian(total, share) if share else total
 
     def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, share: float) -> np.ndarray:
-        """Packed sums of outer products of clipped features, plus real noise of scale ``share``."""
+        """Triangles of sums of outer products in whole numbers, plus integer noise: ``share`` on the diagonal."""
         total = summing.scatter_sum(feature, self.records.matrix(), dimension, groups, bound)
-        return add_gaussian(total, share) if share else total
+        on = summing.diagonal(dimension)
+        if share:
+            total[:, on] = add_discrete_gaussian(total[:, on], share)
+            total[:, ~on] = add_discrete_gaussian(total[:, ~on], share / math.sqrt(2))
+        return total
 
 
 class Sites:
     """Sums over sites, each noised at home by a k-th part of the variance; one purse. It adds, so it compares nothing.
 
-    *Formal guarantee.* Every answer is charged as one noise of scale sigma before any site is asked. The sum of k real
-    Gaussians of variance sigma^2 / k is one of variance sigma^2. For integers this holds only nearly: k discrete
-    Gaussians of scale s = sigma / sqrt(k) add up to a discrete Gaussian of scale sigma up to a factor within about
-    10 k exp(-pi^2 s^2) of one (Kairouz, Liu, Steinke 2021, Theorem 5): 1e-3 from s = 1.1 on, 1e-15 from s = 2 on. A
-    unit's rows lie at one site, and no site shows its answer to any other.
+    *Formal guarantee.* Every answer is charged as one noise of scale sigma before any site is asked. k discrete
+    Gaussians of scale s = sigma / sqrt(k) add up to a discrete Gaussian of scale sigma up to a factor within about 10 k
+    exp(-pi^2 s^2) of one (Kairouz, Liu, Steinke 2021, Theorem 5): 1e-3 from s = 1.1 on, 1e-15 from s = 2 on. A unit's
+    rows lie at one site, and no site shows its answer to any other.
 
     Args:
         sites: where the rows lie.
@@ -89,17 +94,24 @@ class Sites:
     def feature_sum(
         self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
     ) -> np.ndarray:
-        sigma = self._purse.sigma(mu, bound)
-        if sigma:
-            self._purse.charge([Gaussian(sigma / bound)])
-        return np.sum([site.features(feature, bound, s) for site, s in self._shares(sigma)], axis=0)
+        scale = lattice.feature_scale(dimension, bound)
+        sigma = self._paid(mu, scale, dimension)
+        answers = [site.features(feature, dimension, bound, s) for site, s in self._shares(sigma)]
+        return np.sum(answers, axis=0) * scale.step
 
     def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
-        sigma = self._purse.sigma(mu, bound**2)
-        if sigma:
-            self._purse.charge([Gaussian(sigma / bound**2)])
+        scale = lattice.scatter_scale(dimension, bound)
+        sigma = self._paid(mu, scale, groups * dimension * (dimension + 1) // 2, math.sqrt(2))
         answers = [site.scatter(feature, dimension, groups, bound, s) for site, s in self._shares(sigma)]
-        return summing.unpacked(np.sum(answers, axis=0), dimension)
+        return summing.unpacked(np.sum(answers, axis=0) * scale.step, dimension)
+
+    def _paid(self, mu: float, scale: lattice.Scale, numbers: int, weight: float = 1.0) -> float:
+        """Scale of the noise in steps, charged; 0 without a guarantee."""
+        if not self._purse.sigma(mu, scale.sensitivity):
+            return 0.0
+        sigma = lattice.scale(1 / mu, scale.sensitivity, weight)
+        self._purse.charge([lattice.event(sigma, scale.sensitivity, numbers, weight)])
+        return sigma
 
     def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
         raise TypeError("sites add, they do not compare")

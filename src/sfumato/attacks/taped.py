@@ -10,6 +10,7 @@ import numpy as np
 
 from sfumato.attacks.trace import Tape
 from sfumato.encoding.domain import Domain
+from sfumato.privacy.mechanisms import lattice
 
 
 class Taped:
@@ -80,7 +81,7 @@ class Taped:
             "feature_sum",
             (feature, dimension, bound, mu),
             exact,
-            [bound * self._rows],
+            [_size(lattice.feature_scale(dimension, bound)) * self._rows],
             lambda: self._noisy.feature_sum(feature, dimension, bound, mu),
         )
 
@@ -98,7 +99,7 @@ class Taped:
             "scatter",
             (feature, dimension, groups, bound, mu),
             [exact],
-            [bound**2 * self._rows],
+            [_size(lattice.scatter_scale(dimension, bound)) * self._rows],
             lambda: self._noisy.scatter(feature, dimension, groups, bound, mu),
         )
 
@@ -113,3 +114,7 @@ class Taped:
             for c, t in zip(candidates, tables, strict=True)
         ]
         return scores, [c.weight * self._rows for c in candidates]
+
+
+def _size(scale: lattice.Scale) -> float:
+    return scale.step * scale.sensitivity

@@ -11,10 +11,10 @@ import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.errors import UnsupportedUnit
-from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian
+from sfumato.privacy.events import DiscreteGaussian, Exponential
+from sfumato.privacy.mechanisms import lattice
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.mechanisms.exponential import select
-from sfumato.privacy.mechanisms.gaussian import add_gaussian
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.progress import Progress
 from sfumato.trust import summing
@@ -125,28 +125,31 @@ class Central:
     def feature_sum(
         self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
     ) -> np.ndarray:
-        """Sum of ``feature`` over the records, each row clipped to l2 norm ``bound``; float Gaussian noise.
+        """Sum of ``feature`` over the records, each row clipped to l2 norm ``bound``; noise on a fine grid.
 
         Rows of ``feature`` that are not finite count as zero. One unit moves the sum by at most
-        ``max_rows * bound`` in l2 norm, provided that ``feature`` treats every record alone.
+        ``max_rows * bound`` in l2 norm, and a little for rounding, provided that ``feature`` treats every record alone.
         """
+        scale = lattice.feature_scale(dimension, bound)
 
         def total() -> np.ndarray:
             return summing.feature_sum(feature, self._records.matrix(), dimension, bound)
 
-        return self._total(["feature_sum", dimension], mu, bound * self._max_rows, total)
+        return self._total(["feature_sum", dimension], mu, scale, np.ones(dimension), total)
 
     def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
-        """Sums of outer products of clipped vectors by group; float Gaussian noise on the packed triangles.
+        """Sums of outer products of clipped vectors by group; noise on a fine grid, on the upper triangles.
 
-        One unit moves them by at most ``max_rows * bound^2`` in l2 norm, provided that ``feature`` treats every record
-        alone; see ``summing.scatter_sum``.
+        One unit moves them by at most ``max_rows * bound^2`` in l2 norm, and a little for rounding, provided that
+        ``feature`` treats every record alone; see ``summing.scatter_sum``.
         """
+        scale = lattice.scatter_scale(dimension, bound)
+        weights = np.where(summing.diagonal(dimension), 1.0, math.sqrt(2))
 
         def packed() -> np.ndarray:
             return summing.scatter_sum(feature, self._records.matrix(), dimension, groups, bound)
 
-        noised = self._total(["scatter", dimension, groups], mu, bound**2 * self._max_rows, packed)
+        noised = self._total(["scatter", dimension, groups], mu, scale, np.tile(weights, (groups, 1)), packed)
         return summing.unpacked(noised, dimension)
 
     def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
@@ -187,14 +190,29 @@ class Central:
         return np.split(self._purse.answer(question, events, noised), ends[:-1])
 
     def _total(
-        self, question: Sequence[Any], mu: float, sensitivity: float, exact: Callable[[], np.ndarray]
+        self,
+        question: Sequence[Any],
+        mu: float,
+        scale: lattice.Scale,
+        weights: np.ndarray,
+        exact: Callable[[], np.ndarray],
     ) -> np.ndarray:
-        """A sum that one unit moves by at most ``sensitivity`` in l2 norm, with the real noise of ``mu``."""
-        sigma = self._purse.sigma(mu, sensitivity)
-        events = [Gaussian(sigma / sensitivity)] if sigma else []
+        """A sum of vectors, of the shape of ``weights``, with the noise of ``mu``; noise is divided by the weights.
+
+        One record moves it by at most ``scale.sensitivity``, in the l2 norm of coordinates times ``weights``.
+        """
+        sensitivity = scale.sensitivity * self._max_rows
+        paid = self._purse.sigma(mu, sensitivity)
+        sigma = lattice.scale(paid / sensitivity, sensitivity, weights.max()) if paid else 0.0
+        events = [lattice.event(sigma, sensitivity, weights.size, weights.max())] if paid else []
 
         def noised() -> np.ndarray:
-            return add_gaussian(exact(), sigma, self._entropy) if sigma else exact()
+            values = exact()
+            answer = np.empty(values.shape)
+            for weight in np.unique(weights):
+                chosen = weights == weight
+                answer[chosen] = self._noised(values[chosen], sigma / weight)
+            return answer * scale.step
 
         return self._purse.answer(question, events, noised)
 

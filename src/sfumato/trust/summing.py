@@ -1,16 +1,21 @@
-"""Sums over private records of clipped vectors, and of their outer products; exact, never released as they are."""
+"""Sums over private records of clipped vectors, and of their outer products, in whole numbers: exact in any order.
+
+They are never released as they are: ``privacy.mechanisms.lattice`` adds the noise.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from sfumato.privacy.mechanisms.lattice import FEATURE_BITS, SCATTER_BITS
 from sfumato.trust.setting import GroupedFeature
 
 _CELLS = 1 << 23
 """Numbers of a block of records, or of their features, that are held at a time: 64 MB of them."""
+_MOST_RECORDS = 1 << 16
+"""Records of a block: with them, and numbers of ``SCATTER_BITS`` bits, products add up exactly in float64."""
 
 Feature = Callable[[np.ndarray], np.ndarray]
 
@@ -26,47 +31,64 @@ def clipped(values: np.ndarray, bound: float) -> np.ndarray:
     return values * np.minimum(1.0, bound / np.maximum(norms, 1e-300))
 
 
-def feature_sum(feature: Feature, codes: np.ndarray, dimension: int, bound: float) -> np.ndarray:
-    """Sum of ``feature(codes)`` (n, dimension), each row clipped.
+def whole(values: np.ndarray, bound: float, bits: int) -> np.ndarray:
+    """Rows (n, dimension), clipped and rounded to whole multiples of ``bound * 2**-bits``: float64, exact integers.
 
-    *Formal guarantee.* One record moves it by at most ``bound`` in l2 norm, if ``feature`` treats each record alone.
+    *Formal guarantee.* No row has an l2 norm above ``lattice.norm(bits, dimension)``, in such multiples.
     """
-    total = np.zeros(dimension)
+    return np.rint(clipped(values, bound) * (2.0**bits / bound))
+
+
+def feature_sum(feature: Feature, codes: np.ndarray, dimension: int, bound: float) -> np.ndarray:
+    """Sum of ``feature(codes)`` (n, dimension), clipped and rounded: int64, in steps of ``lattice.feature_scale``.
+
+    *Formal guarantee.* One record moves it by at most the scale's sensitivity in l2 norm, if ``feature`` treats each
+    record alone: the sum is exact.
+    """
+    total = np.zeros(dimension, np.int64)
     for block in _blocks(codes, dimension):
-        total += clipped(feature(block), bound).sum(axis=0)
+        total += whole(feature(block), bound, FEATURE_BITS).astype(np.int64).sum(axis=0)
     return total
 
 
 def scatter_sum(feature: GroupedFeature, codes: np.ndarray, dimension: int, groups: int, bound: float) -> np.ndarray:
-    """Sums of z z^T by group, (groups, dimension (dimension + 1) / 2), packed; see :func:`unpacked`.
+    """Sums of z z^T by group, the upper triangles: int64 (groups, dimension (dimension + 1) / 2), in steps.
 
-    ``feature(codes)`` gives z (n, dimension), clipped, and the group of each record (n,), 0 .. groups - 1.
+    ``feature(codes)`` gives z (n, dimension), clipped and rounded, and the group of each record (n,), 0 .. groups - 1.
+    Steps are those of ``lattice.scatter_scale``; :func:`unpacked` makes matrices of the triangles.
 
-    *Formal guarantee.* One record moves it by at most ``bound``^2 in l2 norm, if ``feature`` treats each record alone:
-    it is added to one group, and packing keeps the Frobenius norm, which for z z^T is |z|^2.
+    *Formal guarantee.* One record moves it by at most the scale's sensitivity, in the norm in which the square of a
+    number beside the diagonal counts twice, if ``feature`` treats each record alone: it is added to one group, and that
+    norm of z z^T is |z|^2. Products of whole numbers of ``SCATTER_BITS`` bits, added over a block of at most 2**16
+    records, stay below 2**53, where float64 is exact in any order.
     """
-    total = np.zeros((groups, dimension, dimension))
+    total = np.zeros((groups, dimension, dimension), np.int64)
     for block in _blocks(codes, dimension):
         values, group = feature(block)
-        values = clipped(values, bound)
+        values = whole(values, bound, SCATTER_BITS)
         for g in range(groups):
             chosen = values[group == g]
-            total[g] += chosen.T @ chosen
+            total[g] += (chosen.T @ chosen).astype(np.int64)
     rows, columns = np.triu_indices(dimension)
-    return total[:, rows, columns] * np.where(rows == columns, 1.0, math.sqrt(2))
+    return total[:, rows, columns]
 
 
 def unpacked(packed: np.ndarray, dimension: int) -> np.ndarray:
-    """Symmetric matrices (groups, dimension, dimension) of their packed triangles."""
+    """Symmetric matrices (groups, dimension, dimension) of their upper triangles."""
     rows, columns = np.triu_indices(dimension)
-    values = packed / np.where(rows == columns, 1.0, math.sqrt(2))
     full = np.empty((len(packed), dimension, dimension))
-    full[:, rows, columns] = values
-    full[:, columns, rows] = values
+    full[:, rows, columns] = packed
+    full[:, columns, rows] = packed
     return full
 
 
+def diagonal(dimension: int) -> np.ndarray:
+    """Which entries of an upper triangle lie on the diagonal, (dimension (dimension + 1) / 2,) booleans."""
+    rows, columns = np.triu_indices(dimension)
+    return rows == columns
+
+
 def _blocks(codes: np.ndarray, dimension: int) -> Iterator[np.ndarray]:
-    size = max(1, min(1 << 16, _CELLS // max(1, dimension, codes.shape[1])))
+    size = max(1, min(_MOST_RECORDS, _CELLS // max(1, dimension, codes.shape[1])))
     for start in range(0, len(codes), size):
         yield codes[start : start + size]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import mpmath
 import numpy as np
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2, chisquare, norm
 
 from sfumato.privacy.mechanisms import discrete_gaussian
 from sfumato.privacy.mechanisms.discrete_gaussian import WIDEST, add_discrete_gaussian, draw
@@ -89,11 +89,62 @@ def test_ties_of_the_first_64_bits_are_resolved_by_the_next() -> None:
     assert draw(1, 1.0, above)[0] == 1
 
 
-def test_wide_noise_comes_from_opendp() -> None:
-    wide = draw(2000, 4 * WIDEST)
+def by_quantile(sample: np.ndarray, sigma: float) -> float:
+    """Chi-square of wide draws over a hundred cells of equal probability: so wide a law is normal to 1e-8."""
+    edges = norm.ppf(np.arange(1, 100) / 100) * sigma
+    return float(chisquare(np.bincount(np.searchsorted(edges, sample), minlength=100)).pvalue)
+
+
+@pytest.mark.parametrize("sigma", [1.01 * WIDEST, 2.0**21, 2.0**28, 2.0**40, 2.0**50])
+def test_wide_draws_follow_the_law_and_use_the_entropy_given(sigma: float) -> None:
+    wide = draw(200_000, sigma)
     assert wide.dtype == np.int64
-    assert abs(wide.std() / (4 * WIDEST) - 1) < 0.12  # 7 standard errors
-    assert draw(0, 4 * WIDEST).size == 0
+    assert by_quantile(wide, sigma) > ERROR_RATE
+    for divisor in (2, 3, 64, 2048):  # no residue is preferred: the low digits are as uniform as those of a wide law
+        assert chisquare(np.bincount(wide % divisor, minlength=divisor)).pvalue > ERROR_RATE
+    assert (draw(9, sigma, SeededEntropy(1)) == draw(9, sigma, SeededEntropy(1))).all()
+    assert draw(0, sigma).size == 0
+
+
+WIDE_BUGS: dict[str, Callable[[int, float], np.ndarray]] = {
+    "a scale 1 % too small": lambda n, sigma: draw(n, 0.99 * sigma),
+    "the coarse part alone": lambda n, sigma: 2048 * draw(n, sigma / 2048),
+    "a step of 2047": lambda n, sigma: draw(n, 2.0**13) + 2047 * draw(n, (sigma**2 - 2.0**26) ** 0.5 / 2048 * 1.01),
+}
+
+
+@pytest.mark.parametrize("bug", WIDE_BUGS)
+def test_wide_draws_that_are_wrong_are_caught(bug: str) -> None:
+    wide = WIDE_BUGS[bug](1_000_000, 2.0**21)
+    residues = chisquare(np.bincount(wide % 2048, minlength=2048)).pvalue
+    assert min(by_quantile(wide, 2.0**21), residues) < ERROR_RATE
+
+
+@pytest.mark.parametrize(("s1", "s2", "m"), [(1.5, 1.5, 1), (3.0, 1.7, 2), (4.0, 4.0, 3), (2.0, 5.0, 2)])
+def test_a_convolution_is_as_close_as_its_bound_says(s1: float, s2: float, m: int) -> None:
+    """Exact laws of x1 + m x2 in 80-digit arithmetic, at scales small enough for the factor to be seen."""
+    with mpmath.workdps(80):
+        scale = mpmath.sqrt(s1**2 + (m * s2) ** 2)
+        t = s1 * s2 / scale
+        allowed = 2 * mpmath.exp(-2 * mpmath.pi**2 * t**2)
+        weights = []
+        for x in range(-30, 31):
+            found = mpmath.fsum(
+                mpmath.exp(-((x - m * j) ** 2) / mpmath.mpf(2 * s1**2) - j * j / mpmath.mpf(2 * s2**2))
+                for j in range(-80, 81)
+            )
+            weights.append(found / mpmath.exp(-(x * x) / (2 * scale**2)) / (t * mpmath.sqrt(2 * mpmath.pi)))
+        worst = max(abs(w - 1) for w in weights)
+        assert worst <= allowed * 1.001
+        assert worst > allowed / 20, "the bound is far from what happens: it may bound something else"
+
+
+def test_the_convolutions_in_use_are_exact_beyond_the_tables() -> None:
+    fine, stride = discrete_gaussian._FINE, discrete_gaussian._STRIDE
+    for sigma in (WIDEST, 2 * WIDEST, 1e9, 2.0**50):
+        coarse = math.sqrt(sigma**2 - fine**2) / stride
+        t = fine * coarse / sigma
+        assert math.log2(2) - 2 * math.pi**2 * t**2 / math.log(2) < -320
 
 
 def test_counts_keep_shape_and_are_not_touched() -> None:
@@ -113,7 +164,7 @@ def test_chunks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     assert p_value(sample, 2.0) > ERROR_RATE
 
 
-@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
+@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf, 2.0**51])
 def test_a_scale_that_is_no_scale(sigma: float) -> None:
     with pytest.raises(ValueError, match="sigma must be a positive finite number"):
         draw(3, sigma)

@@ -1,7 +1,18 @@
-"""Integer Gaussian noise, exact to 2**-100, at a hundred nanoseconds a draw."""
+"""Integer Gaussian noise of any scale, exact to 2**-100, at a hundred nanoseconds a draw.
+
+Narrow noise inverts a table of 128-bit cumulative probabilities. Wide noise is a convolution (Micciancio and Walter
+2017; Peikert 2010): if x1 and x2 are discrete Gaussians of scales s1 and s2 and m is a whole number, then
+
+    P[x1 + m x2 = x] ~ exp(-x^2 / (2 S^2)) * sum_j exp(-(j - c)^2 / (2 t^2)),   S^2 = s1^2 + m^2 s2^2,   t = s1 s2 / S,
+
+with a centre c that depends on x. By Poisson summation the sum over j lies within a factor 1 +- 2 exp(-2 pi^2 t^2) (up
+to its next term, the fourth power) of t sqrt(2 pi), whatever c is. So x1 + m x2 is a discrete Gaussian of scale S but
+for that factor; here t is at least 3.4, the factor closer to 1 than 2**-320.
+"""
 
 from __future__ import annotations
 
+import math
 from decimal import Context, Decimal
 from functools import lru_cache
 from itertools import accumulate
@@ -14,7 +25,9 @@ _BITS = 128  # of the uniform number that is inverted
 _GUARD = 320  # of the fixed-point weights
 _CHUNK = 1 << 20
 WIDEST = 2.0**14
-"""Above this scale the table would be long; OpenDP's rejection sampler takes over."""
+"""Above this scale the table would be long; two narrower draws are added instead."""
+_FINE, _STRIDE = 2.0**13, 2**11  # s1 and m of a convolution: t is at least 3.4 for any S above WIDEST
+_LARGEST = 2.0**50  # twelve times this still fits 64 bits, with room for what it is added to
 
 
 def add_discrete_gaussian(values: np.ndarray, sigma: float, entropy: Entropy = SYSTEM) -> np.ndarray:
@@ -42,10 +55,10 @@ def add_discrete_gaussian(values: np.ndarray, sigma: float, entropy: Entropy = S
 
 def draw(n: int, sigma: float, entropy: Entropy = SYSTEM) -> np.ndarray:
     """(n,) int64 draws from the discrete Gaussian of scale ``sigma``, in proportion to exp(-k**2 / (2 sigma**2))."""
-    if not 0 < sigma < np.inf:
-        raise ValueError(f"sigma must be a positive finite number, got {sigma!r}")
+    if not 0 < sigma <= _LARGEST:
+        raise ValueError(f"sigma must be a positive finite number, at most 2**50, got {sigma!r}")
     if sigma > WIDEST:
-        return _draw_wide(n, sigma)
+        return _draw_wide(n, sigma, entropy)
     out = np.empty(n, dtype=np.int64)
     for start in range(0, n, _CHUNK):
         stop = min(n, start + _CHUNK)
@@ -91,13 +104,7 @@ def _cumulative(sigma: float) -> tuple[np.ndarray, np.ndarray]:
     return high, low
 
 
-def _draw_wide(n: int, sigma: float) -> np.ndarray:
-    from opendp.domains import atom_domain, vector_domain
-    from opendp.measurements import make_gaussian
-    from opendp.metrics import l2_distance
-    from opendp.mod import enable_features
-
-    enable_features("contrib")
-    noise = make_gaussian(vector_domain(atom_domain(T="i64")), l2_distance(T="f64"), scale=float(sigma))
-    parts = [noise([0] * min(_CHUNK, n - start)) for start in range(0, n, _CHUNK)]
-    return np.concatenate([np.asarray(part, dtype=np.int64) for part in parts] or [np.empty(0, np.int64)])
+def _draw_wide(n: int, sigma: float, entropy: Entropy) -> np.ndarray:
+    """A fine draw plus ``_STRIDE`` times a coarse one, whose scale is rounded up."""
+    coarse = math.nextafter(math.sqrt(sigma * sigma - _FINE * _FINE) / _STRIDE, math.inf)
+    return draw(n, _FINE, entropy) + _STRIDE * draw(n, coarse, entropy)
