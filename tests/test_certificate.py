@@ -1,10 +1,14 @@
 """The certificate: complete, honest, recomputed, and bound to its model."""
 
+import json
+
 import numpy as np
 import pytest
 
 from sfumato.artifact import Artifact
 from sfumato.certificate import Process, absent, best_posterior, declared, declared_of_the_table, issue, limits, render
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.facts import MeasuredFact
 from sfumato.errors import ArtifactError, CertificateError
 from sfumato.privacy import accounting
 from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian, Threshold
@@ -33,11 +37,11 @@ def process(**changes) -> Process:
     return Process(**(fields | changes))
 
 
-def saved(path, certificate=None, change=None, **changes):
+def saved(path, certificate=None, change=None, codec=None, **changes):
     """A model file with a certificate of ``process(**changes)``, edited by ``change`` as a careful forger would."""
     content = {
         "schema": SCHEMA,
-        "codec": {"columns": []},
+        "codec": json.loads(Codec.from_schema(Schema.parse(SCHEMA)).to_json()) if codec is None else codec,
         "model": {"name": "independent"},
         "arrays": {"w": np.arange(3.0)},
     }
@@ -248,3 +252,79 @@ def test_rendering_says_what_a_reader_must_know():
 def test_best_posterior():
     assert best_posterior(Guarantee(1e-9)) == pytest.approx(0.5)
     assert best_posterior(Guarantee(1)) == pytest.approx(0.7310586)
+
+
+OPEN_BOUNDS = SCHEMA.replace("bounds: [0, 1], source: public", "source: {bounds: measured, rest: public}")
+
+
+def codec_of(text, facts=None, types=None):
+    return json.loads(Codec.from_schema(Schema.parse(text), facts, types).to_json())
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        SCHEMA.replace("[0, 1]", "[0, 2]"),
+        SCHEMA.replace("public}", "public, nullable: true}"),
+        SCHEMA.replace("public}", "public, outside: refuse}"),
+        SCHEMA.replace("public}", "public, nulls: [x]}"),
+        SCHEMA.replace("source: public", "reviewed: {by: A, on: 2026-01-02, reason: x}"),
+        SCHEMA.replace("a:", "b:"),
+        SCHEMA + "  b: {kind: boolean, source: public}\n",
+        SCHEMA + "nulls: [x]\n",
+    ],
+)
+def test_a_codec_of_other_facts_is_refused(tmp_path, forged):
+    assert verify(saved(tmp_path / "m.sfm", codec=codec_of(SCHEMA))).model == "independent"
+    with pytest.raises(CertificateError, match="codec was made from other facts"):
+        verify(saved(tmp_path / "m.sfm", codec=codec_of(forged)))
+
+
+def test_a_codec_may_add_what_was_measured_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "SCHEMA", OPEN_BOUNDS)
+    found = {"a": MeasuredFact(bounds=(-7, 7))}
+    assert verify(saved(tmp_path / "m.sfm", codec=codec_of(OPEN_BOUNDS, found))).model == "independent"
+    stepped = OPEN_BOUNDS.replace("kind: integer", "kind: integer, step: 7")
+    with pytest.raises(CertificateError, match="codec was made from other facts"):
+        verify(saved(tmp_path / "m.sfm", codec=codec_of(stepped, found)))
+
+
+def test_the_certificate_lists_every_fact_with_its_source_and_its_review(tmp_path, monkeypatch):
+    reviewed = """sfumato: schema/1
+unit: {column: p, max_rows: 2, reviewed: {by: B, on: 2026-01-03, reason: protocol}}
+rows: {number: 9, source: public}
+columns:
+  p: {kind: identifier, source: public}
+  a:
+    kind: integer
+    source: {bounds: measured}
+    reviewed: [{by: A, on: 2026-01-02, reason: form F2}, {by: B, on: 2026-01-03, reason: whole years, facts: [step]}]
+constraints: [{kind: non_null, columns: [a], source: public}]
+"""
+    schema = Schema.parse(reviewed)
+    column = declared(schema)[1]
+    assert set(column["sources"]) == set(schema.column("a").facts())
+    assert {f for f, s in column["sources"].items() if s != "reviewed"} == {"bounds"}
+    by_a, by_b = column["reviews"]
+    assert (by_a["by"], by_a["on"], by_a["reason"]) == ("A", "2026-01-02", "form F2")
+    assert by_b == {"facts": ["step"], "by": "B", "on": "2026-01-03", "reason": "whole years"}
+    assert declared_of_the_table(schema) == [
+        {"fact": "unit", "source": "reviewed", "review": {"by": "B", "on": "2026-01-03", "reason": "protocol"}},
+        {"fact": "rows", "source": "public", "review": None},
+        {"fact": "non_null on a", "source": "public", "review": None},
+    ]
+    text = render(issue(process(columns=declared(schema), table=declared_of_the_table(schema)), {}))
+    assert "step: reviewed by B on 2026-01-03: whole years" in text
+    assert "unit: reviewed by B on 2026-01-03: protocol" in text
+
+
+def test_a_certificate_that_hides_who_reviewed_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        globals(), "SCHEMA", SCHEMA.replace("source: public", "reviewed: {by: A, on: 2026-01-02, reason: x}")
+    )
+    assert verify(saved(tmp_path / "m.sfm")).model == "independent"
+    public = declared(Schema.parse(SCHEMA.replace("reviewed: {by: A, on: 2026-01-02, reason: x}", "source: public")))
+    with pytest.raises(CertificateError, match="other facts than the schema"):
+        verify(saved(tmp_path / "m.sfm", change=with_field("data_domain", "columns", public)))
+    with pytest.raises(CertificateError, match="other facts than the schema"):
+        verify(saved(tmp_path / "m.sfm", change=with_field("data_domain", "table", [{"fact": "rows"}])))

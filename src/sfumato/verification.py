@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Mapping
@@ -113,6 +114,8 @@ def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: lis
 
 def _check_model(artifact: Artifact, certificate: Mapping[str, Any], guarantee: Guarantee, events: list[Event]) -> None:
     """That the certificate speaks of this model: of its schema's unit and facts, at the sensitivity these imply."""
+    from sfumato.encoding.codec import Codec
+    from sfumato.encoding.facts import agrees
     from sfumato.schema import Schema
 
     schema = Schema.parse(artifact.schema)
@@ -131,5 +134,7 @@ def _check_model(artifact: Artifact, certificate: Mapping[str, Any], guarantee: 
     facts = stated["data_domain"]
     if facts.get("columns") != declared(schema) or facts.get("table") != declared_of_the_table(schema):
         raise CertificateError("the certificate states other facts than the schema")
+    if not agrees(Codec.from_json(json.dumps(artifact.codec)).schema, schema):
+        raise CertificateError("the model's codec was made from other facts than the schema's")
     if stated["algorithm"].get("model") != artifact.model.get("name"):
         raise CertificateError("the certificate names another model")

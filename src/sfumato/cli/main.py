@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import sfumato
-from sfumato.cli import audit, demo, evaluate, fit, keygen, ledger, report, sample, sketch, verify
+from sfumato.cli import audit, demo, evaluate, fit, keygen, ledger, report, review, sample, sketch, verify
 from sfumato.errors import SfumatoError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Show the v
 
 
 app.command("sketch")(sketch.sketch)
+app.command("review")(review.review)
 app.command("fit")(fit.fit)
 app.command("sample")(sample.sample)
 app.command("verify")(verify.verify)

@@ -29,7 +29,7 @@ def sketch(
     result = {"schema": str(output), "columns": len(schema.columns), "unreviewed": len(unreviewed)}
     text = (
         f"{output}: {len(schema.columns)} columns, {len(unreviewed)} facts read off the rows and marked unreviewed.\n"
-        "Review each: `public` if it is known without the rows, `measured` to pay for it from epsilon. "
+        f"Review each line, in the file (its head says how) or by answers: `sfumato review {output} --template FILE`. "
         "Until then `fit` works only with --no-certificate."
     )
     terminal.answer(result, text, as_json)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from sfumato.errors import SchemaError
 from sfumato.schema import Schema
 from sfumato.schema.sources import Source
@@ -52,6 +54,19 @@ def settled(schema: Schema, facts: Facts) -> Schema:
             column = type(column)(**{**fields, **changes, "source": source})
         columns.append(column)
     return schema.with_columns(tuple(columns))
+
+
+def agrees(found: Schema, schema: Schema) -> bool:
+    """Whether ``found`` is ``schema`` with its measured facts filled in, and differs in nothing else."""
+    facts: dict[str, MeasuredFact] = {}
+    for column in schema.columns:
+        if column.measured and column.values_fact and column.name in found.names:
+            value = getattr(found.column(column.name), column.values_fact, None)
+            facts[column.name] = MeasuredFact(**{column.values_fact: value})
+    try:
+        return settled(schema, facts) == found
+    except (SchemaError, ValidationError):
+        return False
 
 
 def _paid(source: Source) -> Source:

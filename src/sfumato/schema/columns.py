@@ -8,20 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import to_jsonable_python
 
 from sfumato.schema.numerals import Numeral
-from sfumato.schema.sources import (
-    MEASURABLE,
-    REST,
-    SETTLED,
-    Review,
-    Source,
-    Standing,
-    Strict,
-    review_of,
-    source_of,
-    standing,
-)
+from sfumato.schema.sources import Sourced
 from sfumato.tables.images import LARGEST_SIDE
 
 Outside = Literal["clip", "other", "refuse", "missing"]
@@ -37,7 +27,7 @@ _NO_FACTS = frozenset({"name", "source", "reviewed", "outside", "other"})
 _WHERE_SAID = frozenset({"description", "unit"})
 
 
-class BaseColumn(Strict):
+class BaseColumn(Sourced):
     """What every kind of column may say.
 
     Attributes:
@@ -45,9 +35,7 @@ class BaseColumn(Strict):
         description: free text for people.
         nullable: whether a value may be missing; a missing value is then learnt like any other.
         nulls: texts that stand for a missing value; None takes the schema's list.
-        source: where the facts come from: one word for all of them, or fact by fact (``rest``: those not named). A
-            fact without a source is open: a model that rests on it gets no certificate.
-        reviewed: who settled the facts that are open, on which day, and why they may be known.
+        source, reviewed: where the facts come from, and who settled those that are open.
         outside: what becomes of a value that the facts do not allow; a choice, not a fact.
         type: the Arrow type of what comes out; None takes the type of what went in.
     """
@@ -56,29 +44,14 @@ class BaseColumn(Strict):
     description: str | None = None
     nullable: bool = False
     nulls: tuple[str, ...] | None = None
-    source: Source | dict[str, Source] | None = None
-    reviewed: Review | tuple[Review, ...] | None = None
     type: str | None = None
 
     values_fact: ClassVar[str | None] = None
     modelled: ClassVar[bool] = True
 
-    def source_of(self, fact: str) -> Source | None:
-        """Where ``source`` says that one fact comes from; None where it says nothing."""
-        return source_of(fact, self.source)
-
-    @property
-    def reviews(self) -> tuple[Review, ...]:
-        """All that was reviewed."""
-        return (self.reviewed,) if isinstance(self.reviewed, Review) else self.reviewed or ()
-
-    def review_of(self, fact: str) -> Review | None:
-        """Who settled one fact, where its source does not; None where its source does, or nobody has."""
-        return None if self.source_of(fact) in SETTLED else review_of(fact, self.reviews)
-
-    def standing(self, fact: str) -> Standing:
-        """Whether one fact is settled, and how."""
-        return standing(self.source_of(fact), self.review_of(fact))
+    def value_of(self, fact: str) -> Any:
+        """What the column says of one fact, in plain values."""
+        return to_jsonable_python(getattr(self, fact))
 
     def facts(self) -> tuple[str, ...]:
         """The facts of a column of this kind, stated or left at their default: "never missing" is a fact too."""
@@ -100,14 +73,7 @@ class BaseColumn(Strict):
         return name
 
     @model_validator(mode="after")
-    def _sources(self) -> BaseColumn:
-        words = self.source if isinstance(self.source, dict) else {}
-        for fact in (*(f for f in words if f != REST), *(f for r in self.reviews for f in r.facts)):
-            if fact not in self.facts():
-                raise ValueError(f"no fact {fact!r}; a column of this kind has {', '.join(self.facts())}")
-        for fact, word in words.items():
-            if word == "measured" and fact != REST and fact not in MEASURABLE:
-                raise ValueError(f"{fact} is declared, not measured; write 'source: public'")
+    def _paid_for(self) -> BaseColumn:
         fact = self.values_fact
         if fact is None:
             return self
@@ -355,6 +321,10 @@ class ImageColumn(BaseColumn):
     def shape(self) -> tuple[int, int, int]:
         """(height, width, channels)."""
         return self.height, self.width, self.channels
+
+    def value_of(self, fact: str) -> Any:
+        """As for every column; the size is three numbers."""
+        return list(self.shape) if fact == "size" else super().value_of(fact)
 
     def facts(self) -> tuple[str, ...]:
         """Its kind and its size."""

@@ -14,7 +14,7 @@ from sfumato.errors import SchemaError
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT_KEYS = frozenset(
     {"categories", "combinations", "nulls", "labels", "other", "name", "target", "low", "high", "column"}
-    | {"by", "on", "reason"}
+    | {"by", "on", "reason", "public", "drop"}
 )
 _LIMIT = 1 << 26
 _DEPTH = 12
@@ -144,4 +144,6 @@ class _Plain:
 
 def _is_label(key: str, path: Path) -> bool:
     """Whether the value of ``key`` is a label or a list of labels; a *column* may bear any name, such as ``nulls``."""
+    if key == "replace":  # in an answer to a review
+        key, path = str(path[-1]) if path else key, path[:-1]
     return (key in _TEXT_KEYS and path != ("columns",)) or (key == "columns" and path[:1] == ("constraints",))

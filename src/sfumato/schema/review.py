@@ -1,33 +1,144 @@
-"""The review of a draft: which facts are open, and a person's answers to them."""
+"""The review of a draft: which facts are open, and what becomes of them by a person's answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
-from sfumato.schema.schema import Fact
+from pydantic import ValidationError
 
-_SHOWN_LINES, _SHOWN_FACTS = 8, 4
-"""How much of a long list stands in a message of one line."""
+from sfumato.errors import SchemaError
+from sfumato.schema.answers import Answers, Dropped
+from sfumato.schema.schema import Schema, constraint_name
+from sfumato.schema.sources import Fact, Statement
+from sfumato.schema.writing import scalar, value_in_words
+
+_SHOWN_LINES, _SHOWN_FACTS, _SHOWN_LETTERS = 8, 4, 100
+"""How much of a long list stands in one line."""
+
+_TEMPLATE = """\
+# Answers to `sfumato review`: one for each line that is open, and none for all at once.
+#   NAME: {public: WHY}     all open facts of the line may be known, as the draft says
+#   NAME: {bounds: {replace: [0, 120], reason: WHY}, rest: {public: WHY}}
+#   NAME: {categories: measure, rest: {public: WHY}}     bounds, categories or nullable: paid for from epsilon
+#   NAME: {drop: WHY}       not learnt at all
+by: ""  # who answers
+on: ""  # the day, as 2026-01-31
+"""
+
+
+def reviewed(schema: Schema, answers: Answers, name: str) -> Schema:
+    """``schema`` with its open facts settled by ``answers``; ``name`` stands in messages.
+
+    Raises:
+        SchemaError: answers that are missing, unknown or do not fit, all of them in one message.
+    """
+    reviewing = _Reviewing(answers)
+    fields = {f: getattr(schema, f) for f in type(schema).model_fields}
+    changed = {**fields, "columns": reviewing.columns(schema), "constraints": reviewing.constraints(schema)}
+    changed |= reviewing.parts(schema)
+    result = reviewing.tried("schema", lambda: Schema(**changed), schema)
+    for facts in by_line(result.open_facts()):
+        reviewing.problems.setdefault(facts[0].line, f"no answer for {_listed(facts)}")
+    if reviewing.problems:
+        raise SchemaError(f"{name}: " + "; ".join(f"{line}: {said}" for line, said in reviewing.problems.items()))
+    return result
+
+
+@dataclass
+class _Reviewing:
+    """Answers applied line by line; what does not fit is noted, so that all of it can be told at once."""
+
+    answers: Answers
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def tried(self, line: str, change: Callable[[], Any], before: Any) -> Any:
+        """What ``change`` gives, or ``before`` where it does not fit."""
+        try:
+            return change()
+        except ValidationError as error:
+            self.problems[line] = error.errors()[0]["msg"].removeprefix("Value error, ")
+        except ValueError as error:
+            self.problems[line] = str(error)
+        return before
+
+    def columns(self, schema: Schema) -> tuple[Any, ...]:
+        own = self.answers.columns
+        self._lacking(own, schema.names)
+        return tuple(
+            self.tried(c.name, lambda c=c: self.answers.column(c), c) if c.name in own else c for c in schema.columns
+        )
+
+    def constraints(self, schema: Schema) -> tuple[Any, ...]:
+        own = self.answers.constraints
+        self._lacking(own, [constraint_name(rule) for rule in schema.constraints])
+        kept = []
+        for rule in schema.constraints:
+            name = constraint_name(rule)
+            answer = own.get(name)
+            if not isinstance(answer, Dropped):
+                kept.append(rule if answer is None else self._statement(name, rule, answer))
+        return tuple(kept)
+
+    def parts(self, schema: Schema) -> dict[str, Statement]:
+        """The answered parts of the whole table, by name."""
+        own = {part: getattr(self.answers, part) for part in ("file", "unit", "rows")}
+        stated = {part: getattr(schema, part, None) for part, answer in own.items() if answer is not None}
+        self._lacking(stated, [part for part, said in stated.items() if isinstance(said, Statement)])
+        return {p: self._statement(p, said, own[p]) for p, said in stated.items() if isinstance(said, Statement)}
+
+    def _statement(self, line: str, stated: Statement, answer: Any) -> Any:
+        return self.tried(line, lambda: self.answers.statement(stated, answer), stated)
+
+    def _lacking(self, answered: Iterable[str], known: Iterable[str]) -> None:
+        self.problems |= dict.fromkeys(sorted(set(answered) - set(known)), "the schema has no such line")
+
+
+def template(schema: Schema) -> str:
+    """A file of answers to be filled in: each open line, with what the draft says of it."""
+    parts: list[str] = []
+    sections: dict[str, list[str]] = {"columns": [], "constraints": []}
+    for facts in by_line(schema.open_facts()):
+        answer = f'{scalar(facts[0].line)}: {{public: ""}}  # {says(facts)}\n'
+        if facts[0].part in ("column", "constraint"):
+            sections[f"{facts[0].part}s"].append(f"  {answer}")
+        else:
+            parts.append(answer)
+    return _TEMPLATE + "".join(parts) + "".join(f"{k}:\n{''.join(rows)}" for k, rows in sections.items() if rows)
 
 
 def open_in_words(facts: Iterable[Fact]) -> str:
     """Why a schema cannot be certified, all its open lines in one, and what to write."""
-    lines: dict[str, list[str]] = {}
-    for fact in facts:
-        lines.setdefault(fact.name or fact.part, []).append(fact.fact)
-    shown = [_line(name, own) for name, own in list(lines.items())[:_SHOWN_LINES]]
+    lines = by_line(facts)
+    shown = [f"{own[0].line} ({_listed(own)})" for own in lines[:_SHOWN_LINES]]
     more = len(lines) - len(shown)
-    count = sum(map(len, lines.values()))
     return (
-        f"{count} facts of the schema are unreviewed or have no source: {'; '.join(shown)}"
+        f"{sum(map(len, lines))} facts of the schema are unreviewed or have no source: {'; '.join(shown)}"
         f"{f'; and {more} more lines' if more else ''}. Write in each of these lines 'source: public' if all of it is "
         "known without the rows, or 'reviewed: {by: YOU, on: DATE, reason: WHY}', or use `sfumato review`; or fit with "
         "--no-certificate"
     )
 
 
-def _line(name: str, facts: list[str]) -> str:
-    if facts in (["unit"], ["rows"], ["file"], ["constraint"]):
-        return name
+def says(facts: Iterable[Fact]) -> str:
+    """What the schema says of the facts of one line: ``kind integer, bounds [0, 9], ...``."""
+    text = ", ".join(
+        f"{'' if f.fact == f.part else f'{f.fact} '}{value_in_words(f.fact, f.value)}"
+        for f in facts
+        if f.value is not None
+    )
+    return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]} ..."
+
+
+def by_line(facts: Iterable[Fact]) -> list[list[Fact]]:
+    """The facts of each line of the schema together; a column may bear the name of a part of the table."""
+    lines: dict[tuple[str, str], list[Fact]] = {}
+    for fact in facts:
+        lines.setdefault((fact.part, fact.line), []).append(fact)
+    return list(lines.values())
+
+
+def _listed(facts: list[Fact]) -> str:
     more = len(facts) - _SHOWN_FACTS
-    return f"{name} ({', '.join(facts[:_SHOWN_FACTS])}{f' and {more} more' if more > 0 else ''})"
+    return f"{', '.join(f.fact for f in facts[:_SHOWN_FACTS])}{f' and {more} more' if more > 0 else ''}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -15,7 +14,7 @@ from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, ImageColu
 from sfumato.schema.constraints import Constraint, FixedCombinations, Inequality, NonNull, Unique
 from sfumato.schema.json_schema import as_written
 from sfumato.schema.reading import Marked, read_yaml
-from sfumato.schema.sources import SETTLED, Review, Standing, Statement, Strict
+from sfumato.schema.sources import Fact, Statement, Strict
 from sfumato.schema.writing import write_yaml
 
 FORMAT = "schema/1"
@@ -45,34 +44,6 @@ class RowCount(Statement):
     """How many rows there are, where that may be known."""
 
     number: int = Field(ge=0)
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One fact of a schema.
-
-    Attributes:
-        part: ``column``, ``unit``, ``rows`` or ``constraint``.
-        name: of the column, or what the constraint is about; empty for the others.
-        fact: its name.
-        standing: whether it is settled, and how.
-        review: who settled it, where a person did.
-    """
-
-    part: str
-    name: str
-    fact: str
-    standing: Standing
-    review: Review | None = None
-
-    @property
-    def settled(self) -> bool:
-        """Whether a certificate may rest on it."""
-        return self.standing in SETTLED
-
-    def __str__(self) -> str:
-        """``age: bounds``, ``unit``, ``inequality on from, to``."""
-        return f"{self.name}: {self.fact}" if self.part == "column" else self.name or self.part
 
 
 class Schema(Strict):
@@ -183,20 +154,21 @@ class Schema(Strict):
         return tuple(m for m in markers if m not in labels)
 
     def facts(self) -> Iterator[Fact]:
-        """Every fact, column by column, then those of the whole table."""
+        """Every fact, column by column, then those of the whole table.
+
+        What is not written about the whole table is nobody's statement, and no fact: the default is ours.
+        """
         for c in self.columns:
             for fact in c.facts():
-                yield Fact("column", c.name, fact, c.standing(fact), c.review_of(fact))
-        for part, stated in self._statements():
-            yield Fact(part, "", part, stated.standing, stated.reviewed)
-        for rule in self.constraints:
-            yield Fact("constraint", constraint_name(rule), "constraint", rule.standing, rule.reviewed)
-
-    def _statements(self) -> Iterator[tuple[str, Statement]]:
-        for part in ("unit", "rows"):
+                value = self.null_markers(c) if fact == "nulls" else c.value_of(fact)
+                yield Fact("column", c.name, fact, value, c.standing(fact), c.review_of(fact))
+        for part, field in type(self).model_fields.items():
             stated = getattr(self, part)
-            if isinstance(stated, Statement):
-                yield part, stated
+            if isinstance(stated, Statement) and stated != field.default:
+                yield Fact(part, "", part, stated.stated(), stated.standing, stated.reviewed)
+        for rule in self.constraints:
+            name = constraint_name(rule)
+            yield Fact("constraint", name, "constraint", rule.stated(), rule.standing, rule.reviewed)
 
     def open_facts(self) -> list[Fact]:
         """Facts that nobody has declared public, reviewed or left to be measured: no certificate rests on them."""
@@ -205,6 +177,29 @@ class Schema(Strict):
     def unreviewed(self) -> list[str]:
         """The open facts, each as one phrase."""
         return [str(fact) for fact in self.open_facts()]
+
+    def review(self, answers: Mapping[str, Any] | str | os.PathLike[str]) -> Schema:
+        """The same with its open facts settled by a person's answers, or by the file (YAML) that holds them.
+
+        Raises:
+            SchemaError: an answer is missing, or names no open fact, or does not fit; all of them in one line.
+        """
+        from sfumato.schema.answers import Answers
+        from sfumato.schema.review import reviewed
+
+        return reviewed(self, Answers.read(answers), "answers" if isinstance(answers, Mapping) else os.fspath(answers))
+
+    def review_template(self) -> str:
+        """A file of answers for :meth:`review` to be filled in: one line for each column with open facts."""
+        from sfumato.schema.review import template
+
+        return template(self)
+
+    def open_lines(self) -> list[tuple[str, str]]:
+        """Each line of the schema with open facts, and what it says of them."""
+        from sfumato.schema.review import by_line, says
+
+        return [(facts[0].line, says(facts)) for facts in by_line(self.open_facts())]
 
     def measured(self) -> tuple[str, ...]:
         """Names of the columns whose bounds or categories are to be paid for."""

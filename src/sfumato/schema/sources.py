@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Source = Literal["public", "measured", "unreviewed"]
 """What a schema may say of a fact."""
@@ -28,32 +29,40 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=1 << 16, allow_inf_nan=False)
 
 
-class Review(Strict):
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; write who reviewed the facts, and how they are known without the rows")
+    return text
+
+
+def _past(day: dt.date) -> dt.date:
+    if day > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):  # east of Greenwich it is tomorrow already
+        raise ValueError(f"{day} lies in the future; write the day of the review")
+    return day
+
+
+Filled = Annotated[str, AfterValidator(_filled)]
+"""Text that says something."""
+
+
+class Reviewer(Strict):
+    """Who reviews, and on which day."""
+
+    by: Filled
+    on: Annotated[dt.date, AfterValidator(_past)]
+
+
+class Review(Reviewer):
     """A person's word that facts which were read off the rows may be known.
 
     Attributes:
-        by: who says so; on: the day; reason: how it is known without the rows.
+        by, on: who says so, and on which day.
+        reason: how they are known without the rows.
         facts: which facts; none for all that are open.
     """
 
-    by: str
-    on: dt.date
-    reason: str
+    reason: Filled
     facts: tuple[str, ...] = Field(default=(), max_length=64)
-
-    @field_validator("by", "reason")
-    @classmethod
-    def _said(cls, text: str) -> str:
-        if not text.strip():
-            raise ValueError("is empty; write who reviewed the facts, and how they are known without the rows")
-        return text
-
-    @field_validator("on")
-    @classmethod
-    def _past(cls, day: dt.date) -> dt.date:
-        if day > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):  # east of Greenwich it is tomorrow already
-            raise ValueError(f"{day} lies in the future; write the day of the review")
-        return day
 
 
 class Statement(Strict):
@@ -72,6 +81,10 @@ class Statement(Strict):
         """Whether it is settled, and how."""
         return standing(self.source, self.reviewed)
 
+    def stated(self) -> dict[str, Any]:
+        """What it says, without where that comes from: plain values by field."""
+        return self.model_dump(mode="json", exclude={"kind", "source", "reviewed"})
+
     @model_validator(mode="after")
     def _whole(self) -> Statement:
         if self.reviewed is not None and self.reviewed.facts:
@@ -79,24 +92,96 @@ class Statement(Strict):
         return self
 
 
+class Sourced(Strict):
+    """A part of a schema that states several facts: a column.
+
+    Attributes:
+        source: where the facts come from: one word for all of them, or fact by fact (``rest``: those not named). A
+            fact without a source is open: a model that rests on it gets no certificate.
+        reviewed: who settled the facts that are open, on which day, and why they may be known.
+    """
+
+    source: Source | dict[str, Source] | None = None
+    reviewed: Review | tuple[Review, ...] | None = None
+
+    def facts(self) -> tuple[str, ...]:
+        """The names of its facts."""
+        raise NotImplementedError
+
+    def source_of(self, fact: str) -> Source | None:
+        """Where ``source`` says that one fact comes from; None where it says nothing.
+
+        A bare ``measured`` speaks for what can be measured and for nothing else.
+        """
+        words: Mapping[str, Source | None] = self.source if isinstance(self.source, dict) else {REST: self.source}
+        word = words.get(fact, words.get(REST))
+        return None if word == "measured" and fact not in MEASURABLE else word
+
+    @property
+    def reviews(self) -> tuple[Review, ...]:
+        """All that was reviewed."""
+        return (self.reviewed,) if isinstance(self.reviewed, Review) else self.reviewed or ()
+
+    def review_of(self, fact: str) -> Review | None:
+        """Who settled one fact: a review that names it, else one that names none; None where its source settles it."""
+        if self.source_of(fact) in SETTLED:
+            return None
+        named = (r for r in self.reviews if fact in r.facts)
+        return next(named, next((r for r in self.reviews if not r.facts), None))
+
+    def standing(self, fact: str) -> Standing:
+        """Whether one fact is settled, and how."""
+        return standing(self.source_of(fact), self.review_of(fact))
+
+    @model_validator(mode="after")
+    def _known_facts(self) -> Sourced:
+        words: Mapping[str, Source | None] = self.source if isinstance(self.source, dict) else {}
+        for fact in (*(f for f in words if f != REST), *(f for r in self.reviews for f in r.facts)):
+            if fact not in self.facts():
+                raise ValueError(f"no fact {fact!r}; a column of this kind has {', '.join(self.facts())}")
+        for fact, word in words.items():
+            if word == "measured" and fact != REST and fact not in MEASURABLE:
+                raise ValueError(f"{fact} is declared, not measured; write 'source: public'")
+        return self
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact of a schema.
+
+    Attributes:
+        part: ``column``, ``unit``, ``rows``, ``file`` or ``constraint``.
+        name: of the column, or what the constraint is about; empty for the others.
+        fact: its name.
+        value: what the schema says, in plain values.
+        standing: whether it is settled, and how.
+        review: who settled it, where a person did.
+    """
+
+    part: str
+    name: str
+    fact: str
+    value: Any
+    standing: Standing
+    review: Review | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether a certificate may rest on it."""
+        return self.standing in SETTLED
+
+    @property
+    def line(self) -> str:
+        """Where it stands: ``age``, ``unit``, ``inequality on from, to``."""
+        return self.name or self.part
+
+    def __str__(self) -> str:
+        """``age: bounds``, ``unit``, ``inequality on from, to``."""
+        return f"{self.name}: {self.fact}" if self.part == "column" else self.line
+
+
 def standing(source: Source | None, review: Review | None) -> Standing:
     """What follows for one fact from its source and its review."""
     if source in ("public", "measured"):
         return source
     return "reviewed" if review is not None else source or "unstated"
-
-
-def source_of(fact: str, source: Source | Mapping[str, Source] | None) -> Source | None:
-    """What ``source`` says of one fact: one word for all, or a mapping by name; None where it says nothing.
-
-    A bare ``measured`` speaks for what can be measured and for nothing else.
-    """
-    if isinstance(source, Mapping):
-        return source[fact] if fact in source else source_of(fact, source.get(REST))
-    return None if source == "measured" and fact not in MEASURABLE else source
-
-
-def review_of(fact: str, reviews: tuple[Review, ...]) -> Review | None:
-    """The review that speaks for one fact: one that names it, else one that names none."""
-    named = (r for r in reviews if fact in r.facts)
-    return next(named, next((r for r in reviews if not r.facts), None))

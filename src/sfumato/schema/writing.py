@@ -25,7 +25,7 @@ _HEAD = """\
 _REVIEW = """\
 # TO REVIEW: {count} facts below are open; one row can decide each. A model that rests on them gets no certificate.
 # For each line: correct what you know better, and write in place of `source: unreviewed`
-#   source: public                               if you could have written all of the line without the rows, or
+#   source: public                                if you could have written all of the line without the rows, or
 #   reviewed: {{by: YOU, on: DATE, reason: WHY}}    if you looked, and say why all of it may be known.
 # Or delete `bounds`/`categories` and write `source: {{bounds: measured, rest: public}}`.
 # `sfumato review` asks for the same with a file of answers.
@@ -91,11 +91,11 @@ def _item(fields: dict[str, Any]) -> list[str]:
 def _block(fields: dict[str, Any], indent: str) -> list[str]:
     lines: list[str] = []
     for key, value in fields.items():
-        line = f"{indent}{key}: {_value(key, value)}"
+        line = f"{indent}{key}: {value_in_words(key, value)}"
         if len(line) <= _WIDTH or not isinstance(value, list):
             lines.append(line)
         elif value and isinstance(value[0], list | dict):
-            lines += [f"{indent}{key}:", *(f"{indent}  - {_value(key, row)}" for row in value)]
+            lines += [f"{indent}{key}:", *(f"{indent}  - {value_in_words(key, row)}" for row in value)]
         else:
             lines += [f"{indent}{key}: [", *_folded([label(x) for x in value], indent + "  "), f"{indent}]"]
     return lines
@@ -112,14 +112,15 @@ def _folded(texts: Iterable[str], indent: str) -> list[str]:
 
 
 def _flow(fields: dict[str, Any]) -> str:
-    return "{" + ", ".join(f"{k}: {_value(k, v)}" for k, v in fields.items()) + "}"
+    return "{" + ", ".join(f"{k}: {value_in_words(k, v)}" for k, v in fields.items()) + "}"
 
 
-def _value(key: str, value: Any) -> str:
+def value_in_words(key: str, value: Any) -> str:
+    """The value of a key as YAML on one line."""
     if isinstance(value, dict):
         return _flow(value)
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(key, x) for x in value) + "]"
+        return "[" + ", ".join(value_in_words(key, x) for x in value) + "]"
     if isinstance(value, str):
         return label(value) if key in ("categories", "nulls", "labels", "combinations", "other") else scalar(value)
     if isinstance(value, bool):

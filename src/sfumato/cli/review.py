@@ -1,0 +1,81 @@
+"""``sfumato review``: which facts of a schema are open, and a person's answers to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sfumato.atomic import atomic_write
+from sfumato.cli import terminal
+from sfumato.errors import SfumatoError
+
+if TYPE_CHECKING:
+    from sfumato import Schema
+
+
+def review(
+    schema: Annotated[Path, typer.Argument(help="A schema, or a draft of one.", metavar="SCHEMA")],
+    answers: Annotated[Path | None, typer.Option(help="Who settles which fact, how and why (YAML).")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where the reviewed schema goes.", metavar="FILE")
+    ] = None,
+    template: Annotated[
+        Path | None, typer.Option(help="Write a file of answers to be filled in.", metavar="FILE")
+    ] = None,
+    as_json: terminal.Json = False,
+) -> None:
+    """List the facts that nobody has settled, or settle them by a file of answers; without a certificate until then."""
+    import sfumato as sf
+
+    if (answers is None) != (output is None):
+        raise SfumatoError("--answers and --output go together: the answers, and where the reviewed schema goes")
+    for target in (output, template):
+        if target is not None and target.resolve() in {p.resolve() for p in (schema, answers) if p is not None}:
+            raise SfumatoError(f"{target} is an input of the review; name another file")
+    draft = sf.Schema.load(schema)
+    if template is not None:
+        with atomic_write(template) as stream:
+            stream.write(draft.review_template().encode())
+    if answers is None or output is None:
+        _list(schema, draft, template, as_json)
+        return
+    settled = draft.review(answers)
+    settled.save(output)
+    before = {str(fact) for fact in draft.open_facts()}
+    facts = [fact for fact in settled.facts() if fact.standing in ("reviewed", "measured")]
+    result = {"schema": str(output), "settled": [_plain(f) for f in facts], "open": []}
+    text = f"{output}: {len(before)} open facts settled; `sfumato fit --schema {output}` can certify them now"
+    terminal.answer(result, text, as_json)
+
+
+def _list(name: Path, draft: Schema, template: Path | None, as_json: bool) -> None:
+    facts = draft.open_facts()
+    result = {
+        "schema": str(name),
+        "open": [_plain(f) for f in facts],
+        "template": None if template is None else str(template),
+    }
+    lines = draft.open_lines()
+    width = max((len(line) for line, _ in lines), default=0)
+    text = "".join(f"{line:<{width}}  {says}\n" for line, says in lines)
+    if lines:
+        text += f"{name}: {len(facts)} facts in {len(lines)} lines are open; no certificate rests on them"
+    else:
+        text = f"{name}: every fact has a source"
+    if template is not None:
+        text += f"\n{template}: answers to be filled in, for `sfumato review {name} --answers {template} -o FILE`"
+    terminal.answer(result, text, as_json)
+
+
+def _plain(fact: Any) -> dict[str, Any]:
+    said = fact.review
+    return {
+        "part": fact.part,
+        "name": fact.name,
+        "fact": fact.fact,
+        "value": fact.value,
+        "standing": fact.standing,
+        "review": None if said is None else {"by": said.by, "on": said.on.isoformat(), "reason": said.reason},
+    }
