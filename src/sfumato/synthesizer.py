@@ -202,9 +202,8 @@ class Synthesizer:
         """
         self._fitted().artifact().save(path)
         if self._journal is not None:
-            self._journal.remove()
-            with self._opened_ledger() as ledger:
-                ledger.resume(self._journal.run).close()
+            with self._opened_ledger() as ledger, ledger.resume(self._journal.run):
+                self._journal.remove()
             self._journal = None
 
     @property
@@ -268,7 +267,11 @@ class Synthesizer:
             self._journal = Journal.begin(self._checkpoint, facts, run.id)
         else:
             run = ledger.resume(self._journal.run)
-        yield run
+            self._journal = Journal.find(self._checkpoint, facts)  # its last holder may have gone on until now
+        try:
+            yield run
+        finally:
+            run.release()
 
     def _learn(self, rows: Rows, run: Run, progress: Progress) -> Release:
         schema = self.schema

@@ -128,7 +128,38 @@ def test_defaults_and_the_statement_of_account(path: Path) -> None:
     assert entry["state"] == "live"
     assert entry["events"] == [{"mechanism": "DiscreteGaussian", "sigma": 40.0, "sensitivity": 1, "count": 2}]
     assert entry["in_words"] == ["2 tables of counts with integer Gaussian noise, sigma 40"]
-    assert entry["epsilon_spent"] == pytest.approx(accounting.epsilon(run_events(path), 1e-9))
+    assert entry["epsilon_composed"] == pytest.approx(accounting.epsilon(run_events(path), 1e-9))
+    assert entry["epsilon_spent"] == pytest.approx(Spending.of(run_events(path)).epsilon(1e-9))
+    assert entry["epsilon_composed"] < entry["epsilon_spent"] < said["cap"]["epsilon"]
+
+
+def test_a_charge_that_was_booked_for_less_than_it_costs_is_found(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        run = ledger.begin(ONE, "fit")
+        run.charge(Gaussian(100.0))
+        ledger.summary()
+        ledger._connection.execute("UPDATE charge SET mu_squared = mu_squared / 2")
+        with pytest.raises(LedgerError, match="run 1 holds a charge that was booked for less than it costs"):
+            ledger.summary()
+
+
+def test_a_run_says_what_it_added_to_its_ledger(path: Path) -> None:
+    cap = Guarantee(5.0, 1e-6)
+    with Ledger.open(path, cap) as ledger, ledger.begin(ONE, "first") as first:
+        first.charge(nth_part(ONE, 1))
+        second = ledger.begin(ONE, "second")
+        second.charge(nth_part(ONE, 2), Threshold(1e6, 10**7, 1e-12))
+        found, empty = second.position, ledger.begin(Guarantee(0.1), "third").position
+        assert (found.ledger, found.run, found.cap) == (ledger.id, 2, cap)
+        assert found.before == Spending.of(first.events)
+        assert found.after.mu_squared == pytest.approx(1.5 * accounting.mu_for(ONE) ** 2, rel=1e-6)
+        assert found.after.delta == 1e-12
+        assert found.epsilon_before is not None
+        assert found.epsilon_after is not None
+        assert 0 < found.epsilon_before < found.epsilon_after < cap.epsilon
+        assert empty.before == empty.after == found.after
+    assert len(Ledger.open(path).id) == 32
+    assert Ledger.open(path).id == found.ledger != Ledger.open().id
 
 
 def run_events(path: Path) -> tuple:

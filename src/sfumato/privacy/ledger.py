@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sqlite3
 import threading
 import weakref
@@ -19,21 +20,32 @@ from pathlib import Path
 from typing import Any
 
 from sfumato.errors import LedgerError, Overdraft
-from sfumato.privacy import accounting, process
+from sfumato.privacy import process
 from sfumato.privacy.events import Event, from_json, to_json
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger_file import FORMAT, clear_errors, connect
+from sfumato.privacy.position import Position
 from sfumato.privacy.spending import Spending, reserved
+from sfumato.privacy.statement import Begun, statement
+
+LEASE_BYTES = 16
+"""Random bytes of a lease: no two are ever the same."""
 
 DEFAULT_CAP = Guarantee(epsilon=10, delta=1e-5)
 """What a data set may cost in all when nobody said otherwise."""
 
 
 class Ledger:
-    """One data set's account; open it with :meth:`open`."""
+    """One data set's account; open it with :meth:`open`.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path | None, cap: Guarantee) -> None:
-        self._connection, self.path, self.cap = connection, path, cap
+    Attributes:
+        path: its file; None in memory.
+        id: 32 hexadecimal digits that name it, drawn when it was made; a copy of the file bears the same.
+        cap: most that all runs together may cost.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None, id_: str, cap: Guarantee) -> None:
+        self._connection, self.path, self.id, self.cap = connection, path, id_, cap
         self._lock = threading.RLock()
         weakref.finalize(self, connection.close)
 
@@ -61,14 +73,14 @@ class Ledger:
         if file is not None and not create and not file.exists():
             raise LedgerError(f"no ledger at {file}")
         fresh = cap or (Guarantee(float("inf")) if file is None else DEFAULT_CAP)
-        connection, found = connect(file, fresh, timeout)
+        connection, id_, found = connect(file, fresh, timeout)
         if cap is not None and found != cap:
             connection.close()
             raise LedgerError(
                 f"{file} was made with a cap of epsilon {found.epsilon:g}, delta {found.delta:g} per {found.unit};"
                 " leave the cap out, or name another file"
             )
-        return cls(connection, file, found)
+        return cls(connection, file, id_, found)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -101,40 +113,51 @@ class Ledger:
                     f"{_words(guarantee)} does not fit: other runs leave too little of the data set's cap of"
                     f" {_words(self.cap)}"
                 )
+            lease = secrets.token_hex(LEASE_BYTES)
             row = db.execute(
-                "INSERT INTO run (label, epsilon, delta, unit, neighbours, process) VALUES (?, ?, ?, ?, ?, ?)",
-                (label, *asdict(guarantee).values(), json.dumps(process.here())),
+                "INSERT INTO run (label, epsilon, delta, unit, neighbours, process, lease)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (label, *asdict(guarantee).values(), json.dumps(process.here()), lease),
             )
-            return Run(self, int(row.lastrowid or 0), guarantee)
+            return Run(self, int(row.lastrowid or 0), guarantee, lease)
 
-    def resume(self, run: int) -> Run:
+    def resume(self, run: int, elsewhere: bool = False) -> Run:
         """Take over the interrupted run of that number, with all it has charged; its reservation stands again.
 
-        Raises ``LedgerError`` when there is no such run, when it was closed, or when its process still lives.
+        Args:
+            run: its number.
+            elsewhere: the caller's word that its holder on another host (or in another container) has ended, which
+                cannot be seen from here.
+
+        Raises ``LedgerError`` when there is no such run, when it was closed, when its holder still lives (also in this
+        process: it must be closed or released first), or when that cannot be told and ``elsewhere`` was not said.
+
+        *Formal guarantee.* One holder at a time: the lease of the last one is void from here on, so that its next
+        charge fails, and so does the keeping of an answer that it was making.
         """
         with self._transaction() as db:
             row = db.execute(
-                "SELECT closed, process, epsilon, delta, unit, neighbours FROM run WHERE id = ?", (run,)
+                "SELECT closed, lease, process, epsilon, delta, unit, neighbours FROM run WHERE id = ?", (run,)
             ).fetchone()
             if row is None:
                 raise LedgerError(f"the ledger holds no run {run}")
-            closed, where, *guarantee = row
-            facts = json.loads(where)
+            closed, held, where, *guarantee = row
             if closed is not None:
                 raise LedgerError(f"run {run} was closed; begin a new one")
-            if facts != process.here() and process.alive(facts):
-                raise LedgerError(f"run {run} still goes on in process {facts['pid']}; end that first")
-            db.execute("UPDATE run SET process = ? WHERE id = ?", (json.dumps(process.here()), run))
-            return Run(self, run, Guarantee(*guarantee))
+            if held is not None:
+                _check_gone(run, json.loads(where), elsewhere)
+            lease = secrets.token_hex(LEASE_BYTES)
+            db.execute("UPDATE run SET process = ?, lease = ? WHERE id = ?", (json.dumps(process.here()), lease, run))
+            return Run(self, run, Guarantee(*guarantee), lease)
 
     def _spent(self, db: sqlite3.Connection, without: int = -1) -> Spending:
         """All runs but one together: a live run at what it reserved or charged, whichever is more."""
         total = Spending()
-        for run, closed, where, *guarantee in db.execute(
-            "SELECT id, closed, process, epsilon, delta, unit, neighbours FROM run WHERE id != ?", (without,)
+        for run, closed, lease, where, *guarantee in db.execute(
+            "SELECT id, closed, lease, process, epsilon, delta, unit, neighbours FROM run WHERE id != ?", (without,)
         ).fetchall():
             own = _charged(db, run)
-            if closed is None and process.alive(json.loads(where)):
+            if _state(closed, lease, where) == "live":
                 kept = reserved(Guarantee(*guarantee))
                 own = Spending(max(own.mu_squared, kept.mu_squared), max(own.delta, kept.delta))
             total += own
@@ -164,15 +187,39 @@ class Ledger:
         with self._lock, clear_errors(self.path):
             return int(self._connection.execute("SELECT steps FROM run WHERE id = ?", (run,)).fetchone()[0])
 
+    @contextmanager
+    def _held(self, run: Run) -> Iterator[None]:
+        with self._transaction() as db:
+            self._check(db, run)
+            yield
+
     def _check(self, db: sqlite3.Connection, run: Run) -> None:
-        """That the run may still be charged."""
-        found = db.execute("SELECT closed FROM run WHERE id = ?", (run.id,)).fetchone()
+        """That the run goes on and this is its holder."""
+        found = db.execute("SELECT closed, lease FROM run WHERE id = ?", (run.id,)).fetchone()
         if found is None or found[0] is not None:
             raise LedgerError("this run is closed; begin a new one")
+        if found[1] != run._lease:
+            raise LedgerError(
+                f"nothing was released: run {run.id} was taken over by another process, or given back by this one"
+            )
 
-    def _close(self, run: int) -> None:
+    def _close(self, run: Run) -> None:
         with self._transaction() as db:
-            db.execute("UPDATE run SET closed = strftime('%Y-%m-%dT%H:%M:%fZ') WHERE id = ? AND closed IS NULL", (run,))
+            db.execute(
+                "UPDATE run SET lease = NULL, closed = strftime('%Y-%m-%dT%H:%M:%fZ')"
+                " WHERE id = ? AND lease = ? AND closed IS NULL",
+                (run.id, run._lease),
+            )
+
+    def _release(self, run: Run) -> None:
+        with self._transaction() as db:
+            db.execute("UPDATE run SET lease = NULL WHERE id = ? AND lease = ?", (run.id, run._lease))
+
+    def _position(self, run: int) -> Position:
+        with self._transaction() as db:
+            numbers = [number for (number,) in db.execute("SELECT id FROM run WHERE id != ?", (run,))]
+            before = sum((_charged(db, number) for number in numbers), Spending())
+            return Position(self.id, run, self.cap, before, before + _charged(db, run))
 
     def _events(self, run: int) -> tuple[Event, ...]:
         with self._lock, clear_errors(self.path):
@@ -182,33 +229,19 @@ class Ledger:
     def summary(self) -> dict[str, Any]:
         """What was promised and spent, as plain mappings: the cap, the total, and every run with its events.
 
-        Epsilons are those of the events composed (``accounting.epsilon``) at the run's or the cap's delta; no events
-        cost 0. ``state`` is ``live``, ``closed`` or ``dead`` (its process is gone; what it charged counts).
+        ``state`` is ``live``, ``closed``, ``dead`` (its process is gone, or gave it back; what it charged counts) or
+        ``elsewhere`` (held on another host, which cannot be seen from here). Raises ``LedgerError`` where a charge was
+        booked for less than its event costs.
         """
         with self._lock, clear_errors(self.path):
-            rows = self._connection.execute(
-                "SELECT id, label, epsilon, delta, unit, neighbours, process, began, closed FROM run ORDER BY id"
+            runs = self._connection.execute(
+                "SELECT id, label, epsilon, delta, unit, neighbours, process, lease, began, closed FROM run ORDER BY id"
             ).fetchall()
-        runs, everything = [], []
-        for run, label, epsilon, delta, unit, neighbours, where, began, closed in rows:
-            events = self._events(run)
-            everything += events
-            state = "closed" if closed else "live" if process.alive(json.loads(where)) else "dead"
-            runs.append(
-                {
-                    "run": run,
-                    "label": label,
-                    "state": state,
-                    "began": began,
-                    "closed": closed,
-                    "guarantee": asdict(Guarantee(epsilon, delta, unit, neighbours)),
-                    "epsilon_spent": accounting.epsilon(events, delta),
-                    "in_words": accounting.describe(events),
-                    "events": [to_json(event) for event in events],
-                }
-            )
-        total = accounting.epsilon(everything, self.cap.delta)
-        return {"format": FORMAT, "cap": asdict(self.cap), "epsilon_spent": total, "runs": runs}
+            charges = self._connection.execute(
+                "SELECT run, event, mu_squared, delta FROM charge ORDER BY id"
+            ).fetchall()
+        booked = [(run, _event(text), Spending(*cost)) for run, text, *cost in charges]
+        return {"format": FORMAT, "ledger": self.id, **statement(self.cap, [_begun(*run) for run in runs], booked)}
 
     def close(self) -> None:
         """Close the file; what was charged stays."""
@@ -223,22 +256,22 @@ class Ledger:
 
 
 class Run:
-    """One run's right to spend up to its guarantee; made by :meth:`Ledger.begin`.
+    """One run's right to spend up to its guarantee, held by one holder at a time; made by :meth:`Ledger.begin`.
 
     Attributes:
         id: its number in the ledger.
         guarantee: the most it may spend.
     """
 
-    def __init__(self, ledger: Ledger, id_: int, guarantee: Guarantee) -> None:
-        self._ledger, self.id, self.guarantee = ledger, id_, guarantee
+    def __init__(self, ledger: Ledger, id_: int, guarantee: Guarantee, lease: str) -> None:
+        self._ledger, self.id, self.guarantee, self._lease = ledger, id_, guarantee, lease
 
     def charge(self, *events: Event) -> None:
         """Pay for releases that are about to be made: all of ``events``, or none.
 
         Durable when this returns, so call it *before* the answer exists. Raises ``Overdraft`` when the run's guarantee
-        or the data set's cap would be exceeded, ``LedgerError`` when the ledger cannot be written or the run is
-        closed; then nothing was charged, and nothing may be released.
+        or the data set's cap would be exceeded, ``LedgerError`` when the ledger cannot be written, the run is closed or
+        somebody else holds it by now; then nothing was charged, and nothing may be released.
 
         *Formal guarantee.* With every release preceded by its charge, all releases of the run together are
         (epsilon, delta)-DP for ``guarantee``, and all runs together for the ledger's cap, also when each event is
@@ -251,6 +284,15 @@ class Run:
         """Note, durably and before they are taken, that steps of DP-SGD up to the ``last`` of the run may be seen."""
         self._ledger._begin_steps(self, last)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the run while something is read or written that belongs to its holder alone: an answer, a checkpoint.
+
+        Nobody can take the run over meanwhile. Raises ``LedgerError`` at once when somebody has.
+        """
+        with self._ledger._held(self):
+            yield
+
     @property
     def steps(self) -> int:
         """How many steps of DP-SGD, of all its trainings, the run began."""
@@ -261,9 +303,21 @@ class Run:
         """What was charged, in order."""
         return self._ledger._events(self.id)
 
+    @property
+    def position(self) -> Position:
+        """What the run added to its ledger so far."""
+        return self._ledger._position(self.id)
+
+    def release(self) -> None:
+        """Give the run back without ending it: it can be resumed, also by this process."""
+        self._ledger._release(self)
+
     def close(self) -> None:
-        """End the run: what it reserved but did not charge is free again. Closing twice does nothing."""
-        self._ledger._close(self.id)
+        """End the run: what it reserved but did not charge is free again.
+
+        Closing twice does nothing, nor does closing a run that somebody else holds by now.
+        """
+        self._ledger._close(self)
 
     def __enter__(self) -> Run:
         return self
@@ -275,6 +329,35 @@ class Run:
 def _charged(db: sqlite3.Connection, run: int) -> Spending:
     """What one run was charged."""
     return Spending(*db.execute("SELECT TOTAL(mu_squared), TOTAL(delta) FROM charge WHERE run = ?", (run,)).fetchone())
+
+
+def _state(closed: str | None, lease: str | None, where: str) -> str:
+    if closed is not None:
+        return "closed"
+    facts = json.loads(where)
+    if lease is None or (process.visible(facts) and not process.alive(facts)):
+        return "dead"
+    return "live" if process.visible(facts) else "elsewhere"
+
+
+def _begun(
+    run: int, label: str, epsilon: float, delta: float, unit: str, neighbours: Any, where: str, lease: str | None,
+    began: str, closed: str | None,
+) -> Begun:  # fmt: skip
+    guarantee = Guarantee(epsilon, delta, unit, neighbours)
+    return Begun(run, label, _state(closed, lease, where), began, closed, guarantee)
+
+
+def _check_gone(run: int, facts: dict[str, Any], elsewhere: bool) -> None:
+    """That the holder of the run has ended, as far as it can be told."""
+    if process.alive(facts):
+        whose = "this process" if facts == process.here() else f"process {facts['pid']}"
+        raise LedgerError(f"run {run} still goes on in {whose}; end that first")
+    if not process.visible(facts) and not elsewhere:
+        raise LedgerError(
+            f"run {run} was last held by process {facts['pid']} on {facts['host']}, which cannot be seen from here:"
+            " make sure that it has ended, then take the run over with take_over (--take-over)"
+        )
 
 
 def _event(text: str) -> Event:

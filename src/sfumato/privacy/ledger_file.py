@@ -31,8 +31,8 @@ PRAGMA user_version = {FORMAT};
 """
 
 
-def connect(file: Path | None, cap: Guarantee, timeout: float) -> tuple[sqlite3.Connection, Guarantee]:
-    """Open the file (None: memory), laying it out with ``cap`` if it is empty; the connection and the file's cap.
+def connect(file: Path | None, cap: Guarantee, timeout: float) -> tuple[sqlite3.Connection, str, Guarantee]:
+    """Open the file (None: memory), laying it out with ``cap`` if it is empty; the connection, its id and its cap.
 
     The journal is SQLite's rollback journal with ``synchronous=EXTRA``: a committed transaction survives a kill and a
     power cut, in this one file.
@@ -43,14 +43,14 @@ def connect(file: Path | None, cap: Guarantee, timeout: float) -> tuple[sqlite3.
         )
         try:
             connection.execute("PRAGMA synchronous = EXTRA")
-            return connection, _prepare(connection, file, cap)
+            return connection, *_prepare(connection, file, cap)
         except BaseException:
             connection.close()
             raise
 
 
-def _prepare(db: sqlite3.Connection, file: Path | None, cap: Guarantee) -> Guarantee:
-    """Check the format, or lay out an empty database in one transaction; the file's cap."""
+def _prepare(db: sqlite3.Connection, file: Path | None, cap: Guarantee) -> tuple[str, Guarantee]:
+    """Check the format, or lay out an empty database in one transaction; the file's id and cap."""
     db.execute("BEGIN IMMEDIATE")
     try:
         application = db.execute("PRAGMA application_id").fetchone()[0]
@@ -64,13 +64,13 @@ def _prepare(db: sqlite3.Connection, file: Path | None, cap: Guarantee) -> Guara
             raise LedgerError(f"{file} is a database, but no sfumato ledger")
         elif version > FORMAT:
             raise LedgerError(f"{file} has ledger format {version}; this version reads up to {FORMAT}: upgrade sfumato")
-        found = Guarantee(*db.execute("SELECT epsilon, delta, unit, neighbours FROM cap").fetchone())
+        id_, *found = db.execute("SELECT ledger, epsilon, delta, unit, neighbours FROM cap").fetchone()
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    return found
+    return id_, Guarantee(*found)
 
 
 @contextmanager

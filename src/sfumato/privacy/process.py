@@ -9,13 +9,25 @@ from typing import Any
 
 
 def here() -> dict[str, Any]:
-    """Host, process id and the moment the process started (a reused id starts later)."""
-    return {"host": platform.node(), "pid": os.getpid(), "started": _started(os.getpid())}
+    """Host, process id, its namespace, and the moment the process started (a reused id starts later)."""
+    pid = os.getpid()
+    return {"host": platform.node(), "namespace": _namespace(), "pid": pid, "started": _started(pid)}
+
+
+def visible(facts: dict[str, Any]) -> bool:
+    """Whether it can be told from here if the process that :func:`here` described still runs.
+
+    The host, its boot and the namespace of process ids must be ours: two containers, or two machines, may bear one
+    name, and a process of one is not seen in the other.
+    """
+    boot = str(facts.get("started", "")).partition(":")[0]
+    ours = _started(os.getpid()).partition(":")[0]
+    return (facts.get("host"), facts.get("namespace"), boot) == (platform.node(), _namespace(), ours)
 
 
 def alive(facts: dict[str, Any]) -> bool:
-    """Whether the process :func:`here` described still runs; False for another host, which cannot be seen."""
-    if facts.get("host") != platform.node():
+    """Whether the process :func:`here` described still runs; False where that cannot be told."""
+    if not visible(facts):
         return False
     pid = int(facts["pid"])
     if pid == os.getpid():
@@ -27,6 +39,14 @@ def alive(facts: dict[str, Any]) -> bool:
     except PermissionError:
         pass  # it runs, under another user
     return facts.get("started") == _started(pid)
+
+
+def _namespace() -> str:
+    """Which process ids are meant, where the system has more than one set of them; else empty."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def _started(pid: int) -> str:

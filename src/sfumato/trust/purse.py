@@ -32,7 +32,8 @@ class Purse:
         progress: told what has been spent; None: nobody is, and nothing is computed for it.
 
     *Formal guarantee.* Each charge of the run pays for one answer that is ever given: a kept answer is given again as
-    it was, and a charge whose answer was lost before anyone saw it pays for that answer drawn anew.
+    it was, and a charge whose answer was lost before anyone saw it pays for that answer drawn anew. An answer is kept
+    under the run's lease before it is given, so of two holders of one run only one can give it.
     """
 
     def __init__(
@@ -67,7 +68,10 @@ class Purse:
         run asked something else.
         """
         cost = [[type(e).__name__, *astuple(e)] for e in events]
-        kept = None if self.journal is None else self.journal.recall([question, cost], len(events))
+        kept = None
+        if self.journal is not None:
+            with self.run.held():
+                kept = self.journal.recall([question, cost], len(events))
         if kept is None and self._paid and len(self._paid) != len(events):  # each is kept before the next is paid for
             raise CheckpointError("the run paid for answers that its checkpoint lacks: it is an older copy, or damaged")
         self.charge(events)
@@ -75,7 +79,8 @@ class Purse:
             return kept
         made = make()
         if self.journal is not None:
-            self.journal.keep([question, cost], len(events), made)
+            with self.run.held():
+                self.journal.keep([question, cost], len(events), made)
         return made
 
     def charge(self, events: Sequence[Event]) -> None:

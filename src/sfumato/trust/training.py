@@ -105,4 +105,5 @@ class Trainer:
 
     def _save(self, mark: checkpoint.Mark, carry: Any) -> None:
         if self._saved is not None:
-            checkpoint.write(self._saved, mark, carry)
+            with self._purse.run.held():  # only the run's holder may give the result of a chunk
+                checkpoint.write(self._saved, mark, carry)
