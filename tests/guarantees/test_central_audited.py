@@ -60,7 +60,42 @@ def selections(curator: Central, mu: float) -> np.ndarray:
     return 1.0 - np.array(picks)
 
 
-GAMES: dict[str, Game] = {"tables": tables, "scores": scores, "selections": selections}
+def weighted_selections(curator: Central, mu: float) -> np.ndarray:
+    """As `selections`, between tables that count twice, beside one of less weight that is never chosen."""
+    worse, better = np.zeros((3, 2)), np.zeros((3, 2))
+    better[2, 1] = 3.0
+    never = Candidate(PAIR, worse, bias=1e6)
+    three = [Candidate(PAIR, worse, weight=2.0), Candidate(PAIR, better, weight=2.0), never]
+    picks = [curator.select(three, accounting.exponential_epsilon(mu)) for _ in range(1500)]
+    return 1.0 - np.array(picks)
+
+
+def sums(curator: Central, mu: float) -> np.ndarray:
+    """1,500 sums of vectors that only the target has, each row's as long as the bound."""
+
+    def feature(codes: np.ndarray) -> np.ndarray:
+        return 7.0 * (codes[:, :1] == 2)
+
+    return np.concatenate([curator.feature_sum(feature, 1, 0.5, mu) for _ in range(1500)])
+
+
+def scatters(curator: Central, mu: float) -> np.ndarray:
+    """1,500 sums of squares that only the target has, each row's as large as the squared bound."""
+
+    def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 7.0 * (codes[:, :1] == 2), np.zeros(len(codes), np.int64)
+
+    return np.array([curator.scatter(feature, 1, 1, 0.5, mu)[0, 0, 0] for _ in range(1500)])
+
+
+GAMES: dict[str, Game] = {
+    "tables": tables,
+    "scores": scores,
+    "selections": selections,
+    "weighted_selections": weighted_selections,
+    "sums": sums,
+    "scatters": scatters,
+}
 
 
 @pytest.mark.parametrize("max_rows", [1, 3])

@@ -89,7 +89,9 @@ def test_rounding_costs_less_than_half_a_percent(event: Event) -> None:
 
 def test_gaussians_cost_their_closed_form() -> None:
     events = [Gaussian(30.0), Gaussian(20.0, 5), DiscreteGaussian(500.0)]
-    closed = gdp.epsilon(Spending.of(events).mu, 1e-7)
+    mu = math.sqrt(1 / 30**2 + 5 / 20**2 + 1 / 500**2)
+    assert Spending.of(events).mu == pytest.approx(mu, rel=1e-6)
+    closed = gdp.epsilon(mu, 1e-7)
     assert closed <= accounting.epsilon(events, 1e-7) <= closed * 1.0001
 
 

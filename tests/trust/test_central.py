@@ -141,6 +141,32 @@ def test_a_view_asks_the_same_purse_about_the_same_rows() -> None:
     assert setting.remaining == pytest.approx(0.5, abs=1e-3)
 
 
+def test_a_view_protects_the_same_unit() -> None:
+    """L18: what a unit of two rows costs, it costs through coarser codes too."""
+    run = begin()
+    view = curator(run, max_rows=2).coarsened([np.arange(3), np.arange(4)])
+    (answer,) = view.marginals([PAIR], [view.mu(0.5)])
+    assert run.events == (DiscreteGaussian(answer.sigma, 2),)
+    assert answer.sigma == pytest.approx(2 / view.mu(0.5), rel=0.01)
+
+
+def test_narrow_noise_is_noise() -> None:
+    """L4: at a scale below one too: 53 % of draws at 0.85 are not zero; 12,000 cells, fifteen standard errors."""
+    answers = curator(begin(1e6)).marginals([PAIR] * 1000, [1 / 0.8] * 1000)
+    assert answers[0].sigma < 0.86
+    moved = np.mean([a.values != EXACT for a in answers])
+    assert 0.46 < moved < 0.6
+
+
+def test_scores_move_by_exactly_one_record() -> None:
+    """Sums of floats round: a guess that lies on no grid can move a score by more than the record that it is for."""
+    shapes, rows = Domain.of(["a", "b"], [30, 30]), np.zeros((513, 2), np.uint8)
+    one, other = (Central(Records.of(rows[:n], shapes), Purse(begin(math.inf))) for n in (512, 513))
+    for seed in range(50):
+        candidate = Candidate(PAIR, np.random.default_rng(seed).random((30, 30)))
+        assert other._score(candidate) - one._score(candidate) == 1
+
+
 @pytest.mark.parametrize("mu", [0.0, -1.0, math.nan, math.inf])
 def test_a_free_or_negative_cost_is_refused_under_a_guarantee(mu: float) -> None:
     run = begin()

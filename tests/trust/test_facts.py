@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 
 from sfumato.encoding.measure import MEASURED_SHARE, measure
 from sfumato.privacy.events import DiscreteGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
+from sfumato.privacy.mechanisms.threshold import leak
 from sfumato.privacy.spending import DELTA_SHARE
 from sfumato.progress import Silent
 from sfumato.schema import CategoryColumn, IdentifierColumn, IdUnit, IntegerColumn, RowUnit, Schema
@@ -64,6 +66,58 @@ def test_the_unit_s_rows_scale_the_noise():
     )[1].events
     assert by_person.sensitivity == 4
     assert by_person.sigma == pytest.approx(4 * by_row.sigma, rel=0.02)
+
+
+def found(rows, unit, guarantee=GUARANTEE):
+    """The labels of `town` that come out, with their counts, and the event that paid for them."""
+    known = schema(unit)
+    run = Ledger.open(None).begin(guarantee, "test")
+    purse = Purse(run, mu_for(guarantee, threshold_delta(known, guarantee)))
+    keys = CentralFacts(Rows.open(rows), known, purse, Silent()).keys(["town"])["town"]
+    return keys, run.events[-1]
+
+
+def test_a_label_of_one_person_alone_stays_hidden_however_many_rows_that_person_has():
+    """L18: 5,000 rows of one person count as that person's share of two; of many persons they come out."""
+    common = ["Delft"] * 20_000
+    people = np.concatenate([np.arange(20_000), np.full(5000, 20_000)])
+    alone = pa.table({"id": people, "age": people % 90, "town": common + [CANARY] * 5000})
+    unit = IdUnit(column="id", max_rows=2)
+    assert set(found(alone, unit)[0]) == {"Delft"}
+    shared = alone.set_column(0, "id", pa.array(np.arange(25_000)))
+    assert set(found(shared, unit)[0]) == {"Delft", CANARY}
+
+
+def test_counts_of_found_labels_carry_the_noise_that_was_paid_for():
+    """L4: chi-square of 300 labels, two-sided, at one in a million; exact counts have none."""
+    labels = np.repeat([f"town {i:03d}" for i in range(300)], 400)
+    keys, event = found(
+        pa.table({"id": np.arange(len(labels)), "age": np.arange(len(labels)) % 90, "town": labels}), None
+    )
+    assert len(keys) == 300
+    noise = np.array(list(keys.values())) - 400
+    low, high = stats.chi2.ppf([5e-7, 1 - 5e-7], len(noise))
+    assert low <= (noise**2).sum() / event.sigma**2 <= high
+
+
+def test_columns_share_the_delta_of_thresholds():
+    """L13: two open columns take no more of delta than one."""
+    towns = ["Delft", "Ede"] * 5000
+    known = Schema(
+        columns=tuple(
+            CategoryColumn(name=name, source={"categories": "measured"}, outside="other") for name in ("one", "other")
+        )
+    )
+    _, run, _ = ask(GUARANTEE, known, pa.table({"one": towns, "other": towns}))
+    assert len(run.events) == 2
+    assert sum(e.delta for e in run.events) <= threshold_delta(known, GUARANTEE)
+
+
+def test_the_threshold_is_that_of_the_unit_s_rows():
+    """L18: the event says how many rows a person may hold, and its delta covers keys that are all that person's."""
+    _, event = found(table(), IdUnit(column="id", max_rows=4))
+    assert event.sensitivity == 4
+    assert leak(event.sigma, event.threshold, 4) <= event.delta <= threshold_delta(schema(), GUARANTEE)
 
 
 def test_without_a_guarantee_facts_are_exact_and_free():

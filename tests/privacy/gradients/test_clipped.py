@@ -113,9 +113,10 @@ def test_a_poisoned_record_counts_nothing_and_spoils_nothing(poison, positions):
     assert _norm(change) <= (0.1 if poison == 3e38 else 0)
 
 
-def test_padding_counts_nothing_even_when_it_holds_garbage():
+@pytest.mark.parametrize("held", [jnp.nan, 1.0])
+def test_padding_counts_nothing_even_when_it_holds_garbage(held):
     x = jnp.asarray(np.random.default_rng(3).normal(size=(4, 3)), jnp.float32)
-    garbage = x.at[2:].set(jnp.nan)
+    garbage = x.at[2:].set(held)
     mask = jnp.asarray([True, True, False, False])
     found = _line_sum(_line_loss, _line(), garbage, mask, 1.0)
     wanted = _line_sum(_line_loss, _line(), x[:2], jnp.ones(2, bool), 1.0)

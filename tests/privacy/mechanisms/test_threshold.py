@@ -53,6 +53,14 @@ def test_frequent_keys_show_and_absent_ones_never() -> None:
     assert release({}, event) == {}
 
 
+def test_no_count_below_the_threshold_is_shown() -> None:
+    """Of 20,000 keys about the threshold, and noise of scale 5, hundreds come out one below it where that is shown."""
+    event = plan(5.0, 1e-9)
+    out = release({str(i): event.threshold for i in range(20_000)}, event)
+    assert min(out.values()) == event.threshold
+    assert abs(len(out) - 10_800) < 600
+
+
 def test_a_threshold_that_claims_too_little_delta_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a larger delta"):
         release({"a": 1}, Threshold(5.0, 20, 1e-12))

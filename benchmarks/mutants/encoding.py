@@ -1,0 +1,22 @@
+"""Mistakes between cells and codes: what one cell's code may depend on."""
+
+from benchmarks.mutants.mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        "a column without a value is typed by the rows",
+        "encoding/codec.py",
+        " and not pa.types.is_null(t)}",
+        "}",
+        "a type is a type; that it is null tells that nobody has a value",
+        "tests/encoding/test_codec.py::test_a_column_that_came_without_a_type_gets_its_natural_one",
+    ),
+    Mutant(
+        "an error of Arrow is passed on",
+        "encoding/codec.py",
+        "        except pa.ArrowException:  # its text may quote a cell",
+        "        except ZeroDivisionError:  # its text may quote a cell",
+        "the original error tells more",
+        "tests/encoding/test_leaks.py::test_a_cell_that_arrow_cannot_convert_is_not_quoted",
+    ),
+)

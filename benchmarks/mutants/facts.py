@@ -1,0 +1,30 @@
+"""Mistakes in facts of a schema: who decided them, and who paid."""
+
+from benchmarks.mutants.mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        "each column of found categories takes the whole delta",
+        "trust/facts.py",
+        "delta = threshold_delta(self._schema, self._purse.run.guarantee) / len(columns)",
+        "delta = threshold_delta(self._schema, self._purse.run.guarantee)",
+        "right for one column",
+        "tests/trust/test_facts.py::test_columns_share_the_delta_of_thresholds",
+    ),
+    Mutant(
+        "a threshold for one row of a person",
+        "trust/facts.py",
+        "event = plan(self._purse.integer_sigma(self._mu, self._max_rows), delta, self._max_rows)",
+        "event = plan(self._purse.integer_sigma(self._mu, self._max_rows), delta)",
+        "a default argument hides that one was left out",
+        "tests/trust/test_facts.py::test_the_threshold_is_that_of_the_unit_s_rows",
+    ),
+    Mutant(
+        "histograms with the noise of one row of a person",
+        "trust/facts.py",
+        "self._purse, self._max_rows, self._entropy)\n        queries",
+        "self._purse, entropy=self._entropy)\n        queries",
+        "a default argument hides that one was left out",
+        "tests/trust/test_facts.py::test_the_unit_s_rows_scale_the_noise",
+    ),
+)

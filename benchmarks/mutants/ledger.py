@@ -1,0 +1,85 @@
+"""Mistakes in the account: what is charged, when, and what lasts."""
+
+from benchmarks.mutants.mutant import Mutant
+
+_LEDGER = "tests/privacy/test_ledger.py"
+_JOURNAL = "tests/trust/test_journal.py"
+
+MUTANTS = (
+    Mutant(
+        "an answer is made, and then paid for",
+        "trust/purse.py",
+        "        self.charge(events)\n        if kept is not None:\n            return kept\n        made = make()\n",
+        "        if kept is not None:\n            self.charge(events)\n            return kept\n"
+        "        made = make()\n        self.charge(events)\n",
+        "who fails to make an answer should not pay for it",
+        "tests/guarantees/test_central_audited.py::test_every_answer_is_charged_before_its_noise_is_drawn",
+    ),
+    Mutant(
+        "the run's own promise is not looked at",
+        "privacy/ledger.py",
+        "            if not own.within(run.guarantee):",
+        "            if not self.cap.private and not own.within(run.guarantee):",
+        "the cap is checked in the next line",
+        f"{_LEDGER}::test_a_run_spends_exactly_its_guarantee",
+    ),
+    Mutant(
+        "the cap is not looked at when a run is charged",
+        "privacy/ledger.py",
+        "            if self.cap.private and not (own + self._spent(db, without=run.id)).within(self.cap):",
+        "            if self.cap.private and not own.within(self.cap):",
+        "the cap was checked when the run began",
+        "tests/guarantees/test_ledger_survives.py::test_racing_processes_win_exactly_what_is_left",
+    ),
+    Mutant(
+        "what a live run reserved is not counted",
+        "privacy/ledger.py",
+        "own = Spending(max(own.mu_squared, reserved), own.delta)",
+        "own = Spending(own.mu_squared, own.delta)",
+        "only what is spent is spent",
+        f"{_LEDGER}::test_a_live_run_reserves_and_a_closed_one_gives_back",
+    ),
+    Mutant(
+        "a charge is written when the ledger is closed",
+        "privacy/ledger.py",
+        '            self._connection.execute("BEGIN IMMEDIATE")\n            try:\n'
+        '                yield self._connection\n                self._connection.execute("COMMIT")',
+        '            if not self._connection.in_transaction:\n'
+        '                self._connection.execute("BEGIN IMMEDIATE")\n            try:\n'
+        "                yield self._connection",
+        "one commit a fit instead of one a charge is faster",
+        "tests/guarantees/test_ledger_survives.py::test_kill_at_any_moment_loses_no_charge",
+    ),
+    Mutant(
+        "a kept answer is drawn anew and charged no more",
+        "trust/purse.py",
+        "        if kept is not None:\n            return kept\n        made = make()",
+        "        made = make()",
+        "answers are cheap to make again, it seems",
+        f"{_JOURNAL}::test_every_answer_is_given_again_as_it_was_at_no_charge",
+    ),
+    Mutant(
+        "an answer is given before it is kept",
+        "trust/journal.py",
+        "        self._next = len(self._entries)\n        self._write()",
+        "        self._next = len(self._entries)",
+        "written at the end, in one go",
+        f"{_JOURNAL}::test_every_answer_is_given_again_as_it_was_at_no_charge",
+    ),
+    Mutant(
+        "any question gets the next kept answer",
+        "trust/journal.py",
+        "        if (digest, paid) != (_digest(question), cost):",
+        "        if paid != cost:",
+        "a fit that goes on asks the same questions, so why compare",
+        f"{_JOURNAL}::test_other_questions_and_other_facts_are_refused",
+    ),
+    Mutant(
+        "steps of a training that was interrupted are charged by what is left",
+        "trust/training.py",
+        "        missing = mark.done + count - charged\n",
+        "        missing = count if charged == 0 else 0\n",
+        "whatever was charged before has been paid",
+        "tests/trust/test_training.py::test_learns_and_spends_its_share_only",
+    ),
+)
