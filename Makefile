@@ -3,13 +3,14 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.docs-installed
 
-.PHONY: help setup demo test lint bench oracles docs clean
+.PHONY: help setup demo test lint mutants bench oracles docs clean
 
 help:
 	@echo "make demo     set up, then a real table in, a certified synthetic table out (in demo/)"
 	@echo "make test     set up, then the tests (about ten minutes on two cores)"
 	@echo "make setup    make .venv and install the package with its development tools"
 	@echo "make lint     ruff and pyright"
+	@echo "make mutants  mistakes planted in copies of the code: each must turn its test red; TENTH=1 for a tenth, by commit"
 	@echo "make bench    the figures in docs/, measured again, in two to three hours; BENCHMARKS=tables for some of them"
 	@echo "make oracles  the slow comparisons with other people's code"
 	@echo "make docs     the documentation, in site/"
@@ -37,6 +38,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+mutants: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.mutants $(if $(TENTH),--tenth)
 
 BENCHMARKS ?= attacks dp_step images neural_tables tables
 

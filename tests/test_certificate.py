@@ -167,15 +167,16 @@ def test_an_unreviewed_schema_is_refused(tmp_path, monkeypatch):
         verify(saved(tmp_path / "m.sfm"))
 
 
-@pytest.mark.parametrize(("charged", "passes"), [(5, True), (1, False)])
+@pytest.mark.parametrize(("charged", "passes"), [((5, 5), True), ((1, 1), False), ((5, 1), False)])
 def test_events_charged_for_one_row_of_a_unit_with_several_are_refused(tmp_path, monkeypatch, charged, passes):
     by_person = SCHEMA.replace(
         "columns:", "unit: {column: p, max_rows: 5, source: public}\ncolumns:\n  p: {kind: identifier, source: public}"
     )
     monkeypatch.setitem(globals(), "SCHEMA", by_person)
     promise = Guarantee(epsilon=1, delta=1e-9, unit="p")
-    sigma = accounting.discrete_gaussian_sigma(accounting.mu_for(promise), charged)
-    path = saved(tmp_path / "m.sfm", guarantee=promise, max_rows=5, events=(DiscreteGaussian(sigma, charged),))
+    sigma = accounting.discrete_gaussian_sigma(accounting.mu_for(promise), 5) * 2
+    events = tuple(DiscreteGaussian(sigma, rows) for rows in charged)
+    path = saved(tmp_path / "m.sfm", guarantee=promise, max_rows=5, events=events)
     if passes:
         assert verify(path).guarantee == promise
     else:

@@ -44,7 +44,7 @@ MUTANTS = (
         "privacy/ledger.py",
         '            self._connection.execute("BEGIN IMMEDIATE")\n            try:\n'
         '                yield self._connection\n                self._connection.execute("COMMIT")',
-        '            if not self._connection.in_transaction:\n'
+        "            if not self._connection.in_transaction:\n"
         '                self._connection.execute("BEGIN IMMEDIATE")\n            try:\n'
         "                yield self._connection",
         "one commit a fit instead of one a charge is faster",

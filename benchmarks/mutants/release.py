@@ -8,8 +8,8 @@ MUTANTS = (
     Mutant(
         "progress tells how many rows were read",
         "trust/gathering.py",
-        "            yield codec.encode_marked(kept)",
-        "            progress.step(kept.num_rows)\n            yield codec.encode_marked(kept)",
+        "            yield codec.encode_rows(kept)",
+        "            progress.step(kept.num_rows)\n            yield codec.encode_rows(kept)",
         "a bar that moves while a large file is read",
         "tests/guarantees/test_whole_fit_replayed.py::test_kinds_of_tables",
     ),
