@@ -24,10 +24,45 @@ MUTANTS = (
     Mutant(
         "deltas of thresholds are free",
         "privacy/spending.py",
-        "        room = guarantee.delta - self.delta\n",
-        "        room = guarantee.delta\n",
+        "math.fsum((*map(delta_of, listed), *tails))",
+        "math.fsum(tails)",
         "a millionth of a millionth",
-        "tests/privacy/test_ledger.py::test_sampled_steps_and_thresholds_count_towards_run_and_cap",
+        "tests/privacy/test_ledger.py::test_sampled_steps_and_thresholds_count_towards_run_and_cap "
+        f"{_ACCOUNTING}::test_threshold_deltas_add",
+    ),
+    Mutant(
+        "tails of trainings are free",
+        "privacy/spending.py",
+        "math.fsum((*map(delta_of, listed), *tails))",
+        "math.fsum(map(delta_of, listed))",
+        "the tail is taken for a parameter of the accountant, and not for a cost",
+        f"{_ACCOUNTING}::test_tails_of_trainings_add",
+    ),
+    Mutant(
+        "mu is bought with the delta that is left",
+        "privacy/spending.py",
+        "        most = limit(guarantee)\n"
+        "        return self.mu_squared <= most.mu_squared and self.delta <= most.delta",
+        "        room = guarantee.delta - self.delta\n"
+        "        return room > 0 and gdp.delta(guarantee.epsilon, self.mu) <= room",
+        "right for a list that was fixed beforehand, and what accountants of one run do",
+        f"{_ACCOUNTING}::test_delta_and_mu_have_limits_of_their_own",
+    ),
+    Mutant(
+        "a training costs what the central limit theorem says",
+        "privacy/sampled_gaussian.py",
+        "    found = whole\n",
+        "    return event.sampling_probability * math.sqrt(event.count * math.expm1(event.noise_multiplier**-2))\n",
+        "Bu et al. 2020, whose limit many take for a bound",
+        f"{_ACCOUNTING}::test_dp_sgd_is_calibrated_next_to_other_events",
+    ),
+    Mutant(
+        "a training without a tail costs what one with a tail does",
+        "privacy/sampled_gaussian.py",
+        "    if event.sampling_probability == 1 or event.tail <= 4 * rounding:\n        return whole\n",
+        "    if event.tail <= 4 * rounding:\n        event = type(event)(event.sampling_probability, event.noise_multiplier, event.count, tail=1e-8)\n",
+        "a default for a missing number",
+        "tests/privacy/test_ledger.py::test_dp_sgd_without_a_tail_costs_as_much_as_on_all_records",
     ),
     Mutant(
         "integer noise costs what real noise does",
@@ -62,11 +97,11 @@ MUTANTS = (
         "tests/privacy/test_gdp.py::test_delta_agrees_with_fifty_digits",
     ),
     Mutant(
-        "a whole budget beside the delta that thresholds take",
-        "privacy/accounting.py",
-        "    return gdp.mu(guarantee.epsilon * (1 - ROUNDING), guarantee.delta - threshold_delta)",
-        "    return gdp.mu(guarantee.epsilon * (1 - ROUNDING), guarantee.delta)",
-        "thresholds are charged elsewhere",
-        f"{_ACCOUNTING}::test_a_share_of_delta_is_kept_for_thresholds",
+        "a whole budget of mu beside the delta that is kept for tails",
+        "privacy/spending.py",
+        "    mu = gdp.mu(guarantee.epsilon, (1 - DELTA_SHARE) * guarantee.delta)\n",
+        "    mu = gdp.mu(guarantee.epsilon, guarantee.delta)\n",
+        "each of the two limits is right by itself",
+        f"{_ACCOUNTING}::test_delta_and_mu_have_limits_of_their_own",
     ),
 )

@@ -6,8 +6,8 @@ MUTANTS = (
     Mutant(
         "each column of found categories takes the whole delta",
         "trust/facts.py",
-        "delta = threshold_delta(self._schema, self._purse.run.guarantee) / len(columns)",
-        "delta = threshold_delta(self._schema, self._purse.run.guarantee)",
+        "delta = THRESHOLD_SHARE * self._purse.run.guarantee.delta / len(columns)",
+        "delta = THRESHOLD_SHARE * self._purse.run.guarantee.delta",
         "right for one column",
         "tests/trust/test_facts.py::test_columns_share_the_delta_of_thresholds",
     ),

@@ -141,11 +141,11 @@ MUTANTS = (
         _ALONE,
     ),
     Mutant(
-        "a step is computed before it is paid for",
+        "a training that nobody pays for",
         "trust/training.py",
-        "            self._pay(steps, mark, count, share * count / descent.steps)\n",
+        "        self._pay(steps, mark, descent.steps, share)\n",
         "",
-        "charged when the whole training is done, which is quicker",
+        "to be charged when it is done, which is forgotten",
         "tests/trust/test_training.py::test_learns_and_spends_its_share_only",
     ),
 )

@@ -138,6 +138,13 @@ def test_deltas_of_approximations_add_once_a_repetition(event: Event) -> None:
     assert Spending.of([event, event]).delta == pytest.approx(8e-10)
 
 
+def test_tails_of_trainings_add() -> None:
+    """Ten trainings take ten tails; a filter that forgot them would let any number pass."""
+    steps = PoissonSampledGaussian(0.001, 20.0, 10, tail=2e-11)
+    assert Spending.of([steps] * 10).delta == pytest.approx(2e-10)
+    assert not Spending.of([steps] * 11).within(Guarantee(1, 1e-9))
+
+
 def test_delta_and_mu_have_limits_of_their_own() -> None:
     guarantee = Guarantee(1, 1e-9)
     kept = Spending(accounting.mu_for(guarantee) ** 2, DELTA_SHARE * guarantee.delta)

@@ -111,14 +111,14 @@ def test_columns_share_the_delta_of_thresholds():
     )
     _, run, _ = ask(GUARANTEE, known, pa.table({"one": towns, "other": towns}))
     assert len(run.events) == 2
-    assert sum(e.delta for e in run.events) <= threshold_delta(known, GUARANTEE)
+    assert sum(e.delta for e in run.events) <= THRESHOLD_SHARE * GUARANTEE.delta
 
 
 def test_the_threshold_is_that_of_the_unit_s_rows():
     """L18: the event says how many rows a person may hold, and its delta covers keys that are all that person's."""
     _, event = found(table(), IdUnit(column="id", max_rows=4, source="public"))
     assert event.sensitivity == 4
-    assert leak(event.sigma, event.threshold, 4) <= event.delta <= threshold_delta(schema(), GUARANTEE)
+    assert leak(event.sigma, event.threshold, 4) <= event.delta <= THRESHOLD_SHARE * GUARANTEE.delta
 
 
 def test_without_a_guarantee_facts_are_exact_and_free():
