@@ -60,7 +60,8 @@ MUTANTS = (
         "a training without a tail costs what one with a tail does",
         "privacy/sampled_gaussian.py",
         "    if event.sampling_probability == 1 or event.tail <= 4 * rounding:\n        return whole\n",
-        "    if event.tail <= 4 * rounding:\n        event = type(event)(event.sampling_probability, event.noise_multiplier, event.count, tail=1e-8)\n",
+        "    if event.tail <= 4 * rounding:\n"
+        "        event = type(event)(event.sampling_probability, event.noise_multiplier, event.count, tail=1e-8)\n",
         "a default for a missing number",
         "tests/privacy/test_ledger.py::test_dp_sgd_without_a_tail_costs_as_much_as_on_all_records",
     ),

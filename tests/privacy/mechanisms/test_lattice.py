@@ -47,6 +47,14 @@ def test_sums_that_are_rounded_after_they_are_added_are_caught() -> None:
     assert worst_move(False, 1000, 6) > lattice.norm(6, 1000)
 
 
+def test_sums_are_those_of_the_rounded_vectors_in_any_order() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(70_000, 4)) * 3  # more than one block
+    whole = summing.whole(rows, 2.0, lattice.FEATURE_BITS).astype(np.int64).sum(axis=0)
+    for order in (np.arange(len(rows)), rng.permutation(len(rows))):
+        np.testing.assert_array_equal(summing.feature_sum(lambda part: part, rows[order], 4, 2.0), whole)
+
+
 def test_scatters_are_exact_whole_numbers_in_any_order() -> None:
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(5000, 6)) * 3
