@@ -58,9 +58,10 @@ def gradient_sum(descent: Descent, parameters: Any, codes: Array, steps: Poisson
     ``steps.noise_multiplier * descent.clip``: one step of ``steps.event``, given that ``keys`` (``KEYS``, 2) is fresh
     entropy.
     """
-    capacity = steps.capacity(codes.shape[0], chunk)
+    capacity = max(1, steps.capacity(codes.shape[0], chunk))
     rows, mask = steps.draw(keys[0], codes.shape[0], capacity)
-    records = descent.prepare(codes[rows], keys[2])
+    held = codes if codes.shape[0] else jnp.zeros((1, codes.shape[1]), codes.dtype)  # padding, where no row is a record
+    records = descent.prepare(held[rows], keys[2])
     summed = clipped_sum(descent.loss, parameters, records, mask, descent.clip, min(chunk, capacity))
     noise = gaussian_like(summed, keys[1], steps.noise_multiplier * descent.clip)
     return jax.tree.map(jnp.add, summed, noise)

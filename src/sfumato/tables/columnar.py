@@ -12,6 +12,7 @@ from pyarrow import parquet
 from sfumato.errors import TableError
 from sfumato.tables.dialect import checked_names
 from sfumato.tables.images import image_shape
+from sfumato.tables.objects import readable
 
 _READ_AHEAD = 1 << 20
 
@@ -83,9 +84,13 @@ class ArrowFile:
 
 
 def conforming(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The batches in the types that `flat_schema` gave."""
+    """The batches in the types that `flat_schema` gave, with texts that are UTF-8 throughout."""
     for batch in batches:
-        yield batch if batch.schema.equals(schema) else batch.cast(schema)
+        typed = batch if batch.schema.equals(schema) else batch.cast(schema)
+        given = typed.columns
+        cells = [readable(column) for column in given]
+        kept = all(new is old for new, old in zip(cells, given, strict=True))
+        yield typed if kept else pa.record_batch(cells, schema=schema)
 
 
 def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
@@ -93,6 +98,7 @@ def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
     tensors that are no images.
 
     Views of strings become strings, also in dictionaries (polars' categories), for Arrow cannot select from views yet.
+    Indices of dictionaries become int32: how many entries there are may follow from the rows.
 
     Raises:
         TableError: naming the column.
@@ -110,7 +116,7 @@ def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
 
 def _without_views(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
-        return pa.dictionary(kind.index_type, _without_views(kind.value_type), kind.ordered)
+        return pa.dictionary(pa.int32(), _without_views(kind.value_type), kind.ordered)
     return pa.string() if kind == pa.string_view() else kind
 
 

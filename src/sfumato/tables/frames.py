@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 
 from sfumato.errors import TableError
 from sfumato.tables.columnar import conforming, flat_schema
 from sfumato.tables.dialect import checked_names, display_name
+from sfumato.tables.objects import as_text, readable
 
 
 class Source(Protocol):
@@ -36,7 +36,7 @@ def open_frame(frame: Any) -> Source:
     """The frame as a source; types come with it, and nothing is copied before it is asked for.
 
     Raises:
-        TableError: not a table, or a column of no single type, or names that are not unique strings.
+        TableError: not a table, or a column of a type that is not read, or names that are not unique strings.
     """
     module = type(frame).__module__.partition(".")[0]
     if module == "pandas" and hasattr(frame, "columns"):
@@ -84,12 +84,15 @@ class DuckdbRelation:
     def batches(self, size: int) -> Iterator[pa.RecordBatch]:
         """Batches of at most ``size`` rows."""
         with self.relation.to_arrow_reader(size) as reader:
-            yield from reader
+            yield from conforming(reader, self.schema)
 
 
 @dataclass(frozen=True)
 class PandasFrame:
-    """A pandas frame, converted slice by slice; its index is no column."""
+    """A pandas frame, converted slice by slice; its index is no column.
+
+    Types follow from the dtypes of the columns alone, never from a cell: a column of objects is text, cell by cell.
+    """
 
     frame: Any = field(repr=False)
     schema: pa.Schema = field(repr=False)
@@ -99,14 +102,12 @@ class PandasFrame:
         """Batches of at most ``size`` rows."""
         for start in range(0, len(self.frame), size):
             piece = self.frame.iloc[start : start + size]
-            yield pa.RecordBatch.from_pandas(piece, schema=self.schema, preserve_index=False)
+            cells = [_cells(piece[field.name], field.type) for field in self.schema]
+            yield pa.record_batch(cells, schema=self.schema)
 
 
 def _pandas_schema(frame: Any) -> pa.Schema:
-    """Types of all columns, from all rows: a slice alone could not tell ints with gaps, or text, from nothing.
-
-    What would follow from single rows (the digits of decimals, the number of categories) is set to its widest.
-    """
+    """Types of all columns by their dtypes."""
     names = list(frame.columns)
     for position, name in enumerate(names, start=1):
         if not isinstance(name, str):
@@ -119,20 +120,34 @@ def _pandas_schema(frame: Any) -> pa.Schema:
     for name in names:
         try:
             fields.append(pa.field(name, _type(frame[name])))
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            if any(isinstance(cell, np.ndarray) for cell in frame[name].head(1)):
-                raise TableError(
-                    f"the DataFrame: column {name!r} holds arrays; give images as .npz, Parquet, pyarrow or polars"
-                ) from None
+        except (pa.ArrowException, TypeError, ValueError):
             raise TableError(
-                f"the DataFrame: column {name!r} mixes values of several types; convert it to one, "
+                f"the DataFrame: column {name!r} is of dtype {frame[name].dtype}, which is not read; convert it, "
                 f"as in frame[{name!r}].astype(str)"
             ) from None
     return flat_schema("the DataFrame", pa.schema(fields))
 
 
 def _type(column: Any) -> pa.DataType:
-    kind = pa.array(column, from_pandas=True).type
-    if pa.types.is_dictionary(kind):
-        return pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
-    return pa.decimal128(38, kind.scale) if pa.types.is_decimal128(kind) and column.dtype == object else kind
+    """The Arrow type of a column, by its dtype and, where it has them, its categories."""
+    if hasattr(column, "cat"):
+        return pa.dictionary(pa.int32(), _type(column.cat.categories), bool(column.cat.ordered))
+    return pa.string() if _untyped(column) else pa.array(column[:0], from_pandas=True).type
+
+
+def _untyped(column: Any) -> bool:
+    """Whether cells are Python objects: of dtype object, or texts that are kept as such."""
+    return column.dtype == object or getattr(column.dtype, "storage", None) == "python"
+
+
+def _cells(column: Any, kind: pa.DataType) -> pa.Array:
+    if hasattr(column, "cat"):
+        codes = column.cat.codes.to_numpy()
+        entries = _cells(column.cat.categories, kind.value_type)
+        return pa.DictionaryArray.from_arrays(
+            pa.array(codes, pa.int32(), mask=codes < 0), entries, ordered=kind.ordered
+        )
+    if _untyped(column):
+        return as_text(column.to_numpy(object))
+    made = pa.array(column, kind, from_pandas=True)
+    return readable(made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made)
