@@ -310,7 +310,8 @@ def _pyramid(process: Process) -> list[dict[str, str]]:
 
 
 _UNPROTECTED = [
-    "that the table exists, its column names and kinds, and the types they are stored in",
+    "that the table exists, its column names and kinds, and the types that Parquet, Arrow or a database stores them in "
+    "(a program that took those from the rows told of the rows)",
     "every fact of the schema that is public or reviewed (kinds, bounds, categories, what is never missing, null "
     "markers, formats, constraints, and the row count where declared)",
     "the choice of model and of its settings, which were made from those facts",

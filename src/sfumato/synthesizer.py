@@ -275,10 +275,10 @@ class Synthesizer:
 
     def _learn(self, rows: Rows, run: Run, progress: Progress) -> Release:
         schema = self.schema
-        typed = None if rows.kind in ("csv", "folder") else {f.name: f.type for f in rows.schema}
         purse = Purse(run, self._journal, progress)
         schema.check_columns(rows.columns)
-        codec = Codec.from_schema(schema, measure(schema, CentralFacts(rows, schema, purse, progress)), typed)
+        facts = measure(schema, CentralFacts(rows, schema, purse, progress))
+        codec = Codec.from_schema(schema, facts, rows.stored_types)
         target = None if schema.target is None else codec.position(schema.target)
         name, why = (self._wanted, "asked for by name")
         if name == "auto":

@@ -20,7 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sfumato.errors import OutputError, TableError
+from sfumato.encoding.codec import Codec
+from sfumato.errors import OutputError, SchemaError, TableError
+from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
 from sfumato.tables.images import image_array, image_levels, image_shape, image_type
 from sfumato.tables.pictures import sample_grid
@@ -246,8 +248,11 @@ def test_frames_keep_images(tmp_path: Path) -> None:
     assert isinstance(table.to_polars(), polars.DataFrame)
     frame = table.to_pandas()
     assert (np.stack(frame["image"]) == images).all()
-    with pytest.raises(TableError, match="'image' holds arrays; give images as"):
-        Rows.open(frame)
+    codec = Codec.from_schema(
+        Schema.parse("sfumato: schema/1\ncolumns:\n  image: {kind: image, height: 3, width: 2}\n")
+    )
+    with pytest.raises(SchemaError, match="'image' holds Python objects, and the schema says images; give images as"):
+        codec.encode(next(Rows.open(frame[["image"]]).cells()))
     assert "(3x2 colour)" in repr(table)
 
 

@@ -1,5 +1,7 @@
 """From rows to records: encoded in one pass, each unit's contribution bounded whatever the batches."""
 
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +11,8 @@ from sfumato.errors import SchemaError
 from sfumato.progress import Silent
 from sfumato.schema import CategoryColumn, IdentifierColumn, IdUnit, Schema
 from sfumato.tables import Rows
-from sfumato.trust.gathering import ContributionBound, gather
+from sfumato.tables.objects import object_cells
+from sfumato.trust.gathering import ContributionBound, gather, identifiers
 
 SCHEMA = Schema(
     columns=(
@@ -45,6 +48,38 @@ def test_no_number_is_no_identifier_whatever_the_batch():
 def test_a_dictionary_that_lists_an_identifier_twice_lets_no_more_through():
     twice = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0, 1, None]), pa.array(["x", "x"]))
     assert ContributionBound(SCHEMA.unit).keep(twice).to_pylist() == [True, True, False, False, True]
+
+
+SAME = {
+    "7": [pa.array([7]), pa.array([7], pa.uint8()), pa.array([7.0]), pa.array(["7"]), pa.array([Decimal("7.00")])],
+    "0": [pa.array([0]), pa.array([-0.0]), pa.array(["0"]), pa.array([Decimal("0.0")])],
+    "0.5": [pa.array([0.5]), pa.array([0.5], pa.float32()), pa.array([Decimal("0.50")]), pa.array(["0.5"])],
+    "9007199254740993": [pa.array([2**53 + 1]), pa.array(["9007199254740993"])],
+    "true": [pa.array([True]), pa.array(["true"])],
+    None: [pa.array([None], pa.string()), pa.array([float("nan")]), pa.nulls(1), pa.array(["?"]), pa.array([[1]])],
+}
+OWN = ["07", "7.0", "7 ", " 7", "a", "A", "é", "e\u0301", "", "nan", "NULL"]
+
+
+def test_units_are_told_apart_by_their_text_however_they_are_stored() -> None:
+    """Counted: cells of 7 spellings of one unit are one, those of 11 texts that only look alike are 11."""
+    seen = set()
+    for text, columns in SAME.items():
+        for cells in [*columns, *(c.dictionary_encode() for c in columns if not pa.types.is_nested(c.type))]:
+            assert identifiers(cells, ("?",)).to_pylist() == [text], cells
+        objects = object_cells([c[0].as_py() for c in columns if not pa.types.is_nested(c.type)])
+        assert set(identifiers(objects, ("?",)).to_pylist()) == {text}
+        seen.add(text)
+    own = identifiers(pa.array(OWN), ("?",)).to_pylist()
+    assert own == OWN
+    assert seen.isdisjoint(own)
+
+
+def test_a_unit_counts_its_rows_through_every_spelling() -> None:
+    bound = ContributionBound(SCHEMA.unit, ("?",))
+    kept = [bound.keep(c).to_pylist()[0] for c in (pa.array([7]), pa.array(["7"]), pa.array([7.0]), pa.array(["07"]))]
+    assert kept == [True, True, False, True]
+    assert bound.keep(pa.array(["?", None, "?"])).to_pylist() == [True, True, False]
 
 
 @pytest.mark.parametrize("bound", [1, 3, 50])

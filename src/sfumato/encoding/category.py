@@ -18,6 +18,7 @@ from sfumato.errors import ConditionError
 from sfumato.schema.arrow_types import is_text
 from sfumato.schema.columns import CategoryColumn
 from sfumato.schema.parsing import missing_mask, plain
+from sfumato.tables.objects import as_text
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class CategoryCodec:
         entries = plain(values.dictionary)
         numeric = pa.types.is_floating(entries.type)
         absent = missing_mask(entries, self.markers) if numeric or is_text(entries.type) else None
-        found = pc.index_in(entries.cast(pa.string()), value_set=self._declared)
+        found = pc.index_in(as_text(entries), value_set=self._declared)
         table = np.append(found.fill_null(-1).to_numpy(), -2)
         if absent is not None:
             table[:-1][absent & (table[:-1] < 0)] = -2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,8 +30,9 @@ from sfumato.encoding.time import TimeCodec
 from sfumato.errors import ConditionError, RefusedValue, SchemaError
 from sfumato.schema import FixedCombinations, Inequality, Schema
 from sfumato.schema.arrow_types import parse_type
-from sfumato.schema.columns import ImageColumn
+from sfumato.schema.columns import ImageColumn, NumericColumn
 from sfumato.tables.images import image_shape, image_type
+from sfumato.tables.objects import NUMERAL, OBJECTS, parts
 
 _FORMAT = "codec/1"
 _Part = ColumnCodec | CombinedAxis | ImageCodec
@@ -425,6 +426,8 @@ def _encoded(codec: ColumnCodec, cells: pa.Array) -> Encoded:
             f"column {codec.axis.name!r} holds images; write for it: "
             f"{{kind: image, height: {shape[0]}, width: {shape[1]}, channels: {shape[2]}}}"
         )
+    if cells.type == OBJECTS:
+        return _objects_encoded(codec, cells)
     try:
         return codec.encode(cells)
     except pa.ArrowException:  # its text may quote a cell
@@ -436,14 +439,34 @@ def _encoded(codec: ColumnCodec, cells: pa.Array) -> Encoded:
     if len(cells) == 1:
         return _unreadable(codec, 1)
     half = len(cells) // 2
-    parts = [_encoded(codec, cells.slice(0, half)), _encoded(codec, cells.slice(half))]
-    codes = np.concatenate([p.codes for p in parts])
-    return Encoded(codes, *(_joined(parts, name) for name in ("outside", "refused")), parts[0].why or parts[1].why)
+    halves = [_encoded(codec, cells.slice(0, half)), _encoded(codec, cells.slice(half))]
+    codes = np.concatenate([h.codes for h in halves])
+    return Encoded(codes, _joined(halves, "outside"), _joined(halves, "refused"), halves[0].why or halves[1].why)
 
 
-def _joined(parts: Sequence[Encoded], name: str) -> np.ndarray:
-    masks = [getattr(p, name) for p in parts]
-    return np.concatenate([np.zeros(len(p.codes), bool) if m is None else m for p, m in zip(parts, masks, strict=True)])
+def _objects_encoded(codec: ColumnCodec, cells: pa.Array) -> Encoded:
+    """Cells that have a type each, as a column of that type would be read."""
+    codes, outside, refused = (np.zeros(len(cells), kind) for kind in (np.int64, bool, bool))
+    why = None
+    for name, positions, values in parts(cells):
+        encoded = _encoded(_plain_numerals(codec) if name == NUMERAL else codec, values)
+        codes[positions] = encoded.codes
+        for mask, own in ((outside, encoded.outside), (refused, encoded.refused)):
+            mask[positions] = False if own is None else own
+        why = why or encoded.why
+    return Encoded(codes, outside, refused, why)
+
+
+def _plain_numerals(codec: Any) -> ColumnCodec:
+    """The codec where numbers are written with a decimal point and without groups, whatever the schema says of text."""
+    if not isinstance(codec.column, NumericColumn):
+        return codec
+    return replace(codec, column=codec.column.model_copy(update={"decimal": ".", "thousands": None}))
+
+
+def _joined(halves: Sequence[Encoded], name: str) -> np.ndarray:
+    masks = [(h.codes, getattr(h, name)) for h in halves]
+    return np.concatenate([np.zeros(len(codes), bool) if mask is None else mask for codes, mask in masks])
 
 
 def _unreadable(codec: ColumnCodec, n: int) -> Encoded:

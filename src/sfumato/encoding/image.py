@@ -13,6 +13,7 @@ from sfumato.encoding.domain import Pixels
 from sfumato.errors import RefusedValue, SchemaError
 from sfumato.schema.columns import ImageColumn
 from sfumato.tables.images import described, image_array, image_levels, image_shape, image_type
+from sfumato.tables.objects import OBJECTS
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class ImageCodec:
             SchemaError: the column is stored as no images, or as images of another size than the schema says.
         """
         name, found = self.column.name, image_shape(images.type)
+        if images.type == OBJECTS:
+            raise SchemaError(
+                f"column {name!r} holds Python objects, and the schema says images; give images as .npz, Parquet, "
+                "pyarrow or polars"
+            )
         if found is None:
             raise SchemaError(f"column {name!r} holds {images.type}, and the schema says images; mend its kind")
         if found != self.column.shape:

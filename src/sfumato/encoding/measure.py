@@ -26,6 +26,7 @@ from sfumato.errors import SchemaError
 from sfumato.schema import Schema, TextColumn
 from sfumato.schema.columns import LABEL_LIMIT
 from sfumato.schema.parsing import missing_mask, plain
+from sfumato.tables.objects import OBJECTS, as_text
 
 MEASURED_SHARE = 0.05
 """The part of the squared budget that measured facts cost, split evenly over the columns that have them."""
@@ -179,7 +180,7 @@ def categories(name: str, counts: Mapping[str, float]) -> tuple[str, ...]:
 
 def label_counts(values: pa.Array, markers: tuple[str, ...]) -> dict[str, int]:
     """Exact, private counts of the labels in a column, missing ones left out: what a `FactSource` puts noise on."""
-    counted = plain(values).value_counts()
+    counted = (as_text(values) if values.type == OBJECTS else plain(values)).value_counts()
     return labelled(counted.field("values"), counted.field("counts").to_numpy(), markers)
 
 
@@ -187,6 +188,4 @@ def labelled(labels: pa.Array, counts: np.ndarray, markers: tuple[str, ...]) -> 
     """Counts by label, missing ones left out, of values (m,) that are counted already, each once."""
     gone = missing_mask(labels, markers)
     kept = labels if gone is None else labels.filter(pa.array(~gone))
-    return dict(
-        zip(kept.cast(pa.string()).to_pylist(), (counts if gone is None else counts[~gone]).tolist(), strict=True)
-    )
+    return dict(zip(as_text(kept).to_pylist(), (counts if gone is None else counts[~gone]).tolist(), strict=True))

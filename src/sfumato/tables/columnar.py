@@ -12,7 +12,7 @@ from pyarrow import parquet
 from sfumato.errors import TableError
 from sfumato.tables.dialect import checked_names
 from sfumato.tables.images import image_shape
-from sfumato.tables.objects import readable
+from sfumato.tables.objects import OBJECTS, readable
 
 _READ_AHEAD = 1 << 20
 
@@ -106,7 +106,7 @@ def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
     checked_names(source, schema.names)
     for column in schema:
         other = isinstance(column.type, pa.BaseExtensionType) and image_shape(column.type) is None
-        if pa.types.is_nested(column.type) or _is_bytes(column.type) or other:
+        if (pa.types.is_nested(column.type) and column.type != OBJECTS) or _is_bytes(column.type) or other:
             raise TableError(
                 f"{source}: column {column.name!r} holds {column.type}; give a number, text, date, time, true/false "
                 "or an image (uint8, height x width x channels) in each cell, or leave the column out"

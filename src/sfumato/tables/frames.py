@@ -11,7 +11,7 @@ import pyarrow as pa
 from sfumato.errors import TableError
 from sfumato.tables.columnar import conforming, flat_schema
 from sfumato.tables.dialect import checked_names, display_name
-from sfumato.tables.objects import as_text, readable
+from sfumato.tables.objects import OBJECTS, as_text, object_cells, readable
 
 
 class Source(Protocol):
@@ -91,7 +91,8 @@ class DuckdbRelation:
 class PandasFrame:
     """A pandas frame, converted slice by slice; its index is no column.
 
-    Types follow from the dtypes of the columns alone, never from a cell: a column of objects is text, cell by cell.
+    Types follow from the dtypes of the columns alone, never from a cell: in a column of objects each
+    cell has a type of its own.
     """
 
     frame: Any = field(repr=False)
@@ -129,25 +130,25 @@ def _pandas_schema(frame: Any) -> pa.Schema:
 
 
 def _type(column: Any) -> pa.DataType:
-    """The Arrow type of a column, by its dtype and, where it has them, its categories."""
+    """The Arrow type of a column, by its dtype and, where it has them, that of its categories."""
     if hasattr(column, "cat"):
-        return pa.dictionary(pa.int32(), _type(column.cat.categories), bool(column.cat.ordered))
-    return pa.string() if _untyped(column) else pa.array(column[:0], from_pandas=True).type
-
-
-def _untyped(column: Any) -> bool:
-    """Whether cells are Python objects: of dtype object, or texts that are kept as such."""
-    return column.dtype == object or getattr(column.dtype, "storage", None) == "python"
+        kind = _type(column.cat.categories)
+        return OBJECTS if kind == OBJECTS else pa.dictionary(pa.int32(), kind, bool(column.cat.ordered))
+    if column.dtype == object:
+        return OBJECTS
+    texts = getattr(column.dtype, "storage", None) == "python"
+    return pa.string() if texts else pa.array(column[:0], from_pandas=True).type
 
 
 def _cells(column: Any, kind: pa.DataType) -> pa.Array:
+    if kind == OBJECTS:
+        return object_cells(column.to_numpy(object))
     if hasattr(column, "cat"):
         codes = column.cat.codes.to_numpy()
+        indices = pa.array(codes, pa.int32(), mask=codes < 0)
         entries = _cells(column.cat.categories, kind.value_type)
-        return pa.DictionaryArray.from_arrays(
-            pa.array(codes, pa.int32(), mask=codes < 0), entries, ordered=kind.ordered
-        )
-    if _untyped(column):
-        return as_text(column.to_numpy(object))
+        return pa.DictionaryArray.from_arrays(indices, entries, ordered=kind.ordered)
+    if getattr(column.dtype, "storage", None) == "python":
+        return as_text(object_cells(column.to_numpy(object)))
     made = pa.array(column, kind, from_pandas=True)
     return readable(made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made)

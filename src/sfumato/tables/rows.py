@@ -21,6 +21,7 @@ from sfumato.tables.idx import IdxFile, idx_mark
 from sfumato.tables.image_folder import ImageFolder
 from sfumato.tables.images import image_shape
 from sfumato.tables.npz import NpzFile, is_npz
+from sfumato.tables.objects import declared_types, without_objects
 
 _BATCH_CELLS = 1 << 22
 _FOREIGN = {
@@ -31,6 +32,7 @@ _FOREIGN = {
     b"\xfd7zXZ": "compressed by xz",
     b"%PDF": "a PDF",
 }
+_UNTYPED = ("csv", "folder", "pandas")
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
 
 
@@ -75,8 +77,17 @@ class Rows:
 
     @property
     def schema(self) -> pa.Schema:
-        """Names and Arrow types of the columns; delimited text is all strings."""
-        return self.source.schema
+        """Names and Arrow types of the columns; delimited text and pandas' object columns are strings."""
+        return declared_types(self.source.schema)
+
+    @property
+    def stored_types(self) -> dict[str, pa.DataType]:
+        """The types that the storage declares, by column: those of Parquet, Arrow, a database, an array on disk.
+
+        None of delimited text and of pandas, whose types follow from the rows: one missing value makes whole numbers
+        floats, and one text makes them objects.
+        """
+        return {} if self.kind in _UNTYPED else {f.name: f.type for f in self.schema}
 
     @property
     def kind(self) -> str:
@@ -86,9 +97,15 @@ class Rows:
     def batches(self, size: int = 1 << 18) -> Iterator[pa.RecordBatch]:
         """Record batches of at most ``size`` rows (fewer where columns or pixels are many), from the first row on.
 
+        What people would write for a cell stands for one that has a type of its own; see `cells`.
+
         Raises:
             TableError: there is no row, or a row is malformed (delimited text: says which line).
         """
+        return map(without_objects, self.cells(size))
+
+    def cells(self, size: int = 1 << 18) -> Iterator[pa.RecordBatch]:
+        """As `batches`, with each cell of an object column in its own type (`objects.OBJECTS`), for a codec to read."""
         cells = sum(math.prod(image_shape(field.type) or ()) for field in self.schema)
         size = max(1, min(size, _BATCH_CELLS // max(1, cells)))
         empty = True

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sfumato.errors import MissingExtra
 from sfumato.tables.frames import open_frame
 from sfumato.tables.images import described, image_levels, image_shape
+from sfumato.tables.objects import declared_types, without_objects
 from sfumato.tables.rows import open_file
 from sfumato.tables.writing import write_blocks
 
@@ -45,7 +46,8 @@ class Table:
         if isinstance(source, Table):
             return source
         opened = open_file(source, empty_is_null=True) if isinstance(source, str | os.PathLike) else open_frame(source)
-        return cls(pa.Table.from_batches(opened.batches(1 << 18), schema=opened.schema))
+        batches = map(without_objects, opened.batches(1 << 18))
+        return cls(pa.Table.from_batches(batches, schema=declared_types(opened.schema)))
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write all rows, whole or not at all: ``.csv``, ``.csv.gz``, ``.tsv``, ``.parquet``, ``.arrow``, ``.feather``.

@@ -20,7 +20,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.encoding.expressions import Expression, NotExpressible
 from sfumato.encoding.image import ImageCodec
 from sfumato.errors import TableError
-from sfumato.schema import IdUnit
+from sfumato.schema import IdUnit, Schema
 from sfumato.tables.databases import DatabaseTable
 from sfumato.trust.records import KeptTables, coarser
 from sfumato.trust.setting import Query
@@ -109,7 +109,7 @@ def encoded_inside(source: DatabaseTable, codec: Codec) -> DatabaseRecords:
     """
     table, backend = source.expression, _known_engine(source)
     loose = _loose_texts(table)
-    bounded = _bounded(table, codec.schema.unit, loose) if isinstance(codec.schema.unit, IdUnit) else table
+    bounded = _bounded(table, codec.schema, loose)
     encoded, names = _encoded(bounded, codec, loose)
     name = ibis.util.gen_name("sfumato_codes")
     try:
@@ -123,7 +123,7 @@ def encoded_inside(source: DatabaseTable, codec: Codec) -> DatabaseRecords:
 
 
 def values_inside(
-    source: DatabaseTable, unit: IdUnit | None, columns: Sequence[str]
+    source: DatabaseTable, schema: Schema, columns: Sequence[str]
 ) -> Iterator[tuple[str, pa.Array, np.ndarray]]:
     """The distinct values of some columns, with how many rows have each, counted by the database in blocks.
 
@@ -137,7 +137,7 @@ def values_inside(
         kind = source.expression[name].type()
         if name in loose or not (kind.is_string() or kind.is_integer() or kind.is_boolean()):
             raise NotExpressible(f"column {name!r} is stored as {kind}")
-    table = source.expression if unit is None else _bounded(source.expression, unit, loose)
+    table = _bounded(source.expression, schema, loose)
     for name in columns:
         for batch in _stream(table.group_by(name).aggregate(sfumato_rows=table.count())):
             yield name, batch[name], batch["sfumato_rows"].to_numpy()
@@ -150,13 +150,18 @@ def _known_engine(source: DatabaseTable) -> Any:
     return backend
 
 
-def _bounded(table: Any, unit: IdUnit, loose: set[str]) -> Any:
-    """At most ``max_rows`` rows of each unit, any ones; rows without an identifier are one unit together."""
-    kind = table[unit.column].type()
-    if not (kind.is_integer() or kind.is_string()) or unit.column in loose:
-        raise NotExpressible(f"the identifier {unit.column!r} is stored as {kind}")
-    drawn = table.mutate(sfumato_order=ibis.random())
-    nth = ibis.row_number().over(ibis.window(group_by=unit.column, order_by="sfumato_order"))
+def _bounded(table: Any, schema: Schema, loose: set[str]) -> Any:
+    """At most ``max_rows`` rows of each unit, any ones; units are those of `gathering.identifiers`."""
+    unit = schema.unit
+    if not isinstance(unit, IdUnit):
+        return table
+    cells = table[unit.column]
+    if not (cells.type().is_integer() or cells.type().is_string()) or unit.column in loose:
+        raise NotExpressible(f"the identifier {unit.column!r} is stored as {cells.type()}")
+    markers = schema.null_markers(schema.column(unit.column))
+    gone = cells.cast("string").isin(markers) if markers else ibis.literal(False)
+    drawn = table.mutate(sfumato_order=ibis.random(), sfumato_unit=ibis.ifelse(gone, ibis.null(cells.type()), cells))
+    nth = ibis.row_number().over(ibis.window(group_by="sfumato_unit", order_by="sfumato_order"))
     return drawn.mutate(sfumato_nth=nth).filter(lambda t: t.sfumato_nth < unit.max_rows)
 
 

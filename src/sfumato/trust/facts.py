@@ -19,7 +19,7 @@ from sfumato.schema import IdUnit, Schema
 from sfumato.tables import Rows
 from sfumato.tables.databases import DatabaseTable
 from sfumato.trust.central import Central
-from sfumato.trust.gathering import ContributionBound, gather
+from sfumato.trust.gathering import bound_of, gather
 from sfumato.trust.purse import Purse
 from sfumato.trust.setting import Query
 
@@ -47,8 +47,7 @@ class CentralFacts:
     def __init__(self, rows: Rows, schema: Schema, purse: Purse, progress: Progress, entropy: Entropy = SYSTEM) -> None:
         self._rows, self._schema, self._purse = rows, schema, purse
         self._progress, self._entropy = progress, entropy
-        self._unit = schema.unit if isinstance(schema.unit, IdUnit) else None
-        self._max_rows = 1 if self._unit is None else self._unit.max_rows
+        self._max_rows = schema.unit.max_rows if isinstance(schema.unit, IdUnit) else 1
 
     def histograms(self, codec: Codec) -> Sequence[NoisyHistogram]:
         """The noised one-way table of each axis of ``codec``."""
@@ -79,7 +78,7 @@ class CentralFacts:
 
     def _counted(self, columns: Sequence[str]) -> dict[str, Counter[str]]:
         self._progress.stage("finding categories")
-        bound = None if self._unit is None else ContributionBound(self._unit)
+        bound = bound_of(self._schema)
         markers = {name: self._schema.null_markers(self._schema.column(name)) for name in columns}
         counts: dict[str, Counter[str]] = {name: Counter() for name in columns}
         if isinstance(self._rows.source, DatabaseTable):
@@ -87,10 +86,10 @@ class CentralFacts:
             from sfumato.trust.database import values_inside
 
             with suppress(NotExpressible):
-                for name, labels, numbers in values_inside(self._rows.source, self._unit, columns):
+                for name, labels, numbers in values_inside(self._rows.source, self._schema, columns):
                     counts[name].update(labelled(labels, numbers, markers[name]))
                 return counts
-        for batch in self._rows.batches():
+        for batch in self._rows.cells():
             kept = batch if bound is None else batch.filter(bound.keep(batch.column(bound.column)))
             for name in columns:
                 counts[name].update(label_counts(kept.column(name), markers[name]))

@@ -1,19 +1,22 @@
 """From private rows to private records: encoded in one pass, with each unit's contribution bounded."""
+# pyarrow.compute makes its functions when it is imported:
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sfumato.encoding.codec import Codec, EncodedRows
 from sfumato.progress import Progress
-from sfumato.schema import IdUnit
+from sfumato.schema import IdUnit, Schema
 from sfumato.schema.parsing import plain
 from sfumato.tables import Rows
 from sfumato.tables.databases import DatabaseTable
+from sfumato.tables.objects import NUMERAL, OBJECTS, as_text, parts
 from sfumato.trust.records import ExactRecords, Records
 
 
@@ -43,29 +46,63 @@ def gather(rows: Rows, codec: Codec, progress: Progress) -> ExactRecords:
         progress.stage("reading rows")
 
     def blocks() -> Iterator[EncodedRows]:
-        unit = codec.schema.unit
-        bound = ContributionBound(unit) if isinstance(unit, IdUnit) else None
-        for batch in rows.batches():
+        bound = bound_of(codec.schema)
+        for batch in rows.cells():
             kept = batch if bound is None else batch.filter(bound.keep(batch.column(bound.column)))
             yield codec.encode_rows(kept)
 
     return Records.gathered(blocks(), codec.domain)
 
 
-class ContributionBound:
-    """Lets through the first ``max_rows`` rows of each unit; rows without an identifier are one unit together."""
+def identifiers(cells: pa.Array, markers: tuple[str, ...]) -> pa.Array:
+    """Identifiers (n,) as the text by which units are told apart, null where there is none.
 
-    def __init__(self, unit: IdUnit) -> None:
-        self.column, self._max_rows = unit.column, unit.max_rows
-        self._seen: dict[Any, int] = {}
+    | cells | unit |
+    |---|---|
+    | null, NaN, a null marker, what has no text | none: all such rows are one unit together |
+    | ``7``, ``7.0`` and ``-0.0`` as numbers | ``7``, ``7`` and ``0``, the same as the texts |
+    | 7.00 as a decimal | ``7`` |
+    | text | itself: ``7``, ``07``, ``7 `` and ``7.0`` are four units, ``a`` and ``A`` are two |
+
+    *Formal guarantee.* The text of a cell follows from the cell alone.
+    """
+    if cells.type == OBJECTS:
+        texts = np.full(len(cells), None, object)
+        for name, positions, values in parts(cells):
+            own = _trimmed(values) if name == NUMERAL else identifiers(values, ())
+            texts[positions] = own.to_numpy(zero_copy_only=False)
+        written = pa.array(texts, pa.string())
+    else:
+        try:
+            written = as_text(cells)
+        except pa.ArrowException:
+            return pa.nulls(len(cells), pa.string())
+        written = _trimmed(written) if pa.types.is_decimal(plain(cells).type) else written
+    return pc.if_else(pc.is_in(written, value_set=pa.array(markers, pa.string())), None, written)
+
+
+def _trimmed(decimals: pa.Array) -> pa.Array:
+    """Decimal numbers in text without zeros behind the last digit."""
+    return pc.replace_substring_regex(decimals, r"^(-?\d+)\.0*$|^(-?\d+\.\d*[1-9])0*$", r"\1\2")
+
+
+class ContributionBound:
+    """Lets through the first ``max_rows`` rows of each unit, by what `identifiers` says.
+
+    *Formal guarantee.* Whether a row is let through depends on the earlier rows of its own unit alone. A unit is all
+    rows of one identifier as `identifiers` writes it: adding or removing it adds or removes at most ``max_rows`` rows
+    and changes no other. Somebody who shares it with others (rows without an identifier do) and is added or removed
+    alone can also put one of the others' rows in the place of each of theirs: up to ``max_rows`` rows go, and as many
+    come.
+    """
+
+    def __init__(self, unit: IdUnit, markers: tuple[str, ...] = ()) -> None:
+        self.column, self._max_rows, self._markers = unit.column, unit.max_rows, markers
+        self._seen: dict[str | None, int] = {}
 
     def keep(self, ids: pa.Array) -> pa.Array:
         """Which of the next rows, by their identifiers (n,), are used."""
-        ids = plain(ids)
-        if pa.types.is_floating(ids.type):
-            ids = ids.to_numpy(zero_copy_only=False)
-            ids = pa.array(ids, mask=np.isnan(ids))  # no number is no identifier, and equals no other
-        encoded = ids.dictionary_encode(null_encoding="encode")
+        encoded = identifiers(ids, self._markers).dictionary_encode(null_encoding="encode")
         units, index = encoded.dictionary.to_pylist(), np.asarray(encoded.indices)
         order = np.argsort(index, kind="stable")
         counts = np.bincount(index, minlength=len(units))
@@ -76,3 +113,11 @@ class ContributionBound:
         for unit, count in zip(units, counts.tolist(), strict=True):
             self._seen[unit] = self._seen.get(unit, 0) + count
         return pa.array(nth + before[index] < self._max_rows)
+
+
+def bound_of(schema: Schema) -> ContributionBound | None:
+    """The bound that the unit of ``schema`` needs; None where a row is a unit."""
+    unit = schema.unit
+    if not isinstance(unit, IdUnit):
+        return None
+    return ContributionBound(unit, schema.null_markers(schema.column(unit.column)))
