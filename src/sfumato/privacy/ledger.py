@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sqlite3
 import threading
 import weakref
@@ -23,13 +22,10 @@ from sfumato.errors import LedgerError, Overdraft
 from sfumato.privacy import process
 from sfumato.privacy.events import Event, from_json, to_json
 from sfumato.privacy.guarantee import Guarantee
-from sfumato.privacy.ledger_file import FORMAT, clear_errors, connect
+from sfumato.privacy.ledger_file import FORMAT, clear_errors, connect, draw_id
 from sfumato.privacy.position import Position
 from sfumato.privacy.spending import Spending, reserved
 from sfumato.privacy.statement import Begun, statement
-
-LEASE_BYTES = 16
-"""Random bytes of a lease: no two are ever the same."""
 
 DEFAULT_CAP = Guarantee(epsilon=10, delta=1e-5)
 """What a data set may cost in all when nobody said otherwise."""
@@ -113,7 +109,7 @@ class Ledger:
                     f"{_words(guarantee)} does not fit: other runs leave too little of the data set's cap of"
                     f" {_words(self.cap)}"
                 )
-            lease = secrets.token_hex(LEASE_BYTES)
+            lease = draw_id()
             row = db.execute(
                 "INSERT INTO run (label, epsilon, delta, unit, neighbours, process, lease)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -146,7 +142,7 @@ class Ledger:
                 raise LedgerError(f"run {run} was closed; begin a new one")
             if held is not None:
                 _check_gone(run, json.loads(where), elsewhere)
-            lease = secrets.token_hex(LEASE_BYTES)
+            lease = draw_id()
             db.execute("UPDATE run SET process = ?, lease = ? WHERE id = ?", (json.dumps(process.here()), lease, run))
             return Run(self, run, Guarantee(*guarantee), lease)
 

@@ -31,6 +31,11 @@ PRAGMA user_version = {FORMAT};
 """
 
 
+def draw_id() -> str:
+    """A ledger's id, or a lease: 128 random bits, so that no two are ever the same."""
+    return secrets.token_hex(16)
+
+
 def connect(file: Path | None, cap: Guarantee, timeout: float) -> tuple[sqlite3.Connection, str, Guarantee]:
     """Open the file (None: memory), laying it out with ``cap`` if it is empty; the connection, its id and its cap.
 
@@ -50,20 +55,23 @@ def connect(file: Path | None, cap: Guarantee, timeout: float) -> tuple[sqlite3.
 
 
 def _prepare(db: sqlite3.Connection, file: Path | None, cap: Guarantee) -> tuple[str, Guarantee]:
-    """Check the format, or lay out an empty database in one transaction; the file's id and cap."""
+    """Check the format, or lay out an empty database or an older format in one transaction; the file's id and cap."""
     db.execute("BEGIN IMMEDIATE")
     try:
         application = db.execute("PRAGMA application_id").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
         tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
         if application == 0 and version == 0 and tables == 0:
-            for statement in _SCHEMA.split(";"):
-                db.execute(statement)
-            db.execute("INSERT INTO cap VALUES (?, ?, ?, ?, ?)", (secrets.token_hex(16), *asdict(cap).values()))
+            _lay_out(db)
+            db.execute("INSERT INTO cap VALUES (?, ?, ?, ?, ?)", (draw_id(), *asdict(cap).values()))
         elif application != APPLICATION:
             raise LedgerError(f"{file} is a database, but no sfumato ledger")
         elif version > FORMAT:
             raise LedgerError(f"{file} has ledger format {version}; this version reads up to {FORMAT}: upgrade sfumato")
+        elif version < FORMAT:
+            from sfumato.privacy.ledger_migration import migrate
+
+            migrate(db, lambda: _lay_out(db), draw_id)
         id_, *found = db.execute("SELECT ledger, epsilon, delta, unit, neighbours FROM cap").fetchone()
         db.execute("COMMIT")
     except BaseException:
@@ -71,6 +79,11 @@ def _prepare(db: sqlite3.Connection, file: Path | None, cap: Guarantee) -> tuple
             db.execute("ROLLBACK")
         raise
     return id_, Guarantee(*found)
+
+
+def _lay_out(db: sqlite3.Connection) -> None:
+    for statement in _SCHEMA.split(";"):
+        db.execute(statement)
 
 
 @contextmanager
