@@ -26,7 +26,7 @@ class Verification:
     Attributes:
         guarantee: what is promised.
         epsilon: what the events cost at the promised delta, by privacy loss distributions.
-        epsilon_rdp: the same by Renyi divergence: a looser bound, found independently.
+        epsilon_rdp: the same by Renyi divergence: another bound, found independently.
         events: number of charges.
         model: the model's name.
         signer: fingerprint of the key that signed, None if unsigned.
@@ -91,7 +91,7 @@ def _claim(certificate: Mapping[str, Any]) -> tuple[Guarantee, list[Event]]:
 
 
 def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: list[Event]) -> tuple[float, float]:
-    from sfumato.privacy.accounting import epsilon, epsilon_rdp
+    from sfumato.privacy.accounting import epsilon, epsilon_rdp, renyi_floor
 
     stated = certificate["composition"]
     try:
@@ -103,8 +103,10 @@ def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: lis
         raise CertificateError("the events hold numbers that no accountant can sum") from None
     if not pld <= guarantee.epsilon * (1 + ROUNDING):
         raise CertificateError(f"the events cost epsilon {pld:.6g}, more than the promised {guarantee.epsilon:g}")
-    if rdp < pld * (1 - ROUNDING):
-        raise CertificateError(f"two accountants disagree: epsilon {pld:.6g} by PLD, {rdp:.6g} by RDP, which is looser")
+    if rdp < renyi_floor(events, guarantee.delta) * (1 - ROUNDING):
+        raise CertificateError(
+            f"two accountants disagree: epsilon {pld:.6g} by PLD, {rdp:.6g} by RDP, which is too small"
+        )
     for name, found in (("epsilon_spent", pld), ("epsilon_by_renyi", rdp)):
         value = stated.get(name)
         if not isinstance(value, float | int) or not math.isclose(value, found, rel_tol=1e-3, abs_tol=ROUNDING):

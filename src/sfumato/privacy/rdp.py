@@ -1,4 +1,7 @@
-"""The second accountant: Renyi divergences, with dp-accounting's code for subsampling and conversion."""
+"""The second accountant: Renyi divergences, with dp-accounting's code for subsampling and conversion.
+
+It shares nothing with the first but the events: bounds of its own, from other sources, and no module of the claim.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ from sfumato.privacy.events import (
     Threshold,
     delta_of,
 )
-from sfumato.privacy.gdp import exponential_mu
 
 _ORDERS = (*(1 + x / 10 for x in range(1, 100)), *map(float, range(11, 64)), 80.0, 96.0, 128.0, 192.0, 256.0, 512.0)
 _HIGH_ORDERS = tuple(512 * 2 ** (k / 8) for k in range(1, 97))
@@ -42,8 +44,8 @@ def epsilon(events: Sequence[Event], delta: float) -> float:
 def _as_dp_event(event: Event) -> dp_event.DpEvent:
     """What dp-accounting calls the event.
 
-    Integer Gaussian noise of l1 sensitivity s is s**2 / (2 sigma**2)-zCDP (Canonne, Kamath, Steinke 2020). The
-    exponential mechanism is mu**2 / 2-zCDP through its GDP bound, the same as in the claim; an epsilon-DP mechanism is
+    Integer Gaussian noise of l1 sensitivity s is s**2 / (2 sigma**2)-zCDP (Canonne, Kamath, Steinke 2020). An
+    epsilon-bounded-range selection is epsilon**2 / 8-zCDP (Cesar, Rogers 2021); an epsilon-DP mechanism is
     epsilon**2 / 2-zCDP (Bun, Steinke 2016, Proposition 1.4).
     """
     match event:
@@ -52,7 +54,7 @@ def _as_dp_event(event: Event) -> dp_event.DpEvent:
         case Gaussian():
             return dp_event.GaussianDpEvent(event.noise_multiplier)
         case Exponential():
-            return dp_event.ZCDpEvent(rho=exponential_mu(event.epsilon) ** 2 / 2)
+            return dp_event.ZCDpEvent(rho=event.epsilon**2 / 8)
         case DiscreteLaplace():
             return dp_event.ZCDpEvent(rho=(event.sensitivity / event.scale) ** 2 / 2)
         case PoissonSampledGaussian():

@@ -32,14 +32,18 @@ def mu(event: PoissonSampledGaussian) -> float:
     ``mu_1^2 + mu_2^2 + ... <= M`` and ``t_1 + t_2 + ... <= T`` on every path, M and T fixed beforehand, are
     (epsilon, T + gdp.delta(epsilon, sqrt(M)))-DP for every epsilon: the two sums are a valid privacy filter.
 
-    *Proof.* Fix neighbours D0 and D1. By Blackwell's theorem (Dong, Roth, Su 2022, Theorem 2.10) the answer i is drawn
+    *Proof.* Fix neighbours D0 and D1. By Blackwell's theorem (Dong, Roth, Su 2022, Section 2) the answer i is drawn
     from its definition: a coin of chance t_i gives everything away, else something shows that is mu_i-GDP. What is
     left of the transcript's law when no coin has fallen is ``w(x) G_b(dx)`` under D_b, where ``w(x)``, the product of
     the ``1 - t_i``, is the same for both, and G_0, G_1 come from adaptively chosen mu_i-GDP mechanisms whose squares
-    sum to at most M, so are sqrt(M)-GDP (Koskela, Tobaben, Honkela 2023, Theorem 3.3; Smith, Thakurta 2022). Hence, for
-    any set S, ``P0(S) - e^epsilon P1(S)`` is at most ``P0(a coin falls)``, at most T, plus the integral over S of
-    ``w (dG_0 - e^epsilon dG_1)``, which is at most ``gdp.delta(epsilon, sqrt(M))`` as 0 <= w <= 1. The sums must not be
-    traded against each other on the way: M and T are both fixed before the first answer.
+    sum to at most M, so are sqrt(M)-GDP (Koskela, Tobaben, Honkela 2023; Smith, Thakurta 2022). Hence, for any set S,
+    ``P0(S) - e^epsilon P1(S)`` is at most ``P0(a coin falls)``, at most T, plus the integral over S of
+    ``w (dG_0 - e^epsilon dG_1)``, which is at most ``gdp.delta(epsilon, sqrt(M))`` as 0 <= w <= 1.
+
+    M and T are both fixed before the first answer, and may not be traded against each other on the way: who first
+    spends some mu, and only where that told little spends the rest of the room as delta, gets up to twice the delta.
+    Releases may interleave, as the chunks of a training do with other runs: each is one f-DP mechanism, and filters of
+    these hold for concurrent ones (Vadhan, Zhang 2023; Haney et al. 2023).
 
     *The check for all epsilon.* The delta of the steps is taken from their privacy loss distributions, rounded
     pessimistically (Doroshenko et al. 2022), on a grid. As a function of ``e^epsilon`` it is convex, so its chords lie
