@@ -130,8 +130,9 @@ def test_a_name_in_a_folder_never_leaves(run, tmp_path):
     ]
     (tmp_path / "photos" / CANARY).mkdir()
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "photos" / CANARY / "x.png")
-    done.append(run("fit", "photos", "--schema", "s.yaml"))  # a label that the schema does not have
-    done[-1].refused("'label'", "does not allow")
+    done.append(
+        run("fit", "photos", "--schema", "s.yaml").fine()
+    )  # the row of a label that the schema lacks is left out
     (tmp_path / "photos" / CANARY / "x.png").write_text(CANARY)
     done.append(run("fit", "photos", "--schema", "s.yaml"))
     done[-1].refused("image 1 in the order of names is damaged")

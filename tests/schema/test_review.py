@@ -45,7 +45,7 @@ ANSWERS = {**WHO, "columns": COLUMNS, "constraints": {PAIR: {"public": "school l
 def test_all_answers_settle_all_facts() -> None:
     schema = DRAFT.review(ANSWERS)
     assert schema.open_facts() == []
-    income = schema.column("income")
+    income: Any = schema.column("income")
     assert (income.bounds, income.standing("bounds"), income.standing("nullable")) == (
         (0, 9000),
         "reviewed",
@@ -140,7 +140,7 @@ def test_a_kind_is_replaced_with_its_facts_and_a_choice_with_them() -> None:
     }
     answers = {**WHO, "columns": {**COLUMNS, "grade": label}, "constraints": {PAIR: {"drop": "by chance"}}}
     schema = DRAFT.review(answers)
-    grade = schema.column("grade")
+    grade: Any = schema.column("grade")
     assert (grade.kind, grade.categories, grade.outside) == ("category", ("0", "1"), "other")
     assert schema.constraints == ()
     assert [r.reason for r in map(grade.review_of, ("kind", "categories", "ordered")) if r] == [
@@ -153,7 +153,7 @@ def test_a_kind_is_replaced_with_its_facts_and_a_choice_with_them() -> None:
 def test_measured_categories_get_a_place_for_the_rare() -> None:
     levels = {"categories": "measure", "rest": {"public": "x"}}
     answers = {**WHO, "columns": {**COLUMNS, "level": levels}, "constraints": {PAIR: {"drop": "x"}}}
-    level = DRAFT.review(answers).column("level")
+    level: Any = DRAFT.review(answers).column("level")
     assert (level.measured, level.outside) == (True, "other")
 
 
@@ -190,6 +190,7 @@ def test_labels_in_answers_stay_as_written(tmp_path: Path) -> None:
         "  a: {categories: {replace: [007, 1.0, yes], reason: 2020}, rest: {public: x}}\n"
     )
     schema = Schema.parse("sfumato: schema/1\ncolumns:\n  a: {kind: category, categories: [b]}\n").review(path)
-    assert schema.column("a").categories == ("007", "1.0", "yes")
+    labelled: Any = schema.column("a")
+    assert labelled.categories == ("007", "1.0", "yes")
     with pytest.raises(SchemaError, match=r"gone\.yaml.*--template"):
         schema.review(tmp_path / "gone.yaml")

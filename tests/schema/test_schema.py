@@ -114,6 +114,27 @@ def test_any_names_and_labels_come_back(names: list[str], labels: list[str], nul
     assert Schema.parse(schema.dump()) == schema
 
 
+@settings(max_examples=60, deadline=None)
+@given(by=TEXT.filter(str.strip), reason=TEXT.filter(str.strip), facts=st.sets(st.sampled_from(["kind", "step"])))
+def test_any_review_comes_back(by: str, reason: str, facts: set[str]) -> None:
+    review = Review(by=by, on=dt.date(2026, 1, 2), reason=reason, facts=tuple(sorted(facts)))
+    statement = Review(by=by, on=dt.date(2026, 1, 2), reason=reason)
+    for said in (review, (review, statement)):
+        schema = Schema(
+            rows=RowCount(number=3, reviewed=statement),
+            columns=(IntegerColumn(name="on", bounds=(0, 1), reviewed=said),),
+        )
+        assert Schema.parse(schema.dump()) == schema
+
+
+def test_null_markers_that_no_column_takes_have_no_source() -> None:
+    text = HEAD + "  a: {kind: boolean, nulls: [x], source: public}\n"
+    assert Schema.parse(text).unreviewed() == []
+    assert Schema.parse("nulls: [y]\n" + text).unreviewed() == ["nulls"]
+    taken = "nulls: [y]\n" + text + "  b: {kind: boolean, source: {nulls: unreviewed, rest: public}}\n"
+    assert Schema.parse(taken).unreviewed() == ["b: nulls"]
+
+
 def test_an_ordinary_yaml_reader_can_read_the_text() -> None:
     plain = yaml.safe_load(everything().dump())
     assert plain["columns"]["weight"]["bounds"] == [0.5, 300.0]

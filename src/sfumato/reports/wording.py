@@ -130,7 +130,9 @@ def public_facts(settled: Schema, sources: Mapping[str, Mapping[str, str]]) -> l
             "name": ", ".join(rule.columns),
             "kind": rule.kind.replace("_", " "),
             "facts": f"{len(rule.combinations)} combinations" if isinstance(rule, FixedCombinations) else "",
-            "source": rule.standing,
+            "source": rule.standing
+            if rule.reviewed is None
+            else f"{rule.standing}: {rule.reviewed.reason} ({rule.reviewed.by}, {rule.reviewed.on})",
         }
         for rule in settled.constraints
     ]
@@ -153,6 +155,12 @@ def _values(column: Column) -> str:
 
 def _sources(column: Column, stated: Mapping[str, str]) -> str:
     """One word where all facts come from one place."""
+    reviews = [f"{r.reason} ({r.by}, {r.on})" for r in dict.fromkeys(map(column.review_of, column.facts())) if r]
+    said = _by_source(column, stated)
+    return f"{said}: {'; '.join(reviews)}" if reviews else said
+
+
+def _by_source(column: Column, stated: Mapping[str, str]) -> str:
     each = {fact: stated.get(fact, column.standing(fact)) for fact in column.facts()}
     if len(set(each.values())) == 1:
         return next(iter(each.values()))

@@ -162,6 +162,8 @@ class Schema(Strict):
             for fact in c.facts():
                 value = self.null_markers(c) if fact == "nulls" else c.value_of(fact)
                 yield Fact("column", c.name, fact, value, c.standing(fact), c.review_of(fact))
+        if self.nulls != ("",) and all(c.nulls is not None for c in self.columns):  # no column speaks for it
+            yield Fact("nulls", "", "nulls", list(self.nulls), "unstated")
         for part, field in type(self).model_fields.items():
             stated = getattr(self, part)
             if isinstance(stated, Statement) and stated != field.default:

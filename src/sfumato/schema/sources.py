@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -113,8 +112,8 @@ class Sourced(Strict):
 
         A bare ``measured`` speaks for what can be measured and for nothing else.
         """
-        words: Mapping[str, Source | None] = self.source if isinstance(self.source, dict) else {REST: self.source}
-        word = words.get(fact, words.get(REST))
+        said = self.source
+        word = said.get(fact, said.get(REST)) if isinstance(said, dict) else said
         return None if word == "measured" and fact not in MEASURABLE else word
 
     @property
