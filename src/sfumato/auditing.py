@@ -21,6 +21,7 @@ from sfumato.progress import Progress, Silent
 from sfumato.release import Release
 from sfumato.schema import Schema, sketch
 from sfumato.tables import Rows
+from sfumato.tables.dialect import Dialect
 from sfumato.trust.central import Central
 from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
@@ -84,11 +85,12 @@ def audit(
         raise SfumatoError("nothing to attack: give --synthetic rows, a --model, or both")
     from sfumato.attacks import audit as attack
 
-    tables = [_arrow(t) for t in (real, holdout, synthetic)]
+    given = None if schema is None else _loaded(schema)
+    tables = _tables(real, holdout, synthetic, given)
     names = [c for c in tables[0].column_names if all(c in t.column_names for t in tables[1:])]
     if not names:
         raise TableError("the three tables share no column; nothing can be compared")
-    known = _drafted([t.select(names) for t in tables]) if schema is None else _loaded(schema)
+    known = _drafted([t.select(names) for t in tables]) if given is None else given
     codec = _learnt(Schema(columns=known.columns, nulls=known.nulls))
     used, fresh, made = (_encoded(t, codec) for t in tables)
     _show(used, made, codec, strips)
@@ -111,11 +113,11 @@ def _with_model(
     if again is not None and not release.guarantee.private:
         raise SfumatoError("the model carries no guarantee that its recipe could be held to: leave --recipe out")
     codec = _learnt(release.codec.schema)
-    used, fresh = (_encoded(_arrow(t), codec) for t in (real, holdout))
+    used, fresh = (_encoded(_arrow(t, release.schema.dialect), codec) for t in (real, holdout))
     if synthetic is None:
         made = release.fitted.sample(min(_ROWS, release.default_rows), np.random.default_rng(), {})
     else:
-        made = _encoded(_arrow(synthetic), codec)
+        made = _encoded(_arrow(synthetic, release.schema.written), codec)
     certified = release.certificate.get("certificate") is not None
     claimed = release.guarantee if claimed is None and certified else claimed
     _show(used, made, codec, strips)
@@ -160,8 +162,14 @@ def white_box_of(release: Release, used: np.ndarray) -> WhiteBox | None:
     return WhiteBox(release.fitted, overfitted, few)
 
 
-def _arrow(source: Any) -> pa.Table:
-    return pa.Table.from_batches(Rows.open(source).batches())
+def _arrow(source: Any, dialect: Dialect | None) -> pa.Table:
+    return pa.Table.from_batches(Rows.open(source, dialect).batches())
+
+
+def _tables(real: Any, holdout: Any, synthetic: Any, schema: Schema | None) -> list[pa.Table]:
+    """The three as tables; by a guess of how they are written where there is no schema, for such an audit alone."""
+    dialects = (None, None, None) if schema is None else (schema.dialect, schema.dialect, schema.written)
+    return [_arrow(t, dialect) for t, dialect in zip((real, holdout, synthetic), dialects, strict=True)]
 
 
 def _overfitting(name: str, domain: Domain) -> Any:

@@ -18,6 +18,7 @@ from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.schema import Schema
 from sfumato.tables import Rows
+from sfumato.tables.dialect import Dialect
 from sfumato.trust.facts import CentralFacts
 from sfumato.trust.purse import Purse
 
@@ -54,7 +55,8 @@ def evaluate(
 
     loaded = schema if isinstance(schema, Schema) else Schema.load(schema)
     known = _settled(loaded, real)
-    rows, test_rows, made_rows = (_whole(source, known) for source in (real, test, synthetic))
+    rows, test_rows = (_whole(source, known, known.dialect) for source in (real, test))
+    made_rows = _whole(synthetic, known, known.written)
     target = target or known.target
     codec = Codec.from_schema(Schema(columns=tuple(c for c in known.columns if c.modelled), nulls=known.nulls))
     position = None if target is None else codec.position(target)
@@ -70,14 +72,14 @@ def evaluate(
 
 def _settled(schema: Schema, real: Any) -> Schema:
     """The schema with open facts read exactly off the real rows: nothing of this is released."""
-    rows = Rows.open(real)
+    rows = Rows.open(real, schema.dialect)
     schema.check_columns(rows.columns)
     with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "evaluate") as exact:
         return settled(schema, measure(schema, CentralFacts(rows, schema, Purse(exact), Silent())))
 
 
-def _whole(source: Any, schema: Schema) -> pa.Table:
-    rows = Rows.open(source)
+def _whole(source: Any, schema: Schema, dialect: Dialect) -> pa.Table:
+    rows = Rows.open(source, dialect)
     lacking = [c.name for c in schema.columns if c.modelled and c.name not in rows.columns]
     if lacking:
         raise TableError(f"{rows.name}: lacks the column {lacking[0]!r} of the schema")

@@ -68,7 +68,7 @@ class Release:
     def encode(self, source: Any) -> np.ndarray:
         """Latent points (n, k) of rows that the caller owns."""
         latent = self._latent()
-        codes = [self.codec.encode(batch) for batch in Rows.open(source).cells()]
+        codes = [self.codec.encode(batch) for batch in Rows.open(source, self.codec.schema.dialect).cells()]
         return latent.encode(np.concatenate(codes))
 
     def decode(self, points: np.ndarray, seed: int | None) -> Table:

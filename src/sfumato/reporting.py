@@ -248,7 +248,7 @@ def _detail(
 
 
 def _whole(source: Any, codec: Codec) -> pa.Table:
-    rows = Rows.open(source)
+    rows = Rows.open(source, codec.schema.dialect)
     lacking = [c.name for c in codec.schema.columns if c.modelled and c.name not in rows.columns]
     if lacking:
         raise TableError(f"{rows.name}: lacks the column {lacking[0]!r} of the model's schema")

@@ -125,7 +125,7 @@ class Synthesizer:
         if unreviewed and not self._no_certificate:
             raise SchemaError(open_in_words(unreviewed))
         key = None if self._key is None else load_signing_key(self._key)
-        rows = Rows.open(source)
+        rows = Rows.open(source, self.schema.dialect)
         with self._opened_ledger() as ledger:
             with self._begun(ledger) as run:
                 release = self._learn(rows, run, progress or Silent())

@@ -18,12 +18,23 @@ def sketch(
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the draft goes.")] = Path("schema.yaml"),
+    charset: Annotated[
+        str | None, typer.Option(help="How a CSV writes characters: utf-8, cp1252, utf-16, ... (default: guessed).")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help=r"What stands between fields: , ; | or \t (default: guessed).")
+    ] = None,
+    quote: Annotated[str | None, typer.Option(help="What encloses a field; '' for nothing (default: \").")] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="Whether the first line names the columns.")
+    ] = None,
     as_json: terminal.Json = False,
 ) -> None:
     """Draft schema.yaml from the rows; every fact in it is unreviewed until you say it is public or measured."""
     import sfumato as sf
 
-    schema = sf.sketch(data)
+    tab = delimiter in ("\\t", "tab")
+    schema = sf.sketch(data, charset=charset, delimiter="\t" if tab else delimiter, quote=quote, header=header)
     schema.save(output)
     unreviewed = schema.unreviewed()
     result = {"schema": str(output), "columns": len(schema.columns), "unreviewed": len(unreviewed)}

@@ -31,8 +31,10 @@ from sfumato.errors import ConditionError, RefusedValue, SchemaError
 from sfumato.schema import FixedCombinations, Inequality, Schema
 from sfumato.schema.arrow_types import parse_type
 from sfumato.schema.columns import ImageColumn, NumericColumn
+from sfumato.schema.numerals import PLAIN
 from sfumato.tables.images import image_shape, image_type
 from sfumato.tables.objects import NUMERAL, OBJECTS, parts
+from sfumato.tables.writing import dialect_metadata
 
 _FORMAT = "codec/1"
 _Part = ColumnCodec | CombinedAxis | ImageCodec
@@ -334,7 +336,9 @@ class Codec:
             raise ConditionError(f"a condition names {name!r}, which holds images; name another column")
         axis = self.columns[name].axis
         if value is not None:
-            return self.columns[name].condition(str(value))
+            column = self.schema.column(name)
+            spelt = column.numeral.spelt(value) if isinstance(column, NumericColumn) else str(value)
+            return self.columns[name].condition(spelt)
         if axis.missing is None:
             raise ConditionError(f"column {name!r} has no missing values")
         return np.arange(axis.size) == axis.missing, None
@@ -342,7 +346,7 @@ class Codec:
     @cached_property
     def arrow_schema(self) -> pa.Schema:
         """Names and types of what comes out."""
-        return pa.schema([self.field(c.name) for c in self.output])
+        return pa.schema([self.field(c.name) for c in self.output], metadata=dialect_metadata(self.schema.written))
 
     def field(self, name: str) -> pa.Field:
         """Name and type of a column that comes out; for delimited text with the first null marker in its metadata."""
@@ -389,6 +393,8 @@ def _natural_type(column: Any) -> pa.DataType:
     if kind == "boolean":
         return pa.string() if column.labels else pa.bool_()
     if kind in ("date", "datetime", "time") and column.format:
+        return pa.string()
+    if isinstance(column, NumericColumn) and column.numeral != PLAIN:
         return pa.string()
     if kind == "identifier":
         return pa.string() if column.pattern else pa.int64()

@@ -16,6 +16,7 @@ from sfumato.schema.constraints import FixedCombinations as FixedCombinations
 from sfumato.schema.constraints import Inequality as Inequality
 from sfumato.schema.constraints import NonNull as NonNull
 from sfumato.schema.constraints import Unique as Unique
+from sfumato.schema.file import FileFacts as FileFacts
 from sfumato.schema.schema import IdUnit as IdUnit
 from sfumato.schema.schema import RowCount as RowCount
 from sfumato.schema.schema import RowUnit as RowUnit

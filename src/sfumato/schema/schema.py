@@ -12,10 +12,12 @@ from sfumato.atomic import atomic_write
 from sfumato.errors import SchemaError
 from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, ImageColumn
 from sfumato.schema.constraints import Constraint, FixedCombinations, Inequality, NonNull, Unique
+from sfumato.schema.file import FileFacts
 from sfumato.schema.json_schema import as_written
 from sfumato.schema.reading import Marked, read_yaml
 from sfumato.schema.sources import Fact, Statement, Strict
 from sfumato.schema.writing import write_yaml
+from sfumato.tables.dialect import Dialect
 
 FORMAT = "schema/1"
 _COMPARABLE = frozenset({"integer", "real", "date", "datetime", "time"})
@@ -52,6 +54,7 @@ class Schema(Strict):
     Attributes:
         format: version of the file format.
         unit: whose presence is protected.
+        file: how a file of delimited text is written down; None for UTF-8 with commas, quotation marks and a header.
         target: a column of interest, if one is declared.
         rows: the number of rows where that is public, else None.
         nulls: texts that stand for a missing value in every column that does not list its own; a fact of each of them,
@@ -68,6 +71,7 @@ class Schema(Strict):
 
     format: Literal["schema/1"] = Field(default=FORMAT, alias="sfumato")
     unit: RowUnit | IdUnit = Field(default=RowUnit(), discriminator="kind")
+    file: FileFacts | None = None
     target: str | None = None
     rows: RowCount | None = None
     nulls: tuple[str, ...] = ("",)
@@ -118,6 +122,16 @@ class Schema(Strict):
     def names(self) -> tuple[str, ...]:
         """Column names, in order."""
         return tuple(c.name for c in self.columns)
+
+    @property
+    def dialect(self) -> Dialect:
+        """How a file of rows is read."""
+        return (self.file or FileFacts()).dialect(self.names)
+
+    @property
+    def written(self) -> Dialect:
+        """How a file of synthetic rows is written and read: the same, without the columns of text."""
+        return (self.file or FileFacts()).dialect(tuple(c.name for c in self.columns if c.kind != "text"))
 
     def column(self, name: str) -> Column:
         """One column by name; SchemaError if there is none."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from sfumato.errors import SchemaError
+from sfumato.errors import SchemaError, TableError
 from sfumato.schema.columns import (
     BooleanColumn,
     CategoryColumn,
@@ -24,9 +25,12 @@ from sfumato.schema.columns import (
     TimeColumn,
 )
 from sfumato.schema.constraints import FixedCombinations
+from sfumato.schema.file import FileFacts
 from sfumato.schema.schema import Schema
 from sfumato.schema.survey import Survey
 from sfumato.tables import Rows
+from sfumato.tables.delimited import DelimitedFile
+from sfumato.tables.guessing import guessed
 from sfumato.tables.images import LABEL, image_shape
 
 CODED_LIMIT = 12
@@ -43,16 +47,31 @@ _REPEATS = "values repeat: if it names people, write unit: {column: it, max_rows
 _EMPTY = "left out: no value was seen"
 
 
-def sketch(source: Any) -> Schema:
-    """Draft a schema from a path or a table in memory, in one pass and bounded memory.
+def sketch(
+    source: Any,
+    *,
+    charset: str | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    header: bool | None = None,
+) -> Schema:
+    """Draft a schema from a path or a table in memory, in bounded memory.
+
+    Args:
+        source: as `Synthesizer.fit` takes it.
+        charset: how delimited text is written down; this and the next three are guessed where they are left out, and
+            drafted as the schema's ``file`` where they are not the default.
+        delimiter: what stands between two fields.
+        quote: what encloses a field; "" for nothing.
+        header: whether the first record names the columns.
 
     Formal guarantee: none. Everything is read off the private rows, and one row can decide each fact: that a column is
     never missing as much as its bounds. So each is ``unreviewed``, and a model that rests on one gets no certificate.
 
     Raises:
-        TableError: the source cannot be read.
+        TableError: the source cannot be read, or is no delimited text that could be read so.
     """
-    rows = Rows.open(source)
+    rows = _opened(source, {"charset": charset, "delimiter": delimiter, "quote": quote, "header": header})
     images = {f.name: shape for f in rows.schema if (shape := image_shape(f.type))}
     surveys = {f.name: Survey(f.type) for f in rows.schema if f.name not in images}
     first: list[pa.RecordBatch] = []
@@ -62,10 +81,26 @@ def sketch(source: Any) -> Schema:
         for name, survey in surveys.items():
             survey.add(batch.column(name))
     columns = [_image(n, images[n]) if n in images else _column(n, surveys[n], bool(images)) for n in rows.columns]
-    draft = Schema(columns=tuple(columns))
+    draft = Schema(columns=tuple(columns), file=_file(rows))
     if images and LABEL in surveys and draft.column(LABEL).kind == "category":
         draft = draft.with_target(LABEL)
     return _with_combinations(draft, pa.Table.from_batches(first))
+
+
+def _opened(source: Any, said: Mapping[str, Any]) -> Rows:
+    """The rows, delimited text by what is said of it and a guess of the rest."""
+    said = {key: value for key, value in said.items() if value is not None}
+    path = isinstance(source, str | os.PathLike) and os.path.isfile(source)
+    rows = Rows.open(source, guessed(os.fspath(source), **said) if said and path else None)
+    if said and not isinstance(rows.source, DelimitedFile):
+        raise TableError(f"{rows.name}: {', '.join(said)} can be said of delimited text alone, this is {rows.kind}")
+    return rows
+
+
+def _file(rows: Rows) -> FileFacts | None:
+    """How delimited text is written down, where that is not the default."""
+    stated: dict[str, Any] = rows.source.dialect.bare() if isinstance(rows.source, DelimitedFile) else {}
+    return FileFacts(**stated, source="unreviewed") if stated else None
 
 
 def _image(name: str, shape: tuple[int, int, int]) -> ImageColumn:

@@ -55,6 +55,8 @@ def _top(schema: Schema) -> list[str]:
         lines = ["unit: row  # whose presence is protected; for several rows per person: {column: ID, max_rows: 10}"]
     else:
         lines = [f"unit: {_flow(_stated(unit))}  # all rows of one id are protected"]
+    if schema.file is not None:
+        lines.append(f"file: {_flow(_stated(schema.file))}  # how the CSV is written down")
     lines.append(f"rows: {'unknown' if schema.rows is None else _flow(_stated(schema.rows))}")
     if schema.target is not None:
         lines.append(f"target: {scalar(schema.target)}")
@@ -144,5 +146,7 @@ def _quoted(text: str) -> str:
 
 
 def _escape(character: str) -> str:
+    if character == "\t":
+        return "\\t"
     code = ord(character)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"

@@ -1,205 +1,99 @@
-"""How a delimited text file is written down: compression, encoding, delimiter and header, found by reading it."""
+"""How delimited text is written down: declared facts, on which every record of a file is read alike."""
 
 from __future__ import annotations
 
 import codecs
-import csv
-import gzip
-import io
 import os
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, cast
 
 from sfumato.errors import TableError
 
-_DELIMITERS = (",", "\t", ";", "|")
-_OTHER_DELIMITERS = (":", "^", "~", "\x1f", "\x01", "!", "#")
-_CHUNK = 1 << 24
-_SAMPLE = 1 << 18
-_SAMPLE_RECORDS = 200
+_SINGLE = (
+    *("ascii", "koi8-r", "koi8-u", "mac-roman", "cp437", "cp850", "cp852", "cp858", "cp866", "cp1125"),
+    *(f"iso8859-{i}" for i in range(1, 17) if i != 12),
+    *(f"cp125{i}" for i in range(9)),
+)
+_DOUBLE_HIGH = ("euc_jp", "euc_kr", "gb2312")
+_DOUBLE_LOW = ("shift_jis", "cp932", "gbk", "gb18030", "big5")
+_WIDE = ("utf-16", "utf-16-le", "utf-16-be")
+CHARSETS = frozenset(codecs.lookup(name).name for name in ("utf-8", *_SINGLE, *_DOUBLE_HIGH, *_DOUBLE_LOW, *_WIDE))
+"""Python's names of the charsets that are read: those in which a byte of ASCII means itself, and UTF-16."""
+
+_LEAST_SECOND_BYTE = 0x40
+"""In some charsets a byte from here on may be the second half of a character, and so cannot separate anything."""
+
+_UTF_8 = codecs.lookup("utf-8").name
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """What must be known to parse a delimited file.
+    """What must be known to read delimited text.
+
+    Records are those of RFC 4180: fields separated by ``delimiter``, records ended by ``\\n`` or ``\\r\\n`` (the last
+    one perhaps by nothing). A field that begins with ``quote`` ends with it, may hold delimiters and ends of lines, and
+    holds ``quote`` doubled; any other field holds none of these. Every record has as many fields as there are columns.
+    An empty line is no record, but where there is one column. Whatever else some reader might accept is refused.
 
     Attributes:
-        gzipped: the bytes are compressed by gzip.
-        encoding: a Python codec name.
-        delimiter: one character.
-        quotes: the file holds a quotation mark, so that a field may run over lines.
-        columns: the names in the header.
-    """
-
-    gzipped: bool
-    encoding: str
-    delimiter: str
-    quotes: bool
-    columns: tuple[str, ...]
-
-
-def find_dialect(path: str) -> Dialect:
-    """Scan the file once, as a stream, and say how to parse it.
+        charset: one of `CHARSETS` or another name of it; a byte-order mark of UTF-8 is skipped.
+        delimiter: one character of ASCII, no letter or digit.
+        quote: ``"``, ``'``, or nothing where quotation marks mean themselves.
+        header: the first record holds the names of the columns.
+        names: those of the schema: of the columns, without a header; with one, to tell a wrong delimiter by.
 
     Raises:
-        TableError: empty, cut short, not text, a quotation mark that is never closed, or a header that cannot serve.
+        ValueError: what no file can be read by, and what to write instead.
     """
-    gzipped = is_gzip(path)
-    encoding, quote_count = _encoding(path, gzipped)
-    sample = _sample(path, gzipped, encoding)
-    delimiter = _delimiter(path, sample)
-    columns = _header(path, sample, delimiter)
-    dialect = Dialect(gzipped, encoding, delimiter, quote_count > 0, columns)
-    if quote_count % 2 and (damage := find_damage(path, dialect)):
-        raise damage
-    return dialect
+
+    charset: str = "utf-8"
+    delimiter: str = ","
+    quote: str = '"'
+    header: bool = True
+    names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.codec not in CHARSETS:
+            raise ValueError(
+                f"charset {self.charset!r} is not read; write utf-8, utf-16, latin-1, cp1252 or another of the list in "
+                "the documentation, or convert the file to UTF-8"
+            )
+        if len(self.delimiter) != 1 or not self.delimiter.isascii() or self.delimiter.isalnum():
+            raise ValueError('delimiter is one character of ASCII that is no letter or digit: ",", ";", "\\t" or "|"')
+        if self.delimiter in '\r\n\0"':
+            raise ValueError("delimiter cannot be an end of line, a quotation mark or NUL")
+        if self.quote not in ('"', "'", "") or self.quote == self.delimiter:
+            raise ValueError('quote is \'"\', "\'" or nothing (""), and not the delimiter')
+        if self.codec in _LOW and any(ord(c) >= _LEAST_SECOND_BYTE for c in self.delimiter + self.quote):
+            raise ValueError(f"in {self.charset} {self.delimiter!r} may be half a character; convert the file to UTF-8")
+
+    @property
+    def codec(self) -> str:
+        """Python's name of the charset; "" for none."""
+        try:
+            name = codecs.lookup(self.charset).name
+        except (LookupError, ValueError):
+            return ""
+        return _UTF_8 if name == "utf-8-sig" else name
+
+    @property
+    def wide(self) -> bool:
+        """Whether a character takes two bytes or more, so that text is decoded before it is split."""
+        return self.codec.startswith("utf-16")
+
+    def bare(self) -> dict[str, str | bool]:
+        """What differs from the default, as a schema writes it."""
+        stated = {"charset": self.charset, "delimiter": self.delimiter, "quote": self.quote, "header": self.header}
+        default = {"charset": "utf-8", "delimiter": ",", "quote": '"', "header": True}
+        return {key: value for key, value in stated.items() if value != default[key]}
+
+
+_LOW = frozenset(codecs.lookup(name).name for name in _DOUBLE_LOW)
 
 
 def is_gzip(path: str) -> bool:
     """Whether the file begins with the mark of gzip."""
     with open(path, "rb") as stream:
         return stream.read(2) == b"\x1f\x8b"
-
-
-def find_damage(path: str, dialect: Dialect) -> TableError | None:
-    """Read record by record to the first that does not have as many fields as the header; the error to raise for it.
-
-    The slow, exact second reading that names a line, never its content; called only where something is known to be
-    wrong. None where the file holds no such record.
-    """
-    expected = len(dialect.columns)
-    begin = 1
-    with _open_text(path, dialect.gzipped, dialect.encoding) as stream:
-        records = csv.reader(stream, delimiter=dialect.delimiter, strict=True)
-        try:
-            for record in records:
-                if len(record) != expected and not (record == [] and expected > 1):
-                    return TableError(
-                        f"{path}, line {begin}: {len(record)} fields where the header has {expected} "
-                        f"(delimiter {dialect.delimiter!r}); mend or quote the line"
-                    )
-                begin = records.line_num + 1
-        except csv.Error:
-            return TableError(
-                f"{path}, line {begin}: a quotation mark opens a field that is not closed properly; "
-                'close it, or double it ("") inside a field'
-            )
-    return None
-
-
-def _open_bytes(path: str, gzipped: bool) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if gzipped else open(path, "rb")
-
-
-def _open_text(path: str, gzipped: bool, encoding: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(_open_bytes(path, gzipped), encoding=encoding, newline="")
-
-
-def _chunks(path: str, gzipped: bool) -> Iterator[bytes]:
-    try:
-        with _open_bytes(path, gzipped) as stream:
-            while chunk := stream.read(_CHUNK):
-                yield chunk
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise TableError(f"{path}: the gzip file is cut short or damaged; copy it again") from None
-
-
-def _encoding(path: str, gzipped: bool) -> tuple[str, int]:
-    """The encoding that fits every byte of the file, and how many quotation marks there are."""
-    start = next(_chunks(path, gzipped), b"")
-    if not start.strip():
-        raise TableError(f"{path}: the file is empty; give a file with a header line and rows")
-    guess = _by_mark(start)
-    try:
-        return guess, _count_quotes(path, gzipped, guess)
-    except UnicodeDecodeError:
-        if guess != "utf-8":
-            raise TableError(f"{path}: begins as {guess} but is not; save it as UTF-8") from None
-    for western in ("cp1252", "latin-1"):
-        try:
-            return western, _count_quotes(path, gzipped, western)
-        except UnicodeDecodeError:
-            continue
-    raise AssertionError("latin-1 decodes every byte")
-
-
-def _by_mark(start: bytes) -> str:
-    """The encoding that a byte-order mark, or the zero bytes of UTF-16 without one, give away; else UTF-8."""
-    if start.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    head = start[:1000]
-    if len(head) >= 4 and head[1::2].count(0) > 0.25 * len(head[1::2]) and head[::2].count(0) == 0:
-        return "utf-16-le"
-    if len(head) >= 4 and head[::2].count(0) > 0.25 * len(head[::2]) and head[1::2].count(0) == 0:
-        return "utf-16-be"
-    return "utf-8"
-
-
-def _count_quotes(path: str, gzipped: bool, encoding: str) -> int:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    quotes, lines = 0, 1
-    for chunk in _chunks(path, gzipped):
-        text = decoder.decode(chunk)
-        if "\0" in text:
-            line = lines + text.count("\n", 0, text.index("\0"))
-            raise TableError(f"{path}, line {line}: holds a NUL byte; the file is damaged or is not text")
-        quotes += text.count('"')
-        lines += text.count("\n")
-    decoder.decode(b"", final=True)
-    return quotes
-
-
-def _sample(path: str, gzipped: bool, encoding: str) -> str:
-    with _open_text(path, gzipped, encoding) as stream:
-        sample = stream.read(_SAMPLE)
-        return sample if len(sample) < _SAMPLE else sample + stream.readline()
-
-
-def _records(sample: str, delimiter: str) -> list[list[str]]:
-    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True)
-    found = []
-    try:
-        for record in reader:
-            if record:
-                found.append(record)
-            if len(found) > _SAMPLE_RECORDS:
-                break
-    except csv.Error:
-        if found and len(sample) < _SAMPLE:
-            found.append([])  # like no other; a longer file may be cut inside a field here, and is not blamed
-    return found
-
-
-def _delimiter(path: str, sample: str) -> str:
-    """The delimiter that splits the header and most records into the same number, the largest such, of fields."""
-    best, best_score = "", (0.0, 0)
-    for delimiter in _DELIMITERS:
-        records = _records(sample, delimiter)
-        width = len(records[0]) if records else 0
-        alike = sum(len(record) == width for record in records) / max(len(records), 1)
-        if width > 1 and (round(alike, 1), width) > best_score:
-            best, best_score = delimiter, (round(alike, 1), width)
-    if best:
-        return best
-    lines = sample.splitlines()[:_SAMPLE_RECORDS]
-    for other in _OTHER_DELIMITERS:
-        if lines[0].count(other) and all(line.count(other) == lines[0].count(other) for line in lines):
-            raise TableError(
-                f"{path}: no delimiter is found in the header, but every line holds {other!r}; "
-                "separate the columns by comma, semicolon, tab or |"
-            )
-    return ","
-
-
-def _header(path: str, sample: str, delimiter: str) -> tuple[str, ...]:
-    records = _records(sample, delimiter)
-    if not records:
-        raise TableError(f"{path}: the header line cannot be read; a quotation mark in it is not closed")
-    return checked_names(path, records[0])
 
 
 def checked_names(source: str, names: list[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,8 @@ from PIL import Image
 
 from sfumato.errors import TableError
 from sfumato.tables.delimited import DelimitedFile
+from sfumato.tables.dialect import Dialect
+from sfumato.tables.guessing import guessed
 from sfumato.tables.images import IMAGE, LABEL, Shape, checked_shape, described, image_array, image_type
 
 LISTING, FILE = "labels.csv", "file"
@@ -50,8 +52,8 @@ class ImageFolder:
     kind = "folder"
 
     @classmethod
-    def open(cls, path: str) -> ImageFolder:
-        """List the files and read the size of the first.
+    def open(cls, path: str, dialect: Dialect | None = None) -> ImageFolder:
+        """List the files and read the size of the first; ``labels.csv`` by ``dialect``, or by a guess.
 
         Raises:
             TableError: no images, images and labelled sub-folders side by side, or a ``labels.csv`` that does not fit.
@@ -59,8 +61,8 @@ class ImageFolder:
         images = _images(path)
         if not images:
             raise TableError(f"{path}: {_NO_IMAGES}")
-        read = _listed if os.path.isfile(os.path.join(path, LISTING)) else _labelled
-        files, beside = read(path, images)
+        listed = os.path.isfile(os.path.join(path, LISTING))
+        files, beside = _listed(path, images, dialect) if listed else _labelled(path, images)
         _, shape = _opened(path, 0, files[0])
         fields = [pa.field(IMAGE, image_type(shape)), *beside.schema]
         return cls(path, tuple(files), beside, shape, pa.schema(fields))
@@ -102,10 +104,11 @@ def _labelled(path: str, images: dict[str, str]) -> tuple[list[str], pa.Table]:
     return list(images.values()), pa.table({LABEL: pa.array(labels, pa.string())})
 
 
-def _listed(path: str, images: dict[str, str]) -> tuple[list[str], pa.Table]:
+def _listed(path: str, images: dict[str, str], dialect: Dialect | None) -> tuple[list[str], pa.Table]:
     """The images in the order of ``labels.csv``, with its other columns."""
     listing = os.path.join(path, LISTING)
-    source = DelimitedFile.open(listing, empty_is_null=True)
+    dialect = guessed(listing) if dialect is None else replace(dialect, names=None)
+    source = DelimitedFile.open(listing, dialect, empty_is_null=True)
     if FILE not in source.schema.names or IMAGE in source.schema.names:
         raise TableError(f"{listing}: needs a column {FILE!r} that names the images, and none called {IMAGE!r}")
     table = pa.Table.from_batches(source.batches(1 << 16), schema=source.schema)

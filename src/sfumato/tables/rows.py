@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from sfumato.errors import TableError
 from sfumato.tables.columnar import ArrowFile, ParquetFile
 from sfumato.tables.databases import DatabaseTable, display_url, is_url
 from sfumato.tables.delimited import DelimitedFile
-from sfumato.tables.dialect import display_name
+from sfumato.tables.dialect import Dialect, display_name
 from sfumato.tables.frames import Source, open_frame
+from sfumato.tables.guessing import guessed
 from sfumato.tables.idx import IdxFile, idx_mark
 from sfumato.tables.image_folder import ImageFolder
 from sfumato.tables.images import image_shape
@@ -48,14 +49,16 @@ class Rows:
     name: str
 
     @classmethod
-    def open(cls, source: Any) -> Rows:
+    def open(cls, source: Any, file: Dialect | None = None) -> Rows:
         """Open a path, a table in memory or one in a database.
 
         Args:
-            source: a path to CSV (delimiter ``, ; |`` or tab; UTF-8, UTF-16 or Western; perhaps gzipped), Parquet or
-                Arrow; to images: a folder of PNG or JPEG, ``.npz`` or idx; a URL that names a table in a database
+            source: a path to delimited text (perhaps gzipped), Parquet or Arrow; to images: a folder of PNG or JPEG,
+                ``.npz`` or idx; a URL that names a table in a database
                 (``postgresql://user@host/database?table=people``); or a pandas, polars or pyarrow table, a DuckDB
                 relation, an Ibis table, or any Arrow C stream.
+            file: how delimited text is written down, as the schema declares it: `Schema.dialect`. None guesses by all
+                of its bytes, for a draft or for public rows; private rows are never read by a guess.
 
         Raises:
             TableError: one line that says what is wrong with the source and how to mend it.
@@ -67,7 +70,7 @@ class Rows:
         if type(source).__module__.startswith("ibis.expr"):
             return cls(DatabaseTable.of(source), "the Ibis table")
         if isinstance(source, str | os.PathLike):
-            return cls(open_file(source), display_name(source))
+            return cls(open_file(source, file), display_name(source))
         return cls(open_frame(source), display_name(source))
 
     @property
@@ -119,8 +122,8 @@ class Rows:
         return f"Rows({self.kind}, {len(self.columns)} columns)"
 
 
-def open_file(path: str | os.PathLike[str], empty_is_null: bool = False) -> Source:
-    """The file as a source, its kind told from its first bytes.
+def open_file(path: str | os.PathLike[str], file: Dialect | None = None, empty_is_null: bool = False) -> Source:
+    """The file as a source, its kind told from its first bytes; delimited text by ``file``, or by a guess.
 
     Raises:
         TableError: missing, unreadable, empty, or of a kind that is not read.
@@ -128,17 +131,17 @@ def open_file(path: str | os.PathLike[str], empty_is_null: bool = False) -> Sour
     name = os.fspath(path)
     try:
         if os.path.isdir(name):
-            return ImageFolder.open(name)
+            return ImageFolder.open(name, file)
         with open(name, "rb") as stream:
             start = stream.read(16)
-        return _by_first_bytes(name, start, empty_is_null)
+        return _by_first_bytes(name, start, file, empty_is_null)
     except FileNotFoundError:
         raise TableError(f"{name}: there is no such file") from None
     except OSError as error:
         raise TableError(f"{name}: cannot be read ({error.strerror or type(error).__name__})") from None
 
 
-def _by_first_bytes(path: str, start: bytes, empty_is_null: bool) -> Source:
+def _by_first_bytes(path: str, start: bytes, file: Dialect | None, empty_is_null: bool) -> Source:
     if start.startswith(b"PAR1"):
         return ParquetFile.open(path)
     if start.startswith(b"ARROW1"):
@@ -158,7 +161,13 @@ def _by_first_bytes(path: str, start: bytes, empty_is_null: bool) -> Source:
         raise TableError(f"{path}: is one picture; give the folder that holds the images")
     if start and Path(path).suffix.lower() in (".parquet", ".arrow", ".feather"):
         raise TableError(f"{path}: is not what its suffix says; name it .csv if it is delimited text")
-    return DelimitedFile.open(path, empty_is_null)
+    return DelimitedFile.open(path, guessed(path) if file is None else _named(path, file), empty_is_null)
+
+
+def _named(path: str, file: Dialect) -> Dialect:
+    """A name that ends in .tsv says tab, where no other delimiter than the default is declared."""
+    tabs = path.lower().endswith((".tsv", ".tsv.gz")) and file.delimiter == Dialect.delimiter
+    return replace(file, delimiter="\t") if tabs else file
 
 
 def _even(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:

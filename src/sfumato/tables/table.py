@@ -45,7 +45,7 @@ class Table:
         """
         if isinstance(source, Table):
             return source
-        opened = open_file(source, empty_is_null=True) if isinstance(source, str | os.PathLike) else open_frame(source)
+        opened = open_file(source, None, True) if isinstance(source, str | os.PathLike) else open_frame(source)
         batches = map(without_objects, opened.batches(1 << 18))
         return cls(pa.Table.from_batches(batches, schema=declared_types(opened.schema)))
 
