@@ -130,7 +130,7 @@ def with_field(section, name, value):
         (lambda c: {**c, "algorithm": 7, "data_domain": 7}, "lacks fields"),
         (lambda c: {**c, "pyramid": True}, "lacks fields"),
         (without("limits"), "lacks fields"),
-        (with_field("composition", "events", [{"mechanism": "None"}]), "numbers out of range"),
+        (with_field("composition", "events", [{"mechanism": "Skellam"}]), "does not know .'Skellam'"),
         (with_field("composition", "events", [{"mechanism": "DiscreteGaussian", "sigma": -1}]), "out of range"),
         (with_field("composition", "events", [7]), "numbers out of range"),
         (with_field("members", "model.json", "0" * 64), "belongs to another model"),
@@ -196,7 +196,8 @@ def test_limits_name_what_a_finished_fit_gives_away():
     )
     columns = declared(Schema.parse(refusing))
     assert [c["refuses"] for c in columns] == [["outside the facts"], ["missing or unreadable", "outside the facts"]]
-    assert any("were left out: 2 columns refuse some" in x for x in limits(process(columns=columns)))
+    assert any("2 columns refuse some" in x and "left out" in x for x in limits(process(columns=columns)))
+    assert any("does not parse" in x for x in limits(process(columns=columns)))
     steady = refusing.replace("nullable: true", "nullable: true, outside: missing").partition("  b:")[0]
     assert not any("refuses" in x for x in limits(process(columns=declared(Schema.parse(steady)))))
 

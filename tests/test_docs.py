@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from sfumato.certificate import KIND
 from sfumato.cli.main import app
+from sfumato.guarantee_fixes import GUARANTEE_FIXES, lacking
 from sfumato.schema import Schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,3 +61,17 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
     local = [target for target in targets if not target.startswith(("http:", "https:"))]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def titles(changelog: str) -> list[str]:
+    """The bold words that begin each entry under *Guarantee fixes*."""
+    sections = re.findall(r"^### Guarantee fixes\n(.*?)(?=^##)", changelog, re.MULTILINE | re.DOTALL)
+    entries = [entry for section in sections for entry in re.findall(r"^- .*$", section, re.MULTILINE)]
+    return [" ".join(re.findall(r"^- \*\*(.*?)\*\*", entry)) for entry in entries]
+
+
+def test_the_guarantee_fixes_in_the_code_are_those_of_the_changelog() -> None:
+    assert sorted(titles((ROOT / "CHANGELOG.md").read_text())) == sorted(fix.title for fix in GUARANTEE_FIXES)
+    assert len(lacking("sfumato/certificate/1")) > 0
+    assert lacking(KIND) == ()
+    assert titles("### Guarantee fixes\n\n- **New.** Said.\n- None\n### Added\n- x\n") == ["New.", ""]

@@ -67,6 +67,6 @@ def test_points_that_do_not_fit_are_refused(loaded):
 
 
 def test_a_model_without_a_latent_space_says_so():
-    plain = sf.Synthesizer(SCHEMA, "independent", sf.Guarantee(5, 1e-6)).fit(table())
+    plain = sf.Synthesizer(SCHEMA, "independent", sf.Guarantee(5, 1e-6), sf.Ledger.open(None)).fit(table())
     with pytest.raises(sf.SfumatoError, match="'independent' has no latent space"):
         plain.encode(table(2))

@@ -30,7 +30,7 @@ def artifact(tmp_path_factory) -> Artifact:
         )
     )
     path = tmp_path_factory.mktemp("model") / "m.sfm"
-    sf.Synthesizer(schema, guarantee=sf.Guarantee(5, 1e-6)).fit(table).save(path)
+    sf.Synthesizer(schema, guarantee=sf.Guarantee(5, 1e-6), ledger=sf.Ledger.open(None)).fit(table).save(path)
     return Artifact.load(path)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import platform
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
 from sfumato.errors import CertificateError
@@ -29,13 +30,92 @@ if TYPE_CHECKING:
     from sfumato.schema import Column, Schema
     from sfumato.schema.sources import Review
 
-KIND = "sfumato/certificate/1"
+KIND = "sfumato/certificate/2"
 Record = Literal["row", "image"]
 _PRODUCT = {
     "row": "generative model of a table, and any synthetic rows sampled from it",
     "image": "generative model of images, and any synthetic images sampled from it",
 }
-_LIBRARIES = ("sfumato", "dp-accounting", "mbi", "numpy", "scipy", "pyarrow", "safetensors")
+_LIBRARIES = {
+    "dp-accounting": "dp_accounting",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "pyarrow": "pyarrow",
+    "safetensors": "safetensors",
+    "jax": "jax",
+    "jaxlib": "jaxlib",
+    "equinox": "equinox",
+    "optax": "optax",
+    "jax-privacy": "jax_privacy",
+    "ibis-framework": "ibis",
+    "duckdb": "duckdb",
+    "psycopg": "psycopg",
+    "pandas": "pandas",
+    "polars": "polars",
+}
+"""Distributions that may take part in a fit, and the module by which each is known to be loaded."""
+
+Kept = Literal["file", "memory", "public example"]
+_KEPT = {
+    "file": "in a file shared by all runs",
+    "memory": "in memory: other runs over the data are not counted",
+    "public example": "nowhere: the rows are a public example that comes with sfumato, and nothing is added up",
+}
+
+
+@dataclass(frozen=True)
+class Cap:
+    """What all runs over a data set may cost together."""
+
+    epsilon: float
+    delta: float
+
+
+@dataclass(frozen=True)
+class LedgerStatement:
+    """Where the ledger stood: what all runs over the data had cost before this one, and with it.
+
+    Attributes:
+        kept: where the ledger is.
+        id: names the ledger; None where there is none to be named.
+        run: number of the run in it.
+        cap: most that all runs together may cost; None: nothing was added up.
+        before: epsilon of all other runs, at the cap's delta, when the certificate was issued; None without a cap.
+        after: the same with this run.
+    """
+
+    kept: Kept
+    id: str | None = None
+    run: int | None = None
+    cap: Cap | None = None
+    before: float | None = None
+    after: float | None = None
+
+    def in_words(self) -> str:
+        """One sentence for people."""
+        said = f"kept {_KEPT[self.kept]}"
+        if self.id is not None:
+            said = f"{self.id}, run {self.run}, {said}"
+        if self.cap is None:
+            return f"{said}; no cap on all runs together"
+        spent = (
+            ""
+            if self.after is None
+            else f"; all runs together: epsilon {self.before:.6g} before, {self.after:.6g} after"
+        )
+        return f"{said}{spent}, of a cap of {self.cap.epsilon:g} at delta {self.cap.delta:g}"
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> LedgerStatement:
+        """The inverse of ``asdict``; ValueError on anything malformed."""
+        known = {name: fields[name] for name in ("kept", "id", "run", "before", "after")}
+        cap = fields["cap"]
+        numbers = [
+            x for x in (known["before"], known["after"], *(() if cap is None else cap.values())) if x is not None
+        ]
+        if known["kept"] not in _KEPT or not all(isinstance(x, int | float) and x >= 0 for x in numbers):
+            raise ValueError("the certificate's ledger is malformed")
+        return cls(**known, cap=None if cap is None else Cap(**cap))
 
 
 @dataclass(frozen=True)
@@ -50,7 +130,8 @@ class Process:
         why: why this model, from public facts.
         max_rows: rows one unit may contribute; more are dropped before anything is counted.
         setting: who sees rows, by the name of the trust setting.
-        ledger: where the ledger is kept, and its cap, JSON-able.
+        ledger: where the ledger stood.
+        records: noisy number of records; None where it is not known.
         table: what :func:`declared_of_the_table` says of the schema.
         about: free statements of the curator (curator, purpose, ...).
     """
@@ -62,7 +143,8 @@ class Process:
     why: str
     max_rows: int = 1
     setting: str = "central"
-    ledger: Mapping[str, Any] = field(default_factory=dict)
+    ledger: LedgerStatement = LedgerStatement("memory")
+    records: int | None = None
     table: Sequence[Mapping[str, Any]] = ()
     about: Mapping[str, str] = field(default_factory=dict)
 
@@ -152,18 +234,42 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
             "accountant": "privacy loss distributions (dp-accounting), pessimistic",
             "epsilon_spent": spent,
             "epsilon_by_renyi": epsilon_rdp(events, g.delta),
+            "epsilon_by_filter": _filtered(events, g.delta),
             "events": [to_json(e) for e in events],
-            "ledger": dict(process.ledger),
+            "ledger": asdict(process.ledger),
         },
         "data_domain": {"columns": [dict(c) for c in process.columns], "table": [dict(f) for f in process.table]},
         "unprotected": _UNPROTECTED,
         "trust_model": _TRUST[process.setting],
         "algorithm": {"model": process.model, "why": process.why, "post_processing": _POST_PROCESSING},
-        "implementation": {"python": platform.python_version(), **{n: version(n) for n in _LIBRARIES}},
+        "implementation": implementation(),
         "pyramid": _pyramid(process),
         "limits": limits(process),
         "members": dict(members),
     }
+
+
+def _filtered(events: Sequence[Event], delta: float) -> float | None:
+    """What the ledger's filter counts, which holds for choices made after seeing answers; None: no epsilon will do."""
+    from sfumato.privacy.spending import Spending
+
+    found = Spending.of(events).epsilon(delta)
+    return found if math.isfinite(found) else None
+
+
+def implementation() -> dict[str, str]:
+    """Versions of Python, sfumato and the libraries that are loaded in this process; a missing one is no failure."""
+    from sfumato import __version__
+
+    loaded = {name: _version(name) for name, module in _LIBRARIES.items() if module in sys.modules}
+    return {"python": platform.python_version(), "sfumato": __version__, **loaded}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def absent(reason: str) -> dict[str, Any]:
@@ -188,30 +294,37 @@ def promise_in_words(guarantee: Guarantee, record: Record = "row") -> str:
 
 def limits(process: Process) -> list[str]:
     """Where the promise ends, in plain words."""
-    refusing = sum(bool(c["refuses"]) for c in process.columns)
     said = [
         "Facts declared public in the schema, or reviewed, were taken on trust; what someone read off the rows and "
         "said to be known without them is not covered.",
+        _limit_of_unit(process),
         "k units that belong together (a household, a firm) are protected k times less.",
         "What is true of people at large can be learnt, and applies to a person whether or not they are in the data.",
         "Running time, memory use and error messages of the fit were seen by the curator alone and must stay there.",
-        "That there is a model tells that the table was not empty or malformed.",
+        "A file that does not parse (an open quote, a line of another length) or holds no row stops a fit before "
+        "anything is charged: that there is a model tells that there was no such line.",
         "Other releases from the same data add up with this one only if they went through the same ledger.",
         "Unless its signature is checked against a key you trust, this file shows that it fits together, not that it "
         "is true: anybody can write one with other events. With such a key, it is as true as who signed it.",
     ]
-    if process.guarantee.unit == "row":
-        one, many = f"one {process.record}", f"several {process.record}s"
-        said.insert(1, f"The unit is {one}: somebody with {many} is protected less, by their number.")
-    else:
-        said.insert(
-            1, f"Of each unit at most {process.max_rows} {process.record}s were used; the others were left out."
-        )
+    refusing = sum(bool(c["refuses"]) for c in process.columns)
     if refusing:
         said.append(
-            f"Rows with a cell that the schema refuses were left out: {refusing} columns refuse some "
-            "(data_domain says which). The model speaks of the other rows alone."
+            f"Rows with a cell that the schema refuses ({refusing} columns refuse some; data_domain says which) were "
+            "left out, each by itself; the model speaks of the other rows alone."
         )
+    return said + _limits_of_noise(process)
+
+
+def _limit_of_unit(process: Process) -> str:
+    record = process.record
+    if process.guarantee.unit == "row":
+        return f"The unit is one {record}: somebody with several {record}s is protected less, by their number."
+    return f"Of each unit at most {process.max_rows} {record}s were used; the others were left out."
+
+
+def _limits_of_noise(process: Process) -> list[str]:
+    said = []
     kinds = {type(e) for e in process.events}
     if kinds & {Gaussian, PoissonSampledGaussian}:
         said.append("Some noise was added in floating point, whose rounding is not covered by the proof.")
@@ -219,6 +332,11 @@ def limits(process: Process) -> list[str]:
         said.append("Selections were drawn in floating point; counts carry exact integer noise.")
     if Threshold in kinds:
         said.append("Categories that were found in the rows became known only where a noisy count passed a threshold.")
+    if process.records is not None and process.guarantee.delta * process.records >= 1:
+        said.append(
+            f"Delta is {process.guarantee.delta:g}, not small against about {process.records:,} {process.record}s (a "
+            "noisy number): such a delta would also allow publishing one of them at random."
+        )
     return said
 
 
@@ -237,13 +355,14 @@ def render(certificate: Mapping[str, Any]) -> str:
         f"  promise     epsilon {p['epsilon']:g}, delta {p['delta']:g}; unit: {unit}; neighbours: {p['neighbours']}",
         f"  in words    {p['in_words']}",
         f"  spent       epsilon {c['epsilon_spent']:.6g} in {len(c['events'])} charges ({c['accountant']})",
+        *_ledger_line(certificate),
         f"  curator     {certificate['product']['curator']}; purpose: {certificate['product']['purpose']}",
         f"  trust       {certificate['trust_model']}",
         f"  model       {certificate['algorithm']['model']}: {certificate['algorithm']['why']}",
         f"  signature   {'Ed25519' if signature else 'none'}",
         "  facts",
         *(line for column in columns for line in _facts_lines(column)),
-        *(f"    {fact['fact']}: {_source_words(fact)}" for fact in certificate["data_domain"]["table"]),
+        *(f"    {fact['fact']}: {_source_words(fact)}" for fact in certificate["data_domain"].get("table", ())),
         "  what holds it up (NIST SP 800-226)",
         *(f"    {b['block']}: {b['status']}. {b['text']}" for b in certificate["pyramid"]),
         "  not protected",
@@ -263,7 +382,7 @@ def _facts_lines(column: Mapping[str, Any]) -> list[str]:
         by_source.setdefault(source, []).append(fact)
     said = "; ".join(f"{', '.join(facts)} {source}" for source, facts in by_source.items())
     whole = f"all facts {next(iter(by_source))}" if len(by_source) == 1 else said
-    reviews = [f"      {', '.join(r['facts'])}: {_review_words(r)}" for r in column["reviews"]]
+    reviews = [f"      {', '.join(r['facts'])}: {_review_words(r)}" for r in column.get("reviews", ())]
     return [f"    {column['name']}: {column['kind']} ({whole})", *reviews]
 
 
@@ -273,6 +392,12 @@ def _source_words(fact: Mapping[str, Any]) -> str:
 
 def _review_words(review: Mapping[str, str]) -> str:
     return f"reviewed by {review['by']} on {review['on']}: {review['reason']}"
+
+
+def _ledger_line(certificate: Mapping[str, Any]) -> list[str]:
+    if certificate["certificate"] != KIND:
+        return []  # certificates of version 1 do not name their ledger
+    return [f"  ledger      {LedgerStatement.from_json(certificate['composition']['ledger']).in_words()}"]
 
 
 def _pyramid(process: Process) -> list[dict[str, str]]:

@@ -1,5 +1,9 @@
 """Errors a user can mend: one clear line each, never a private value."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class SfumatoError(Exception):
     """Base of all errors whose message is meant for the user (exit code 2 on the command line)."""
@@ -21,6 +25,22 @@ class CertificateError(SfumatoError):
     """A certificate that is missing, does not fit its model, or claims less than its events cost."""
 
 
+class OutdatedCertificate(CertificateError):  # noqa: N818 - reads as what it is: a certificate that is outdated
+    """A certificate that fits its model and its events, issued before mends of the promise: it may promise too much.
+
+    Attributes:
+        found: what was verified, a ``Verification``.
+        lacks: titles of the mends it was issued without.
+    """
+
+    def __init__(self, name: str, found: Any, lacks: tuple[str, ...]) -> None:
+        self.found, self.lacks = found, lacks
+        super().__init__(
+            f"{name}: the certificate fits, but was issued before {len(lacks)} mends of the promise, and may promise"
+            f" too much ({' '.join(lacks)}): fit again"
+        )
+
+
 class KeyFileError(SfumatoError):
     """A key file that is missing or holds no Ed25519 key."""
 
@@ -30,6 +50,16 @@ class MissingExtra(SfumatoError):  # noqa: N818 - reads as what it is: an extra 
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; install it with: pip install 'sfumato[{extra}]'")
+
+
+class MissingPackage(SfumatoError):  # noqa: N818 - reads as what it is: a package that is missing
+    """A package that sfumato itself requires cannot be imported."""
+
+    def __init__(self, package: str, needed_by: str) -> None:
+        super().__init__(
+            f"{package} is not installed, which {needed_by} needs; install sfumato anew: pip install --force-reinstall"
+            " sfumato"
+        )
 
 
 class TooFewRows(SfumatoError):  # noqa: N818 - reads as what it is

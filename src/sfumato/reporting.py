@@ -128,7 +128,7 @@ def _promised(model: Path_, release: Release) -> dict[str, Any]:
         "limits": list(c.get("limits", [])),
         "pyramid": list(c.get("pyramid", [])),
         "events": wording.charges(composition.get("events", [])),
-        "ledger": composition.get("ledger") or None,
+        "ledger": _ledger_in_words(c),
         "columns": wording.public_facts(
             release.codec.schema, {col["name"]: col["sources"] for col in c.get("data_domain", {}).get("columns", [])}
         ),
@@ -137,6 +137,15 @@ def _promised(model: Path_, release: Release) -> dict[str, Any]:
         "implementation": dict(c.get("implementation", {})),
         "charts": {"belief": charts.belief(promise["epsilon"])} if promise else {},
     }
+
+
+def _ledger_in_words(certificate: Mapping[str, Any]) -> str:
+    """Where the ledger stood; empty for certificates that do not say."""
+    from sfumato.certificate import KIND, LedgerStatement
+
+    if certificate.get("certificate") != KIND:
+        return ""
+    return LedgerStatement.from_json(certificate["composition"]["ledger"]).in_words()
 
 
 def _book(path: Path_) -> dict[str, Any]:

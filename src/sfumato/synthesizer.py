@@ -4,44 +4,32 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from importlib.metadata import version
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sfumato.certificate import Process, absent, declared, declared_of_the_table, issue
-from sfumato.encoding.codec import Codec
-from sfumato.encoding.measure import measure
-from sfumato.errors import SchemaError, SfumatoError
+from sfumato.certificate import absent, issue
+from sfumato.dataset_ledger import DatasetLedger, ledger_of
+from sfumato.errors import SfumatoError
+from sfumato.fitting import OpenRun, begin, kept_on_failure, learn, log_of, process
 from sfumato.models import MODELS
-from sfumato.models.choose import check_suits, choose
+from sfumato.models.choose import check_suits
+from sfumato.plan import Plan
+from sfumato.preflight import Places, preflight
 from sfumato.privacy.guarantee import Guarantee
-from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
+from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, Silent
 from sfumato.release import Release
 from sfumato.schema import Schema
-from sfumato.schema.review import open_in_words
 from sfumato.tables import Rows, Table
 from sfumato.tables.writing import write_blocks
-from sfumato.trust.central import Central
-from sfumato.trust.facts import CentralFacts
-from sfumato.trust.gathering import gather
-from sfumato.trust.journal import Journal
-from sfumato.trust.purse import Purse
 
-MOST_EPSILON, LEAST_DELTA = 1000.0, 1e-18
+MOST_EPSILON, LEAST_DELTA, MOST_DELTA = 1000.0, 1e-18, 0.01
 """Beyond these a promise is empty, or lost in the rounding of the accountants."""
-
-_UNREVIEWED = "the schema holds facts that were read off the rows or have no source, and that nobody reviewed"
-_INFINITE = "epsilon is infinite: the model was fitted without noise and promises nothing"
-_DECLINED = "it was declined when the model was fitted"
-
-OUTSIDE_SHARE = 0.005
-"""Share of the squared budget that pays for counting the rows which the schema's facts do not allow."""
 
 
 class Synthesizer:
@@ -51,18 +39,29 @@ class Synthesizer:
         schema: the public facts, or the path of a ``schema.yaml``.
         model: name of a model, or ``"auto"`` to have one chosen by public facts alone.
         guarantee: what is promised; its unit is taken from the schema.
-        ledger: the data set's ledger, or its path; None keeps one in memory for each fit, which adds nothing up.
+        ledger: the data set's ledger, or its path. Default: ``RESOLVED_PATH.ledger`` beside the file or folder that is
+            fitted, with a cap of epsilon 10, delta 1e-5. Frames, databases, pipes and folders without write permission
+            have no such place: name one. ``Ledger.open(None)`` keeps it in memory, which adds nothing up. The examples
+            of ``sf.examples`` are public and need none.
         target: a column of interest; default: the schema's.
         no_certificate: accept unreviewed facts; the model then gets no certificate.
         key: path of an Ed25519 private key that signs the certificate.
         about: what the curator states: ``curator``, ``purpose``.
-        checkpoint: a folder that keeps the answers as they are given, until the model is saved: after an interruption,
-            the same fit goes on with them and pays for none of them again. Needs a ledger, and a finite epsilon.
+        checkpoint: a folder for the answers of this one fit, in place of the one beside the ledger. The same fit goes
+            on with what is in it, also when the rows were written again: that they are the same is then your word.
+        take_over: your word that an earlier try of this fit, which ran on another host or in another container, has
+            ended: only then is it gone on with from here.
+
+    Answers are kept as they are given, in ``LEDGER.answers`` beside the ledger's file, until the model is saved. A fit
+    that fails or is killed pays for none of them again: the next fit of the same schema, model, guarantee and version
+    to the same rows goes on with them, and says so (``resumed``, and a warning).
 
     Attributes:
-        outside: after a fit, the noisy number of rows with a cell that the schema's facts do not allow (it was clipped,
-            or moved to other or missing, or refused and its row left out), and the scale of that noise; where it stands
-            clear of the noise, the facts deserve another look. None for a loaded model.
+        outside: after a fit, the noisy number of rows with a cell that the schema's facts do not allow (clipped, moved
+            to other or missing, or left out with its row), and the scale of that noise; where it stands clear of the
+            noise, the facts deserve another look. None for a loaded model.
+        ledger_path: after a fit, the file that it was charged to; None in memory.
+        resumed: after a fit, how many charges an earlier try of it had paid for; 0 for a fit of its own.
 
     >>> import sfumato as sf
     >>> synthesizer = sf.Synthesizer(sf.examples.adult_schema(), guarantee=sf.Guarantee(epsilon=1, delta=1e-6))
@@ -82,6 +81,7 @@ class Synthesizer:
         key: str | os.PathLike[str] | None = None,
         about: Mapping[str, str] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        take_over: bool = False,
     ) -> None:
         known = schema if isinstance(schema, Schema) else Schema.load(schema)
         self.schema = known if target is None else known.with_target(target)
@@ -95,21 +95,51 @@ class Synthesizer:
         check_suits(model, self.schema.image is not None)
         unit = self.schema.unit
         self.guarantee = replace(guarantee or Guarantee(epsilon=1.0), unit=unit.column if unit.kind == "id" else "row")
-        self._wanted, self._ledger = model, ledger
-        self._no_certificate, self._key, self._about = no_certificate, key, dict(about or {})
-        self._checkpoint = None if checkpoint is None else Path(checkpoint)
-        if self._checkpoint is not None and (ledger is None or not self.guarantee.private):
+        if self.guarantee.private and self.guarantee.delta > MOST_DELTA:
+            raise SfumatoError(
+                f"delta {self.guarantee.delta:g}: more than {MOST_DELTA:g} promises nothing, for it allows publishing"
+                " that share of the rows; take less than one over the number of rows"
+            )
+        self._ledger, self._checkpoint = ledger, None if checkpoint is None else Path(checkpoint)
+        if self._checkpoint is not None and (
+            not self.guarantee.private or (isinstance(ledger, Ledger) and ledger.path is None)
+        ):
             raise SfumatoError(
                 "a checkpoint needs a ledger that lasts, and a finite epsilon (answers without noise are not kept)"
             )
-        self._journal: Journal | None = None
+        self._plan = Plan(
+            schema=self.schema,
+            model=model,
+            guarantee=self.guarantee,
+            no_certificate=no_certificate,
+            key=None if key is None else Path(key),
+            about=dict(about or {}),
+            take_over=take_over,
+        )
+        self._open: OpenRun | None = None
         self._release: Release | None = None
         self.outside: tuple[float, float] | None = None
+        self.ledger_path: Path | None = None
+        self.resumed = 0
 
-    def fit(self, source: Any, progress: Progress | None = None) -> Synthesizer:
+    def fit(
+        self,
+        source: Any,
+        progress: Progress | None = None,
+        *,
+        output: str | os.PathLike[str] | None = None,
+        report: str | os.PathLike[str] | None = None,
+    ) -> Synthesizer:
         """Learn ``source``: a path (CSV, Parquet, Arrow, images), or a frame (pandas, polars, pyarrow, DuckDB, Ibis).
 
         A table in a database, also named by its URL, is encoded and counted there where it can be.
+
+        Args:
+            source: the private rows.
+            progress: receives stages and steps.
+            output: where the model will be saved; like all that can fail without the rows, tried before anything is
+                charged.
+            report: where a report will be written; likewise.
 
         Raises:
             SfumatoError: one line that says what does not fit (the table, the schema, the ledger) and the mend.
@@ -119,23 +149,27 @@ class Synthesizer:
         schema's unit under adding or removing it, given that facts declared public are. With unreviewed facts or
         infinite epsilon there is no guarantee, and no certificate.
         """
-        from sfumato.signature import load_signing_key, sign
-
-        unreviewed = self.schema.open_facts()
-        if unreviewed and not self._no_certificate:
-            raise SchemaError(open_in_words(unreviewed))
-        key = None if self._key is None else load_signing_key(self._key)
+        plan = self._plan
+        book = ledger_of(source, self._ledger, self.guarantee.private)
         rows = Rows.open(source, self.schema.dialect)
-        with self._opened_ledger() as ledger:
-            with self._begun(ledger) as run:
-                release = self._learn(rows, run, progress or Silent())
-            reason = self._why_uncertified(bool(unreviewed))
-            if reason is not None:
-                certificate = absent(reason)
-            else:
-                certificate = issue(self._process(release, run, ledger, rows.kind), release.artifact().hashes)
-        signed = certificate if key is None or reason is not None else sign(certificate, key)
-        self._release = replace(release, certificate=signed)
+        log = log_of(book, self._checkpoint, rows, self.guarantee.private)
+        places = Places(
+            output=None if output is None else Path(output),
+            report=None if report is None else Path(report),
+            ledger=book.path,
+            answers=None if log is None else log.folder,
+        )
+        preflight(plan, rows, places)
+        self._forget()
+        opened = begin(plan, book, log)
+        with kept_on_failure(opened):
+            self._say_resumed(opened)
+            release, self.outside = learn(plan, rows, opened, progress or Silent())
+            release = replace(release, certificate=self._certificate(release, opened, book, rows.kind))
+        self._release, self._open = release, opened
+        self.ledger_path, self.resumed = book.path, opened.resumed
+        if opened.journal is None:
+            self._forget()
         return self
 
     def sample(self, n: int | None = None, *, given: Mapping[str, Any] | None = None, seed: int | None = None) -> Table:
@@ -198,13 +232,10 @@ class Synthesizer:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model with its certificate, whole or not at all; OutputError where that fails.
 
-        Then the checkpoint, if there is one, is deleted, and its run closed.
+        Then the answers that were kept for another try are deleted, and the run is closed.
         """
         self._fitted().artifact().save(path)
-        if self._journal is not None:
-            with self._opened_ledger() as ledger, ledger.resume(self._journal.run):
-                self._journal.remove()
-            self._journal = None
+        self._forget()
 
     @property
     def certificate(self) -> Mapping[str, Any]:
@@ -236,85 +267,28 @@ class Synthesizer:
             raise SfumatoError("this synthesizer is not fitted; call fit first")
         return self._release
 
-    @contextmanager
-    def _opened_ledger(self) -> Iterator[Ledger]:
-        """The caller's ledger as it is; one that is named by its path is closed again."""
-        if isinstance(self._ledger, Ledger):
-            yield self._ledger
-            return
-        new = self._ledger is not None and not Path(self._ledger).exists()
-        cap = replace(DEFAULT_CAP, unit=self.guarantee.unit) if new else None
-        with Ledger.open(self._ledger, cap) as ledger:
-            yield ledger
+    def _certificate(self, release: Release, opened: OpenRun, book: DatasetLedger, source: str) -> Mapping[str, Any]:
+        from sfumato.signature import load_signing_key, sign
 
-    @contextmanager
-    def _begun(self, ledger: Ledger) -> Iterator[Run]:
-        """A run of the ledger, closed at the end; with a checkpoint, the one that was interrupted, and left open."""
-        label = f"fit {self._wanted}"
-        if self._checkpoint is None:
-            with ledger.begin(self.guarantee, label) as run:
-                yield run
-            return
-        facts = {
-            "sfumato": version("sfumato"),
-            "schema": self.schema.dump(),
-            "model": self._wanted,
-            "guarantee": asdict(self.guarantee),
-        }
-        self._journal = Journal.find(self._checkpoint, facts)
-        if self._journal is None:
-            run = ledger.begin(self.guarantee, label)
-            self._journal = Journal.begin(self._checkpoint, facts, run.id)
-        else:
-            run = ledger.resume(self._journal.run)
-            self._journal = Journal.find(self._checkpoint, facts)  # its last holder may have gone on until now
-        try:
-            yield run
-        finally:
-            run.release()
+        plan = self._plan
+        if plan.uncertified is not None:
+            return absent(plan.uncertified)
+        certificate = issue(process(plan, release, opened, book.public_example, source), release.artifact().hashes)
+        return certificate if plan.key is None else sign(certificate, load_signing_key(plan.key))
 
-    def _learn(self, rows: Rows, run: Run, progress: Progress) -> Release:
-        schema = self.schema
-        purse = Purse(run, self._journal, progress)
-        schema.check_columns(rows.columns)
-        facts = measure(schema, CentralFacts(rows, schema, purse, progress))
-        codec = Codec.from_schema(schema, facts, rows.stored_types)
-        target = None if schema.target is None else codec.position(schema.target)
-        name, why = (self._wanted, "asked for by name")
-        if name == "auto":
-            name, why = choose(codec.domain, target, self.guarantee)
-        setting = Central(gather(rows, codec, progress), purse, self._max_rows)
-        self.outside = setting.outside(purse.mu(OUTSIDE_SHARE))
-        fitted = MODELS[name].fit(setting, target=target, progress=progress)
-        return Release(schema, codec, fitted, name, why, self.guarantee, absent("not finished"))
+    def _say_resumed(self, opened: OpenRun) -> None:
+        if opened.resumed and opened.journal is not None:
+            warnings.warn(
+                f"goes on with run {opened.run.id}, an earlier try of this fit: its {opened.resumed} charges are not"
+                f" paid again, and its answers ({opened.journal.folder}) are of the rows as they were then",
+                stacklevel=3,
+            )
 
-    def _why_uncertified(self, unreviewed: bool) -> str | None:
-        if not self.guarantee.private:
-            return _INFINITE
-        if unreviewed:
-            return _UNREVIEWED
-        return _DECLINED if self._no_certificate else None
-
-    @property
-    def _max_rows(self) -> int:
-        unit = self.schema.unit
-        return unit.max_rows if unit.kind == "id" else 1
-
-    def _process(self, release: Release, run: Run, ledger: Ledger, source: str) -> Process:
-        cap = {"epsilon": ledger.cap.epsilon, "delta": ledger.cap.delta} if ledger.cap.private else None
-        kept = "in a file shared by all runs" if ledger.path else "in memory: other runs over the data are not counted"
-        return Process(
-            guarantee=self.guarantee,
-            events=run.events,
-            columns=declared(self.schema),
-            model=release.model,
-            why=release.why,
-            max_rows=self._max_rows,
-            setting="database" if source == "database" else "central",
-            ledger={"kept": kept, "cap": cap},
-            table=declared_of_the_table(self.schema),
-            about=self._about,
-        )
+    def _forget(self) -> None:
+        """Close the run of the last fit, and delete its answers."""
+        if self._open is not None:
+            self._open.finish()
+            self._open = None
 
 
 def load(path: str | os.PathLike[str]) -> Synthesizer:

@@ -5,18 +5,29 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from sfumato.artifact import Artifact
-from sfumato.certificate import KIND, declared, declared_of_the_table, render
-from sfumato.errors import CertificateError
+from sfumato.certificate import KIND, LedgerStatement, declared, declared_of_the_table, render
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.facts import agrees
+from sfumato.errors import CertificateError, OutdatedCertificate
+from sfumato.guarantee_fixes import lacking
 from sfumato.privacy.events import Event, from_json
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.schema import Schema
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+KINDS = ("sfumato/certificate/1", KIND)
+"""Kinds of certificates that are read; those before the last lack mends of the promise."""
 
 ROUNDING = 1e-6
 _FAR = 10.0
+_MECHANISMS = frozenset(kind.__name__ for kind in get_args(Event))
 
 
 @dataclass(frozen=True)
@@ -56,17 +67,35 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
 
     Raises:
         ArtifactError: the file is damaged, edited or of another format.
-        CertificateError: there is no certificate, or it does not fit its model, signature, or events.
+        OutdatedCertificate: all of it fits, but it was issued before mends of the promise, which its ``lacks`` lists.
+        CertificateError: there is no certificate, it does not fit its model, signature, or events, or it names a kind
+            or a mechanism that this version does not know.
         KeyFileError: ``public_key`` is no key.
     """
-    from sfumato.signature import check, load_public_key
+    from sfumato.signature import load_public_key
 
     trusted = load_public_key(public_key) if public_key is not None else None
     artifact = Artifact.load(path)
-    name, certificate = os.fspath(path), artifact.certificate
+    name = os.fspath(path)
+    try:
+        found = verify_artifact(artifact, trusted)
+    except CertificateError as e:
+        raise CertificateError(f"{name}: {e}") from None
+    lacks = tuple(fix.title for fix in lacking(found.certificate["certificate"]))
+    if lacks:
+        raise OutdatedCertificate(name, found, lacks)
+    return found
+
+
+def verify_artifact(artifact: Artifact, trusted: Ed25519PublicKey | None = None) -> Verification:
+    """The checks of :func:`verify` on contents that are whole, of a certificate of any known kind."""
+    from sfumato.signature import check
+
+    certificate = artifact.certificate
     try:
         if certificate.get("certificate") is None:
             raise CertificateError(f"no certificate: {certificate.get('reason', 'none was issued')}")
+        _check_known(certificate)
         signer = check(certificate, trusted)
         guarantee, events = _claim(certificate)
         if certificate.get("members") != artifact.hashes:
@@ -74,23 +103,33 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
         _check_model(artifact, certificate, guarantee, events)
         pld, rdp = _recompute(certificate, guarantee, events)
         render(certificate)  # as whoever reads it will
-    except CertificateError as e:
-        raise CertificateError(f"{name}: {e}") from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
-        raise CertificateError(f"{name}: the certificate lacks fields or holds numbers out of range") from None
+        raise CertificateError("the certificate lacks fields or holds numbers out of range") from None
     model = str(artifact.model.get("name"))
     return Verification(guarantee, pld, rdp, len(events), model, signer, trusted is not None, certificate)
 
 
+def _check_known(certificate: Mapping[str, Any]) -> None:
+    """Refuse what this version cannot judge, by its name."""
+    if certificate["certificate"] not in KINDS:
+        raise CertificateError(
+            f"certificate of an unknown kind; this version of sfumato reads {', '.join(KINDS)}: upgrade sfumato"
+        )
+    named = [str(event["mechanism"]) for event in certificate["composition"]["events"]]
+    unknown = next((name for name in named if name not in _MECHANISMS), None)
+    if unknown is not None:
+        raise CertificateError(
+            f"the certificate lists a mechanism that this version does not know ({unknown[:40]!r}): upgrade sfumato"
+        )
+
+
 def _claim(certificate: Mapping[str, Any]) -> tuple[Guarantee, list[Event]]:
-    if certificate["certificate"] != KIND:
-        raise CertificateError(f"certificate of an unknown kind; this version of sfumato reads {KIND}")
     p = certificate["promise"]
     guarantee = Guarantee(p["epsilon"], p["delta"], p["unit"], p["neighbours"])
     return guarantee, [from_json(e) for e in certificate["composition"]["events"]]
 
 
-def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: list[Event]) -> tuple[float, float]:
+def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]) -> tuple[float, float]:
     from sfumato.privacy.accounting import epsilon, epsilon_rdp, renyi_floor
 
     stated = certificate["composition"]
@@ -114,15 +153,11 @@ def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: lis
     return pld, rdp
 
 
-def _check_model(artifact: Artifact, certificate: Mapping[str, Any], guarantee: Guarantee, events: list[Event]) -> None:
+def _check_model(
+    artifact: Artifact, certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]
+) -> None:
     """That the certificate speaks of this model: of its schema's unit and facts, at the sensitivity these imply."""
-    from sfumato.encoding.codec import Codec
-    from sfumato.encoding.facts import agrees
-    from sfumato.schema import Schema
-
     schema = Schema.parse(artifact.schema)
-    if schema.unreviewed():
-        raise CertificateError("the schema holds unreviewed or unstated facts, so there can be no certificate")
     unit, max_rows = (schema.unit.column, schema.unit.max_rows) if schema.unit.kind == "id" else ("row", 1)
     if unit != guarantee.unit:
         raise CertificateError(f"the certificate protects {guarantee.unit!r}, the schema declares the unit {unit!r}")
@@ -133,10 +168,27 @@ def _check_model(artifact: Artifact, certificate: Mapping[str, Any], guarantee: 
         raise CertificateError(f"a unit holds up to {max_rows} rows by the schema, not what the certificate states")
     if any(getattr(event, "sensitivity", max_rows) < max_rows for event in events):
         raise CertificateError(f"an event was charged for fewer rows than the {max_rows} a unit may hold")
-    facts = stated["data_domain"]
+    if stated["algorithm"].get("model") != artifact.model.get("name"):
+        raise CertificateError("the certificate names another model")
+    if certificate["certificate"] == KIND:  # what the first kind says of its facts and its ledger is one of its faults
+        _check_facts(artifact, schema, stated["data_domain"])
+        _check_ledger(certificate, guarantee)
+
+
+def _check_facts(artifact: Artifact, schema: Schema, facts: Mapping[str, Any]) -> None:
+    """That the facts are reviewed, those of the certificate, and those by which rows became codes."""
+    if schema.unreviewed():
+        raise CertificateError("the schema holds unreviewed or unstated facts, so there can be no certificate")
     if facts.get("columns") != declared(schema) or facts.get("table") != declared_of_the_table(schema):
         raise CertificateError("the certificate states other facts than the schema")
     if not agrees(Codec.from_json(json.dumps(artifact.codec)).schema, schema):
         raise CertificateError("the model's codec was made from other facts than the schema's")
-    if stated["algorithm"].get("model") != artifact.model.get("name"):
-        raise CertificateError("the certificate names another model")
+
+
+def _check_ledger(certificate: Mapping[str, Any], guarantee: Guarantee) -> None:
+    """That the cumulative figures do not contradict each other: they are the curator's word, like the events."""
+    stated = LedgerStatement.from_json(certificate["composition"]["ledger"])
+    if stated.cap is None or stated.before is None or stated.after is None:
+        return
+    if stated.after < stated.before or stated.after > stated.cap.epsilon * (1 + ROUNDING):
+        raise CertificateError("the certificate's ledger holds more than its cap, or less after the run than before")

@@ -128,7 +128,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def course(rows: Any, schema: str, model: str) -> dict[str, Any]:
     """All that a fit leaves behind or shows."""
     shown = Shown()
-    fitted = sf.Synthesizer(sf.Schema.parse(schema), model, GUARANTEE).fit(rows, shown)
+    fitted = sf.Synthesizer(sf.Schema.parse(schema), model, GUARANTEE, sf.Ledger.open(None)).fit(rows, shown)
     release = fitted._fitted()
     certificate = {k: v for k, v in release.certificate.items() if k != "issued"}
     return {"saved": release.artifact().hashes, "certificate": certificate, "shown": shown.seen}
@@ -215,7 +215,7 @@ def _bounds_of_the_rows(patch: pytest.MonkeyPatch) -> None:
         ages = np.concatenate([b.column("age").to_numpy() for b in source._rows.batches()])
         return {"age": MeasuredFact((0, int(ages.max()))), "town": MeasuredFact(categories=("Delft", "Ede"))}
 
-    patch.setattr("sfumato.synthesizer.measure", looked_up)
+    patch.setattr("sfumato.fitting.measure", looked_up)
 
 
 SHOWING: list[Shown] = []

@@ -191,7 +191,8 @@ def test_python_in_five_lines(data, schema, tmp_path):
     import sfumato as sf
 
     guarantee = sf.Guarantee(epsilon=1, delta=1e-6)
-    synthesizer = sf.Synthesizer(schema, model="auto", guarantee=guarantee).fit(pyarrow.csv.read_csv(data))
+    synthesizer = sf.Synthesizer(schema, model="auto", guarantee=guarantee, ledger=tmp_path / "people.ledger")
+    synthesizer.fit(pyarrow.csv.read_csv(data))
     table = synthesizer.sample(100, given={"income": "high"}, seed=3)
     synthesizer.save(tmp_path / "model.sfm")
     again = sf.load(tmp_path / "model.sfm")

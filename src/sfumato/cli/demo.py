@@ -10,7 +10,7 @@ import typer
 from sfumato.cli import terminal
 
 _SHOWN = ("tvd1", "tvd2", "tvd3", "query3", "tstr_auc_gradient_boosting", "tstr_auc_linear")
-_LEFT = ("synthetic.csv", "model.sfm", "certificate.txt", "report.html", "adult.ledger")
+_LEFT = ("synthetic.csv", "model.sfm", "certificate.txt", "report.html")
 
 
 def demo(
@@ -22,24 +22,22 @@ def demo(
     import sfumato as sf
 
     output.mkdir(parents=True, exist_ok=True)
-    model, book = output / "model.sfm", output / "adult.ledger"
-    book.unlink(missing_ok=True)  # the rows are public and every demo starts anew; a real ledger is never deleted
+    model, report = output / "model.sfm", output / "report.html"
     terminal.note(f"Adult census 1994: fitting at epsilon {epsilon:g}, delta 1e-09 ...")
     synthesizer = sf.Synthesizer(
         sf.examples.adult_schema(),
         guarantee=terminal.guarantee(epsilon, 1e-9),
-        ledger=book,
         target="income",
         about={"curator": "demonstration", "purpose": "to show the way from rows to certified synthetic rows"},
     )
     with terminal.progress() as progress:
-        synthesizer.fit(sf.examples.adult(), progress)
+        synthesizer.fit(sf.examples.adult(), progress, output=model, report=report)
     synthesizer.save(model)
     table = synthesizer.sample(seed=0)
     table.write(output / "synthetic.csv")
     found = sf.verify(model)
     (output / "certificate.txt").write_text(sf.render_certificate(found.certificate), encoding="utf-8")
-    sf.report(model, output / "report.html")
+    sf.report(model, report)
     terminal.note("evaluating against rows held out from the fit ...")
     rows = (sf.examples.adult(), sf.examples.adult_test(), table)
     utility = sf.evaluate(*rows, synthesizer.schema, "income", quick=True)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from sfumato.atomic import check_writable
 from sfumato.cli import terminal
 
 
@@ -26,7 +25,8 @@ def fit(
     ledger: Annotated[
         Path | None,
         typer.Option(
-            help="Ledger of this data set, shared by all runs. Default: DATA.ledger (cap: epsilon 10, delta 1e-5)"
+            help="Ledger of this data set, shared by all runs. Default: beside DATA, its resolved path with .ledger"
+            " added (cap: epsilon 10, delta 1e-5). A database needs one to be named."
         ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="Column of interest.", metavar="COL")] = None,
@@ -39,11 +39,15 @@ def fit(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="Folder that keeps what was paid for until the model is saved. After an interruption, the same command"
-            " goes on with it.",
+            help="Folder for what was paid for, until the model is saved, in place of LEDGER.answers. The same command"
+            " goes on with what is in it, also when DATA was written again: that its rows are the same is your word.",
             metavar="FOLDER",
         ),
     ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="An earlier try on another host has ended (your word): go on with it."),
+    ] = False,
     as_json: terminal.Json = False,
 ) -> None:
     """Learn a model of DATA under (epsilon, delta)-differential privacy and save it with its certificate."""
@@ -51,24 +55,22 @@ def fit(
 
     about = {k: v for k, v in (("curator", curator), ("purpose", purpose)) if v is not None}
     promised = terminal.guarantee(epsilon, delta)
-    if ledger is None and promised.private and "://" in data:
-        raise sf.SfumatoError("a table in a database has no folder to keep its ledger in; name one: --ledger FILE")
-    book = ledger if ledger is not None or not promised.private else Path(f"{Path(data)}.ledger")
     synthesizer = sf.Synthesizer(
         schema,
         model=model,
         guarantee=promised,
-        ledger=book,
+        ledger=ledger,
         target=target,
         no_certificate=no_certificate,
         key=key,
         about=about,
         checkpoint=checkpoint,
+        take_over=take_over,
     )
-    check_writable(output)  # an answer that cannot be kept would cost as much
     with terminal.progress() as progress:
-        synthesizer.fit(data, progress)
+        synthesizer.fit(data, progress, output=output)
     synthesizer.save(output)
+    book = synthesizer.ledger_path
     certificate = synthesizer.certificate
     certified = certificate["certificate"] is not None
     outside, noise = synthesizer.outside or (0.0, 0.0)
@@ -82,6 +84,7 @@ def fit(
         "epsilon_spent": certificate["composition"]["epsilon_spent"] if certified else None,
         "reason": certificate.get("reason"),
         "ledger": None if book is None else str(book),
+        "charges_resumed": synthesizer.resumed,
         "synthetic_rows": synthesizer.default_rows,
         "columns_left_out": list(synthesizer.dropped),
         "rows_outside_facts": {"estimate": outside, "noise": noise},
@@ -92,6 +95,11 @@ def fit(
         else f"NO CERTIFICATE: {certificate['reason']}"
     )
     text = f"{output}: {synthesizer.model} ({synthesizer.why})\n{promise}\nledger: {book or 'none'}"
+    if synthesizer.resumed:
+        text += (
+            f"\nwent on with an earlier try: {synthesizer.resumed} charges were not paid again, and their answers are"
+            " of the rows as they were then"
+        )
     if synthesizer.dropped:
         text += f"\nleft out, for free text is not learnt: {', '.join(synthesizer.dropped)}"
     if outside > 3 * noise:

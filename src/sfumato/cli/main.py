@@ -43,12 +43,17 @@ app.command("keygen")(keygen.keygen)
 app.command("demo")(demo.demo)
 
 _REFUSED, _INTERRUPTED = 2, 130
-_STOPPED = "interrupted; what was charged to the ledger stays charged, no file was left half-written"
+_STOPPED = (
+    "interrupted; no file was left half-written, what was charged stays charged, and the same fit goes on with its"
+    " answers"
+)
 _NO_MEMORY = "not enough memory for this table and schema; merge categories or narrow the bounds in the schema"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 when done, 2 with one line on bad input, 130 when interrupted.
+
+    ``verify`` exits with 1 where a certificate fits but was issued before mends of the promise.
 
     An unforeseen error is reported by its type and place alone, because its text could quote a row.
     """
@@ -80,4 +85,6 @@ def _run(arguments: list[str]) -> tuple[int, str]:
         place = traceback.extract_tb(e.__traceback__)[-1]
         what = f"{type(e).__name__} at {place.filename}:{place.lineno}"
         return _REFUSED, f"a defect in sfumato: {what} (its text is kept back: it could quote a row)"
-    return (_INTERRUPTED, _STOPPED) if code == _INTERRUPTED else (0, "")
+    if code == _INTERRUPTED:
+        return code, _STOPPED
+    return code if isinstance(code, int) else 0, ""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sfumato.cli import terminal
+from sfumato.errors import OutdatedCertificate
+
+_OUTDATED = 1
 
 
 def verify(
@@ -15,15 +19,22 @@ def verify(
     public_key: Annotated[Path | None, typer.Option(help="Ed25519 public key that must have signed.")] = None,
     as_json: terminal.Json = False,
 ) -> None:
-    """Check every byte and hash, the signature, and recompute epsilon from the events with two accountants."""
+    """Check every byte and hash, the signature, and recompute epsilon from the events with two accountants.
+
+    Exit code 1: all of it fits, but the certificate was issued before mends of the promise, which are listed.
+    """
     import sfumato as sf
 
-    found = sf.verify(model, public_key)
+    try:
+        found, lacks = sf.verify(model, public_key), ()
+    except OutdatedCertificate as outdated:
+        found, lacks = outdated.found, outdated.lacks
     signed = "by no one" if found.signer is None else f"by key {found.signer}"
     if found.signer is not None and not found.trusted:
         signed += " (give --public-key to check whose it is)"
     result = {
-        "valid": True,
+        "valid": not lacks,
+        "lacks": list(lacks),
         "epsilon": found.guarantee.epsilon,
         "delta": found.guarantee.delta,
         "unit": found.guarantee.unit,
@@ -36,9 +47,19 @@ def verify(
         "signature_trusted": found.trusted,
         "certificate": dict(found.certificate),
     }
-    text = (
-        f"{sf.render_certificate(found.certificate)}\nVALID  every byte as saved; {found.events} events cost epsilon "
-        f"{found.epsilon:.6g} (PLD; {found.epsilon_rdp:.6g} by RDP) of the promised {found.guarantee.epsilon:g} "
-        f"at delta {found.guarantee.delta:g}; signed {signed}"
+    sums = (
+        f"every byte as saved; {found.events} events cost epsilon {found.epsilon:.6g} (PLD; {found.epsilon_rdp:.6g} by"
+        f" RDP) of the promised {found.guarantee.epsilon:g} at delta {found.guarantee.delta:g}; signed {signed}"
     )
-    terminal.answer(result, text, as_json)
+    verdict = f"VALID  {sums}" if not lacks else _outdated(lacks, sums)
+    terminal.answer(result, f"{sf.render_certificate(found.certificate)}\n{verdict}", as_json)
+    if lacks:
+        raise typer.Exit(_OUTDATED)
+
+
+def _outdated(lacks: Sequence[str], sums: str) -> str:
+    head = (
+        f"OUTDATED  {sums}\nIt was issued before these mends of the promise, and may promise too much; fit again with"
+        " this version:"
+    )
+    return "\n".join([head, *(f"  - {title}" for title in lacks)])

@@ -30,6 +30,9 @@ class _Models(Mapping[str, Model]):
             return getattr(import_module(f"sfumato.models.{module}"), recipe)()
         return self._models[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._models or name in self._neural  # a name is no reason to import a model
+
     def __iter__(self) -> Iterator[str]:
         return iter((*self._models, *self._neural))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 
@@ -17,8 +17,8 @@ def _number(value: Any, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if abs(value) >= 10**-digits or value == 0 else f"{value:.1e}"
 
 
-def render(facts: Mapping[str, Any]) -> str:
-    """The page as text; every fact is escaped, only the charts are taken as markup."""
+def template() -> Template:
+    """The page's template, compiled."""
     environment = Environment(
         loader=PackageLoader("sfumato.reports"),
         autoescape=True,
@@ -28,4 +28,9 @@ def render(facts: Mapping[str, Any]) -> str:
     )
     environment.filters["number"] = _number
     environment.filters["svg"] = Markup
-    return environment.get_template("report.html.j2").render(facts)
+    return environment.get_template("report.html.j2")
+
+
+def render(facts: Mapping[str, Any]) -> str:
+    """The page as text; every fact is escaped, only the charts are taken as markup."""
+    return template().render(facts)

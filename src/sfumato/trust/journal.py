@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sfumato.atomic import atomic_write
 from sfumato.errors import CheckpointError, OutputError
 
 _ANSWERS, _TRAINING = "answers.safetensors", "training.safetensors"
+_OWNER_ONLY = 0o700
 
 
 class Journal:
@@ -26,7 +27,9 @@ class Journal:
     order, because all that it does in between follows from the answers.
 
     Attributes:
+        folder: where it is; its owner alone may read it.
         run: number of the run in its ledger.
+        data: what tells the rows from others, in public facts.
         training: where a descent keeps its checkpoint.
 
     *Formal guarantee.* Holds answers only, each charged before it was made. An answer is on disk before it is given, so
@@ -34,23 +37,32 @@ class Journal:
     This takes a folder that only grows: an older copy is refused but for the last answer, which would be drawn twice.
     """
 
-    def __init__(self, folder: Path, facts: str, run: int, entries: list[tuple[str, int, np.ndarray]]) -> None:
-        self._folder, self._facts, self.run, self._entries = folder, facts, run, entries
+    def __init__(
+        self,
+        folder: Path,
+        facts: str,
+        run: int,
+        entries: list[tuple[str, int, np.ndarray]],
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder, self._facts, self.run, self._entries = folder, facts, run, entries
+        self.data = dict(data or {})
         self._next = 0
         self.training = folder / _TRAINING
 
     @classmethod
-    def begin(cls, folder: Path, facts: Mapping[str, Any], run: int) -> Journal:
+    def begin(cls, folder: Path, facts: Mapping[str, Any], run: int, data: Mapping[str, Any] | None = None) -> Journal:
         """A new one in ``folder``, which is made; OutputError where that fails.
 
-        ``facts`` are public: what the fit was asked for.
+        ``facts`` are public: what the fit was asked for. So is ``data``: the name of the rows, never their content.
         """
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            for part in (folder.parent, folder):
+                part.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
             (folder / _TRAINING).unlink(missing_ok=True)  # of a fit whose answers were deleted
         except OSError as error:
             raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
-        journal = cls(folder, _digest(facts), run, [])
+        journal = cls(folder, _digest(facts), run, [], data)
         journal._write()
         return journal
 
@@ -65,7 +77,7 @@ class Journal:
                 head = json.loads(file.metadata()["journal"])
                 asked = [(str(digest), int(cost)) for digest, cost in head["questions"]]
                 entries = [(*q, file.get_tensor(str(i))) for i, q in enumerate(asked)]
-                found, run = head["facts"], int(head["run"])
+                found, run, data = head["facts"], int(head["run"]), dict(head["data"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             raise CheckpointError(f"{folder} holds no checkpoint that can be read; delete it to begin anew") from None
         if found != _digest(facts):
@@ -73,7 +85,19 @@ class Journal:
                 f"{folder} is the checkpoint of a fit with another schema, model, guarantee or version of sfumato: give"
                 " the same again, or name another folder"
             )
-        return cls(folder, found, run, entries)
+        return cls(folder, found, run, entries, data)
+
+    @classmethod
+    def matching(cls, root: Path, facts: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Journal]:
+        """Those in folders of ``root`` that were kept by the same fit of the same rows, the newest first.
+
+        Others, and damaged ones, are passed over: they stay for who names them.
+        """
+        for folder in sorted((p for p in root.glob("run-*") if p.is_dir()), key=_number, reverse=True):
+            with suppress(CheckpointError):
+                found = cls.find(folder, facts)
+                if found is not None and found.data == dict(data):
+                    yield found
 
     @property
     def charges(self) -> int:
@@ -87,7 +111,7 @@ class Journal:
         digest, paid, answer = self._entries[self._next]
         if (digest, paid) != (_digest(question), cost):
             raise CheckpointError(
-                f"the fit that {self._folder} was kept by asked other questions; delete the folder to begin anew"
+                f"the fit that {self.folder} was kept by asked other questions; delete the folder to begin anew"
             )
         self._next += 1
         return answer
@@ -101,17 +125,29 @@ class Journal:
     def remove(self) -> None:
         """Delete the files, after the model is saved, and the folder if nothing else is in it."""
         for name in (_ANSWERS, _TRAINING):
-            (self._folder / name).unlink(missing_ok=True)
-            for part in self._folder.glob(f".{name}.*.part"):  # of a process that was killed while it wrote
+            (self.folder / name).unlink(missing_ok=True)
+            for part in self.folder.glob(f".{name}.*.part"):  # of a process that was killed while it wrote
                 part.unlink(missing_ok=True)
         with suppress(OSError):
-            self._folder.rmdir()
+            self.folder.rmdir()
+            if self.folder.name == f"run-{self.run}":  # that of all fits over a ledger, once it is empty
+                self.folder.parent.rmdir()
 
     def _write(self) -> None:
-        head = {"facts": self._facts, "run": self.run, "questions": [(d, c) for d, c, _ in self._entries]}
+        head = {
+            "facts": self._facts,
+            "run": self.run,
+            "data": self.data,
+            "questions": [(d, c) for d, c, _ in self._entries],
+        }
         arrays = {str(i): np.array(answer, order="C") for i, (_, _, answer) in enumerate(self._entries)}
-        with atomic_write(self._folder / _ANSWERS) as file:
+        with atomic_write(self.folder / _ANSWERS) as file:
             file.write(save(arrays, {"journal": json.dumps(head)}))
+
+
+def _number(folder: Path) -> int:
+    number = folder.name.removeprefix("run-")
+    return int(number) if number.isdecimal() else 0
 
 
 def _digest(facts: Any) -> str:

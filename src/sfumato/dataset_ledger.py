@@ -1,0 +1,86 @@
+"""Which ledger a data set has: a file beside it, found by the resolved path of the rows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sfumato.errors import LedgerError
+from sfumato.privacy.ledger import Ledger
+from sfumato.tables import examples
+from sfumato.tables.databases import is_url
+
+SUFFIX = ".ledger"
+_NAME_ONE = "name the ledger of this data set: ledger=FILE in Python, --ledger FILE on the command line"
+
+
+@dataclass(frozen=True)
+class DatasetLedger:
+    """Where the spending of a data set is kept.
+
+    Attributes:
+        ledger: the caller's open ledger, the path of its file, or None for one in memory that nothing is added up in.
+        public_example: whether the rows are an example that comes with sfumato, which everybody has.
+    """
+
+    ledger: Ledger | Path | None
+    public_example: bool = False
+
+    @property
+    def path(self) -> Path | None:
+        """The ledger's file; None in memory."""
+        return self.ledger.path if isinstance(self.ledger, Ledger) else self.ledger
+
+
+def ledger_of(source: Any, named: Ledger | str | os.PathLike[str] | None, private: bool) -> DatasetLedger:
+    """The ledger that ``source`` is charged to; no row is read.
+
+    Args:
+        source: what is fitted: a path, a URL or a frame.
+        named: what the caller said; None: the default, which is ``RESOLVED_PATH.ledger`` beside the rows.
+        private: whether anything will be charged at all.
+
+    Raises:
+        LedgerError: there is no place beside the rows (a frame, a database, a pipe, a folder without write
+            permission), or a ledger made under another name of the same rows.
+
+    *Formal guarantee.* All spellings of one path (relative, through symbolic links, with a slash at its end) lead to
+    one file. Hard links and copies are other files with the same rows: they cannot be told from other data.
+    """
+    if isinstance(named, Ledger):
+        return DatasetLedger(named, examples.is_public(source) and named.path is None)
+    if named is not None:
+        return DatasetLedger(Path(named))
+    if not private:
+        return DatasetLedger(None)
+    if examples.is_public(source):
+        return DatasetLedger(None, public_example=True)
+    return DatasetLedger(_beside(source))
+
+
+def _beside(source: Any) -> Path:
+    if not isinstance(source, str | os.PathLike):
+        raise LedgerError(f"rows in memory have no folder to keep their ledger in; {_NAME_ONE}")
+    text = os.fspath(source)
+    if is_url(text):
+        raise LedgerError(f"a table in a database has no folder to keep its ledger in; {_NAME_ONE}")
+    resolved = Path(os.path.realpath(text))
+    if resolved.exists() and not resolved.is_file() and not resolved.is_dir():
+        raise LedgerError(f"{text}: a pipe or a device has no folder to keep its ledger in; {_NAME_ONE}")
+    found = resolved.with_name(resolved.name + SUFFIX)
+    _check_no_other(Path(f"{text.rstrip('/') or text}{SUFFIX}"), found)
+    folder = found.parent
+    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        raise LedgerError(f"{folder}: its ledger cannot be kept there (no write permission); {_NAME_ONE}")
+    return found
+
+
+def _check_no_other(unresolved: Path, found: Path) -> None:
+    """A ledger beside a symbolic link holds charges of the same rows, which would not be added up."""
+    if unresolved.exists() and Path(os.path.realpath(unresolved)) != Path(os.path.realpath(found)):
+        raise LedgerError(
+            f"{unresolved} holds charges of the same rows, whose ledger is {found}: name the one that counts with"
+            " ledger= (--ledger), and keep only that"
+        )

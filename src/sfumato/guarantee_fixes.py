@@ -1,0 +1,45 @@
+"""Mends of the promise itself, and the certificates that were issued without them.
+
+The same list stands under *Guarantee fixes* in ``CHANGELOG.md``, where each has its explanation; a test compares them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FIRST = "sfumato/certificate/1"
+
+
+@dataclass(frozen=True)
+class GuaranteeFix:
+    """One mend.
+
+    Attributes:
+        title: what was mended, the bold words of its entry in the changelog.
+        touches: kinds of certificates that may promise too much without it.
+    """
+
+    title: str
+    touches: tuple[str, ...] = (_FIRST,)
+
+
+GUARANTEE_FIXES = (
+    GuaranteeFix("Releasable reports list no runs and name no files.", touches=()),
+    GuaranteeFix("One data set has one ledger, whatever path leads to it."),
+    GuaranteeFix("Python counts what it spends."),
+    GuaranteeFix("Each cell is read by itself."),
+    GuaranteeFix("No cell ends a fit."),
+    GuaranteeFix("A fact without a source is open."),
+    GuaranteeFix("`sfumato verify` compares the codec with the schema."),
+    GuaranteeFix("A run has one holder."),
+    GuaranteeFix("The two accountants share nothing but the events."),
+    GuaranteeFix("Types of pandas frames are neither taken from the cells nor saved."),
+    GuaranteeFix("Bytes that are no UTF-8, in a text column of Parquet or Arrow, concern their own cell."),
+    GuaranteeFix("A person keeps one bound however the identifier is stored."),
+    GuaranteeFix("The cap is a valid filter for adaptive choices."),
+)
+
+
+def lacking(kind: str) -> tuple[GuaranteeFix, ...]:
+    """The mends that certificates of ``kind`` were issued without."""
+    return tuple(fix for fix in GUARANTEE_FIXES if kind in fix.touches)

@@ -1,0 +1,114 @@
+"""One data set has one ledger, and it is known which before a row is read."""
+
+import os
+import shutil
+import stat
+
+import pyarrow as pa
+import pytest
+
+import sfumato as sf
+from sfumato.dataset_ledger import ledger_of
+from sfumato.errors import LedgerError
+from sfumato.tables import Rows, examples
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "people.csv").write_text("a\n1\n0\n1\n")
+    (folder / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def path_of(source):
+    return ledger_of(source, None, True).path
+
+
+def test_every_spelling_of_a_path_leads_to_one_ledger(data):
+    os.symlink(data / "people.csv", "link.csv")
+    os.symlink(data, "elsewhere")
+    right = data / "people.csv.ledger"
+    for spelling in (
+        "data/people.csv",
+        "./data/../data/people.csv",
+        "link.csv",
+        "elsewhere/people.csv",
+        data / "people.csv",
+    ):
+        assert path_of(spelling) == right
+    for spelling in ("data/photos", "data/photos/", "elsewhere/photos//"):
+        assert path_of(spelling) == data / "photos.ledger"
+
+
+def test_a_ledger_beside_a_link_is_not_forgotten(data):
+    os.symlink(data / "people.csv", "link.csv")
+    sf.Ledger.open("link.csv.ledger").close()
+    with pytest.raises(LedgerError, match=r"link\.csv\.ledger holds charges of the same rows"):
+        path_of("link.csv")
+    assert ledger_of("link.csv", "link.csv.ledger", True).path is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (pa.table({"a": [1]}), "rows in memory"),
+        ("postgresql://user@host/database?table=people", "database"),
+        ("/dev/null", "a pipe or a device"),
+    ],
+)
+def test_where_there_is_no_place_beside_the_rows_one_must_be_named(data, monkeypatch, source, says):
+    monkeypatch.setattr(Rows, "open", lambda _: pytest.fail("the rows were opened first"))
+    with pytest.raises(LedgerError, match=says) as caught:
+        sf.Synthesizer(sf.Schema.parse("sfumato: schema/1\ncolumns:\n  a: {kind: boolean, source: public}\n")).fit(
+            source
+        )
+    assert "ledger=FILE" in str(caught.value)
+    assert "--ledger FILE" in str(caught.value)
+    assert ledger_of(source, "a.ledger", True).path is not None
+    assert ledger_of(source, None, private=False).path is None
+
+
+def test_a_folder_without_write_permission_needs_a_named_one(data, monkeypatch):
+    data.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # for root all folders can be written to
+    with pytest.raises(LedgerError, match="no write permission"):
+        path_of(data / "people.csv")
+
+
+def test_the_examples_are_public_and_nothing_else_is(data):
+    assert ledger_of(examples.adult(), None, True).public_example
+    assert ledger_of(str(examples.adult_test()), None, True).public_example
+    digits = examples.digits("digits.npz")
+    assert ledger_of(digits, None, True).public_example
+    folder = examples.digits("digits")
+    assert ledger_of(folder, None, True).public_example
+    assert not ledger_of("digits.npz", None, True).public_example  # a name is no mark
+    digits.write_bytes((digits.read_bytes()) + b"!")
+    assert not ledger_of(digits, None, True).public_example
+    (folder / "7" / "mine.png").write_bytes(b"private")
+    assert not ledger_of(folder, None, True).public_example
+    shutil.copy(examples.adult(), "adult.parquet")
+    assert not ledger_of("adult.parquet", None, True).public_example
+
+
+def test_rows_in_the_place_of_an_example_are_private(data, monkeypatch):
+    """Planted bug: a file told by its place alone."""
+    monkeypatch.setattr(examples, "_DATA", data)
+    (data / "adult.parquet").write_bytes(b"rows of somebody else")
+    assert not ledger_of(data / "adult.parquet", None, True).public_example
+    monkeypatch.setattr(examples, "_digest", lambda _: examples._PUBLISHED["adult.parquet"])
+    assert ledger_of(data / "adult.parquet", None, True).public_example
+
+
+def test_python_and_the_command_line_share_the_default_cap(data):
+    (data / "schema.yaml").write_text("sfumato: schema/1\ncolumns:\n  a: {kind: boolean, source: public}\n")
+    fitted = sf.Synthesizer(data / "schema.yaml", guarantee=sf.Guarantee(9, 1e-6)).fit(data / "people.csv")
+    fitted.save("m.sfm")
+    assert fitted.ledger_path == data / "people.csv.ledger"
+    with sf.Ledger.open(data / "people.csv.ledger") as ledger:
+        assert (ledger.cap.epsilon, ledger.cap.delta) == (10, 1e-5)
+    with pytest.raises(sf.Overdraft):
+        sf.Synthesizer(data / "schema.yaml", guarantee=sf.Guarantee(9, 1e-6)).fit("data/people.csv")
