@@ -112,8 +112,7 @@ class Sourced(Strict):
 
         A bare ``measured`` speaks for what can be measured and for nothing else.
         """
-        said = self.source
-        word = said.get(fact, said.get(REST)) if isinstance(said, dict) else said
+        word = (self.source.get(fact) or self.source.get(REST)) if isinstance(self.source, dict) else self.source
         return None if word == "measured" and fact not in MEASURABLE else word
 
     @property
@@ -134,7 +133,7 @@ class Sourced(Strict):
 
     @model_validator(mode="after")
     def _known_facts(self) -> Sourced:
-        words: Mapping[str, Source | None] = self.source if isinstance(self.source, dict) else {}
+        words = self.source if isinstance(self.source, dict) else {}
         for fact in (*(f for f in words if f != REST), *(f for r in self.reviews for f in r.facts)):
             if fact not in self.facts():
                 raise ValueError(f"no fact {fact!r}; a column of this kind has {', '.join(self.facts())}")
