@@ -108,6 +108,8 @@ def test_all_that_does_not_fit_is_told_at_once() -> None:
         ({"by": " "}, "by: is empty"),
         ({"on": "9999-01-01"}, "on: 9999-01-01 lies in the future"),
         ({"on": "2026-02-30"}, "on: "),
+        ({"on": "0"}, "on: is no date"),
+        ({"on": ""}, "on: is no date"),
         ({"hurry": "yes"}, "no such key: hurry"),
         ({"public": "all of it"}, "no such key: public"),
         ({"columns": {"sex": "public"}}, "no answer for sex; write"),
@@ -197,3 +199,16 @@ def test_labels_in_answers_stay_as_written(tmp_path: Path) -> None:
     assert labelled.categories == ("007", "1.0", "yes")
     with pytest.raises(SchemaError, match=r"gone\.yaml.*--template"):
         schema.review(tmp_path / "gone.yaml")
+
+
+def test_the_size_of_an_image_is_answered_whole() -> None:
+    draft = Schema.parse("sfumato: schema/1\ncolumns:\n  x: {kind: image, height: 8, width: 8}\n")
+
+    def answered(value: Any) -> Any:
+        size = {"size": {"replace": value, "reason": "the scanner"}, "kind": {"public": "the scanner"}}
+        return draft.review({**WHO, "columns": {"x": size}}).column("x")
+
+    assert answered([9, 7, 3]).shape == (9, 7, 3)
+    for wrong in (8, [8, 8], "8x8", [8, 8, 2], {"height": 8}):
+        with pytest.raises(SchemaError, match="x: "):
+            answered(wrong)

@@ -135,6 +135,8 @@ def _replaced(fact: str, value: Any) -> dict[str, Any]:
     if fact in (REST, "name", "source", "reviewed"):
         raise ValueError(f"{fact} cannot be replaced; name one fact")
     if fact == "size":
+        if not isinstance(value, list | tuple) or len(value) != 3:
+            raise ValueError("a size is [height, width, channels]")
         return dict(zip(("height", "width", "channels"), value, strict=True))
     return {fact: value}
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Source = Literal["public", "measured", "unreviewed"]
 """What a schema may say of a fact."""
@@ -22,6 +23,9 @@ MEASURABLE = frozenset({"bounds", "categories", "nullable"})
 """What can be found from the rows with noise."""
 
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
 class Strict(BaseModel):
     """Base of all parts of a schema: immutable, and no key that is not known."""
 
@@ -32,6 +36,12 @@ def _filled(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; write who reviewed the facts, and how they are known without the rows")
     return text
+
+
+def _day(day: Any) -> Any:
+    if isinstance(day, str) and not _DAY.fullmatch(day):  # a lone number would be seconds since 1970
+        raise ValueError("is no date; write the day of the review as 2026-01-31")
+    return day
 
 
 def _past(day: dt.date) -> dt.date:
@@ -48,7 +58,7 @@ class Reviewer(Strict):
     """Who reviews, and on which day."""
 
     by: Filled
-    on: Annotated[dt.date, AfterValidator(_past)]
+    on: Annotated[dt.date, BeforeValidator(_day), AfterValidator(_past)]
 
 
 class Review(Reviewer):
