@@ -102,6 +102,14 @@ def test_any_bytes_are_read_by_the_grammar_or_refused(
     assert read(tmp_path / "t.csv", (header + body).encode(), Dialect("utf-8", delimiter, quote)) == expected
 
 
+@pytest.mark.parametrize("body", ['a"b,c\n', '"a"b,c\n', "a,b\rc,d\n", '"a,b\n'])
+def test_a_parser_without_the_check_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """The planted bug: what the parser accepts is taken for a record."""
+    monkeypatch.setattr("sfumato.tables.delimited.check", lambda block, dialect, path, width: None)
+    assert reference(body, ",", '"', 2) is None
+    assert read(tmp_path / "t.csv", f"c0,c1\n{body}".encode(), Dialect()) not in (None, [])
+
+
 @settings(max_examples=150, deadline=None)
 @given(body=BODIES, width=st.integers(2, 3))
 def test_the_standard_library_reads_the_same_records(body: str, width: int) -> None:

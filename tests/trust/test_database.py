@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.encoding.hostile import CELLS, FACTS
 from tests.engines import in_duckdb, in_postgres, postgres_server
 
 from sfumato.encoding import expressions
@@ -165,6 +166,20 @@ def test_tricky_cells_get_the_codes_that_they_get_in_memory(name: str, engine: E
     expected = outcome(lambda: in_memory(rows, codec))
     assert outcome(lambda: encoded_inside(rows.source, codec)) == expected
     assert (len(expected[0]) < len(case.cells)) == ("refused" in name)
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_hostile_text_gets_the_codes_that_each_cell_gets_alone(name: str, engine: Engine) -> None:
+    cells = [cell for cell in CELLS if "\0" not in cell]  # PostgreSQL holds no NUL
+    rows = Rows.open(engine(numbered(pa.array(cells))))
+    codec = codec_of(f"{FACTS[name]}, nullable: true", rows)
+    alone = []
+    for i, cell in enumerate(cells):
+        encoded = codec.columns["x"].encode(pa.array([cell]))
+        alone += [] if encoded.refused is not None else [[i, int(encoded.codes[0])]]
+    records = gather(rows, codec, Silent())
+    assert by_row(records).tolist() == alone
+    assert isinstance(records, DatabaseRecords) == ("boolean" in name or name == "category")
 
 
 @settings(max_examples=6, deadline=None)

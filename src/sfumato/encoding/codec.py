@@ -394,7 +394,7 @@ def _natural_type(column: Any) -> pa.DataType:
         return pa.string() if column.labels else pa.bool_()
     if kind in ("date", "datetime", "time") and column.format:
         return pa.string()
-    if isinstance(column, NumericColumn) and column.numeral != PLAIN:
+    if kind in ("integer", "real") and column.numeral != PLAIN:
         return pa.string()
     if kind == "identifier":
         return pa.string() if column.pattern else pa.int64()
