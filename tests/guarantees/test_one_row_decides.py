@@ -42,8 +42,12 @@ ONE_ROW: dict[str, tuple[list[Any], Any]] = {
 }
 
 
+def table(cells: list[Any]) -> pa.Table:
+    return pa.table({"x": pa.array(cells, pa.string()), "sex": (["F", "M"] * len(cells))[: len(cells)]})
+
+
 def draft(cells: list[Any]) -> Schema:
-    return sf.sketch(pa.table({"x": pa.array(cells, pa.string()), "sex": (["F", "M"] * len(cells))[: len(cells)]}))
+    return sf.sketch(table(cells))
 
 
 def only_values_settled(schema: Schema, word: str) -> Schema:
@@ -75,7 +79,7 @@ def test_a_fact_that_one_row_decides_is_not_certified(fact: str, word: str, monk
     for schema in settled:
         assert {f.name for f in schema.open_facts()} == {"x"}
         with pytest.raises(SchemaError, match="unreviewed or have no source: x"):
-            sf.Synthesizer(schema, model="independent").fit(pa.table({"x": cells, "sex": ["F"] * len(cells)}))
+            sf.Synthesizer(schema, model="independent", ledger=sf.Ledger.open(None)).fit(table(cells))
     monkeypatch.setattr(Sourced, "source_of", public_unless_named)  # as it was: what is not listed is public
     assert [s.open_facts() for s in settled] == [[], []]
 
@@ -98,6 +102,20 @@ def test_combinations_are_decided_by_a_row_and_are_open() -> None:
     schema = sf.sketch(pa.table(table))
     assert [str(f) for f in schema.open_facts() if f.part == "constraint"] == ["fixed_combinations on grade, level"]
     assert sf.sketch(pa.table(one_more)).constraints == ()
+
+
+def test_the_dialect_is_drafted_and_open_also_where_it_is_the_default(tmp_path: Path) -> None:
+    drafts = []
+    for name, more in (("d.csv", b""), ("more.csv", "Köln,1\n".encode("latin-1"))):
+        (tmp_path / name).write_bytes(b"town,n\n" + b"Delft,1\n" * 50 + more)
+        drafts.append(sf.sketch(tmp_path / name))
+        assert "file" in drafts[-1].unreviewed()
+    assert drafts[0].file != drafts[1].file
+    settled = [Schema.parse(d.dump().replace("source: unreviewed}\n", "source: public}\n")) for d in drafts]
+    for schema in settled:
+        assert schema.unreviewed() == ["file"]  # its line ends in a comment, and was not reviewed
+        with pytest.raises(SchemaError, match=r"no source: file\. Write"):
+            sf.Synthesizer(schema, model="independent").fit(tmp_path / "d.csv")
 
 
 def test_the_reproduction_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_data: Path) -> None:

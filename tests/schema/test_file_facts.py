@@ -49,18 +49,20 @@ def test_a_block_that_says_nothing_readable_is_refused_by_its_line(block: str, s
     assert said in str(caught.value)
 
 
-def test_a_draft_says_what_differs_from_the_default_and_calls_it_unreviewed(tmp_path: Path) -> None:
+def test_a_draft_says_how_the_file_is_written_and_calls_it_unreviewed(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(WESTERN.encode("cp1252"))
     draft = sf.sketch(path)
-    assert 'file: {charset: cp1252, delimiter: ";", source: unreviewed}' in draft.dump()
+    said = r'file: {charset: %s, delimiter: "%s", quote: "\"", header: true, source: unreviewed}'
+    assert said % ("cp1252", ";") in draft.dump()
     assert any("file" in fact for fact in draft.unreviewed())
     assert sf.Schema.parse(draft.dump()) == draft
     assert cells(path, draft) == {"Name": ["José", "Zoë"], "Größe": ["1.234,5", "7,25"]}
     path.write_bytes(b"a,b\n1,2\n")
-    assert sf.sketch(path).file is None
+    assert said % ("utf-8", ",") in sf.sketch(path).dump()
+    assert sf.sketch(pa.table({"a": [1]})).file is None
     path.write_bytes(b"a\tb\n1\t2\n")
-    assert r'file: {delimiter: "\t", source: unreviewed}' in sf.sketch(path).dump()
+    assert said % ("utf-8", r"\t") in sf.sketch(path).dump()
 
 
 def test_what_is_said_to_sketch_is_not_guessed(tmp_path: Path) -> None:

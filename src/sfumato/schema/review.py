@@ -111,7 +111,9 @@ def template(schema: Schema) -> str:
 def open_in_words(facts: Iterable[Fact]) -> str:
     """Why a schema cannot be certified, all its open lines in one, and what to write."""
     lines = by_line(facts)
-    shown = [f"{own[0].line} ({_listed(own)})" for own in lines[:_SHOWN_LINES]]
+    shown = [
+        f"{own[0].line} ({_listed(own)})" if own[0].part == "column" else own[0].line for own in lines[:_SHOWN_LINES]
+    ]
     more = len(lines) - len(shown)
     return (
         f"{sum(map(len, lines))} facts of the schema are unreviewed or have no source: {'; '.join(shown)}"

@@ -60,7 +60,7 @@ def sketch(
     Args:
         source: as `Synthesizer.fit` takes it.
         charset: how delimited text is written down; this and the next three are guessed where they are left out, and
-            drafted as the schema's ``file`` where they are not the default.
+            drafted as the schema's ``file``.
         delimiter: what stands between two fields.
         quote: what encloses a field; "" for nothing.
         header: whether the first record names the columns.
@@ -98,9 +98,11 @@ def _opened(source: Any, said: Mapping[str, Any]) -> Rows:
 
 
 def _file(rows: Rows) -> FileFacts | None:
-    """How delimited text is written down, where that is not the default."""
-    stated: dict[str, Any] = rows.source.dialect.bare() if isinstance(rows.source, DelimitedFile) else {}
-    return FileFacts(**stated, source="unreviewed") if stated else None
+    """How delimited text is written down: the default is drafted too, for one row could have decided otherwise."""
+    if not isinstance(rows.source, DelimitedFile):
+        return None
+    d = rows.source.dialect
+    return FileFacts(charset=d.charset, delimiter=d.delimiter, quote=d.quote, header=d.header, source="unreviewed")
 
 
 def _image(name: str, shape: tuple[int, int, int]) -> ImageColumn:

@@ -56,7 +56,7 @@ def _top(schema: Schema) -> list[str]:
     else:
         lines = [f"unit: {_flow(_stated(unit))}  # all rows of one id are protected"]
     if schema.file is not None:
-        lines.append(f"file: {_flow(_stated(schema.file))}  # how the CSV is written down")
+        lines.append(f"file: {_flow(_stated(schema.file, whole=True))}  # how the CSV is written down")
     lines.append(f"rows: {'unknown' if schema.rows is None else _flow(_stated(schema.rows))}")
     if schema.target is not None:
         lines.append(f"target: {scalar(schema.target)}")
@@ -64,9 +64,10 @@ def _top(schema: Schema) -> list[str]:
     return lines
 
 
-def _stated(part: Statement) -> dict[str, Any]:
-    """Its fields that say something, where they come from last."""
-    fields = part.model_dump(mode="json", exclude_defaults=True)
+def _stated(part: Statement, whole: bool = False) -> dict[str, Any]:
+    """Its fields that differ from the default, or all, and last where they come from."""
+    fields = part.stated() if whole else {}
+    fields |= part.model_dump(mode="json", exclude_defaults=True)
     where = {key: fields.pop(key) for key in ("source", "reviewed") if key in fields}
     return {**fields, **where}
 
