@@ -35,7 +35,7 @@ def unknown_options(line: str) -> list[str]:
     known = getattr(command, "commands", {})
     if name not in known:
         return [name]
-    options = {option for parameter in known[name].params for option in parameter.opts}
+    options = {option for p in known[name].params for option in (*p.opts, *p.secondary_opts)}
     return [word for word in words if word.startswith("-") and word not in options]
 
 

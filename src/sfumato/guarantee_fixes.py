@@ -28,6 +28,7 @@ GUARANTEE_FIXES = (
     GuaranteeFix("One data set has one ledger, whatever path leads to it."),
     GuaranteeFix("Python counts what it spends."),
     GuaranteeFix("Each cell is read by itself."),
+    GuaranteeFix("A CSV is read by declared facts."),
     GuaranteeFix("No cell ends a fit."),
     GuaranteeFix("A fact without a source is open."),
     GuaranteeFix("`sfumato verify` compares the codec with the schema."),

@@ -1,4 +1,4 @@
-"""The leak checklist in the documentation names nineteen lines, and tests and planted bugs that exist."""
+"""The leak checklist in the documentation names twenty lines, and tests and planted bugs that exist."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def unknown(page: str) -> list[str]:
 
 def test_every_line_names_what_exists() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert re.findall(r"^\| (L\d+) \|", page, re.MULTILINE) == [f"L{i}" for i in range(1, 20)]
+    assert re.findall(r"^\| (L\d+) \|", page, re.MULTILINE) == [f"L{i}" for i in range(1, 21)]
     assert len(re.findall(r"test_\w+", page)) > 50
     assert unknown(page) == []
 

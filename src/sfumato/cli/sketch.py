@@ -24,7 +24,9 @@ def sketch(
     delimiter: Annotated[
         str | None, typer.Option(help=r"What stands between fields: , ; | or \t (default: guessed).")
     ] = None,
-    quote: Annotated[str | None, typer.Option(help="What encloses a field; '' for nothing (default: \").")] = None,
+    quote: Annotated[
+        str | None, typer.Option(help="What encloses a field; '' for nothing (default: a double quotation mark).")
+    ] = None,
     header: Annotated[
         bool | None, typer.Option("--header/--no-header", help="Whether the first line names the columns.")
     ] = None,
