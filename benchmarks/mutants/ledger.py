@@ -90,4 +90,22 @@ MUTANTS = (
         "it would not have a checkpoint otherwise",
         "tests/trust/test_training.py",
     ),
+    Mutant(
+        "who was taken over goes on charging",
+        "privacy/ledger.py",
+        "        if found[1] != run._lease:\n",
+        "        if found[1] is None:\n",
+        "a run that goes on has a holder; that it is another one is not asked",
+        "tests/privacy/test_lease.py::test_a_pod_that_was_retried_elsewhere_gives_nothing_when_it_wakes_up "
+        "tests/privacy/test_lease.py::test_two_takers_never_get_two_answers_for_one_charge",
+    ),
+    Mutant(
+        "a run is resumed twice in one process",
+        "privacy/ledger.py",
+        "            if held is not None:\n                _check_gone(run, json.loads(where), elsewhere)\n",
+        "            if held is not None and json.loads(where) != process.here():\n"
+        "                _check_gone(run, json.loads(where), elsewhere)\n",
+        "a process may take over from itself",
+        "tests/privacy/test_lease.py::test_one_process_holds_a_run_once_until_it_gives_it_back",
+    ),
 )

@@ -205,8 +205,8 @@ MUTANTS = (
     Mutant(
         "a database counts rows of a unit without a bound",
         "trust/database.py",
-        "bounded = _bounded(table, codec.schema.unit, loose) if isinstance(codec.schema.unit, IdUnit) else table",
-        "bounded = table",
+        "    bounded = _bounded(table, codec.schema, loose)\n",
+        "    bounded = table\n",
         "the rows are bounded when they are gathered; these are not gathered",
         "tests/trust/test_database.py::test_of_each_unit_at_most_its_rows_are_counted",
     ),

@@ -3,8 +3,8 @@
 Two tables that differ in one person are fitted, each from the bytes of its file, by the mechanisms that are shipped:
 the noise of the second fit absorbs the difference of the exact answers (``coupling.py``). Then each answer must have
 moved by no more than was charged for it, and all that leaves must be equal to the byte: what is saved, sampled,
-stated, charged, shown and logged, or the error. The coupling does not miss a right fit, but for a key of one person alone that
-is shown, or a sampler of a database that leaves out other rows: with probability below 1e-7 a test.
+stated, charged, shown and logged, or the error. A right fit is accused where a key of one person alone is shown: with
+probability below 1e-7 a test.
 """
 
 from __future__ import annotations
