@@ -120,13 +120,15 @@ def noise_multiplier(sampling_probability: float, steps: int, mu_: float, tail: 
     whole = math.sqrt(steps) / mu_
 
     def excess(log_z: float) -> float:
-        event = PoissonSampledGaussian(sampling_probability, min(math.exp(log_z), whole), steps, tail=tail)
-        return math.log(mu(event) / mu_)
+        z = math.exp(log_z)
+        if z >= whole:  # fits without sampling
+            return -_CLOSE
+        return math.log(mu(PoissonSampledGaussian(sampling_probability, z, steps, tail=tail)) / mu_)
 
     low = high = -0.5 * math.log(math.log1p(mu_**2 / (steps * sampling_probability**2)))  # many small steps: a Gaussian
     over = excess(high)
     while over > 0:
-        low, high = high, high + over
+        low, high = high, high + max(over, _CLOSE / 2)
         over = excess(high)
     while excess(low) <= 0:
         low, high = low - 0.1, low
