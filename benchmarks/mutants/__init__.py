@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from benchmarks.mutants import (
     accounting,
+    drafts,
     encoding,
     facts,
     gradients,
@@ -27,6 +28,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "reading": reading.MUTANTS,
     "encoding": encoding.MUTANTS,
     "facts": facts.MUTANTS,
+    "drafts": drafts.MUTANTS,
     "settings": settings.MUTANTS,
     "mechanisms": mechanisms.MUTANTS,
     "gradients": gradients.MUTANTS,
