@@ -48,7 +48,7 @@ def adult() -> tuple[np.ndarray, Domain]:
     parts = [
         codec.encode(batch.select(names))
         for path in (examples.adult(), examples.adult_test())
-        for batch in Rows.open(path).batches()
+        for batch in Rows.open(path, schema.dialect).batches()
     ]
     return np.random.default_rng(1).permutation(np.concatenate(parts)), codec.domain
 

@@ -109,4 +109,5 @@ class Comparison:
 
     def _codes(self, path: Path) -> np.ndarray:
         names = list(self._codec.schema.names)
-        return np.concatenate([self._codec.encode(batch.select(names)) for batch in Rows.open(path).batches()])
+        rows = Rows.open(path, self._codec.schema.dialect)
+        return np.concatenate([self._codec.encode(batch.select(names)) for batch in rows.batches()])

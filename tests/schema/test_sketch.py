@@ -136,3 +136,20 @@ def test_of_images_the_label_is_a_category_and_the_target(labels: list[Any] | No
         assert draft.column("label").kind == "category"
     assert "image: size" in draft.unreviewed()
     assert Schema.parse(draft.dump()) == draft
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "facts"),
+    [
+        (["0,5", "12,25"], "real", {"decimal": ",", "thousands": None, "bounds": (0.5, 12.25), "step": 0.01}),
+        (["7", "1.234,5"], "real", {"decimal": ",", "thousands": ".", "bounds": (7.0, 1234.5), "step": 0.1}),
+        (["7", "1,234"], "integer", {"decimal": ".", "thousands": ",", "bounds": (7, 1234)}),
+        (["7", "-1'234.5"], "real", {"decimal": ".", "thousands": "'", "bounds": (-1234.5, 7.0), "step": 0.1}),
+        (["7", "1.5"], "real", {"decimal": ".", "thousands": None, "bounds": (1.5, 7.0), "step": 0.1}),
+        (["7", "1234"], "integer", {"decimal": ".", "thousands": None, "bounds": (7, 1234)}),
+    ],
+)
+def test_the_signs_of_numbers_are_drafted(cells: list[str], kind: str, facts: dict[str, Any]) -> None:
+    column: Any = sketch(pa.table({"x": cells * 8})).column("x")
+    assert column.kind == kind
+    assert {fact: getattr(column, fact) for fact in facts} == facts

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from sfumato.errors import SchemaError, TableError
 from sfumato.schema.columns import (
+    INTEGER_LIMIT,
     BooleanColumn,
     CategoryColumn,
     Column,
@@ -27,7 +28,7 @@ from sfumato.schema.columns import (
 from sfumato.schema.constraints import FixedCombinations
 from sfumato.schema.file import FileFacts
 from sfumato.schema.schema import Schema
-from sfumato.schema.survey import Survey
+from sfumato.schema.survey import NUMERALS, Survey
 from sfumato.tables import Rows
 from sfumato.tables.delimited import DelimitedFile
 from sfumato.tables.guessing import guessed
@@ -156,7 +157,9 @@ def _is_identifier(name: str, survey: Survey) -> bool:
     """Unique whole numbers or short texts; or a column named like a key with very many values."""
     if "real" in survey.readings and ("integer" not in survey.readings or _decimal_point(survey)):
         return False
-    if survey.readings - {"integer", "real"}:
+    if survey.readings - {"integer", "real", *NUMERALS}:
+        return False
+    if survey.readings and "real" not in survey.readings:
         return False
     named = _ID_NAME.search(name) is not None
     many = survey.distinct is None or len(survey.distinct) > survey.present / 20
@@ -175,11 +178,28 @@ def _quantity(survey: Survey, common: dict[str, Any]) -> Column:
         if not _decimal_point(survey):
             return IntegerColumn(**common, bounds=(int(survey.low["integer"]), int(survey.high["integer"])))
     if "real" in readings:
-        step = None if survey.decimals is None else float(f"1e-{survey.decimals}")
+        step = _step(survey, "real")
         return RealColumn(**common, bounds=(float(survey.low["real"]), float(survey.high["real"])), step=step)
     if "time" in readings:
         return TimeColumn(**common)
+    if written := [reading for reading in NUMERALS if reading in readings]:
+        return _written(survey, common, written[0])
     return _moment(survey, common, readings)
+
+
+def _written(survey: Survey, common: dict[str, Any], reading: str) -> Column:
+    """A number that is not written plainly, with the signs that it is written with."""
+    form = NUMERALS[reading]
+    signs = {"decimal": form.decimal, "thousands": form.thousands if reading in survey.grouped else None}
+    low, high, step = survey.low[reading], survey.high[reading], _step(survey, reading)
+    if step == 1 and max(abs(low), abs(high)) <= INTEGER_LIMIT:
+        return IntegerColumn(**common, **signs, bounds=(int(low), int(high)))
+    return RealColumn(**common, **signs, bounds=(float(low), float(high)), step=step)
+
+
+def _step(survey: Survey, reading: str) -> float | None:
+    digits = survey.decimals.get(reading, 0)
+    return None if digits is None else float(f"1e-{digits}")
 
 
 def _decimal_point(survey: Survey) -> bool:

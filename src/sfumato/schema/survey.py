@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from sfumato.schema.arrow_types import is_text
 from sfumato.schema.columns import INTEGER_LIMIT
-from sfumato.schema.numerals import reals, wholes
+from sfumato.schema.numerals import PLAIN, Numeral, reals, wholes
 from sfumato.schema.parsing import clock, moments, plain
 
 MARKERS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", ".", "-")
@@ -35,6 +35,15 @@ FORMATS = (
 )
 """Ways to write a day or a moment that are tried after ISO 8601."""
 
+NUMERALS = {
+    "1,234.5": Numeral(".", ","),
+    "1.234,5": Numeral(",", "."),
+    "1 234,5": Numeral(",", " "),
+    "1\u00a0234,5": Numeral(",", "\u00a0"),
+    "1'234.5": Numeral(".", "'"),
+}
+"""Ways to write a number that are tried after the plain one."""
+
 DISTINCT_LIMIT = 10_000
 _UNIQUE_ROWS = 1 << 20
 _DECIMALS = 4
@@ -50,9 +59,10 @@ class Survey:
         rows: cells seen; missing: how many of them were null, NaN or a marker.
         markers: the markers seen; rare: those of them that may be ordinary labels.
         distinct: the values as text, or None once there are too many.
-        readings: ways to read every value so far: integer, real, time, iso, offset, or a date format.
+        readings: ways to read every value so far: integer, real, one of `NUMERALS`, time, iso, offset, a date format.
         low, high: smallest and largest number (in numeric readings) or microsecond.
-        decimals: digits after the point that suffice for every number; None for more than 4.
+        decimals: digits after the point that suffice for every number, by numeric reading; None for more than 4.
+        grouped: numeric readings in which some number has groups of three digits.
         midnight: every moment so far is a whole day.
         longest: length of the longest text; spaced: some text holds white space.
     """
@@ -66,7 +76,8 @@ class Survey:
     readings: set[str] = field(default_factory=set)
     low: dict[str, Any] = field(default_factory=dict)
     high: dict[str, Any] = field(default_factory=dict)
-    decimals: int | None = 0
+    decimals: dict[str, int | None] = field(default_factory=dict)
+    grouped: set[str] = field(default_factory=set)
     midnight: bool = True
     longest: int = 0
     spaced: bool = False
@@ -122,12 +133,18 @@ class Survey:
             values = values.filter(pc.invert(odd))
         if len(values) == 0:
             return
-        for reading in sorted(self.readings):
-            read = _READERS.get(reading, _formatted)(values, reading)
+        alike = None  # what all numeric readings give, where they differ in nothing
+        for reading in sorted(self.readings, key=lambda r: (r in NUMERALS, r)):
+            known = alike if reading in NUMERALS else None
+            read = _READERS.get(reading, _formatted)(values, reading) if known is None else known
+            if reading == "integer" and is_text(values.type) and not read.null_count:
+                alike = None if pc.any(pc.match_substring(values, ".")).as_py() else read
             if read.null_count:
                 self.readings.discard(reading)
                 continue
-            if reading in ("integer", "real"):
+            if reading in NUMERALS and pc.any(pc.match_substring(values, NUMERALS[reading].thousands)).as_py():
+                self.grouped.add(reading)
+            if reading in ("integer", "real", *NUMERALS):
                 self._widen_number(reading, read)
             else:
                 self._widen(reading, read.cast(pa.int64()).to_numpy())
@@ -140,16 +157,21 @@ class Survey:
         found = found[np.isfinite(found)]
         if len(found) == 0:
             return
-        if reading == "real":
-            while self.decimals is not None and (np.round(found, self.decimals) != found).any():
-                self.decimals = self.decimals + 1 if self.decimals < _DECIMALS else None
+        if reading != "integer":
+            self._count_decimals(reading, found)
         self._widen(reading, found)
+
+    def _count_decimals(self, reading: str, found: np.ndarray) -> None:
+        digits = self.decimals.get(reading, 0)
+        while digits is not None and (np.round(found, digits) != found).any():
+            digits = digits + 1 if digits < _DECIMALS else None
+        self.decimals[reading] = digits
 
     def _widen(self, reading: str, found: np.ndarray) -> None:
         low, high = found.min().item(), found.max().item()
         self.low[reading] = min(low, self.low.get(reading, math.inf))
         self.high[reading] = max(high, self.high.get(reading, -math.inf))
-        if reading not in ("integer", "real", "time"):
+        if reading not in ("integer", "real", "time", *NUMERALS):
             self.midnight &= bool((found % _CLOCK_FREE == 0).all())
 
 
@@ -157,7 +179,7 @@ def _possible_readings(kind: pa.DataType) -> set[str]:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if is_text(kind):
-        return {"integer", "real", "iso", "offset", "time", *FORMATS}
+        return {"integer", "real", "iso", "offset", "time", *FORMATS, *NUMERALS}
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return {"integer", "real"}
     if pa.types.is_decimal(kind):
@@ -175,8 +197,7 @@ def _whole(values: pa.Array, reading: str) -> pa.Array:
 
 
 def _real(values: pa.Array, reading: str) -> pa.Array:
-    del reading
-    return pa.array(reals(values), from_pandas=True)
+    return pa.array(reals(values, NUMERALS.get(reading, PLAIN)), from_pandas=True)
 
 
 def _iso(values: pa.Array, reading: str) -> pa.Array:
@@ -199,4 +220,11 @@ def _formatted(values: pa.Array, reading: str) -> pa.Array:
     return head if head.null_count else moments(values, reading, None)
 
 
-_READERS = {"integer": _whole, "real": _real, "iso": _iso, "offset": _iso, "time": _time}
+_READERS = {
+    "integer": _whole,
+    "real": _real,
+    **dict.fromkeys(NUMERALS, _real),
+    "iso": _iso,
+    "offset": _iso,
+    "time": _time,
+}
