@@ -18,8 +18,8 @@ _Stated = TypeVar("_Stated", bound=Statement)
 _CHOICES = frozenset({"outside", "other"})
 """What a column says that is no fact; it may be replaced all the same."""
 
-_KEPT = ("name", "description", "nullable", "nulls")
-"""What a column keeps when its kind is replaced."""
+_KEPT = ("name", "nullable", "nulls")
+"""What a column keeps when its kind is replaced; a drafted description tells why the old kind was taken."""
 
 _FORMS = frozenset({"public", "drop"})
 """Keys of an answer for a whole line, no fact's name."""
