@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import weakref
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from sfumato.errors import MissingExtra, TableError
 from sfumato.tables.columnar import conforming, flat_schema
 
 _URL = re.compile(r"[a-z][a-z0-9+]*://")
+_LARGEST, _LEAST = "1e300", "1e-300"
+"""Numbers beyond these are read as infinite and as 0: doubles hold little more, and bounds none."""
 _EXAMPLE = "postgresql://user@host/database?table=people or duckdb://file.duckdb?table=people"
 
 
@@ -23,7 +26,8 @@ class DatabaseTable:
     """A table or query of a database; each pass over the rows is one query, and so sees one snapshot.
 
     Attributes:
-        expression: the Ibis table, in types that Arrow holds without loss.
+        expression: the Ibis table, in types that Arrow holds; a value that these do not hold (dates beyond the years 1
+            to 9999, the time 24:00, numbers beyond 1e300) is the nearest that they do, so that no row stops the others.
         schema: names and types of the columns.
         name: how errors name it; without user and password.
     """
@@ -40,12 +44,10 @@ class DatabaseTable:
         Raises:
             TableError: a column that is not flat.
         """
-        converted = {
-            column: table[column].cast("string" if kind.is_uuid() else "float64")
-            for column, kind in table.schema().items()
-            if kind.is_uuid() or (kind.is_decimal() and kind.scale is None)
-        }
-        flat = table.mutate(**converted) if converted else table
+        wide = table.get_backend().name == "postgres"
+        converted = {name: _held(table[name], wide) for name in table.columns}
+        changed = {name: cells for name, cells in converted.items() if cells is not None}
+        flat = table.mutate(**changed) if changed else table
         try:
             schema = flat.schema().to_pyarrow()
         except (NotImplementedError, KeyError):
@@ -99,6 +101,51 @@ class DatabaseTable:
             yield from conforming(_stream(backend, self.expression, size), self.schema)
         except Exception as error:  # its text may quote a cell
             raise TableError(f"{self.name}: the database could not deliver the rows ({type(error).__name__})") from None
+
+
+def _held(cells: Any, wide: bool) -> Any | None:
+    """A column as Arrow and Python hold it, each value by itself; None where it needs no change.
+
+    ``wide`` is for engines whose dates and numbers go beyond: PostgreSQL's ``infinity``, years before Christ, NaN among
+    decimals, and numerics of any size.
+    """
+    import ibis
+
+    kind = cells.type()
+    if kind.is_uuid():
+        return cells.cast("string")
+    if kind.is_decimal() and kind.scale is None:
+        return _as_float(cells) if wide else cells.cast("float64")
+    if not wide:
+        return None
+    if kind.is_decimal():
+        return ibis.ifelse(cells.cast("string") == "NaN", ibis.null(kind), cells)
+    if kind.is_date():
+        low, high = ibis.literal(dt.date(1, 1, 1)), ibis.literal(dt.date(9999, 12, 31))
+    elif kind.is_timestamp():
+        zone = None if kind.timezone is None else dt.UTC
+        ends = (dt.datetime(1, 1, 2, tzinfo=zone), dt.datetime(9999, 12, 30, tzinfo=zone))  # a day for any zone
+        low, high = (ibis.literal(end, kind) for end in ends)
+    elif kind.is_time():
+        low, high = ibis.literal(dt.time(0)), ibis.literal(dt.time(23, 59, 59, 999_999))
+    else:
+        return None
+    return ibis.cases((cells < low, low), (cells > high, high), else_=cells)
+
+
+def _as_float(cells: Any) -> Any:
+    """Numbers of any size as float64, which the engine would refuse to round beyond its ends; NaN is missing."""
+    import ibis
+
+    most, least = (ibis.literal(text).cast(cells.type()) for text in (_LARGEST, _LEAST))
+    above, below = (ibis.literal(text).cast("float64") for text in ("Infinity", "-Infinity"))
+    return ibis.cases(
+        (cells.cast("string") == "NaN", ibis.null("float64")),
+        (cells > most, above),
+        (cells < -most, below),
+        (cells.abs() < least, ibis.literal(0.0)),
+        else_=cells.cast("float64"),
+    )
 
 
 def is_url(source: str) -> bool:

@@ -1,0 +1,177 @@
+"""No row changes how another is read, for every reader and every kind of column, whatever its cells hold.
+
+Tables of hostile cells are written by the reader's own storage, read whole, and the codes of each row compared with
+those that it got in other tables: plain ones, the same with one more row at the start, within or at the end, and any
+mixture in any order, in batches of any size. A table that is refused counts as all its rows changed. Nothing here is
+random but by fixed seeds, so there are no false alarms. The long run is ``python -m benchmarks.edges cells``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from benchmarks.edges.cells import Tally, fuzzed
+from benchmarks.edges.hostile import FACTS, Column
+from benchmarks.edges.storage import Delimited, PandasFrame, Storage, postgres_storages, storages
+from tests.engines import postgres_server
+
+from sfumato.encoding.codec import Codec, EncodedRows
+from sfumato.encoding.column import Encoded, Policy
+from sfumato.tables import Rows
+from sfumato.tables.delimited import DelimitedFile
+from sfumato.tables.objects import OBJECTS
+
+CELLS = 4000
+FEWER = 1500
+"""Where a database compiles each table's queries anew."""
+
+ways = pytest.mark.parametrize("storage", storages(), ids=lambda s: s.name)
+
+
+@ways
+def test_no_row_changes_another(storage: Storage) -> None:
+    tally = fuzzed(storage, FEWER if storage.name == "duckdb table" else CELLS, seed=1, pool=400)
+    assert (tally.changed, tally.said) == (0, {})
+
+
+@pytest.fixture(scope="module")
+def postgres(debian_package: Callable[[str, str], str]) -> Iterator[Any]:
+    with postgres_server(debian_package) as address:
+        backend = ibis.connect(address)
+        yield backend
+        backend.disconnect()
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["counted there", "streamed"])
+def test_no_row_of_postgresql_changes_another(number: int, postgres: Any) -> None:
+    tally = fuzzed(postgres_storages(postgres)[number], FEWER // 3, seed=1, pool=100)
+    assert (tally.changed, tally.said) == (0, {})
+
+
+def of(storage: Storage, *kinds: str, classes: list[list[Any]] | None = None) -> Storage:
+    """The storage with columns of these kinds alone."""
+    facts = [FACTS[kind] for kind in kinds]
+    kept = [c for c in storage.columns if c.facts in facts]
+    if classes is not None:
+        kept = [Column(f"o{i}", f, classes) for i, f in enumerate(facts)]
+    return dataclasses.replace(storage, columns=kept)
+
+
+def changed(storage: Storage, cells: int = 1500) -> Tally:
+    return fuzzed(storage, cells, seed=1, pool=300)
+
+
+def test_a_cast_of_a_whole_column_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault as it was: int64, then float64, then a pattern; the text NaN is a bound on the second way."""
+
+    def cast(values: pa.Array, form: Any = None) -> Any:
+        del form
+        for kind in (pa.int64(), pa.float64()):
+            try:
+                return values.cast(kind).cast(pa.float64()).fill_null(0).to_numpy(zero_copy_only=False)
+            except pa.ArrowInvalid:
+                continue
+        number = pc.match_substring_regex(values, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$")  # pyright: ignore
+        return pc.if_else(number, values, None).cast(pa.float64()).to_numpy(zero_copy_only=False)  # pyright: ignore
+
+    storage = of(Delimited("csv"), "real", "real, moved")
+    assert changed(storage).changed == 0
+    monkeypatch.setattr("sfumato.encoding.real.reals", cast)
+    assert changed(storage).changed > 0
+
+
+def test_a_byte_that_changes_the_charset_of_its_file_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = of(Delimited("csv"), "category")
+    assert changed(storage).changed == 0
+    declared = DelimitedFile.open
+
+    def guessing(path: str, dialect: Any, *more: Any) -> DelimitedFile:
+        try:
+            Path(path).read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            dialect = dataclasses.replace(dialect, charset="cp1252")
+        return declared(path, dialect, *more)
+
+    monkeypatch.setattr(DelimitedFile, "open", guessing)
+    assert changed(storage).changed > 0
+
+
+def inferred(column: Any) -> pa.DataType:
+    """The fault as it was: the type that fits all cells of an object column."""
+    kind = pa.array(column, from_pandas=True).type
+    return pa.decimal128(38, kind.scale) if pa.types.is_decimal128(kind) else kind
+
+
+def test_the_scale_of_one_amount_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    amounts = [[Decimal("1.5"), Decimal("7")], [Decimal("1.50"), Decimal("1.234567"), Decimal("7.5")]]
+    storage = of(PandasFrame("pandas"), "category", "category, moved", classes=amounts)
+    assert changed(storage).changed == 0
+    monkeypatch.setattr("sfumato.tables.frames._type", inferred)
+    monkeypatch.setattr("sfumato.tables.frames._cells", lambda column, kind: pa.array(column, kind, from_pandas=True))
+    assert any("category" in what for what in changed(storage).said)
+
+
+def test_one_value_in_an_empty_column_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It made a type, which was saved with the model."""
+    storage = of(PandasFrame("pandas"), "integer", "category", classes=[[None], [None, "7"]])
+    assert changed(storage).changed == 0
+    monkeypatch.setattr("sfumato.tables.frames._type", inferred)
+    monkeypatch.setattr("sfumato.tables.frames._cells", lambda column, kind: pa.array(column, kind, from_pandas=True))
+    monkeypatch.setattr(Rows, "stored_types", property(lambda self: {f.name: f.type for f in self.source.schema}))
+    assert "facts of the model" in changed(storage).said
+
+
+def test_a_cell_that_ends_a_fit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = next(s for s in storages() if s.name == "pyarrow")
+    placed = Policy.place
+
+    def raising(self: Policy, *given: Any) -> Encoded:
+        encoded = placed(self, *given)
+        if encoded.why is not None:
+            raise encoded.why
+        return encoded
+
+    monkeypatch.setattr(Policy, "place", raising)
+    assert any("refused: RefusedValue" in what for what in changed(storage).said)
+
+
+def test_codes_that_follow_from_the_other_rows_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = Codec.encode_rows
+
+    def ranked(self: Codec, batch: pa.RecordBatch) -> EncodedRows:
+        encoded = encode(self, batch)
+        if batch.num_rows:
+            encoded.codes[:, 2] -= min(1, encoded.codes[:, 2].min())
+        return encoded
+
+    monkeypatch.setattr(Codec, "encode_rows", ranked)
+    assert changed(of(PandasFrame("pandas"), "real", classes=[[1.0, 2.5], [-2.0, 3.0]])).changed > 0
+
+
+def test_rows_left_out_and_not_counted_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = Codec.encode_rows
+
+    def silent(self: Codec, batch: pa.RecordBatch) -> EncodedRows:
+        encoded = encode(self, batch)
+        return dataclasses.replace(encoded, outside=encoded.outside & ~encoded.refused)
+
+    monkeypatch.setattr(Codec, "encode_rows", silent)
+    storage = next(s for s in storages() if s.name == "csv")
+    strict = dataclasses.replace(storage, columns=[c for c in storage.columns if c.strict])
+    assert "rows left out and not counted" in changed(strict).said
+
+
+def test_every_kind_is_read_in_every_way() -> None:
+    """Objects of pandas and text of files in all kinds; typed storage in each kind by some type."""
+    kinds = {facts.partition(",")[0] for facts in FACTS.values()}
+    for storage in storages():
+        assert {c.facts.partition(",")[0] for c in storage.columns} == kinds, storage.name
+    assert OBJECTS.num_fields == 9
