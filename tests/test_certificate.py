@@ -56,7 +56,8 @@ def saved(path, certificate=None, change=None, codec=None, **changes):
 def test_a_right_certificate_is_verified(tmp_path):
     found = verify(saved(tmp_path / "m.sfm"))
     assert 0.9 < found.epsilon <= 1
-    assert found.epsilon_rdp >= found.epsilon * (1 - 1e-6)
+    assert 0.9 < found.epsilon_composed < found.epsilon
+    assert found.epsilon_rdp >= found.epsilon_composed
     assert (found.guarantee, found.events, found.model, found.signer) == (GUARANTEE, 1, "independent", None)
 
 
@@ -113,7 +114,11 @@ def with_field(section, name, value):
         (with_field("promise", "epsilon", -1), "numbers out of range"),
         (with_field("promise", "epsilon", "1"), "numbers out of range"),
         (with_field("promise", "unit", "person"), "unit"),
-        (with_field("composition", "epsilon_spent", 0.1), "not what the certificate states"),
+        (with_field("composition", "epsilon_spent", 0.1), "cost epsilon_spent .*, not what the certificate states"),
+        (
+            with_field("composition", "epsilon_composed", 0.1),
+            "cost epsilon_composed .*, not what the certificate states",
+        ),
         (with_field("composition", "epsilon_by_renyi", 0.1), "not what the certificate states"),
         (with_field("composition", "events", []), "nothing can be learnt for nothing"),
         (with_field("composition", "events", [event(count=0)]), "out of range"),

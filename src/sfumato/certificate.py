@@ -209,11 +209,13 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
     *Formal guarantee.* Only restates events that were charged before their answers were released; touches no rows.
     """
     from sfumato.privacy.accounting import epsilon, epsilon_rdp
+    from sfumato.privacy.spending import Spending
 
     g, events = process.guarantee, tuple(process.events)
-    spent = epsilon(events, g.delta)
-    if not spent <= g.epsilon * (1 + 1e-6):
-        raise CertificateError(f"no certificate: the events cost epsilon {spent:.6g}, more than {g.epsilon:g}")
+    spent = Spending.of(events)
+    if not spent.within(g):
+        found = spent.epsilon(g.delta)
+        raise CertificateError(f"no certificate: the events cost epsilon {found:.6g}, more than {g.epsilon:g}")
     return {
         "certificate": KIND,
         "issued": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -231,10 +233,10 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
             "in_words": promise_in_words(g, process.record),
         },
         "composition": {
-            "accountant": "privacy loss distributions (dp-accounting), pessimistic",
-            "epsilon_spent": spent,
+            "accountant": "a filter in Gaussian differential privacy, valid for choices made after seeing answers",
+            "epsilon_spent": spent.epsilon(g.delta),
+            "epsilon_composed": epsilon(events, g.delta),
             "epsilon_by_renyi": epsilon_rdp(events, g.delta),
-            "epsilon_by_filter": _filtered(events, g.delta),
             "events": [to_json(e) for e in events],
             "ledger": asdict(process.ledger),
         },
@@ -247,14 +249,6 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
         "limits": limits(process),
         "members": dict(members),
     }
-
-
-def _filtered(events: Sequence[Event], delta: float) -> float | None:
-    """What the ledger's filter counts, which holds for choices made after seeing answers; None: no epsilon will do."""
-    from sfumato.privacy.spending import Spending
-
-    found = Spending.of(events).epsilon(delta)
-    return found if math.isfinite(found) else None
 
 
 def implementation() -> dict[str, str]:

@@ -36,7 +36,9 @@ class Verification:
 
     Attributes:
         guarantee: what is promised.
-        epsilon: what the events cost at the promised delta, by privacy loss distributions.
+        epsilon: what the events cost at the promised delta as a filter counts, so that each may have been chosen after
+            seeing the answers to the others. (In certificates of the first kind as ``epsilon_composed``.)
+        epsilon_composed: what they cost by privacy loss distributions, had all been chosen beforehand.
         epsilon_rdp: the same by Renyi divergence: another bound, found independently.
         events: number of charges.
         model: the model's name.
@@ -47,6 +49,7 @@ class Verification:
 
     guarantee: Guarantee
     epsilon: float
+    epsilon_composed: float
     epsilon_rdp: float
     events: int
     model: str
@@ -101,12 +104,13 @@ def verify_artifact(artifact: Artifact, trusted: Ed25519PublicKey | None = None)
         if certificate.get("members") != artifact.hashes:
             raise CertificateError("the certificate belongs to another model (its hashes differ)")
         _check_model(artifact, certificate, guarantee, events)
-        pld, rdp = _recompute(certificate, guarantee, events)
+        found = _recompute(certificate, guarantee, events)
         render(certificate)  # as whoever reads it will
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise CertificateError("the certificate lacks fields or holds numbers out of range") from None
     model = str(artifact.model.get("name"))
-    return Verification(guarantee, pld, rdp, len(events), model, signer, trusted is not None, certificate)
+    epsilons = (found["epsilon_spent"], found["epsilon_composed"], found["epsilon_by_renyi"])
+    return Verification(guarantee, *epsilons, len(events), model, signer, trusted is not None, certificate)
 
 
 def _check_known(certificate: Mapping[str, Any]) -> None:
@@ -129,8 +133,10 @@ def _claim(certificate: Mapping[str, Any]) -> tuple[Guarantee, list[Event]]:
     return guarantee, [from_json(e) for e in certificate["composition"]["events"]]
 
 
-def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]) -> tuple[float, float]:
+def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]) -> dict[str, float]:
+    """Each epsilon that a certificate of this kind states, found again; CertificateError where it states another."""
     from sfumato.privacy.accounting import epsilon, epsilon_rdp, renyi_floor
+    from sfumato.privacy.spending import Spending
 
     stated = certificate["composition"]
     try:
@@ -138,19 +144,25 @@ def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: Seq
         if rdp > _FAR * guarantee.epsilon + _FAR:  # spares the slower accountant what cannot be
             raise CertificateError(f"the events cost epsilon {rdp:.6g} by RDP, far above {guarantee.epsilon:g}")
         pld = epsilon(events, guarantee.delta)
+        floor = renyi_floor(events, guarantee.delta)
+        found = {"epsilon_spent": pld, "epsilon_composed": pld, "epsilon_by_renyi": rdp}
+        if certificate["certificate"] == KIND:  # the first kind composed the list as if it had been fixed beforehand
+            found["epsilon_spent"] = Spending.of(events).epsilon(guarantee.delta)
     except (ArithmeticError, ValueError, MemoryError):
         raise CertificateError("the events hold numbers that no accountant can sum") from None
-    if not pld <= guarantee.epsilon * (1 + ROUNDING):
-        raise CertificateError(f"the events cost epsilon {pld:.6g}, more than the promised {guarantee.epsilon:g}")
-    if rdp < renyi_floor(events, guarantee.delta) * (1 - ROUNDING):
+    if not found["epsilon_spent"] <= guarantee.epsilon * (1 + ROUNDING):
+        raise CertificateError(
+            f"the events cost epsilon {found['epsilon_spent']:.6g}, more than the promised {guarantee.epsilon:g}"
+        )
+    if rdp < floor * (1 - ROUNDING):
         raise CertificateError(
             f"two accountants disagree: epsilon {pld:.6g} by PLD, {rdp:.6g} by RDP, which is too small"
         )
-    for name, found in (("epsilon_spent", pld), ("epsilon_by_renyi", rdp)):
+    for name in sorted(found.keys() & stated.keys() | {"epsilon_spent", "epsilon_by_renyi"}):
         value = stated.get(name)
-        if not isinstance(value, float | int) or not math.isclose(value, found, rel_tol=1e-3, abs_tol=ROUNDING):
-            raise CertificateError(f"the events cost {name} {found:.6g}, not what the certificate states")
-    return pld, rdp
+        if not isinstance(value, float | int) or not math.isclose(value, found[name], rel_tol=1e-3, abs_tol=ROUNDING):
+            raise CertificateError(f"the events cost {name} {found[name]:.6g}, not what the certificate states")
+    return found
 
 
 def _check_model(

@@ -54,7 +54,7 @@ def test_killed_twice_it_costs_one_fit(started, run, tmp_path, monkeypatch):
     assert only["state"] == "closed"
     assert only["events"][: len(before[0]["events"])] == before[0]["events"]
     assert 0.9 < only["epsilon_spent"] <= 1
-    assert fitted["epsilon_spent"] == pytest.approx(only["epsilon_composed"])
+    assert fitted["epsilon_spent"] == pytest.approx(only["epsilon_spent"])
     steps = sum(e["count"] for e in only["events"] if e["mechanism"] == "PoissonSampledGaussian")
     assert steps == STEPS
     assert run("verify", "m.sfm", "--json").fine().json["valid"]

@@ -223,12 +223,14 @@ def test_a_check_in_closed_form_is_cheap_and_needs_no_accountant() -> None:
         [PoissonSampledGaussian(1e-9, 0.5, 10**6)],
         [PoissonSampledGaussian(1e-9, 1e8, 10**6)],
         [PoissonSampledGaussian(1e-3 + i * 1e-7, 0.5) for i in range(200)],
+        [PoissonSampledGaussian(1e-6, 2.0, 10**6, tail=1e-10)],
     ],
 )
 def test_no_list_of_events_stalls_the_accountant_or_makes_it_kinder(events: list[Event]) -> None:
     began = time.process_time()
-    found = accounting.epsilon(events, 1e-9)
+    found, filtered = accounting.epsilon(events, 1e-9), Spending.of(events).epsilon(1e-9)
     assert time.process_time() - began < 20
+    assert found <= filtered * 1.005
     assert found <= accounting.epsilon_rdp(events, 1e-9)
 
 

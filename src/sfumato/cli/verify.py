@@ -40,6 +40,7 @@ def verify(
         "unit": found.guarantee.unit,
         "neighbours": found.guarantee.neighbours,
         "epsilon_recomputed": found.epsilon,
+        "epsilon_composed": found.epsilon_composed,
         "epsilon_rdp": found.epsilon_rdp,
         "events": found.events,
         "model": found.model,
@@ -48,8 +49,10 @@ def verify(
         "certificate": dict(found.certificate),
     }
     sums = (
-        f"every byte as saved; {found.events} events cost epsilon {found.epsilon:.6g} (PLD; {found.epsilon_rdp:.6g} by"
-        f" RDP) of the promised {found.guarantee.epsilon:g} at delta {found.guarantee.delta:g}; signed {signed}"
+        f"every byte as saved; {found.events} events cost epsilon {found.epsilon:.6g} of the promised"
+        f" {found.guarantee.epsilon:g} at delta {found.guarantee.delta:g}, whichever was chosen after seeing others"
+        f" (had all been fixed beforehand: {found.epsilon_composed:.6g} by PLD, {found.epsilon_rdp:.6g} by RDP);"
+        f" signed {signed}"
     )
     verdict = f"VALID  {sums}" if not lacks else _outdated(lacks, sums)
     terminal.answer(result, f"{sf.render_certificate(found.certificate)}\n{verdict}", as_json)

@@ -17,6 +17,7 @@ from sfumato.privacy.events import PoissonSampledGaussian
 
 _POINTS = 1024  # of the grid of epsilons; twice as many change mu by less than 1e-5 of it
 _FIRST = 16  # times the grid of losses on which steps are accounted: enough to tell how fine a grid mu needs
+_FINEST = 4  # times finer than that grid at most, lest a forged event stall the accountant
 _CLOSE = 2e-4  # of the noise multiplier: how near to the smallest a calibration comes
 
 
@@ -65,7 +66,7 @@ def mu(event: PoissonSampledGaussian) -> float:
         enough = found / max(200, 25 * math.sqrt(event.count))
         if interval <= enough:
             break
-        interval = 2.0 ** math.floor(math.log2(enough))
+        interval = max(2.0 ** math.floor(math.log2(enough)), pld.interval(event) / _FINEST)
     return found
 
 
