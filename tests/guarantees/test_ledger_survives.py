@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -64,11 +63,14 @@ def go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def answers_after_kill(process: subprocess.Popen[str], after: float) -> int:
+def answers_after_kill(process: subprocess.Popen[str], after: int) -> int:
+    """Kill it as soon as ``after`` answers were seen, wherever it is by then; how many it gave."""
     go(process)
-    time.sleep(after)
-    process.send_signal(signal.SIGKILL)
-    seen = process.communicate()[0]
+    with process:
+        assert process.stdout is not None
+        seen = "".join(process.stdout.readline() for _ in range(after))
+        process.send_signal(signal.SIGKILL)
+        seen += process.stdout.read()
     assert "refused" not in seen
     return seen.count("answer\n")
 
@@ -78,7 +80,7 @@ def test_kill_at_any_moment_loses_no_charge(path: Path) -> None:
     draw, seen = random.Random(4), 0
     Ledger.open(path, Guarantee(1000.0, 1e-6)).close()
     for _ in range(30):
-        seen += answers_after_kill(spender(path, 1e4), draw.uniform(0, 0.12))
+        seen += answers_after_kill(spender(path, 1e4), draw.randrange(8))
     with Ledger.open(path) as ledger:
         charged = [len(run["events"]) for run in ledger.summary()["runs"]]
         assert {run["state"] for run in ledger.summary()["runs"]} == {"dead"}
@@ -101,7 +103,7 @@ def test_the_kill_test_catches_a_ledger_that_writes_too_late(path: Path, monkeyp
         "while True:",
     )
     monkeypatch.setattr(sys.modules[__name__], "SPENDER", late)
-    seen = sum(answers_after_kill(spender(path, 1e4), 0.1) for _ in range(3))
+    seen = sum(answers_after_kill(spender(path, 1e4), 5) for _ in range(3))
     with Ledger.open(path) as ledger:
         charged = sum(len(run["events"]) for run in ledger.summary()["runs"])
     assert seen > charged
@@ -115,7 +117,7 @@ def test_a_killed_run_counts_what_it_charged_and_can_be_resumed(path: Path) -> N
             ledger.begin(ONE, "fit")
         with pytest.raises(LedgerError, match="still goes on in process"):
             ledger.resume(1)
-        seen = answers_after_kill(process, 0.1)
+        seen = answers_after_kill(process, 5)
         run = ledger.resume(1)
         charged = len(run.events)
         assert charged >= seen

@@ -1,10 +1,8 @@
 """A fit that is killed goes on by the same command, and all its processes together cost one fit."""
 
-import random
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 
 import pytest
@@ -14,40 +12,55 @@ from sfumato.models import vae
 
 STEPS = 16
 SHORT = f"""
-import sys
+import signal, sys
 from functools import partial
 from sfumato.cli.main import main
 from sfumato.models import vae
+from sfumato.trust import checkpoint
+from sfumato.trust.journal import Journal
+
 vae.Vae = partial(vae.Vae, warm_steps=40, steps={STEPS})
-main(sys.argv[1:])
+place, name, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
+owner = Journal if place == "answers" else checkpoint
+right, left = getattr(owner, name), [times]
+
+def halting(*arguments):
+    right(*arguments)
+    left[0] -= 1
+    if not left[0]:
+        print("halted", flush=True)
+        signal.pause()
+
+setattr(owner, name, halting)
+main(sys.argv[4:])
 """
+"""Halts, for its killer, as soon as something of the checkpoint was written so many times."""
 COMMAND = ("fit", "people.csv", "--schema", "schema.yaml", "--model", "vae", "--epsilon", 1, "--delta", 1e-6)
 PLACES = ("--ledger", "l", "-o", "m.sfm", "--checkpoint", "kept")
+AFTER_ANSWERS, AFTER_STEPS = ("answers", "keep", 3), ("training", "write", 4)
 
 
 @pytest.fixture
 def started(data, schema, tmp_path):
-    """Start the fit, wait until a file of the checkpoint is there, and kill it a random moment later."""
+    """Start the fit, wait until it halts at a state, and kill it there."""
 
-    def start(name):
-        command = [sys.executable, "-c", SHORT, *map(str, (*COMMAND, *PLACES))]
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
-        while process.poll() is None and not (tmp_path / "kept" / name).exists():
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.5))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    def start(state, places=PLACES):
+        command = [sys.executable, "-c", SHORT, *map(str, (*state, *COMMAND, *places))]
+        with subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "halted\n"
+            process.send_signal(signal.SIGKILL)
 
     return start
 
 
 def test_killed_twice_it_costs_one_fit(started, run, tmp_path, monkeypatch):
     monkeypatch.setattr(vae, "Vae", partial(vae.Vae, warm_steps=40, steps=STEPS))
-    started("answers.safetensors")
+    started(AFTER_ANSWERS)
     run(*(str(c).replace("vae", "gan") for c in COMMAND), *PLACES).refused("another schema, model, guarantee")
-    started("training.safetensors")
+    started(AFTER_STEPS)
     before = run("ledger", "l", "--json").fine().json["runs"]
-    assert not (tmp_path / "m.sfm").exists()  # compiling the steps alone takes longer than the killer waits
+    assert not (tmp_path / "m.sfm").exists()
     assert [r["state"] for r in before] == ["dead"]
     fitted = run(*COMMAND, *PLACES, "--json").fine().json
     (only,) = run("ledger", "l", "--json").fine().json["runs"]
@@ -67,7 +80,7 @@ def test_a_checkpoint_without_a_guarantee_is_refused(run, data, schema):
 
 
 def test_another_ledger_and_a_damaged_checkpoint_are_refused(started, run, tmp_path):
-    started("answers.safetensors")
+    started(AFTER_ANSWERS)
     other = [p if p != "l" else "other" for p in PLACES]
     run(*COMMAND, *other).refused("holds no run 1")
     (tmp_path / "kept" / "answers.safetensors").write_bytes(b"damaged")

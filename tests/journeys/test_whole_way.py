@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -163,26 +162,42 @@ def test_infinite_epsilon_gives_no_certificate(run, data, schema):
     run("fit", data, "--schema", schema, "--epsilon", "inf", "--ledger", "l", "-o", "x.sfm").refused("cap")
 
 
+HALTED = """
+import signal, sys
+from sfumato.cli.main import main
+from sfumato.trust.central import Central
+def halt(*_):
+    print("halted", file=sys.stderr, flush=True)
+    signal.pause()
+Central.marginals = halt
+main(sys.argv[1:])
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_fit_leaves_no_file_and_keeps_its_charges(run, schema, tmp_path, number):
-    data = write_csv(tmp_path / "people.csv", HEADER, people(200_000))
-    command = [sys.executable, "-m", "sfumato.cli", *map(str, fit(data, schema, "--ledger", "l", "-o", "m.sfm"))]
-    process = subprocess.Popen(
+def test_an_interrupted_fit_leaves_no_file_and_its_answers_for_the_next(run, data, schema, tmp_path, number):
+    """The fit halts where its first answer is paid for and the next is asked, and is interrupted there."""
+    again = fit(data, schema, "--ledger", "l", "-o", "m.sfm")
+    command = [sys.executable, "-c", HALTED, *map(str, again)]
+    with subprocess.Popen(
         command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "l").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stderr.readline() == "halted\n"
+        process.send_signal(number)
+        out, err = process.stdout.read(), process.stderr.read()
     assert not (tmp_path / "m.sfm").exists()
     assert not [p for p in os.listdir(tmp_path) if p.startswith(".m.sfm")]
-    summary = run("ledger", "l", "--json").fine().json
-    assert len(summary["runs"]) <= 1
-    assert all(r["state"] in ("dead", "closed") for r in summary["runs"])
+    (stopped,) = run("ledger", "l", "--json").fine().json["runs"]
+    assert (stopped["state"], len(stopped["events"])) == ("dead", 1)
     if number == signal.SIGINT:
         assert (process.returncode, out) == (130, "")
         assert re.fullmatch(r"sfumato: interrupted[^\n]*\n", err)
+    assert run(*again, "--json").fine().json["charges_resumed"] == 1
+    (only,) = run("ledger", "l", "--json").fine().json["runs"]
+    assert only["events"][:1] == stopped["events"]
+    assert not (tmp_path / "l.answers").exists()
 
 
 def test_python_in_five_lines(data, schema, tmp_path):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -54,18 +54,22 @@ def records():
     return Records.of(codes, DOMAIN)
 
 
-class Slow(Silent):
-    """Says where it is, and takes its time, so that a killer can aim."""
+class Halting(Silent):
+    """Says where it is, and goes no further than the start and three chunks: there its killer finds it."""
+
+    left = 4
 
     def step(self, n=1):
         print("step", n, flush=True)
-        time.sleep(0.3)
+        self.left -= 1
+        if not self.left:
+            signal.pause()
 
 
 def main(ledger: str, saved: str) -> None:
     with Ledger.open(ledger) as book:
         run = book.begin(GUARANTEE, "killed")
-        Central(records(), Purse(run), saved=Path(saved)).descend(case(), 0.5, Slow())
+        Central(records(), Purse(run), saved=Path(saved)).descend(case(), 0.5, Halting())
 
 
 if __name__ == "__main__":
