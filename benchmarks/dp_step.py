@@ -1,10 +1,11 @@
 """What one DP-SGD step costs: against the plain step, Opacus and jax_privacy, side by side in one run.
 
 ``python -m benchmarks.dp_step [--networks vae,gan,...] [--alone]``. A step is: gradient, (clipping, noise,) Adam; four
-run in one compiled scan, as in training, but one by one for jax_privacy and Opacus. Each figure is the median of the
-ratios of runs that alternate, with the plain steps first and then with the peers. ``plain`` is the fastest of the
-ordinary step on the whole batch and in chunks of 8 to 1024 records. Memory is what the compiled programs allocate,
-temporaries and results, against the ordinary step on the whole batch. Opacus, in its faster mode, runs in an
+run in one compiled scan, as in training, but one by one for jax_privacy and Opacus. The private step adds and noises
+whole numbers on a grid; the random words for the next steps are drawn while these run, as in training. Each figure is
+the median of the ratios of runs that alternate, with the plain steps first and then with the peers. ``plain`` is the
+fastest of the ordinary step on the whole batch and in chunks of 8 to 1024 records. Memory is what the compiled programs
+allocate, temporaries and results, against the ordinary step on the whole batch. Opacus, in its faster mode, runs in an
 environment of its own, ``build/opacus``, which is made where it is missing. The last line is one JSON object: under
 ``dense`` and ``conv`` the worst figure of the networks of that kind, by batch; under ``networks`` each network's.
 """
@@ -29,11 +30,15 @@ import optax
 from jax import lax
 
 from benchmarks.step_networks import CASES
-from sfumato.privacy.gradients import Tape, clipped_sum
-from sfumato.privacy.gradients.noise import gaussian_like
+from sfumato.privacy.draws import fresh
+from sfumato.privacy.gradients import Grid, Needs, Tape, whole_sum
+from sfumato.privacy.gradients.grid import MOST_RECORDS
+from sfumato.privacy.gradients.noise import NoiseWords, noise_like
+from sfumato.privacy.randomness import SYSTEM
 
 Row = dict[str, float | None]
 Table = dict[str, dict[str, Row]]
+Draw = Callable[[int], Any]
 OPACUS = Path("build/opacus/bin/python")
 OPACUS_MODES = ("hooks", "ghost")
 OPTIMISER = optax.adam(1e-3)
@@ -41,6 +46,7 @@ ROUNDS, PEER_ROUNDS, FEWEST, SECONDS = 30, 9, 3, 40.0  # of alternating runs: fe
 CHUNKS = (8, 32, 512, 1024)
 HELD = 2e9  # bytes of per-record gradients, above which the mode of Opacus that holds them is not tried
 SCANNED = 4  # steps in one compiled scan
+GRID = Grid(1.0, 18, 221, MOST_RECORDS, Needs(1, 1, 1.0))  # noise of about twice the clip; costs the same at any other
 
 
 def plain_sum(loss, network, records, mask, clip, chunk):
@@ -56,6 +62,19 @@ def plain_sum(loss, network, records, mask, clip, chunk):
     return lax.scan(lambda s, p: (jax.tree.map(jnp.add, s, gradient(p)), None), zero, parts)[0]
 
 
+def private_sum(loss, network, records, mask, clip, chunk):
+    """The clipped gradient in whole steps of the grid, summed over groups of records."""
+    if chunk == mask.shape[0]:
+        return whole_sum(loss, network, records, mask, GRID)
+    parts = jax.tree.map(lambda x: x.reshape(-1, chunk, *x.shape[1:]), (records, mask))
+    zero = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.int32), network)
+
+    def add(so_far, part):
+        return jax.tree.map(jnp.add, so_far, whole_sum(loss, network, *part, GRID)), None
+
+    return lax.scan(add, zero, parts)[0]
+
+
 def peer_sum(loss, network, records, mask, clip, chunk):
     """``jax_privacy.clipped_grad``: vmap."""
     from jax_privacy import clipped_grad
@@ -66,21 +85,27 @@ def peer_sum(loss, network, records, mask, clip, chunk):
     return sum_of(network, records)
 
 
-def step(gradient_sum, noise: bool, state, records, key):
+def step(gradient_sum, state, records, words):
     """One step of training: (network, optimiser state) -> the same."""
     network, memory = state
     batch = jax.tree.leaves(records)[0].shape[0]
     summed = gradient_sum(network, records, jnp.ones(batch, bool), 1.0)
-    if noise:
-        summed = jax.tree.map(jnp.add, summed, gaussian_like(summed, key, 1.0))
+    if isinstance(words, NoiseWords):
+        noise = noise_like(summed, words, GRID.stride)
+        summed = jax.tree.map(lambda whole, more: (whole + more).astype(jnp.float32) * GRID.step, summed, noise)
+    elif words is not None:  # the peer's: Gaussian noise by JAX's own generator
+        leaves, structure = jax.tree.flatten(summed)
+        keys = jax.random.split(words, len(leaves))
+        noisy = [leaf + jax.random.normal(k, leaf.shape) for k, leaf in zip(keys, leaves, strict=True)]
+        summed = jax.tree.unflatten(structure, noisy)
     mean = jax.tree.map(lambda g: g / batch, summed)
     updates, memory = OPTIMISER.update(mean, memory)
     return optax.apply_updates(network, updates), memory
 
 
-def several(one: Callable[..., Any], state, records, keys):
-    """As many steps as there are keys, in one scan, as training runs them."""
-    return lax.scan(lambda carry, key: (one(carry, records, key), None), state, keys)[0]
+def several(one: Callable[..., Any], steps: int, state, records, words):
+    """So many steps in one scan, as training runs them."""
+    return lax.scan(lambda carry, now: (one(carry, records, now), None), state, words, steps)[0]
 
 
 def programs(name: str, batch: int, peer: bool) -> tuple[dict[str, Callable[[], float]], dict[str, int]]:
@@ -89,28 +114,42 @@ def programs(name: str, batch: int, peer: bool) -> tuple[dict[str, Callable[[], 
     network, records = jax.jit(case.build)(jax.random.key(0)), case.records(batch)
     state = (network, OPTIMISER.init(network))
     chunk = min(case.chunk, batch)
-    kinds: dict[str, tuple[Callable[..., Any], bool, int]] = {"private": (clipped_sum, True, chunk)}
-    kinds |= {f"plain {size}": (plain_sum, False, size) for size in (batch, *CHUNKS) if size <= batch}
+    numbers = sum(leaf.size for leaf in jax.tree.leaves(network))
+    kinds: dict[str, tuple[Callable[..., Any], Draw, int]] = {"private": (private_sum, partial(noise, numbers), chunk)}
+    kinds |= {f"plain {size}": (plain_sum, lambda steps: None, size) for size in (batch, *CHUNKS) if size <= batch}
     if peer:
-        kinds["jax_privacy"] = (peer_sum, True, chunk)
+        kinds["jax_privacy"] = (peer_sum, lambda steps: jax.random.split(jax.random.key(0), steps), chunk)
     runs: dict[str, Callable[[], float]] = {}
     memory: dict[str, int] = {}
-    for kind, (summed, noisy, size) in kinds.items():
-        keys = jnp.arange(2 * (1 if kind == "jax_privacy" else SCANNED), dtype=jnp.uint32).reshape(-1, 2)
-        steps = partial(several, partial(step, partial(summed, case.loss, chunk=size), noisy))
-        compiled = jax.jit(steps).lower(state, records, keys).compile()
+    for kind, (summed, draw, size) in kinds.items():
+        count = 1 if kind == "jax_privacy" else SCANNED
+        steps = partial(several, partial(step, partial(summed, case.loss, chunk=size)), count)
+        compiled = jax.jit(steps).lower(state, records, draw(count)).compile()
         used = compiled.memory_analysis()
         memory[kind] = used.temp_size_in_bytes + used.output_size_in_bytes
-        runs[kind] = partial(timed, compiled, state, records, keys)
+        runs[kind] = Timed(compiled, state, records, partial(draw, count), count)
         runs[kind]()
     return runs, memory
 
 
-def timed(compiled, state, records, keys) -> float:
-    """Seconds per step."""
-    start = time.perf_counter()
-    jax.block_until_ready(compiled(state, records, keys))
-    return (time.perf_counter() - start) / len(keys)
+def noise(numbers: int, steps: int) -> NoiseWords:
+    """Random words for the noise of so many steps."""
+    return fresh(steps, (1, 1), numbers, SYSTEM).noise
+
+
+class Timed:
+    """Runs compiled steps and gives their seconds; what the next ones need is drawn meanwhile, and counted."""
+
+    def __init__(self, compiled, state, records, draw: Callable[[], Any], steps: int) -> None:
+        self._compiled, self._state, self._records, self._draw, self._steps = compiled, state, records, draw, steps
+        self._next = draw()
+
+    def __call__(self) -> float:
+        start = time.perf_counter()
+        running = self._compiled(self._state, self._records, self._next)
+        self._next = self._draw()
+        jax.block_until_ready(running)
+        return (time.perf_counter() - start) / self._steps
 
 
 def opacus() -> subprocess.Popen[str] | str:

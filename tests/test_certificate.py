@@ -11,7 +11,7 @@ from sfumato.encoding.codec import Codec
 from sfumato.encoding.facts import MeasuredFact
 from sfumato.errors import ArtifactError, CertificateError
 from sfumato.privacy import accounting
-from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian, Threshold
+from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian, PoissonSampledGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.schema import Schema
 from sfumato.signature import generate, load_signing_key, sign
@@ -242,8 +242,12 @@ def test_limits_follow_the_events():
     plain = " ".join(limits(process()))
     assert "floating point" not in plain
     assert "somebody with several rows" in plain
-    said = limits(process(events=(Gaussian(3.0), Exponential(0.1), Threshold(3.0, 9, 1e-12))))
-    assert sum("floating point" in x for x in said) == 2
+    said = limits(process(events=(Gaussian(3.0, 2, 1e-18), Exponential(0.1), Threshold(3.0, 9, 1e-12))))
+    assert sum("floating point" in x for x in said) == 1
+    assert sum("adds 2e-18 to delta" in x for x in said) == 1
+    assert not any("gradient" in x and "not proven" in x for x in said)
+    steps = limits(process(events=(PoissonSampledGaussian(0.01, 3.0, 5, 1e-18),)))
+    assert sum("adds 5e-18 to delta" in x for x in steps) == sum("not proven" in x for x in steps) == 1
     assert any("passed a threshold" in x for x in said)
     by_person = limits(process(guarantee=Guarantee(1, 1e-9, unit="person"), max_rows=3))
     assert any("at most 3 rows" in x for x in by_person)

@@ -9,28 +9,29 @@ _ALONE = "tests/models/test_records_by_themselves.py::test_a_record_changes_noth
 MUTANTS = (
     Mutant(
         "the sampling key is used for the noise too",
-        "privacy/descent.py",
-        "noise = gaussian_like(summed, keys[1], ",
-        "noise = gaussian_like(summed, keys[0], ",
-        "an index that is off by one; all keys look alike",
+        "privacy/draws.py",
+        "            expand(key, purpose, out[step])",
+        "            expand(key, 0, out[step])",
+        "the key is fresh at each step, and all streams look alike",
         f"{_STEPS}::test_the_noise_knows_nothing_of_the_batch",
     ),
     Mutant(
         "the noised sum over the true size of the batch",
         "privacy/descent.py",
-        "    return jax.tree.map(jnp.add, summed, noise)",
-        "    size = jnp.maximum(mask.sum(), 1) / descent.batch\n"
-        "    return jax.tree.map(lambda s, z: (s + z) / size, summed, noise)",
+        "    return jax.tree.map(lambda whole, more: (whole + more).astype(jnp.float32) * grid.step, summed, noise)",
+        "    size = jnp.maximum((draws.inclusion < jnp.uint32(steps._threshold)).sum(), 1) / descent.batch\n"
+        "    step = grid.step / size\n"
+        "    return jax.tree.map(lambda whole, more: (whole + more).astype(jnp.float32) * step, summed, noise)",
         "a mean over the batch, as everywhere else in deep learning",
         f"{_STEPS}::test_a_sum_is_divided_by_a_public_number",
     ),
     Mutant(
-        "noise that does not know the clipping bound",
-        "privacy/descent.py",
-        "steps.noise_multiplier * descent.clip)",
-        "steps.noise_multiplier)",
-        "right where the bound is one",
-        "tests/guarantees/test_gradients_audited.py::test_one_step_costs_what_is_claimed_and_not_much_less",
+        "noise that does not know how far rounding moves a sum",
+        "privacy/gradients/grid.py",
+        "        return 2.0**self.exponent * (1 + self.slack) + self.needs.rounding",
+        "        return 2.0**self.exponent",
+        "a record is clipped to the bound, which is so many steps",
+        "tests/privacy/gradients/test_grid.py",
     ),
     Mutant(
         "batches that end where they are full",
@@ -51,17 +52,17 @@ MUTANTS = (
     Mutant(
         "half of a batch's coins are the other half's",
         "privacy/sampling.py",
-        "bits = jnp.concatenate([first, second])[:records]",
-        "bits = jnp.concatenate([first, first])[:records]",
+        "taken = words < jnp.uint32(self._threshold) if",
+        "taken = jnp.repeat(words[::2], 2)[: words.size] < jnp.uint32(self._threshold) if",
         "a slip of the pen; each coin alone is right",
         "tests/privacy/test_sampling.py::test_inclusion_is_independent_with_the_accounted_probability",
     ),
     Mutant(
         "each step draws from the same key",
-        "privacy/descent.py",
-        "        return lax.scan(partial(one, codes), carry, keys)[0]",
-        "        return lax.scan(lambda c, _: one(codes, c, keys[0]), carry, keys)[0]",
-        "the keys are closed over instead of scanned over",
+        "privacy/draws.py",
+        "    for step in range(steps):\n        key = entropy.take(KEY_BYTES)\n",
+        "    key = entropy.take(KEY_BYTES)\n    for step in range(steps):\n",
+        "one key for a loop; a stream is long enough",
         f"{_STEPS}::test_no_noise_is_used_twice",
     ),
     Mutant(
@@ -75,11 +76,8 @@ MUTANTS = (
     Mutant(
         "each parameter clipped by itself",
         "privacy/gradients/clipped.py",
-        "    weights = clip_weights(reduce(jnp.add, [p.squared_norms for p in parts]), losses, mask, clip)\n"
-        "    for i, part in zip(learnt, parts, strict=True):\n"
-        "        leaves[i] = part.weigh(weights)",
-        "    for i, part in zip(learnt, parts, strict=True):\n"
-        "        leaves[i] = part.weigh(clip_weights(part.squared_norms, losses, mask, clip))",
+        "clip_weights(reduce(jnp.add, [p.squared_norms for p in parts]), losses, mask, clip)",
+        "clip_weights(reduce(jnp.maximum, [p.squared_norms for p in parts]), losses, mask, clip)",
         "per-layer clipping is a known variant; its noise is another",
         f"{_CLIPPED}::test_one_record_moves_the_sum_by_at_most_the_clip",
     ),

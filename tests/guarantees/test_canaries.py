@@ -6,8 +6,8 @@ charged, which the scores must not rule out: a canary's coordinate is its own, s
 
 In the training of a network, bugs are planted in the same run, each for one group of canaries, so that one training
 shows a right build and broken ones side by side: *halved*, half the noise on these canaries' coordinates; *unclipped*,
-these records' gradients are not clipped. Which unclipped canary was in which batch is then plain to see, and shows
-whether batches are Poisson samples.
+these records' gradients are clipped to a hundred times the bound. Which unclipped canary was in which batch is then
+plain to see, and shows whether batches are Poisson samples.
 
 Error rates: a right group is accused with probability at most ``ACCUSED`` per test, right batches with less than 1e-6
 (``IMPOSSIBLE`` by the normal distribution, whose tails are too thin here by less than a hundred times). Halved noise
@@ -53,6 +53,8 @@ CLAIM = Guarantee(4.0, 1e-5)
 ACCUSED = 1e-3
 IMPOSSIBLE = 1e-9
 EACH, ORDINARY, STEPS = 1500, 500, 64
+UNCLIPPED = 100.0
+"""Norm of a gradient that is hardly clipped, in clipping bounds: 32-bit sums hold a few of them."""
 GROUPS = ("right", "halved", "unclipped")
 CANARIES = EACH * len(GROUPS)
 DOMAIN = Domain.of(["a", "b", "who"], [4, 3, 1 + CANARIES])
@@ -93,7 +95,7 @@ class Run:
         By the normal distribution, with the exact means and variances of independent coins.
         """
         part, q = group("unclipped"), self.event.sampling_probability
-        included = self.released[:, part][:, self.picked[part]] > PULL
+        included = self.released[:, part][:, self.picked[part]] > UNCLIPPED / 2
         steps, canaries = included.shape
         spread = steps * q * (1 - q)
         fourth = spread * (1 + 3 * (steps - 2) * q * (1 - q))
@@ -113,17 +115,18 @@ def people(picked: np.ndarray) -> np.ndarray:
 
 def plant(patch: pytest.MonkeyPatch) -> None:
     """The bugs, each for its group."""
-    noise, weights = descents.gaussian_like, clipped.clip_weights
+    noise, weights = descents.noise_like, clipped.clip_weights
 
-    def quieter(tree: Any, key: Any, size: float) -> Any:
-        own, coordinates = noise(tree, key, size)
+    def quieter(tree: Any, words: Any, stride: int) -> Any:
+        own, coordinates = noise(tree, words, stride)
         rows = slice(1 + group("halved").start, 1 + group("halved").stop)
-        return own, eqx.tree_at(lambda c: c.table, coordinates, coordinates.table.at[rows].multiply(0.5))
+        return own, eqx.tree_at(lambda c: c.table, coordinates, coordinates.table.at[rows].divide(2))
 
     def unclipped(squared: Any, losses: Any, mask: Any, clip: Any) -> Any:
-        return jnp.where(mask & (squared > (1.5 * PULL) ** 2), 1.0, weights(squared, losses, mask, clip))
+        factor = jnp.where(squared > (1.5 * PULL) ** 2, UNCLIPPED, 1.0)
+        return factor * weights(squared, losses, mask, clip)
 
-    patch.setattr(descents, "gaussian_like", quieter)
+    patch.setattr(descents, "noise_like", quieter)
     patch.setattr(clipped, "clip_weights", unclipped)
 
 
@@ -170,9 +173,9 @@ def batches(records: int, size: int) -> Iterator[np.ndarray]:
 def test_shuffled_batches_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """L7: the planted sampler goes through the records epoch by epoch, and is accounted as Poisson."""
 
-    def draw(steps: PoissonSteps, key: Any, records: int, capacity: int) -> tuple[jax.Array, jax.Array]:
-        size = int(records * steps.probability)
-        source = batches(records, size)
+    def draw(steps: PoissonSteps, words: Any, records: int, capacity: int) -> tuple[jax.Array, jax.Array]:
+        size = int(words.size * steps.probability)  # one group holds all records
+        source = batches(words.size, size)
         shape = jax.ShapeDtypeStruct((size,), jnp.int32)
         rows = io_callback(lambda: next(source).astype(np.int32), shape, ordered=True)
         return jnp.pad(rows, (0, capacity - size)), jnp.arange(capacity) < size

@@ -5,6 +5,8 @@ Each check is shown to catch a planted bug. Statistical checks raise a false ala
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +15,11 @@ from tests.privacy.gradients.naive import quick
 
 from sfumato.attacks.audit_bounds import mu_lower_bound
 from sfumato.privacy import descent as descents
-from sfumato.privacy.descent import KEYS, Descent, gradient_sum
-from sfumato.privacy.gradients import Constant, Dense, clipped_sum
+from sfumato.privacy.descent import Descent, gradient_sum
+from sfumato.privacy.draws import Draws
+from sfumato.privacy.gradients import Constant, Dense, clipped_sum, whole_sum
+from sfumato.privacy.gradients.noise import SPARE, NoiseWords
+from sfumato.privacy.groups import Groups
 from sfumato.privacy.sampling import PoissonSteps
 
 SIGNIFICANCE = 1e-3
@@ -30,8 +35,9 @@ def _pulls(parameters, records, tape):
     return -1e4 * jnp.sum(parameters(records.shape[0], tape) * records, axis=1)
 
 
+PARAMETERS = Constant((1,), jax.random.key(0))
 DESCENT = Descent(
-    carry=None,
+    carry=PARAMETERS,
     parameters=lambda carry: carry,
     prepare=_worst_case,
     loss=_pulls,
@@ -45,14 +51,19 @@ DESCENT = Descent(
 
 def released(codes, runs, seed):
     """``runs`` independent answers to one full-batch step on ``codes``, along the axis that the target pulls."""
-    keys = np.random.default_rng(seed).integers(0, 2**32, (runs, KEYS, 2))
-    parameters = Constant((1,), jax.random.key(0))
-    steps = PoissonSteps(1.0, NOISE)
+    rng = np.random.default_rng(seed)
+    grid = DESCENT.grid(1, NOISE)
+    groups = Groups(codes[None], jnp.asarray([len(codes)]))
+    steps = PoissonSteps(1.0, grid.noise_multiplier, grid.delta)
 
-    def one(key):
-        return gradient_sum(DESCENT, parameters, codes, steps, key, len(codes)).value[0]
+    def words(*shape):
+        return jnp.asarray(rng.integers(0, 2**32, (runs, *shape)), jnp.uint32)
 
-    return np.asarray(quick(jax.vmap(one))(jnp.asarray(keys, jnp.uint32)))
+    def one(draws):
+        return gradient_sum(DESCENT, PARAMETERS, groups, steps, draws, grid).value[0]
+
+    noise = NoiseWords(words(SPARE), words(SPARE), words(SPARE), words(SPARE, 6))
+    return np.asarray(quick(jax.vmap(one))(Draws(words(1, len(codes)), noise, words(1, 2), words(2))))
 
 
 def audit():
@@ -69,17 +80,17 @@ def test_one_step_costs_what_is_claimed_and_not_much_less():
 
 
 def test_halved_noise_is_caught(monkeypatch):
-    right = descents.gaussian_like
-    monkeypatch.setattr(descents, "gaussian_like", lambda tree, key, size: right(tree, key, size / 2))
+    right = descents.noise_like
+    monkeypatch.setattr(descents, "noise_like", lambda tree, words, stride: right(tree, words, stride // 2))
     bound, claim = audit()
     assert bound > claim
 
 
 def test_removed_clipping_is_caught(monkeypatch):
-    def unclipped(loss, parameters, records, mask, clip, chunk):
-        return clipped_sum(loss, parameters, records, mask, 1e6, chunk)
+    def unclipped(loss, parameters, records, mask, grid):
+        return whole_sum(loss, parameters, records, mask, replace(grid, clip=3 * CLIP, exponent=grid.exponent + 1))
 
-    monkeypatch.setattr(descents, "clipped_sum", unclipped)
+    monkeypatch.setattr(descents, "whole_sum", unclipped)
     bound, claim = audit()
     assert bound > claim
 

@@ -22,8 +22,8 @@ def poisson() -> np.ndarray:
     """(STEPS, RECORDS) booleans: who was in which batch, by the project's sampler."""
     steps = PoissonSteps(RATE, 1.0)
     capacity = steps.capacity(RECORDS)
-    keys = np.random.default_rng().integers(0, 2**32, (STEPS, 2), dtype=np.uint32)
-    rows, real = jax.jit(jax.vmap(lambda key: steps.draw(key, RECORDS, capacity)))(keys)
+    words = np.random.default_rng().integers(0, 2**32, (STEPS, RECORDS), dtype=np.uint32)
+    rows, real = jax.jit(jax.vmap(lambda own: steps.draw(own, RECORDS, capacity)))(words)
     included = np.zeros((STEPS, RECORDS), dtype=bool)
     rows, real = np.asarray(rows), np.asarray(real)
     assert all(np.unique(r[m]).size == m.sum() for r, m in zip(rows, real, strict=True)), "a record twice in a batch"

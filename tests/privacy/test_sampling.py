@@ -10,20 +10,20 @@ from scipy import stats
 from tests.privacy.gradients.naive import quick
 
 from sfumato.privacy.events import PoissonSampledGaussian
-from sfumato.privacy.sampling import PoissonSteps
+from sfumato.privacy.sampling import OVERFLOWS, PoissonSteps
 
 ALPHA = 1e-4  # chance of a false alarm of each statistical test
 
 
 def inclusions(draw, records, draws, seed=0):
     """(draws, records) booleans."""
-    keys = jnp.asarray(np.random.default_rng(seed).integers(0, 2**32, (draws, 2)), jnp.uint32)
+    words = jnp.asarray(np.random.default_rng(seed).integers(0, 2**32, (draws, records)), jnp.uint32)
 
-    def one(key):
-        rows, mask = draw(key)
+    def one(own):
+        rows, mask = draw(own)
         return jnp.zeros(records + 1, bool).at[jnp.where(mask, rows, records)].set(True)[:records]
 
-    return np.asarray(quick(jax.vmap(one))(keys))
+    return np.asarray(quick(jax.vmap(one))(words))
 
 
 def poisson_faults(included, probability):
@@ -44,23 +44,22 @@ def poisson_faults(included, probability):
 
 def test_inclusion_is_independent_with_the_accounted_probability():
     steps = PoissonSteps(0.1, 1.0)
-    draw = lambda key: steps.draw(key, 200, steps.capacity(200))  # noqa: E731
+    draw = lambda words: steps.draw(words, 200, steps.capacity(200))  # noqa: E731
     assert poisson_faults(inclusions(draw, 200, 4000), steps.event(1).sampling_probability) == []
 
 
-def _fixed_size(key):
-    return jax.random.choice(jax.random.wrap_key_data(key), 200, (20,), replace=False), jnp.ones(20, bool)
+def _fixed_size(words):
+    return jax.random.choice(jax.random.wrap_key_data(words[:2]), 200, (20,), replace=False), jnp.ones(20, bool)
 
 
-def _shuffled_half(key):
+def _shuffled_half(words):
     """Batches of a shuffled epoch, seen over several: sizes never vary."""
-    order = jax.random.permutation(jax.random.wrap_key_data(key), 200)
+    order = jax.random.permutation(jax.random.wrap_key_data(words[:2]), 200)
     return order[:20], jnp.ones(20, bool)
 
 
-def _too_often(key):
-    steps = PoissonSteps(0.11, 1.0)
-    return steps.draw(key, 200, 200)
+def _too_often(words):
+    return PoissonSteps(0.11, 1.0).draw(words, 200, 200)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +71,8 @@ def test_a_sampler_that_is_not_the_accounted_one_is_caught(planted, fault):
 
 def test_the_event_says_what_is_drawn():
     steps = PoissonSteps(1 / 3, 2.0)
-    assert steps.event(7) == PoissonSampledGaussian(steps.probability, 2.0, 7)
+    assert steps.event(7) == PoissonSampledGaussian(steps.probability, 2.0, 7, delta=OVERFLOWS)
+    assert PoissonSteps(1 / 3, 2.0, 1e-15).event(7).delta == OVERFLOWS + 1e-15
     assert 1 / 3 - 2**-32 < steps.probability <= 1 / 3
 
 
@@ -80,10 +80,11 @@ def test_batches_fit_their_capacity():
     steps = PoissonSteps(0.05, 1.0)
     capacity = steps.capacity(100_000, multiple=512)
     assert capacity % 512 == 0
-    assert stats.binom.sf(capacity, 100_000, 0.05) < 1e-14
+    assert stats.binom.sf(capacity, 100_000, 0.05) < 2.0**-100
+    assert 1024 * 2.0**-100 * (1 + np.exp(20)) < OVERFLOWS
     assert PoissonSteps(1.0, 1.0).capacity(10) == 10
-    rows, mask = PoissonSteps(1.0, 1.0).draw(jnp.zeros(2, jnp.uint32), 10, 16)
-    assert list(np.asarray(rows)[np.asarray(mask)]) == list(range(10))
+    rows, mask = PoissonSteps(1.0, 1.0).draw(jnp.zeros(12, jnp.uint32), 10, 16)
+    assert list(np.asarray(rows)[np.asarray(mask)]) == list(range(10)), "all records, and not the two rows behind them"
 
 
 @pytest.mark.parametrize("rate", [0, -1, 1.5, float("nan")])

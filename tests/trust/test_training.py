@@ -32,7 +32,7 @@ def test_learns_and_spends_its_share_only():
     learnt, _ = setting.descend(case(), 0.5, Silent())
     np.testing.assert_allclose(learnt.value, records().matrix().mean(0) / 2, atol=0.5)
     assert _charged_steps(run) == STEPS
-    assert setting.remaining == pytest.approx(0.5, abs=5e-4)
+    assert setting.remaining == pytest.approx(0.5, abs=2e-3)  # noise comes in steps of a thousandth
     rest = Gaussian(1 / setting.mu(0.5))
     spent = epsilon([*run.events, rest], GUARANTEE.delta)
     assert 0.95 * GUARANTEE.epsilon < spent <= GUARANTEE.epsilon

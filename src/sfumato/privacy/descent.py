@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from sfumato.privacy.gradients import Loss, clipped_sum
-from sfumato.privacy.gradients.noise import gaussian_like
+from sfumato.privacy.draws import Draws
+from sfumato.privacy.gradients import Grid, Loss, clipped_sum, needs, whole_sum
+from sfumato.privacy.gradients.grid import capacity, plan
+from sfumato.privacy.gradients.noise import noise_like
+from sfumato.privacy.groups import Groups
 from sfumato.privacy.sampling import PoissonSteps
-
-KEYS = 4  # per step: sampling, noise, the model's randomness for the batch, and for the update
 
 
 @dataclass(frozen=True)
@@ -50,32 +51,57 @@ class Descent:
         """The sampling rate."""
         return min(1.0, max(2.0**-32, self.batch / max(self.total, 1.0)))
 
+    def grid(self, columns: int, noise_multiplier: float) -> Grid:
+        """Where its gradients are added and noised, for records of so many columns: from public facts alone."""
+        codes = jax.ShapeDtypeStruct((capacity(self.batch), columns), jnp.int32)
+        records = jax.eval_shape(self.prepare, codes, jax.ShapeDtypeStruct((2,), jnp.uint32))
+        asked = needs(self.loss, self.parameters(self.carry), records)
+        return plan(noise_multiplier, self.clip, self.batch, asked)
 
-def gradient_sum(descent: Descent, parameters: Any, codes: Array, steps: PoissonSteps, keys: Array, chunk: int) -> Any:
-    """One noised gradient sum over a Poisson batch of ``codes`` (n, d), worked on ``chunk`` records at a time.
 
-    *Formal guarantee.* One record moves the sum by at most ``descent.clip``; the noise has standard deviation
-    ``steps.noise_multiplier * descent.clip``: one step of ``steps.event``, given that ``keys`` (``KEYS``, 2) is fresh
-    entropy.
+def gradient_sum(
+    descent: Descent, parameters: Any, groups: Groups, steps: PoissonSteps, draws: Draws, grid: Grid | None
+) -> Any:
+    """One noised gradient sum over a Poisson batch of ``groups`` of records; without a ``grid``, without noise.
+
+    *Formal guarantee.* One record moves the sum by at most ``grid.sensitivity`` steps of the grid; the noise is worth
+    ``grid.noise_multiplier`` of that: one step of ``steps.event``, given that ``draws`` are fresh. The sum is noised in
+    whole numbers, modulo 2^32; only what comes out is made real again.
     """
-    capacity = max(1, steps.capacity(codes.shape[0], chunk))
-    rows, mask = steps.draw(keys[0], codes.shape[0], capacity)
-    held = codes if codes.shape[0] else jnp.zeros((1, codes.shape[1]), codes.dtype)  # padding, where no row is a record
-    records = descent.prepare(held[rows], keys[2])
-    summed = clipped_sum(descent.loss, parameters, records, mask, descent.clip, min(chunk, capacity))
-    noise = gaussian_like(summed, keys[1], steps.noise_multiplier * descent.clip)
-    return jax.tree.map(jnp.add, summed, noise)
+    room = steps.capacity(groups.codes.shape[1], groups.multiple)
+    if grid is not None and room > grid.capacity:
+        raise ValueError(f"a group of {room} records does not fit a grid for {grid.capacity}: deal more groups")
+
+    def one(part: tuple[Array, Array, Array, Array]) -> Any:
+        codes, records, words, key = part
+        rows, mask = steps.draw(words, records, room)
+        batch = descent.prepare(codes[rows], key)
+        if grid is None:
+            return clipped_sum(descent.loss, parameters, batch, mask, descent.clip)
+        return whole_sum(descent.loss, parameters, batch, mask, grid)
+
+    parts = (groups.codes, groups.records, draws.inclusion, draws.batches)
+    if len(groups.codes) == 1:
+        summed = one(jax.tree.map(lambda x: x[0], parts))
+    else:
+        start = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32 if grid is None else jnp.int32), parameters)
+        summed, _ = lax.scan(lambda so_far, part: (jax.tree.map(jnp.add, so_far, one(part)), None), start, parts)
+    if grid is None:
+        return summed
+    noise = noise_like(summed, draws.noise, grid.stride)
+    return jax.tree.map(lambda whole, more: (whole + more).astype(jnp.float32) * grid.step, summed, noise)
 
 
-def compiled(descent: Descent, steps: PoissonSteps, chunk: int) -> Callable[[Any, Array, Array], Any]:
-    """``run(carry, codes, keys (s, KEYS, 2)) -> carry``: so many steps in one compiled scan."""
+def compiled(descent: Descent, steps: PoissonSteps, grid: Grid | None) -> Callable[[Any, Groups, Draws, int], Any]:
+    """``run(carry, groups, draws, count) -> carry``: the first ``count`` steps of ``draws`` in one compiled loop."""
 
-    def one(codes: Array, carry: Any, keys: Array) -> tuple[Any, None]:
-        summed = gradient_sum(descent, descent.parameters(carry), codes, steps, keys, chunk)
+    def one(groups: Groups, draws: Draws, i: Array, carry: Any) -> Any:
+        now = jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, i, keepdims=False), draws)
+        summed = gradient_sum(descent, descent.parameters(carry), groups, steps, now, grid)
         mean = jax.tree.map(lambda g: g / descent.batch, summed)
-        return descent.update(carry, mean, keys[3]), None
+        return descent.update(carry, mean, now.update)
 
-    def run(carry: Any, codes: Array, keys: Array) -> Any:
-        return lax.scan(partial(one, codes), carry, keys)[0]
+    def run(carry: Any, groups: Groups, draws: Draws, count: int) -> Any:
+        return lax.fori_loop(0, count, partial(one, groups, draws), carry)
 
     return jax.jit(run)

@@ -1,4 +1,9 @@
-"""Where noise comes from: the operating system's entropy, and nothing else in anything that is certified."""
+"""Where noise comes from: the operating system's entropy, and nothing else in anything that is certified.
+
+What needs many numbers at once takes a key of 256 bits, used once, and expands it by ChaCha20 (RFC 8439), as the
+operating system itself does; that nobody can tell its output from chance is the one assumption on noise that is not a
+proof.
+"""
 
 from __future__ import annotations
 
@@ -49,3 +54,24 @@ def words(n: int, entropy: Entropy = SYSTEM) -> np.ndarray:
 def uniforms(n: int, entropy: Entropy = SYSTEM) -> np.ndarray:
     """(n,) float64, uniform on the 2**52 midpoints of (0, 1): never 0, never 1, symmetric about a half."""
     return ((words(n, entropy) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+
+
+KEY_BYTES = 32
+_BLANK = bytes(1 << 18)  # what is encrypted, a piece at a time; small enough to stay in the cache
+_LONGEST = 1 << 36  # bytes of one stream: the block counter has 32 bits
+
+
+def expand(key: bytes, purpose: int, out: np.ndarray) -> None:
+    """Fill ``out`` (uint32, contiguous) with the ChaCha20 stream of ``key`` whose nonce is ``purpose``.
+
+    Streams of one key for different purposes are independent; no purpose is used twice with a key.
+    """
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+
+    if len(key) != KEY_BYTES or out.nbytes > _LONGEST or not out.flags.c_contiguous:
+        raise ValueError(f"a stream takes {KEY_BYTES} bytes of key, and gives at most 2**36 in a row")
+    stream = Cipher(algorithms.ChaCha20(key, (purpose << 32).to_bytes(16, "little")), mode=None).encryptor()
+    target = out.reshape(-1).view(np.uint8)
+    for start in range(0, len(target), len(_BLANK)):
+        piece = target[start : start + len(_BLANK)]
+        stream.update_into(_BLANK[: len(piece)], piece)  # pyright: ignore[reportArgumentType]

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from sfumato.privacy.events import PoissonSampledGaussian
-from sfumato.privacy.gradients.noise import threefry
 
 _BITS = 32
-_OVERFLOW = 1e-20
+_OVERFLOW = 2.0**-100  # chance of a group's batch beyond its capacity
+OVERFLOWS = 2.0**-61
+"""What overflow adds to delta in a step, for any epsilon up to 20 and up to 1024 groups: it drops records."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class PoissonSteps:
 
     Attributes:
         rate: wanted chance of a record to be in a batch, in (0, 1]; rounded down to a multiple of 2^-32.
-        noise_multiplier: standard deviation of the noise, in clip norms; 0 without a guarantee.
+        noise_multiplier: what the noise is worth, in sensitivities (``Grid.noise_multiplier``); 0 without a guarantee.
+        inexact: what the noise of one step adds to delta.
     """
 
     rate: float
     noise_multiplier: float
+    inexact: float = 0.0
 
     def __post_init__(self) -> None:
         if not 2.0**-_BITS <= self.rate <= 1:
@@ -46,10 +49,10 @@ class PoissonSteps:
 
     def event(self, steps: int) -> PoissonSampledGaussian:
         """What ``steps`` of them are charged as."""
-        return PoissonSampledGaussian(self.probability, self.noise_multiplier, steps)
+        return PoissonSampledGaussian(self.probability, self.noise_multiplier, steps, delta=self.inexact + OVERFLOWS)
 
     def capacity(self, records: int, multiple: int = 1) -> int:
-        """Rows that hold any batch of ``records`` but with probability 1e-20 (Bernstein), rounded up; at most all."""
+        """Rows that hold any batch of ``records`` but with probability 2^-100 (Bernstein), rounded up; at most all."""
         if self.probability == 1:
             return -(-records // multiple) * multiple
         tail = math.log(1 / _OVERFLOW)
@@ -57,13 +60,13 @@ class PoissonSteps:
         wanted = mean + math.sqrt(2 * mean * tail + tail**2 / 9) + tail / 3
         return -(-min(records, math.ceil(wanted)) // multiple) * multiple
 
-    def draw(self, key: Array, records: int, capacity: int) -> tuple[Array, Array]:
+    def draw(self, words: Array, records: Array | int, capacity: int) -> tuple[Array, Array]:
         """One batch: positions (capacity,) and which of them are real, (capacity,) booleans; the rest is padding.
 
-        ``key`` is two uint32 that are used for nothing else.
+        ``words`` (n,) are uniform uint32, used for nothing else, one for each of ``records`` and of the rows behind
+        them, which are never drawn.
         """
-        first, second = threefry(key, jnp.arange((records + 1) // 2, dtype=jnp.uint32))
-        bits = jnp.concatenate([first, second])[:records]
-        taken = bits < jnp.uint32(self._threshold) if self._threshold < 2**_BITS else jnp.ones(records, bool)
-        (rows,) = jnp.nonzero(taken, size=capacity, fill_value=records)
-        return jnp.minimum(rows, records - 1), rows < records
+        taken = words < jnp.uint32(self._threshold) if self._threshold < 2**_BITS else jnp.ones(words.shape, bool)
+        taken = taken & (jnp.arange(words.size) < records)
+        (rows,) = jnp.nonzero(taken, size=capacity, fill_value=words.size)
+        return jnp.minimum(rows, words.size - 1), rows < words.size

@@ -1,6 +1,7 @@
 """Clipped per-record gradients at the price of ordinary ones."""
 
-from sfumato.privacy.gradients.clipped import Loss, clipped_sum
+from sfumato.privacy.gradients.clipped import Loss, clipped_sum, needs, whole_sum
+from sfumato.privacy.gradients.grid import Grid, Needs
 from sfumato.privacy.gradients.layers import (
     Constant,
     Convolution,
@@ -17,8 +18,12 @@ __all__ = [
     "Dense",
     "Embedding",
     "EmbeddingSum",
+    "Grid",
     "GroupNorm",
     "Loss",
+    "Needs",
     "Tape",
     "clipped_sum",
+    "needs",
+    "whole_sum",
 ]

@@ -6,6 +6,10 @@ without forming the per-record gradient (Goodfellow 2015, arXiv 1510.01799; Li e
 book-keeping: Bu et al. 2023, arXiv 2210.00038); where forming it is cheaper (convolutions) it is formed for the
 current chunk only.
 
+The sum comes in single precision (:attr:`Contraction.weigh`) or in whole numbers (:attr:`Contraction.count`): weights
+are then in steps of a grid, amounts of each record are rounded where that is cheap, and products of ``BLOCK`` records
+where it is not.
+
 *Formal guarantee.* ``squared_norms`` never falls below the squared norm of what ``weigh`` adds for that record: sums
 of squares carry the largest amount that single precision may have flushed to zero, and Gram sums the largest amount
 that cancellation may have lost. So ``weigh(min(1, clip / norm))`` moves by at most ``clip`` when one record is added.
@@ -13,11 +17,16 @@ that cancellation may have lost. So ``weigh(min(1, clip / norm))`` moves by at m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import jax.numpy as jnp
 from jax import Array
+
+BLOCK = 128
+"""Records whose products are added in single precision before blocks are added: it bounds the rounding of a sum."""
 
 _FLUSHED = 2e-38  # a square below this may be lost to zero in single precision
 _CANCELLED = 1e-6  # a sum of signed products may be wrong by this part of its absolute sum
@@ -25,10 +34,36 @@ _CANCELLED = 1e-6  # a sum of signed products may be wrong by this part of its a
 
 @dataclass(frozen=True)
 class Contraction:
-    """One parameter's per-record gradients, not formed: ``squared_norms`` (B,) and ``weigh``: weights (B,) -> sum."""
+    """One parameter's per-record gradients, not formed.
+
+    Attributes:
+        squared_norms: (B,)
+        weigh: weights (B,) -> weighted sum.
+        count: the same for weights in steps, rounded to whole numbers, int32 (modulo 2^32); None where the rounding has
+            no proven bound: layers that are used at several positions, and not held.
+        terms: the most numbers that were added up for one squared norm.
+        rounding: how far rounding moves ``count`` at most between neighbours, in l2 norm and steps.
+    """
 
     squared_norms: Array
     weigh: Callable[[Array], Array]
+    count: Callable[[Array], Array] | None
+    terms: int
+    rounding: float
+
+    def reshaped(self, shape: tuple[int, ...]) -> Contraction:
+        """The same with sums of another shape."""
+        count = self.count
+        return replace(
+            self,
+            weigh=lambda w: self.weigh(w).reshape(shape),
+            count=None if count is None else lambda w: count(w).reshape(shape),
+        )
+
+
+def rounded(x: Array) -> Array:
+    """To the nearest whole number, int32; a magnitude of 2^31 and more is not meant to occur."""
+    return jnp.rint(x).astype(jnp.int32)
 
 
 def squares(x: Array) -> Array:
@@ -53,7 +88,13 @@ def _along(weights: Array, x: Array) -> Array:
 
 def formed(gradients: Array) -> Contraction:
     """Per-record gradients that are small enough to be held, (B, *shape)."""
-    return Contraction(squares(gradients), lambda w: jnp.sum(weighted(gradients, w), axis=0))
+    return Contraction(
+        squares(gradients),
+        lambda w: jnp.sum(weighted(gradients, w), axis=0),
+        lambda w: jnp.sum(rounded(weighted(gradients, w)), axis=0),
+        gradients[0].size,
+        math.sqrt(gradients[0].size) / 2,
+    )
 
 
 def total(signals: Array, shape: tuple[int, ...]) -> Contraction:
@@ -78,11 +119,30 @@ def product(inputs: Array, signals: Array) -> Contraction:
 def held(gradients: Array) -> Contraction:
     """Per-record gradients of many entries, (B, *shape), summed by one product with the weights."""
     flat = gradients.reshape(gradients.shape[0], -1)
-    return Contraction(squares(flat), lambda w: (w @ kept(flat, w)).reshape(gradients.shape[1:]))
+    shape = gradients.shape[1:]
+    return Contraction(
+        squares(flat),
+        lambda w: (w @ kept(flat, w)).reshape(shape),
+        lambda w: _by_blocks(w, kept(flat, w)).reshape(shape),
+        flat.shape[1],
+        math.sqrt(flat.shape[1]),
+    )
 
 
 def _outer(inputs: Array, signals: Array) -> Contraction:
-    return Contraction(squares(inputs) * squares(signals), lambda w: kept(inputs, w).T @ weighted(signals, w))
+    return Contraction(
+        squares(inputs) * squares(signals),
+        lambda w: kept(inputs, w).T @ weighted(signals, w),
+        lambda w: _by_blocks(kept(inputs, w), weighted(signals, w)),
+        inputs.shape[1] + signals.shape[1],
+        math.sqrt(inputs.shape[1] * signals.shape[1]),
+    )
+
+
+def _by_blocks(left: Array, right: Array) -> Array:
+    """``left.T @ right`` over (B, ...) records, int32: blocks of them in single precision, added up, rounded once."""
+    blocks = [slice(i, i + BLOCK) for i in range(0, right.shape[0], BLOCK)]
+    return rounded(reduce(jnp.add, [left[b].T @ right[b] for b in blocks]))
 
 
 def _gram(inputs: Array, signals: Array) -> Contraction:
@@ -91,25 +151,37 @@ def _gram(inputs: Array, signals: Array) -> Contraction:
     return Contraction(
         jnp.maximum(pairs.sum(axis=(1, 2)), 0) + lost,
         lambda w: jnp.einsum("bti,bto->io", kept(inputs, w), weighted(signals, w)),
+        None,
+        inputs.shape[1] ** 2 + inputs.shape[2] + signals.shape[2],
+        math.inf,
     )
 
 
 def bag(rows: Array, signals: Array, table: int) -> Contraction:
     """A table (V, E) of which ``rows`` (B, T) are looked up and summed; signals (B, E).
 
-    A row looked up m times has gradient m d, so the squared norm is |d|^2 times the number of equal pairs.
+    A row looked up m times has gradient m d, so the squared norm is |d|^2 times the number of equal pairs. In whole
+    numbers it has m times the rounded d.
     """
     pairs = jnp.sum(rows[:, :, None] == rows[:, None, :], axis=(1, 2)).astype(signals.dtype)
 
-    def weigh(weights: Array) -> Array:
-        each = jnp.broadcast_to(weighted(signals, weights)[:, None], (*rows.shape, signals.shape[1]))
-        return jnp.zeros((table, signals.shape[1]), signals.dtype).at[rows].add(each)
+    def scattered(each: Array) -> Array:
+        spread = jnp.broadcast_to(each[:, None], (*rows.shape, signals.shape[1]))
+        return jnp.zeros((table, signals.shape[1]), each.dtype).at[rows].add(spread)
 
-    return Contraction(pairs * squares(signals), weigh)
+    return Contraction(
+        pairs * squares(signals),
+        lambda w: scattered(weighted(signals, w)),
+        lambda w: scattered(rounded(weighted(signals, w))),
+        signals.shape[1] + 1,
+        rows.shape[1] * math.sqrt(signals.shape[1]) / 2,
+    )
 
 
 def tokens(rows: Array, signals: Array, table: int) -> Contraction:
     """A table (V, E) of which ``rows`` (B, T) are looked up, one output per position; signals (B, T, E)."""
+    if rows.shape[1] == 1:
+        return bag(rows, signals[:, 0], table)
     equal = (rows[:, :, None] == rows[:, None, :]).astype(signals.dtype)
     pairs = jnp.sum(equal * jnp.einsum("bte,bse->bts", signals, signals), axis=(1, 2))
     lost = _CANCELLED * rows.shape[1] * squares(signals)
@@ -117,4 +189,5 @@ def tokens(rows: Array, signals: Array, table: int) -> Contraction:
     def weigh(weights: Array) -> Array:
         return jnp.zeros((table, signals.shape[2]), signals.dtype).at[rows].add(weighted(signals, weights))
 
-    return Contraction(jnp.maximum(pairs, 0) + lost, weigh)
+    terms = rows.shape[1] ** 2 + signals.shape[2]
+    return Contraction(jnp.maximum(pairs, 0) + lost, weigh, None, terms, math.inf)

@@ -147,8 +147,7 @@ def _kernel(images: Array, signals: Array, size: int, stride: int) -> Contractio
     if positions * (entries + channels) > entries * channels:
         return held(kernel_gradients(images, signals, size, stride))
     product_ = product(_patches(images, size, stride, height, width), signals.reshape(records, -1, channels))
-    shape = (size, size, images.shape[-1], channels)
-    return Contraction(product_.squared_norms, lambda w: product_.weigh(w).reshape(shape))
+    return product_.reshaped((size, size, images.shape[-1], channels))
 
 
 def _patches(images: Array, size: int, stride: int, height: int, width: int) -> Array:

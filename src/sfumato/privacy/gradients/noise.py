@@ -1,79 +1,108 @@
-"""Gaussian noise for gradients, inside compiled steps: Threefry bits, the inverse of the normal distribution."""
+"""Discrete Gaussian noise for gradients, inside compiled steps, from random words that are given.
+
+x1 + m x2, where x1 and x2 come from one alias table, is a discrete Gaussian of scale S = SCALE sqrt(1 + m^2) up to a
+factor of 1 +- 2 exp(-2 pi^2 t^2), t = SCALE / sqrt(1 + m^2) (Micciancio and Walter 2017; the proof stands in
+``mechanisms.discrete_gaussian``): closer to 1 than 2**-111 for m up to ``STRIDES``.
+"""
 
 from __future__ import annotations
 
-import math
 from itertools import accumulate
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from sfumato.privacy.gradients.alias import COLUMN_BITS, alias_table
+
 Tree = TypeVar("Tree")
+STRIDES = 1199
+"""The largest m: t is 2.0 with it."""
+SPARE = 16
+"""Numbers of a step whose first 32 bits may leave a comparison open: each does with probability 2**-31.
 
-# Giles 2010, "Approximating the erfinv function", single precision: the centre and the tail.
-_CENTRE = (
-    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
-    -0.00125372503, -0.00417768164, 0.246640727, 1.50140941,
-)  # fmt: skip
-_TAIL = (
-    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
-    -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
-)  # fmt: skip
-
-_LANES = 512
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+Of 2**24 numbers, more than this many do with probability below 2**-160.
+"""
+LANES = 512
+_COLUMNS = 1 << COLUMN_BITS
 
 
-def threefry(key: Array, counters: Array) -> tuple[Array, Array]:
-    """Threefry-2x32 with 20 rounds (Salmon et al. 2011) of the blocks (counter, 0): two arrays of random uint32.
+class NoiseWords(NamedTuple):
+    """Uniform random words for the noise of one step, for nothing else; ``padded(d)`` of each of the first three.
 
-    The rounds are written out, so that they and what uses the bits compile to one pass over memory: twice as fast as
-    ``jax.extend.random.threefry_2x32``, with which a test compares it.
+    Attributes:
+        columns: two columns of the table in each word.
+        one: what is compared with the threshold of the first column.
+        two: of the second.
+        spare: (SPARE, 6), 96 bits more for each of the two comparisons, where 32 do not decide.
     """
-    keys = (key[0], key[1], key[0] ^ key[1] ^ jnp.uint32(0x1BD11BDA))
-    x, y = counters + keys[0], jnp.broadcast_to(keys[1], counters.shape)
-    for group in range(5):
-        for rotation in _ROTATIONS[group % 2]:
-            x = x + y
-            y = ((y << rotation) | (y >> (32 - rotation))) ^ x
-        x = x + keys[(group + 1) % 3]
-        y = y + keys[(group + 2) % 3] + jnp.uint32(group + 1)
-    return x, y
+
+    columns: Array
+    one: Array
+    two: Array
+    spare: Array
 
 
-def standard_normal(key: Array, size: int) -> Array:
-    """``size`` normal numbers, float32, from a raw key of two uint32.
+def padded(numbers: int) -> int:
+    """``numbers`` rounded up to whole lanes: XLA uses vector registers for these, and ten times the time without."""
+    return -(-numbers // LANES) * LANES
 
-    They are made whole, in a multiple of ``_LANES``, before anything is done to them: fused with what comes after, or
-    in an odd number, XLA does not use vector registers inside a loop, which is five to ten times slower.
+
+def discrete_gaussian(words: NoiseWords, stride: int) -> Array:
+    """As many draws of x1 + ``stride`` x2 as there are words, int32.
+
+    *Formal guarantee.* Each draw is within 2**-110 in total variation of a discrete Gaussian of scale
+    SCALE sqrt(1 + stride^2), and all are independent, for uniform independent ``words``: twice 2**-127 for the table,
+    2**-111 for the convolution. A comparison that its first 32 bits leave open is made again with all 128.
     """
-    blocks = -(-size // (2 * _LANES)) * _LANES
-    one, other = threefry(key, jnp.arange(blocks, dtype=jnp.uint32))
-    return lax.optimization_barrier(jnp.concatenate([_normal(one), _normal(other)]))[:size]
+    table = alias_table()
+    first, other = jnp.asarray(table.first), jnp.asarray(table.other)
+    left = lax.bitcast_convert_type(words.columns & (_COLUMNS - 1), jnp.int32)
+    right = lax.bitcast_convert_type(words.columns >> COLUMN_BITS, jnp.int32)
+    x1, open1 = _drawn(first, other, left, words.one)
+    x2, open2 = _drawn(first, other, right, words.two)
+    value = x1 + stride * x2 - (1 + stride) * (_COLUMNS // 2)
+    tagged = lax.optimization_barrier(2 * value + (open1 | open2).astype(jnp.int32))  # one pass gives both
+    undecided = lax.reduce(tagged, jnp.int32(0), lax.bitwise_or, (0,)) & 1
+    return lax.cond(undecided == 1, lambda x: _decided(x, words, stride), lambda x: x, tagged) >> 1
 
 
-def _normal(bits: Array) -> Array:
-    """The normal quantile of 32 random bits, one for the sign, so that the tails reach 6.3 standard deviations.
+def _drawn(first: Array, other: Array, column: Array, word: Array) -> tuple[Array, Array]:
+    """What a column gives, and whether its threshold's first 32 bits leave it open."""
+    threshold = first.at[column].get(mode="promise_in_bounds")
+    beyond = other.at[column].get(mode="promise_in_bounds").astype(jnp.int32)
+    return jnp.where(word < threshold, column, beyond), word == threshold
 
-    A uniform number in single precision would end at 5.4.
+
+def _decided(tagged: Array, words: NoiseWords, stride: int) -> Array:
+    """``tagged`` with the values whose tag is set drawn again by all 128 bits."""
+    tag, where = lax.top_k(tagged & 1, SPARE)
+    columns = words.columns[where]
+    x1 = _drawn_exactly(columns & (_COLUMNS - 1), words.one[where], words.spare[:, :3])
+    x2 = _drawn_exactly(columns >> COLUMN_BITS, words.two[where], words.spare[:, 3:])
+    exact = x1 + stride * x2 - (1 + stride) * (_COLUMNS // 2)
+    return tagged.at[where].set(jnp.where(tag == 1, 2 * exact, tagged[where]))
+
+
+def _drawn_exactly(column: Array, word: Array, rest: Array) -> Array:
+    """What a column gives, by a word and the 96 bits after it, (n, 3)."""
+    table = alias_table()
+    below, equal = jnp.zeros(word.shape, bool), jnp.ones(word.shape, bool)
+    thresholds = jnp.concatenate([jnp.asarray(table.first)[column][:, None], jnp.asarray(table.rest)[column]], axis=1)
+    for i, part in enumerate([word, *rest.T]):
+        below = below | (equal & (part < thresholds[:, i]))
+        equal = equal & (part == thresholds[:, i])
+    return jnp.where(below, column, jnp.asarray(table.other)[column]).astype(jnp.int32)
+
+
+def noise_like(tree: Tree, words: NoiseWords, stride: int) -> Tree:
+    """Independent draws for every number of ``tree``, int32, of its structure and shapes.
+
+    They are made whole, in lanes, before anything is done to them: fused with each layer, they take ten times as long.
     """
-    tail = ((bits >> 1).astype(jnp.float32) + 0.5) * 2.0**-32
-    away = -jnp.log(4 * tail * (1 - tail))
-    near = away < 5
-    offset = jnp.where(near, away - 2.5, jnp.sqrt(away) - 3)
-    scale = jnp.zeros_like(offset)
-    for centre, far in zip(_CENTRE, _TAIL, strict=True):
-        scale = scale * offset + jnp.where(near, centre, far)
-    magnitude = (1 - 2 * tail) * scale * math.sqrt(2)
-    return jnp.where(bits & 1, magnitude, -magnitude)
-
-
-def gaussian_like(tree: Tree, key: Array, deviation: float | Array) -> Tree:
-    """Independent noise of standard ``deviation`` for every number of ``tree``, of its structure and shapes."""
     leaves, structure = jax.tree.flatten(tree)
     ends = list(accumulate(leaf.size for leaf in leaves))
-    drawn = deviation * standard_normal(key, ends[-1])
+    drawn = lax.optimization_barrier(discrete_gaussian(words, stride))[: ends[-1]]
     parts = zip(jnp.split(drawn, ends[:-1]), leaves, strict=True)
     return jax.tree.unflatten(structure, [part.reshape(leaf.shape) for part, leaf in parts])

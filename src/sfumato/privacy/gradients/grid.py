@@ -1,0 +1,132 @@
+"""The grid on which gradients are added and noised, and how far one record can move a sum on it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sfumato.privacy.gradients.alias import SCALE
+from sfumato.privacy.gradients.contractions import BLOCK
+from sfumato.privacy.gradients.noise import STRIDES
+from sfumato.privacy.mechanisms.lattice import INEXACT, SMOOTH
+
+_UNIT = 2.0**-24  # of single precision: a result is off by at most this part of itself
+_WORD = 30  # sums of a batch stay below two to this; the rest of 32 bits is for noise
+_FEWEST = 8  # steps of a clip are at least two to this
+MOST_RECORDS = 1024
+"""Records of a group at most: 512 take up to a sixth longer, 4096 more memory and no less time."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a network asks of a grid.
+
+    Attributes:
+        numbers: how many parameters.
+        terms: the most numbers that are added up for one squared norm.
+        rounding: how far rounding to whole steps moves the sum at most, in l2 norm and steps.
+    """
+
+    numbers: int
+    terms: int
+    rounding: float
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Steps of ``clip / 2^exponent`` in which the gradients of a group of records are added, in 32-bit whole numbers.
+
+    Attributes:
+        clip: l2 bound of a record's gradient.
+        exponent: see above.
+        stride: of the noise x1 + stride x2.
+        capacity: records of a group; one record belongs to one group, whatever other records there are.
+        needs: of the network.
+
+    *Formal guarantee.* Neighbours differ in one group, for groups are dealt out by random numbers of each record's own.
+    There one record more moves the whole sum by at most :attr:`sensitivity` steps in l2 norm:
+
+    - its own gradient, weighted, is at most ``clip (1 + terms 2^-25)`` long: a sum of n squares, in any order, falls
+      below its true value by a factor (1 - 2^-24)^n at most, a root halves that, and the weight is computed for a bound
+      that is smaller than ``clip`` by 2^-16, 250 roundings of it;
+    - other records may move to other places, which changes the order of sums. A product of ``BLOCK`` = b records is
+      added up in single precision, in some order. An amount that goes through k additions is off by at most k 2^-24 of
+      itself, and in no order do the depths of b amounts add up to more than b (b + 1) / 2. No amount of a record is
+      longer than ``clip``, so a block is off by at most ``b (b + 3) / 2`` roundings of a clip (with one for each
+      product); J blocks of a group add ``b J (J + 1) / 2``. Both neighbours may be off: ``b J (b + J + 4)`` in all;
+    - rounding to whole steps moves each number by half a step, in one or both of the neighbours: ``needs.rounding``.
+
+    What is added after that is whole numbers: exact, in any order and number of groups. Wrapping at 2^32 is
+    post-processing. One assumption is no proof but tested: a record's gradient is computed alike wherever it stands
+    within a group.
+    """
+
+    clip: float
+    exponent: int
+    stride: int
+    capacity: int
+    needs: Needs
+
+    @property
+    def step(self) -> float:
+        """The length of a step."""
+        return self.clip * 2.0**-self.exponent
+
+    @property
+    def steps_per_unit(self) -> float:
+        """Its inverse."""
+        return 2.0**self.exponent / self.clip
+
+    @property
+    def slack(self) -> float:
+        """Share of the clip that rounding in single precision may add to what one record moves."""
+        blocks = -(-self.capacity // BLOCK)
+        return _UNIT * ((self.needs.terms + 16) / 2 + BLOCK * blocks * (BLOCK + blocks + 4)) * (1 + 2.0**-10)
+
+    @property
+    def sensitivity(self) -> float:
+        """How far one record moves a sum at most, in l2 norm and steps."""
+        return 2.0**self.exponent * (1 + self.slack) + self.needs.rounding
+
+    @property
+    def scale(self) -> float:
+        """Of the discrete Gaussian noise, in steps."""
+        return SCALE * math.sqrt(1 + self.stride**2)
+
+    @property
+    def noise_multiplier(self) -> float:
+        """What the noise is worth: that of real Gaussian noise (``mechanisms.lattice.event``) over the sensitivity."""
+        return math.sqrt(self.scale**2 - SMOOTH**2) / self.sensitivity
+
+    @property
+    def delta(self) -> float:
+        """What the noise of one sum adds to delta, for any epsilon up to 20."""
+        return self.needs.numbers * INEXACT
+
+
+def capacity(batch: float) -> int:
+    """Records of a group when ``batch`` are expected in all: they fit one group, up to the largest one."""
+    return int(min(MOST_RECORDS, -(-_most(batch) // BLOCK) * BLOCK))
+
+
+def _most(batch: float) -> float:
+    """Records of a batch when ``batch`` are expected: more come with probability below 2**-100."""
+    return batch + 12 * math.sqrt(batch) + 64
+
+
+def plan(noise_multiplier: float, clip: float, batch: float, needs: Needs) -> Grid:
+    """The finest grid with noise worth at least ``noise_multiplier``, from public facts alone.
+
+    Sums of a batch cannot wrap around, even if all its records pull at one number. ValueError for noise beyond what 32
+    bits hold.
+    """
+    size = capacity(batch)
+    for exponent in range(_WORD - math.ceil(math.log2(max(_most(batch), size))), _FEWEST - 1, -1):
+        bare = Grid(clip, exponent, 1, size, needs)
+        wanted = math.hypot(noise_multiplier * bare.sensitivity, SMOOTH) / SCALE
+        stride = max(1, math.ceil(math.sqrt(max(wanted**2 - 1, 0.0))))
+        if stride <= STRIDES:
+            return Grid(clip, exponent, stride, size, needs)
+    raise ValueError(
+        f"noise of {noise_multiplier:.3g} times the clip is more than 32 bits hold: spend more on gradients"
+    )
