@@ -336,11 +336,9 @@ def _limits_of_noise(process: Process) -> list[str]:
         said.append("Selections were drawn in floating point; counts carry exact integer noise.")
     if Threshold in kinds:
         said.append("Categories that were found in the rows became known only where a noisy count passed a threshold.")
-    if process.records is not None and process.guarantee.delta * process.records >= 1:
-        said.append(
-            f"Delta is {process.guarantee.delta:g}, not small against about {process.records:,} {process.record}s (a "
-            "noisy number): such a delta would also allow publishing one of them at random."
-        )
+    large = None if process.records is None else process.guarantee.large_delta(process.records)
+    if large is not None:
+        said.append(f"{large.capitalize()}.")
     return said
 
 

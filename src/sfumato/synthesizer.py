@@ -20,7 +20,7 @@ from sfumato.models import MODELS
 from sfumato.models.choose import check_suits
 from sfumato.plan import Plan
 from sfumato.preflight import Places, preflight
-from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, Silent
 from sfumato.release import Release
@@ -28,7 +28,7 @@ from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
 from sfumato.tables.writing import write_blocks
 
-MOST_EPSILON, LEAST_DELTA, MOST_DELTA = 1000.0, 1e-18, 0.01
+MOST_EPSILON, LEAST_DELTA = 1000.0, 1e-18
 """Beyond these a promise is empty, or lost in the rounding of the accountants."""
 
 
@@ -95,11 +95,7 @@ class Synthesizer:
         check_suits(model, self.schema.image is not None)
         unit = self.schema.unit
         self.guarantee = replace(guarantee or Guarantee(epsilon=1.0), unit=unit.column if unit.kind == "id" else "row")
-        if self.guarantee.private and self.guarantee.delta > MOST_DELTA:
-            raise SfumatoError(
-                f"delta {self.guarantee.delta:g}: more than {MOST_DELTA:g} promises nothing, for it allows publishing"
-                " that share of the rows; take less than one over the number of rows"
-            )
+        check_promise(self.guarantee)
         self._ledger, self._checkpoint = ledger, None if checkpoint is None else Path(checkpoint)
         if self._checkpoint is not None and (
             not self.guarantee.private or (isinstance(ledger, Ledger) and ledger.path is None)
@@ -170,6 +166,9 @@ class Synthesizer:
         self.ledger_path, self.resumed = book.path, opened.resumed
         if opened.journal is None:
             self._forget()
+        large = self.guarantee.large_delta(release.default_rows)
+        if large is not None:
+            warnings.warn(large, stacklevel=2)
         return self
 
     def sample(self, n: int | None = None, *, given: Mapping[str, Any] | None = None, seed: int | None = None) -> Table:

@@ -74,6 +74,7 @@ def fit(
     certificate = synthesizer.certificate
     certified = certificate["certificate"] is not None
     outside, noise = synthesizer.outside or (0.0, 0.0)
+    large = synthesizer.guarantee.large_delta(synthesizer.default_rows)
     result = {
         "model": str(output),
         "algorithm": synthesizer.model,
@@ -88,6 +89,7 @@ def fit(
         "synthetic_rows": synthesizer.default_rows,
         "columns_left_out": list(synthesizer.dropped),
         "rows_outside_facts": {"estimate": outside, "noise": noise},
+        "large_delta": large,
     }
     promise = (
         f"certificate: epsilon {epsilon:g}, delta {delta:g} per {synthesizer.guarantee.unit}"
@@ -107,4 +109,6 @@ def fit(
             f"\nabout {outside:,.0f} (noise {noise:,.0f}) rows lie outside the declared facts, those that the schema "
             "refuses being left out: widen them, fit again"
         )
+    if large is not None:
+        text += f"\n{large}"
     terminal.answer(result, text, as_json)

@@ -6,6 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from sfumato.errors import SfumatoError
+
+MOST_DELTA = 0.01
+"""The largest delta of a promise: a larger one would also allow publishing that share of the rows."""
+
 
 @dataclass(frozen=True)
 class Guarantee:
@@ -38,3 +43,21 @@ class Guarantee:
     def private(self) -> bool:
         """False for epsilon = inf."""
         return math.isfinite(self.epsilon)
+
+    def large_delta(self, records: float) -> str | None:
+        """What to say where delta is not below one over the (noisy) number of records; None where it is."""
+        if not self.private or self.delta * records < 1:
+            return None
+        return (
+            f"delta {self.delta:g} is not below one over the number of records (about {records:,.0f}, a noisy number):"
+            " it would also allow publishing one of them at random; take a smaller one"
+        )
+
+
+def check_promise(guarantee: Guarantee) -> None:
+    """Refuse a private guarantee whose delta promises nothing: SfumatoError."""
+    if guarantee.private and guarantee.delta > MOST_DELTA:
+        raise SfumatoError(
+            f"delta {guarantee.delta:g}: more than {MOST_DELTA:g} promises nothing, for it allows publishing that share"
+            " of the rows; take less than one over the number of rows"
+        )

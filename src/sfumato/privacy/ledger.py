@@ -21,7 +21,7 @@ from typing import Any
 from sfumato.errors import LedgerError, Overdraft
 from sfumato.privacy import process
 from sfumato.privacy.events import Event, from_json, to_json
-from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger_file import FORMAT, clear_errors, connect, draw_id
 from sfumato.privacy.position import Position
 from sfumato.privacy.spending import Spending, reserved
@@ -63,12 +63,14 @@ class Ledger:
             create: whether a missing file is made.
             timeout: seconds to wait for other processes.
 
-        Raises ``LedgerError``: no such file, unwritable, damaged, not a ledger, locked, a newer format, another cap.
+        Raises ``LedgerError``: no such file, unwritable, damaged, not a ledger, locked, a newer format, another cap;
+        ``SfumatoError``: a cap whose delta is above ``guarantee.MOST_DELTA``.
         """
         file = None if path is None else Path(path)
         if file is not None and not create and not file.exists():
             raise LedgerError(f"no ledger at {file}")
         fresh = cap or (Guarantee(float("inf")) if file is None else DEFAULT_CAP)
+        check_promise(fresh)
         connection, id_, found = connect(file, fresh, timeout)
         if cap is not None and found != cap:
             connection.close()
@@ -94,8 +96,10 @@ class Ledger:
     def begin(self, guarantee: Guarantee, label: str) -> Run:
         """Begin a run that may spend up to ``guarantee``, and reserve that much of the cap while it lives.
 
-        Raises ``Overdraft`` when the cap has no room for it, ``LedgerError`` when units do not fit.
+        Raises ``Overdraft`` when the cap has no room for it, ``LedgerError`` when units do not fit, ``SfumatoError``
+        when its delta is above ``guarantee.MOST_DELTA``.
         """
+        check_promise(guarantee)
         if self.cap.private and not guarantee.private:
             raise Overdraft(f"a run without guarantee does not fit under the data set's cap of {_words(self.cap)}")
         if self.cap.private and self.cap.unit not in ("row", guarantee.unit):
