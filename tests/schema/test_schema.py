@@ -182,6 +182,7 @@ def test_a_file_is_read_and_named(tmp_path: Path) -> None:
             HEAD + "  a: {kind: text, reviewed: [{by: A, on: 2026-01-02, reason: x, facts: [bounds]}]}",
             "no fact 'bounds'",
         ),
+        ("file: {source: measured}\n" + HEAD + "  a: {kind: text}", "file.source: this is declared, not measured"),
         (
             "unit: {column: a, max_rows: 2, reviewed: {by: A, on: 2026-01-02, reason: x, facts: [unit]}}\n"
             + HEAD

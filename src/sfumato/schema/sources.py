@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 Source = Literal["public", "measured", "unreviewed"]
 """What a schema may say of a fact."""
@@ -93,6 +93,13 @@ class Statement(Strict):
     def stated(self) -> dict[str, Any]:
         """What it says, without where that comes from: plain values by field."""
         return self.model_dump(mode="json", exclude={"kind", "source", "reviewed"})
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _declared(cls, word: Any) -> Any:
+        if word == "measured":
+            raise ValueError("this is declared, not measured; write 'source: public'")
+        return word
 
     @model_validator(mode="after")
     def _whole(self) -> Statement:
