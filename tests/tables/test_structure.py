@@ -153,6 +153,25 @@ def test_a_record_of_the_longest_length_is_read(tmp_path: Path) -> None:
             assert (rows.num_rows, len(rows["b"][1000].as_py())) == (2001, len(long))
 
 
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("row", [b"abcdefg", b'"ab\r\nc"', b""])
+def test_an_end_of_line_across_blocks_of_the_parser_is_one(tmp_path: Path, ending: bytes, row: bytes) -> None:
+    cell = row.decode().strip('"')
+    for shift in range(1, 10, 3):
+        body = b"x" * shift + ending + (row + ending) * (5 * structure.LONGEST // 2 // len(row + ending))
+        (tmp_path / "t.csv").write_bytes(b"a" + ending + body)
+        found = pa.Table.from_batches(Rows.open(tmp_path / "t.csv", Dialect()).batches())["a"]
+        assert len(found) == 1 + 5 * structure.LONGEST // 2 // len(row + ending)
+        assert found.unique().to_pylist() == ["x" * shift, cell]
+
+
+@pytest.mark.parametrize("tail", [b"", b"\0" * 20])
+def test_parts_of_a_gzip_file_are_one_file(tmp_path: Path, tail: bytes) -> None:
+    (tmp_path / "t.gz").write_bytes(gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"3,4\n") + tail)
+    found = pa.Table.from_batches(Rows.open(tmp_path / "t.gz", Dialect()).batches())
+    assert found.to_pydict() == {"a": ["1", "3"], "b": ["2", "4"]}
+
+
 CHARSETS = ["utf-8", "cp1252", "latin-1", "koi8-r", "shift_jis", "gbk", "gb18030", "euc_jp", "utf-16-le", "utf-16"]
 
 

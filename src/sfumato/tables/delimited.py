@@ -110,11 +110,11 @@ class DelimitedFile:
         )
 
     def _stream(self) -> pa.NativeFile:
-        """The bytes from the first row on."""
-        if self.dialect.wide:
+        """The bytes from the first row on, uncompressed and decoded as for the check: one idea of what the file is."""
+        if self.dialect.wide or is_gzip(self.path):
             stream = pa.PythonFile(open_bytes(self.path, self.dialect), mode="r")
         else:
-            stream = pa.input_stream(os.fspath(self.path), compression="gzip" if is_gzip(self.path) else None)
+            stream = pa.input_stream(os.fspath(self.path), compression=None)
         stream.read(self.start)
         return stream
 
