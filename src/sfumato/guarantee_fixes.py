@@ -35,6 +35,7 @@ GUARANTEE_FIXES = (
     GuaranteeFix("A run has one holder."),
     GuaranteeFix("The two accountants share nothing but the events."),
     GuaranteeFix("Types of pandas frames are neither taken from the cells nor saved."),
+    GuaranteeFix("No file ends a fit of a folder of images."),
     GuaranteeFix("No row of PostgreSQL ends a fit."),
     GuaranteeFix("Bytes that are no UTF-8, in a text column of Parquet or Arrow, concern their own cell."),
     GuaranteeFix("A person keeps one bound however the identifier is stored."),

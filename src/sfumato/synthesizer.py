@@ -147,7 +147,7 @@ class Synthesizer:
         """
         plan = self._plan
         book = ledger_of(source, self._ledger, self.guarantee.private)
-        rows = Rows.open(source, self.schema.dialect)
+        rows = Rows.open(source, self.schema.dialect, self.schema.picture)
         log = log_of(book, self._checkpoint, rows, self.guarantee.private)
         places = Places(
             output=None if output is None else Path(output),

@@ -8,26 +8,38 @@ random but by fixed seeds, so there are no false alarms. The long run is ``pytho
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+import struct
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import ibis
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from benchmarks.edges.cells import Tally, fuzzed
+from benchmarks.edges.cells import Cut, Tally, fuzzed
 from benchmarks.edges.hostile import FACTS, Column
 from benchmarks.edges.storage import Delimited, PandasFrame, Storage, postgres_storages, storages
+from PIL import Image
+from pyarrow import parquet
 from tests.engines import postgres_server
 
 from sfumato.encoding.codec import Codec, EncodedRows
 from sfumato.encoding.column import Encoded, Policy
+from sfumato.errors import SfumatoError
+from sfumato.progress import Silent
+from sfumato.schema import Schema
 from sfumato.tables import Rows
 from sfumato.tables.delimited import DelimitedFile
+from sfumato.tables.image_folder import ImageFolder
+from sfumato.tables.images import image_array
 from sfumato.tables.objects import OBJECTS
+from sfumato.trust.gathering import gather
 
 CELLS = 4000
 FEWER = 1500
@@ -167,6 +179,137 @@ def test_rows_left_out_and_not_counted_are_noticed(monkeypatch: pytest.MonkeyPat
     storage = next(s for s in storages() if s.name == "csv")
     strict = dataclasses.replace(storage, columns=[c for c in storage.columns if c.strict])
     assert "rows left out and not counted" in changed(strict).said
+
+
+SIZE = (4, 3, 1)
+PICTURES = """sfumato: schema/1
+columns:
+  image: {kind: image, height: 4, width: 3, source: public}
+  label: {kind: category, categories: [a, b, Köln], outside: other, nullable: true, source: public}
+"""
+
+
+def png(levels: np.ndarray, mode: str = "L") -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(levels).convert(mode).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def hostile_files() -> dict[str, bytes]:
+    """Files of a folder by name: what is no image of the declared size, in places where labels are read off."""
+    image = png(np.full((4, 3), 200, np.uint8))
+    wrong = {
+        "none": b"ZEBRA",
+        "empty": b"",
+        "cut": image[:-20],
+        "spoilt": image[:40] + b"\xff" * 9 + image[49:],
+        "large": png(np.zeros((9, 9), np.uint8)),
+        "colour": png(np.full((4, 3), 9, np.uint8), "RGB"),
+        "clear": png(np.full((4, 3), 9, np.uint8), "LA"),
+        "deep": png(np.full((4, 3), 900, np.uint16), "I;16"),
+        "fine": image,
+    }
+    folders = ("", "a/", "c/", "K\u00f6ln/", "\udcff/")
+    return {f"{folder}{first}{name}.png": data for folder in folders for first in "0z" for name, data in wrong.items()}
+
+
+def folder_of(files: dict[str, bytes], where: Path) -> Path:
+    for name, data in files.items():
+        (where / name).parent.mkdir(parents=True, exist_ok=True)
+        (where / name).write_bytes(data)
+    return where
+
+
+def records_of(source: Any) -> np.ndarray:
+    schema = Schema.parse(PICTURES)
+    rows = Rows.open(source, schema.dialect, schema.picture)
+    codec = Codec.from_schema(schema, types=rows.stored_types)
+    return gather(Cut(rows.source, rows.name, 3), codec, Silent()).matrix()
+
+
+def one_more(less: np.ndarray, more: np.ndarray) -> bool:
+    """Whether ``more`` is ``less``, or is it with one row put in somewhere."""
+    if len(more) == len(less):
+        return bool((more == less).all())
+    if len(more) != len(less) + 1:
+        return False
+    return any((np.delete(more, i, axis=0) == less).all() for i in range(len(more)))
+
+
+def plain_files() -> dict[str, bytes]:
+    return {f"{'ab'[i % 2]}/{i}.png": png(np.full((4, 3), i, np.uint8)) for i in range(6)}
+
+
+@pytest.mark.parametrize("kind", ["sub-folders", "listed"])
+def test_no_file_of_a_folder_changes_another(kind: str, tmp_path: Path) -> None:
+    plain = plain_files()
+    lines = "".join(f"{name},{'ab'[i % 2]}\n" for i, name in enumerate(plain))
+    listing = {} if kind == "sub-folders" else {"labels.csv": f"file,label\n{lines}".encode()}
+    less = records_of(folder_of({**plain, **listing}, tmp_path / "less"))
+    assert len(less) == len(plain)
+    for i, (name, data) in enumerate(hostile_files().items()):
+        if listing:
+            more = f"{name},Köln\n".encode("utf-8", "surrogateescape")
+            parts = [more, lines.encode()] if i % 2 else [lines.encode(), more]
+            listing = {"labels.csv": b"".join([b"file,label\n", *parts])}
+        found = records_of(folder_of({**plain, name: data, **listing}, tmp_path / str(i)))
+        assert one_more(less, found), name
+
+
+@pytest.mark.parametrize("line", ["nothing.png,a", "a/0.png,b", ",", "../less/a/0.png,a", '"x\ny",a', "a/0.png,"])
+def test_no_line_of_a_list_changes_another(line: str, tmp_path: Path) -> None:
+    plain = plain_files()
+    lines = "".join(f"{name},a\n" for name in plain)
+    less = records_of(folder_of({**plain, "labels.csv": f"file,label\n{lines}".encode()}, tmp_path / "less"))
+    text = f"file,label\n{line}\n{lines}".encode()
+    assert one_more(less, records_of(folder_of({**plain, "labels.csv": text}, tmp_path / "more")))
+
+
+def test_a_folder_that_is_read_as_its_first_file_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The fault as it was: the first file said the size of all, and one that differed ended the fit."""
+    opened = ImageFolder.open
+    monkeypatch.setattr(ImageFolder, "open", lambda path, dialect, declared: opened(path, dialect))
+    plain = plain_files()
+    assert len(records_of(folder_of(plain, tmp_path / "less"))) == len(plain)
+    ended = 0
+    for i, name in enumerate(["a/0large.png", "b/znone.png", "0fine.png"]):
+        data = hostile_files()[name.replace("b/", "a/")]
+        with contextlib.suppress(SfumatoError):
+            records_of(folder_of({**plain, name: data}, tmp_path / str(i)))
+            ended -= 1
+        ended += 1
+    assert ended == 3
+
+
+@pytest.mark.parametrize("form", ["npz", "idx", "parquet", "pyarrow"])
+def test_no_image_of_an_array_changes_another(form: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (7, *SIZE), dtype=np.uint8)
+    labels = ["a", "b", "x", "Köln", None, "a" * 300, "\ufffd"]
+    missing = np.arange(7) == 3
+
+    def held(chosen: list[int]) -> Any:
+        if form == "npz":
+            own = np.array([labels[i] or "" for i in chosen], "U256")
+            np.savez(tmp_path / "x.npz", images=images[chosen], labels=own)
+            return tmp_path / "x.npz"
+        if form == "idx":
+            body = struct.pack(">4B3I", 0, 0, 8, 3, len(chosen), 4, 3) + images[chosen].tobytes()
+            (tmp_path / "x-images-idx3-ubyte").write_bytes(body)
+            own = struct.pack(">4BI", 0, 0, 8, 1, len(chosen)) + bytes(i * 40 for i in chosen)
+            (tmp_path / "x-labels-idx1-ubyte").write_bytes(own)
+            return tmp_path / "x-images-idx3-ubyte"
+        table = pa.table({"image": image_array(images[chosen], missing[chosen]), "label": [labels[i] for i in chosen]})
+        if form == "pyarrow":
+            return table
+        parquet.write_table(table, tmp_path / "x.parquet", row_group_size=2)
+        return tmp_path / "x.parquet"
+
+    for r in range(7):
+        others = [i for i in range(7) if i != r]
+        less = records_of(held(others))
+        for place in (0, 3, 6):
+            assert one_more(less, records_of(held([*others[:place], r, *others[place:]])))
 
 
 def test_every_kind_is_read_in_every_way() -> None:

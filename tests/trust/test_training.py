@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.trust.training_case import GUARANTEE, STEPS, case, records
+from tests.trust.training_case import DOMAIN, GUARANTEE, STEPS, case, records
 
 from sfumato.errors import CheckpointError, Overdraft, UnsupportedUnit
 from sfumato.privacy.accounting import epsilon
@@ -20,6 +20,7 @@ from sfumato.privacy.spending import Spending
 from sfumato.progress import Silent
 from sfumato.trust.central import Central
 from sfumato.trust.purse import Purse
+from sfumato.trust.records import Records
 
 
 def _charged_steps(run):
@@ -54,6 +55,16 @@ def test_without_a_guarantee_nothing_is_charged_and_no_noise_added():
     learnt, _ = Central(records(), Purse(run)).descend(case(batch=1000.0), 1.0, Silent())
     np.testing.assert_allclose(learnt.value, records().matrix().mean(0) / 2, atol=0.2)
     assert run.events == ()
+
+
+def test_a_table_whose_rows_are_all_left_out_gives_noise():
+    """No record is no error: that would tell."""
+    run = Ledger.open().begin(GUARANTEE, "test")
+    nothing = Records.of(np.zeros((0, 2), np.uint8), DOMAIN)
+    learnt, _ = Central(nothing, Purse(run)).descend(case(), 0.5, Silent())
+    assert np.isfinite(learnt.value).all()
+    assert np.abs(learnt.value - case().carry[0].value).max() > 0
+    assert _charged_steps(run) == STEPS
 
 
 def test_two_trainings_differ():

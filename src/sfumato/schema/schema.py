@@ -241,6 +241,11 @@ class Schema(Strict):
             raise SchemaError(_message(error.errors()[0])) from None
 
     @property
+    def picture(self) -> tuple[int, int, int]:
+        """(height, width, channels) of the images in a folder; of one grey pixel where none are learnt."""
+        return (1, 1, 1) if self.image is None else self.image.shape
+
+    @property
     def image(self) -> ImageColumn | None:
         """The column of images, where the table has one."""
         return next((c for c in self.columns if isinstance(c, ImageColumn)), None)

@@ -43,11 +43,13 @@ def image_shape(kind: pa.DataType) -> Shape | None:
     return height, width, channels
 
 
-def image_array(levels: np.ndarray) -> pa.FixedShapeTensorArray:
-    """Images (n, height, width, channels) of uint8 as an Arrow array; not copied where they lie in order."""
+def image_array(levels: np.ndarray, missing: np.ndarray | None = None) -> pa.FixedShapeTensorArray:
+    """Images (n, height, width, channels) of uint8 as an Arrow array, null under ``missing``; not copied where they lie
+    in order."""
     shape = levels.shape[1:]
     flat = pa.array(np.ascontiguousarray(levels).reshape(-1), pa.uint8())
-    stored = pa.FixedSizeListArray.from_arrays(flat, math.prod(shape))
+    mask = None if missing is None or not missing.any() else pa.array(missing)
+    stored = pa.FixedSizeListArray.from_arrays(flat, math.prod(shape), mask=mask)
     return pa.ExtensionArray.from_storage(image_type(shape), stored)
 
 

@@ -20,7 +20,7 @@ from sfumato.tables.frames import Source, open_frame
 from sfumato.tables.guessing import guessed
 from sfumato.tables.idx import IdxFile, idx_mark
 from sfumato.tables.image_folder import ImageFolder
-from sfumato.tables.images import image_shape
+from sfumato.tables.images import Shape, image_shape
 from sfumato.tables.npz import NpzFile, is_npz
 from sfumato.tables.objects import declared_types, without_objects
 
@@ -49,7 +49,7 @@ class Rows:
     name: str
 
     @classmethod
-    def open(cls, source: Any, file: Dialect | None = None) -> Rows:
+    def open(cls, source: Any, file: Dialect | None = None, picture: Shape | None = None) -> Rows:
         """Open a path, a table in memory or one in a database.
 
         Args:
@@ -59,6 +59,8 @@ class Rows:
                 relation, an Ibis table, or any Arrow C stream.
             file: how delimited text is written down, as the schema declares it: `Schema.dialect`. None guesses by all
                 of its bytes, for a draft or for public rows; private rows are never read by a guess.
+            picture: the size of the images in a folder, as the schema declares it: `Schema.picture`. A file that is no
+                such image is then a missing one. None takes the size of the first, and refuses all others.
 
         Raises:
             TableError: one line that says what is wrong with the source and how to mend it.
@@ -70,7 +72,7 @@ class Rows:
         if type(source).__module__.startswith("ibis.expr"):
             return cls(DatabaseTable.of(source), "the Ibis table")
         if isinstance(source, str | os.PathLike):
-            return cls(open_file(source, file), display_name(source))
+            return cls(open_file(source, file, picture=picture), display_name(source))
         return cls(open_frame(source), display_name(source))
 
     @property
@@ -122,8 +124,14 @@ class Rows:
         return f"Rows({self.kind}, {len(self.columns)} columns)"
 
 
-def open_file(path: str | os.PathLike[str], file: Dialect | None = None, empty_is_null: bool = False) -> Source:
-    """The file as a source, its kind told from its first bytes; delimited text by ``file``, or by a guess.
+def open_file(
+    path: str | os.PathLike[str],
+    file: Dialect | None = None,
+    empty_is_null: bool = False,
+    picture: Shape | None = None,
+) -> Source:
+    """The file as a source, its kind told from its first bytes; delimited text by ``file``, or by a guess; images in a
+    folder of the size ``picture``, or of that of the first.
 
     Raises:
         TableError: missing, unreadable, empty, or of a kind that is not read.
@@ -131,7 +139,7 @@ def open_file(path: str | os.PathLike[str], file: Dialect | None = None, empty_i
     name = os.fspath(path)
     try:
         if os.path.isdir(name):
-            return ImageFolder.open(name, file)
+            return ImageFolder.open(name, file, picture)
         with open(name, "rb") as stream:
             start = stream.read(16)
         return _by_first_bytes(name, start, file, empty_is_null)
