@@ -316,8 +316,8 @@ def _limit_of_unit(process: Process) -> str:
     if process.guarantee.unit == "row":
         return f"The unit is one {record}: somebody with several {record}s is protected less, by their number."
     return (
-        f"Of each unit at most {process.max_rows} {record}s were used; the others were left out. All {record}s without an "
-        f"identifier are one unit together: who is among them can move up to {2 * process.max_rows}."
+        f"Of each unit at most {process.max_rows} {record}s were used; the others were left out. All {record}s without "
+        f"an identifier are one unit together: who is among them can move up to {2 * process.max_rows}."
     )
 
 
