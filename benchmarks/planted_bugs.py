@@ -1,4 +1,7 @@
-"""Twenty-four bugs known from published leaks, each a small pipeline over the project's own parts, and what finds them.
+"""Twenty-four bugs known from published leaks, each a small pipeline, and which of the shipped attacks finds them.
+
+What is tried here are the detectors; mistakes in the shipped code itself, and the tests that hold them, are in
+``benchmarks.mutants``.
 
 Five detectors: ``games`` (worst-case audit against the claim), ``replay`` (the same course under frozen answers),
 ``accounts`` (the events recomputed), ``draws`` (two runs differ, noise is integer), ``sampling`` (batch sizes are

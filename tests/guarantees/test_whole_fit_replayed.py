@@ -261,7 +261,7 @@ BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "L4 exact answers": (_exact_answers, "saved"),
     "L11 stops by the rows": (_stops_by_the_rows, "asked"),
     "L18 a person without a bound": (_a_person_as_often_as_there_are_rows, "of its charge"),
-    "L3 one cell rereads its column": (_one_cell_rereads_its_column, "of its charge"),
+    "L20 one cell rereads its column": (_one_cell_rereads_its_column, "of its charge"),
 }
 
 
