@@ -57,8 +57,8 @@ MUTANTS = (
     Mutant(
         "a certificate is issued for what was spent, whatever was promised",
         "certificate.py",
-        "    if not spent <= g.epsilon * (1 + 1e-6):",
-        "    if spent > 10 * g.epsilon:",
+        "    if not spent.within(g):\n        found",
+        "    if spent.epsilon(g.delta) > 10 * g.epsilon:\n        found",
         "rounding of accountants must not stop a finished fit",
         f"{_CERTIFICATE}::test_no_certificate_is_issued_for_more_than_was_promised",
     ),
