@@ -167,7 +167,8 @@ def test_a_whole_run_of_all_mechanisms_stays_below_its_claim() -> None:
     rng = np.random.default_rng(7)
     inside, outside = world(True), world(False)
     assert Spending.of(events).mu == pytest.approx(mu)
-    assert accounting.epsilon(events, DELTA) <= 4.0 <= accounting.epsilon_rdp(events, DELTA)
+    assert accounting.epsilon(events, DELTA) <= Spending.of(events).epsilon(DELTA) <= 4.0
+    assert accounting.renyi_floor(events, DELTA) <= accounting.epsilon_rdp(events, DELTA)
     assert mu_lower_bound(inside, outside, rng, ACCUSED) <= mu
     assert mu_lower_bound(inside, outside, rng) > 0.8 * mu
 
