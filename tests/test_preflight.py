@@ -142,7 +142,7 @@ def test_packages_that_are_not_installed_are_said_to_be_missing(folder, monkeypa
     def none(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("sfumato.certificate.version", none)
+    monkeypatch.setattr("sfumato.implementation.version", none)
     stated = fit().certificate["implementation"]
     assert stated["sfumato"] == sf.__version__
     assert stated["numpy"] == "not installed"

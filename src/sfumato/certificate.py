@@ -7,15 +7,14 @@ Its fields follow tier 3 of the OpenDP / NIST deployment registry; ``pyramid`` f
 from __future__ import annotations
 
 import math
-import platform
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
 from sfumato.errors import CertificateError
+from sfumato.implementation import implementation
+from sfumato.ledger_statement import LedgerStatement
 from sfumato.privacy.events import (
     Event,
     Exponential,
@@ -37,86 +36,6 @@ _PRODUCT = {
     "row": "generative model of a table, and any synthetic rows sampled from it",
     "image": "generative model of images, and any synthetic images sampled from it",
 }
-_LIBRARIES = {
-    "dp-accounting": "dp_accounting",
-    "numpy": "numpy",
-    "scipy": "scipy",
-    "pyarrow": "pyarrow",
-    "safetensors": "safetensors",
-    "jax": "jax",
-    "jaxlib": "jaxlib",
-    "equinox": "equinox",
-    "optax": "optax",
-    "jax-privacy": "jax_privacy",
-    "ibis-framework": "ibis",
-    "duckdb": "duckdb",
-    "psycopg": "psycopg",
-    "pandas": "pandas",
-    "polars": "polars",
-}
-"""Distributions that may take part in a fit, and the module by which each is known to be loaded."""
-
-Kept = Literal["file", "memory", "public example"]
-_KEPT = {
-    "file": "in a file shared by all runs",
-    "memory": "in memory: other runs over the data are not counted",
-    "public example": "nowhere: the rows are a public example that comes with sfumato, and nothing is added up",
-}
-
-
-@dataclass(frozen=True)
-class Cap:
-    """What all runs over a data set may cost together."""
-
-    epsilon: float
-    delta: float
-
-
-@dataclass(frozen=True)
-class LedgerStatement:
-    """Where the ledger stood: what all runs over the data had cost before this one, and with it.
-
-    Attributes:
-        kept: where the ledger is.
-        id: names the ledger; None where there is none to be named.
-        run: number of the run in it.
-        cap: most that all runs together may cost; None: nothing was added up.
-        before: epsilon of all other runs, at the cap's delta, when the certificate was issued; None without a cap.
-        after: the same with this run.
-    """
-
-    kept: Kept
-    id: str | None = None
-    run: int | None = None
-    cap: Cap | None = None
-    before: float | None = None
-    after: float | None = None
-
-    def in_words(self) -> str:
-        """One sentence for people."""
-        said = f"kept {_KEPT[self.kept]}"
-        if self.id is not None:
-            said = f"{self.id}, run {self.run}, {said}"
-        if self.cap is None:
-            return f"{said}; no cap on all runs together"
-        spent = (
-            ""
-            if self.after is None
-            else f"; all runs together: epsilon {self.before:.6g} before, {self.after:.6g} after"
-        )
-        return f"{said}{spent}, of a cap of {self.cap.epsilon:g} at delta {self.cap.delta:g}"
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> LedgerStatement:
-        """The inverse of ``asdict``; ValueError on anything malformed."""
-        known = {name: fields[name] for name in ("kept", "id", "run", "before", "after")}
-        cap = fields["cap"]
-        numbers = [
-            x for x in (known["before"], known["after"], *(() if cap is None else cap.values())) if x is not None
-        ]
-        if known["kept"] not in _KEPT or not all(isinstance(x, int | float) and x >= 0 for x in numbers):
-            raise ValueError("the certificate's ledger is malformed")
-        return cls(**known, cap=None if cap is None else Cap(**cap))
 
 
 @dataclass(frozen=True)
@@ -250,21 +169,6 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
         "limits": limits(process),
         "members": dict(members),
     }
-
-
-def implementation() -> dict[str, str]:
-    """Versions of Python, sfumato and the libraries that are loaded in this process; a missing one is no failure."""
-    from sfumato import __version__
-
-    loaded = {name: _version(name) for name, module in _LIBRARIES.items() if module in sys.modules}
-    return {"python": platform.python_version(), "sfumato": __version__, **loaded}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def absent(reason: str) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sfumato.certificate import Cap, Kept, LedgerStatement, Process, absent, declared, declared_of_the_table
+from sfumato.certificate import Process, absent, declared, declared_of_the_table
 from sfumato.dataset_ledger import DatasetLedger
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import measure
 from sfumato.errors import LedgerError
+from sfumato.ledger_statement import Cap, Kept, LedgerStatement
 from sfumato.models import MODELS
 from sfumato.models.choose import choose
 from sfumato.plan import Plan

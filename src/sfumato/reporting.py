@@ -141,7 +141,8 @@ def _promised(model: Path_, release: Release) -> dict[str, Any]:
 
 def _ledger_in_words(certificate: Mapping[str, Any]) -> str:
     """Where the ledger stood; empty for certificates that do not say."""
-    from sfumato.certificate import KIND, LedgerStatement
+    from sfumato.certificate import KIND
+    from sfumato.ledger_statement import LedgerStatement
 
     if certificate.get("certificate") != KIND:
         return ""

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 from sfumato.artifact import Artifact
-from sfumato.certificate import KIND, LedgerStatement, declared, declared_of_the_table, render
+from sfumato.certificate import KIND, declared, declared_of_the_table, render
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.facts import agrees
 from sfumato.errors import CertificateError, OutdatedCertificate
 from sfumato.guarantee_fixes import lacking
+from sfumato.ledger_statement import LedgerStatement
 from sfumato.privacy.events import Event, from_json
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.schema import Schema
