@@ -63,7 +63,7 @@ class Process:
     why: str
     max_rows: int = 1
     setting: str = "central"
-    ledger: LedgerStatement = LedgerStatement("memory")
+    ledger: LedgerStatement = field(default_factory=LedgerStatement)
     records: int | None = None
     table: Sequence[Mapping[str, Any]] = ()
     about: Mapping[str, str] = field(default_factory=dict)

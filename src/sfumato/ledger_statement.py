@@ -35,7 +35,7 @@ class LedgerStatement:
         after: the same with this run.
     """
 
-    kept: Kept
+    kept: Kept = "memory"
     id: str | None = None
     run: int | None = None
     cap: Cap | None = None
