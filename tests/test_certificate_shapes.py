@@ -103,7 +103,7 @@ def _first_kind(certificate):
     """As version 1 wrote it: no ledger by name, no facts of the table, no word of reviews."""
     certificate["certificate"] = "sfumato/certificate/1"
     certificate["composition"]["ledger"] = {"kept": "in a file shared by all runs", "cap": None}
-    del certificate["composition"]["epsilon_by_filter"]
+    certificate["composition"]["epsilon_spent"] = certificate["composition"].pop("epsilon_composed")
     del certificate["data_domain"]["table"]
     for column in certificate["data_domain"]["columns"]:
         del column["reviews"]
