@@ -1,13 +1,12 @@
 """Whether any row changes how another is read: cells fuzzed over readers and kinds.
 
-``python -m benchmarks.edges cells`` reads hostile tables in every way there is, in many compositions, orders and cuts
-(``SFUMATO_CELLS`` of them, a million by default), and compares the codes of each row with those that it got before:
-alone, beside rows of its own sort, beside any. A refusal of a table is a change of all its rows.
+``python -m benchmarks.edges cells [CELLS]`` reads hostile tables in every way there is, in many compositions, orders
+and cuts (a million cells by default), and compares the codes of each row with those that it got before: alone, beside
+rows of its own sort, beside any. A refusal of a table is a change of all its rows.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 import warnings
@@ -174,9 +173,8 @@ def fuzzed(storage: Storage, cells: int, seed: int, pool: int = 3000) -> Tally:
     return tally
 
 
-def figures() -> list[dict[str, Any]]:
+def figures(cells: int = CELLS) -> list[dict[str, Any]]:
     """How many cells were read in all, and how many rows changed; a line for each way."""
-    cells = int(os.environ.get("SFUMATO_CELLS", CELLS))
     wanted = storages()
     read = changed = 0
     for i, storage in enumerate(wanted):

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from benchmarks.edges.cells import Cut, Tally, fuzzed
+from benchmarks.edges.cells import Cut, Tally, figures, fuzzed
 from benchmarks.edges.hostile import FACTS, Column
 from benchmarks.edges.storage import Delimited, PandasFrame, Storage, postgres_storages, storages
 from PIL import Image
@@ -318,3 +318,11 @@ def test_every_kind_is_read_in_every_way() -> None:
     for storage in storages():
         assert {c.facts.partition(",")[0] for c in storage.columns} == kinds, storage.name
     assert OBJECTS.num_fields == 9
+
+
+def test_the_long_run_gives_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.edges.cells.storages", lambda: [Delimited("csv"), Delimited("csv.gz", packed=True)])
+    read, rows = figures(2000)
+    assert read["met"]
+    assert read["value"] >= 2000
+    assert (rows["value"], rows["met"]) == (0, True)
