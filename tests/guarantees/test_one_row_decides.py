@@ -84,6 +84,19 @@ def test_a_fact_that_one_row_decides_is_not_certified(fact: str, word: str, monk
     assert [s.open_facts() for s in settled] == [[], []]
 
 
+@pytest.mark.parametrize("fact", ONE_ROW)
+def test_answers_that_replace_a_line_leave_nothing_of_the_row(fact: str) -> None:
+    cells, cell = ONE_ROW[fact]
+    because = "code book"
+    own = {"kind": "category", "categories": ["a", "b"], "outside": "other", "nullable": True, "nulls": ["-"]}
+    line = {f: {"replace": value, "reason": because} for f, value in own.items()} | {"rest": {"public": because}}
+    answers = {"by": "A", "on": "2026-01-02", "columns": {"x": line, "sex": {"public": because}}}
+    one, other = draft(cells), draft([*cells, cell])
+    assert one != other
+    assert one.review(answers) == other.review(answers)
+    assert one.review(answers).open_facts() == []
+
+
 def public_unless_named(column: Any, fact: str) -> str:
     return column.source if isinstance(column.source, str) else (column.source or {}).get(fact, "public")
 
