@@ -56,7 +56,7 @@ def whole_steps(trials: int, numbers: int, inside: bool) -> np.ndarray:
     grid = plan(NOISE, 1.0, 256.0, Needs(numbers, 512, math.sqrt(numbers)))
     pull = np.zeros(padded(numbers), np.int32)
     pull[:numbers] = round(2.0**grid.exponent / math.sqrt(numbers))
-    score = jax.jit(jax.vmap(lambda words: _score(words, jnp.asarray(pull), grid, inside)))
+    score = jax.jit(lambda many: jax.lax.map(lambda words: _score(words, jnp.asarray(pull), grid, inside), many))
     found = []
     for start in range(0, trials, _AT_ONCE):
         words = fresh(_AT_ONCE, (1, 1), numbers, SYSTEM).noise
