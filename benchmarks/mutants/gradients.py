@@ -146,4 +146,28 @@ MUTANTS = (
         "to be charged when it is done, which is forgotten",
         "tests/trust/test_training.py::test_learns_and_spends_its_share_only",
     ),
+    Mutant(
+        "noise from 32 bits a draw",
+        "privacy/gradients/noise.py",
+        "lambda x: _decided(x, words, stride), lambda x: x, tagged)",
+        "lambda x: x, lambda x: x, tagged)",
+        "one comparison in 2^31 seems not worth a branch; the tails then end where 32 bits do",
+        "tests/privacy/gradients/test_noise.py::test_where_32_bits_do_not_decide_the_next_96_do",
+    ),
+    Mutant(
+        "keys with 64 bits of entropy",
+        "privacy/draws.py",
+        "        key = entropy.take(KEY_BYTES)\n",
+        "        key = entropy.take(8) * (KEY_BYTES // 8)\n",
+        "a seed of 64 bits is what most generators take",
+        f"{_STEPS}::test_each_step_takes_256_bits_of_entropy",
+    ),
+    Mutant(
+        "both parts of the noise from the same words",
+        "privacy/gradients/noise.py",
+        "_drawn(first, other, right, words.two)",
+        "_drawn(first, other, right, words.one)",
+        "a copied line of which one word was not changed",
+        "tests/privacy/gradients/test_noise.py",
+    ),
 )

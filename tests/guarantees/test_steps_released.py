@@ -15,10 +15,12 @@ from scipy import stats
 
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.descent import Descent
+from sfumato.privacy.draws import fresh
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients import Embedding
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
+from sfumato.privacy.randomness import SYSTEM
 from sfumato.progress import Silent
 from sfumato.trust.central import Central
 from sfumato.trust.purse import Purse
@@ -100,3 +102,21 @@ def test_all_of_a_batch_is_in_the_sum(seen: tuple[np.ndarray, np.ndarray, float]
     sizes = seen[1].sum(axis=1)
     variance = RECORDS * RATE * (1 - RATE)
     assert abs((sizes - RECORDS * RATE).sum()) < stats.norm.isf(ERROR / 2) * np.sqrt(variance * STEPS)
+
+
+class Counting:
+    """Entropy that notes how much of it is taken."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+
+    def take(self, size: int) -> bytes:
+        self.taken.append(size)
+        return SYSTEM.take(size)
+
+
+def test_each_step_takes_256_bits_of_entropy() -> None:
+    """L5: whoever can try all keys of a step finds its noise."""
+    counting = Counting()
+    fresh(3, (1, 8), 5, counting)
+    assert sum(counting.taken) == 3 * 32
