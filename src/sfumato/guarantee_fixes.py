@@ -40,6 +40,7 @@ GUARANTEE_FIXES = (
     GuaranteeFix("Bytes that are no UTF-8, in a text column of Parquet or Arrow, concern their own cell."),
     GuaranteeFix("A person keeps one bound however the identifier is stored."),
     GuaranteeFix("The cap is a valid filter for adaptive choices."),
+    GuaranteeFix("The first bytes of a row are its own."),
     GuaranteeFix("Noise on sums of vectors and on gradients is whole numbers on a grid."),
 )
 

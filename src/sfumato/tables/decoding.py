@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 from typing import BinaryIO, cast
@@ -12,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sfumato.tables.dialect import Dialect, is_gzip
+from sfumato.errors import TableError
+from sfumato.tables.dialect import Dialect, is_compressed
 
 _ASCII = 128
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE = 1 << 18
 
 
@@ -48,8 +51,14 @@ def _beyond_ascii(cells: pa.Array) -> np.ndarray:
 
 def open_bytes(path: str, dialect: Dialect) -> BinaryIO:
     """The file without compression, as bytes in which those of ASCII mean themselves: UTF-16 becomes UTF-8."""
-    stream = cast(BinaryIO, gzip.open(path, "rb") if is_gzip(path) else open(path, "rb"))  # noqa: SIM115 - given on
-    return cast(BinaryIO, io.BufferedReader(_AsUtf8(stream, dialect.codec), _PIECE)) if dialect.wide else stream
+    stream = cast(BinaryIO, gzip.open(path, "rb") if is_compressed(path, dialect) else open(path, "rb"))  # noqa: SIM115 - given on
+    if not dialect.wide:
+        return stream
+    peeked = io.BufferedReader(cast(io.RawIOBase, stream), _PIECE)
+    if dialect.codec == "utf-16" and not dialect.header and not peeked.peek(2).startswith(_UTF_16_MARKS):
+        stream.close()
+        raise TableError(f"{path}: begins with no byte-order mark; write in the schema: file: {{charset: utf-16-le}}")
+    return cast(BinaryIO, io.BufferedReader(_AsUtf8(peeked, dialect.codec), _PIECE))
 
 
 class _AsUtf8(io.RawIOBase):

@@ -5,23 +5,24 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import pyarrow as pa
 from pyarrow import csv as arrow
 
 from sfumato.errors import TableError
 from sfumato.tables.decoding import decoded, open_bytes
-from sfumato.tables.dialect import Dialect, checked_names, is_gzip
+from sfumato.tables.dialect import Dialect, checked_names
 from sfumato.tables.structure import LONGEST, Block, blocks, check, first_record
 
 _BLOCK = 2 * LONGEST
 """A record lies within two blocks of the parser at most."""
 
+_PASSED_OVER = b"-\n"
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _OTHERS = (",", ";", "\t", "|", ":", "^", "~", "!", "#", "\x1f", "\x01")
 
@@ -62,8 +63,9 @@ class DelimitedFile:
         with _damage_named(path), open_bytes(path, dialect) as stream:
             found = blocks(stream, dialect, path)
             first = next(found, None)
-            if first is None or not first.text.strip():
+            if dialect.header and (first is None or not first.text.strip()):
                 raise TableError(f"{path}: the file is empty; give a file with a header line and rows")
+            first = first or Block(b"", 1)
             columns, start = _header(path, first, dialect)
             rest = Block(first.text[start:], first.line + first.text.count(b"\n", 0, start))
             empty = _without_record(rest.text, len(columns))
@@ -94,7 +96,7 @@ class DelimitedFile:
     def _parsed(self, stream: pa.NativeFile) -> Iterator[pa.RecordBatch]:
         return arrow.open_csv(
             stream,
-            read_options=arrow.ReadOptions(block_size=_BLOCK, column_names=list(self.columns)),
+            read_options=arrow.ReadOptions(block_size=_BLOCK, column_names=list(self.columns), skip_rows=1),
             parse_options=arrow.ParseOptions(
                 delimiter=self.dialect.delimiter,
                 quote_char=self.dialect.quote or False,
@@ -110,17 +112,45 @@ class DelimitedFile:
         )
 
     def _stream(self) -> pa.NativeFile:
-        """The bytes from the first row on, uncompressed and decoded as for the check: one idea of what the file is."""
-        if self.dialect.wide or is_gzip(self.path):
-            stream = pa.PythonFile(open_bytes(self.path, self.dialect), mode="r")
-        else:
-            stream = pa.input_stream(os.fspath(self.path), compression=None)
+        """The bytes from the first row on, uncompressed and decoded as for the check: one idea of what the file is.
+
+        A line goes before them, which the parser is told to pass over: it drops a byte-order mark at the very start of
+        what it is given, and those of the first row's first cell are no such mark.
+        """
+        stream = open_bytes(self.path, self.dialect)
         stream.read(self.start)
-        return stream
+        return pa.PythonFile(_Behind(_PASSED_OVER, stream), mode="r")
 
     @property
     def _charset(self) -> str:
         return "utf-8" if self.dialect.wide else self.dialect.codec
+
+
+class _Behind:
+    """A stream with some bytes before it, in pieces of which none but the last ends with a carriage return.
+
+    The parser drops a line feed at the start of a piece behind one that ends so, also where both are in a field.
+    """
+
+    def __init__(self, before: bytes, stream: BinaryIO) -> None:
+        self._before, self._stream = before, stream
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream is."""
+        return self._stream.closed
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most ``size``; none at the end."""
+        piece = self._before + self._stream.read(size - len(self._before))
+        self._before = b""
+        if len(piece) > 1 and piece.endswith(b"\r"):
+            piece, self._before = piece[:-1], b"\r"
+        return piece
+
+    def close(self) -> None:
+        """With the stream below."""
+        self._stream.close()
 
 
 def _without_record(text: bytes, width: int) -> bool:
@@ -129,17 +159,15 @@ def _without_record(text: bytes, width: int) -> bool:
 
 def _header(path: str, first: Block, dialect: Dialect) -> tuple[tuple[str, ...], int]:
     """The names of the columns, and where the first row begins."""
+    if not dialect.header:
+        return _without_header(path, first, dialect)
     mark = len(codecs.BOM_UTF8) if dialect.codec == "utf-8" or dialect.wide else 0
     skipped = mark if first.text.startswith(codecs.BOM_UTF8) else 0
     if not dialect.wide and first.text.startswith(tuple(_MARKS)):
         raise TableError(f"{path}: begins as UTF-16; write in the schema: file: {{charset: utf-16}}")
     body = Block(first.text[skipped:], first.line)
     end = first_record(body, dialect)
-    charset = "utf-8" if dialect.wide else dialect.codec
-    text = body.text[:end].decode(charset, "replace").strip("\r\n")
-    if not dialect.header:
-        width = len(_split(path, text, dialect))
-        return dialect.names or tuple(f"column_{i}" for i in range(1, width + 1)), skipped
+    text = _text(body.text[:end], dialect)
     if "\0" in text:
         raise TableError(
             f"{path}: the header holds NUL bytes; if the file is UTF-16, write in the schema: file: {{charset: utf-16}}"
@@ -148,6 +176,22 @@ def _header(path: str, first: Block, dialect: Dialect) -> tuple[tuple[str, ...],
     if dialect.names and set(dialect.names).isdisjoint(names):
         _refuse_delimiter(path, text, dialect)
     return checked_names(path, names), skipped + end
+
+
+def _without_header(path: str, first: Block, dialect: Dialect) -> tuple[tuple[str, ...], int]:
+    """As `_header`, where nothing but a declared byte-order mark stands before the first row."""
+    marked = len(codecs.BOM_UTF8) if dialect.marked else 0
+    if marked and not first.text.startswith(codecs.BOM_UTF8):
+        raise TableError(f"{path}: begins with no byte-order mark; write in the schema: file: {{charset: utf-8}}")
+    if dialect.names:
+        return dialect.names, marked
+    body = Block(first.text[marked:], first.line)
+    width = len(_split(path, _text(body.text[: first_record(body, dialect)], dialect), dialect))
+    return tuple(f"column_{i}" for i in range(1, width + 1)), marked
+
+
+def _text(line: bytes, dialect: Dialect) -> str:
+    return line.decode("utf-8" if dialect.wide else dialect.codec, "replace").strip("\r\n")
 
 
 def _split(path: str, text: str, dialect: Dialect) -> list[str]:

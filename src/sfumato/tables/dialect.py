@@ -35,7 +35,8 @@ class Dialect:
     An empty line is no record, but where there is one column. Whatever else some reader might accept is refused.
 
     Attributes:
-        charset: one of `CHARSETS` or another name of it; a byte-order mark of UTF-8 is skipped.
+        charset: one of `CHARSETS` or another name of it. A byte-order mark of UTF-8 before the header is skipped;
+            without a header it belongs to the first cell, unless ``utf-8-sig`` says that the file begins with one.
         delimiter: one character of ASCII, no letter or digit.
         quote: ``"``, ``'``, or nothing where quotation marks mean themselves.
         header: the first record holds the names of the columns.
@@ -80,6 +81,11 @@ class Dialect:
         """Whether a character takes two bytes or more, so that text is decoded before it is split."""
         return self.codec.startswith("utf-16")
 
+    @property
+    def marked(self) -> bool:
+        """Whether a byte-order mark of UTF-8 is declared."""
+        return self.codec == _UTF_8 and codecs.lookup(self.charset).name == "utf-8-sig"
+
     def bare(self) -> dict[str, str | bool]:
         """What differs from the default, as a schema writes it."""
         stated = {"charset": self.charset, "delimiter": self.delimiter, "quote": self.quote, "header": self.header}
@@ -88,6 +94,11 @@ class Dialect:
 
 
 _LOW = frozenset(codecs.lookup(name).name for name in _DOUBLE_LOW)
+
+
+def is_compressed(path: str, dialect: Dialect) -> bool:
+    """Whether delimited text is compressed by gzip: by its first bytes, or, where these are a row's, by its name."""
+    return is_gzip(path) if dialect.header else path.lower().endswith(".gz")
 
 
 def is_gzip(path: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sfumato.errors import TableError
 from sfumato.tables.decoding import open_bytes
-from sfumato.tables.dialect import Dialect
+from sfumato.tables.dialect import Dialect, is_gzip
 
 _DELIMITERS = (",", "\t", ";", "|")
 _OTHER_DELIMITERS = (":", "^", "~", "\x1f", "\x01", "!", "#")
@@ -33,23 +33,26 @@ def guessed(
     Raises:
         TableError: empty, cut short, no delimiter that is read, or something said that no file can be read by.
     """
+    if header is False and is_gzip(path) and not path.lower().endswith(".gz"):
+        raise TableError(f"{path}: is compressed, and without a header line only its name can say so; name it .csv.gz")
     try:
         said = Dialect(quote='"' if quote is None else quote, header=header is not False)
-        found = replace(said, charset=_charset(path) if charset is None else charset)
+        found = replace(said, charset=_charset(path, said.header) if charset is None else charset)
         return replace(found, delimiter=_delimiter(path, _sample(path, found)) if delimiter is None else delimiter)
     except ValueError as error:
         raise TableError(f"{path}: {error}") from None
 
 
-def _charset(path: str) -> str:
-    """The charset that fits every byte of the file."""
+def _charset(path: str, header: bool) -> str:
+    """The charset that fits every byte of the file; before a header a byte-order mark of UTF-8 need not be said."""
     start = next(_chunks(path), b"")
     if not start.strip():
         raise TableError(f"{path}: the file is empty; give a file with a header line and rows")
     guess = _by_mark(start)
     for charset in (guess, "cp1252", "latin-1"):
         if guess != "utf-8" or _fits(path, charset):
-            return charset
+            marked = charset == "utf-8" and not header and start.startswith(codecs.BOM_UTF8)
+            return "utf-8-sig" if marked else charset
     raise AssertionError("latin-1 decodes every byte")
 
 

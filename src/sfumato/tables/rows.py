@@ -34,6 +34,8 @@ _FOREIGN = {
     b"%PDF": "a PDF",
 }
 _UNTYPED = ("csv", "folder", "pandas")
+_TYPED = (".parquet", ".arrow", ".feather")
+"""Ends of names that are no name of delimited text."""
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
 
 
@@ -130,8 +132,9 @@ def open_file(
     empty_is_null: bool = False,
     picture: Shape | None = None,
 ) -> Source:
-    """The file as a source, its kind told from its first bytes; delimited text by ``file``, or by a guess; images in a
-    folder of the size ``picture``, or of that of the first.
+    """The file as a source; delimited text by ``file``, or by a guess; a folder of images in the size ``picture``.
+
+    Without ``picture`` images have the size of the first. Its kind is told from its first bytes. Where these are a row's, ``file`` having no header, its name tells it.
 
     Raises:
         TableError: missing, unreadable, empty, or of a kind that is not read.
@@ -140,6 +143,8 @@ def open_file(
     try:
         if os.path.isdir(name):
             return ImageFolder.open(name, file, picture)
+        if file is not None and not file.header and not name.lower().endswith(_TYPED):
+            return DelimitedFile.open(name, _named(name, file), empty_is_null)
         with open(name, "rb") as stream:
             start = stream.read(16)
         return _by_first_bytes(name, start, file, empty_is_null)
@@ -167,7 +172,7 @@ def _by_first_bytes(path: str, start: bytes, file: Dialect | None, empty_is_null
             raise TableError(f"{path}: is {what}; export the table as CSV (.csv, .csv.gz) or Parquet")
     if start.startswith(_PICTURES):
         raise TableError(f"{path}: is one picture; give the folder that holds the images")
-    if start and Path(path).suffix.lower() in (".parquet", ".arrow", ".feather"):
+    if start and Path(path).suffix.lower() in _TYPED:
         raise TableError(f"{path}: is not what its suffix says; name it .csv if it is delimited text")
     return DelimitedFile.open(path, guessed(path) if file is None else _named(path, file), empty_is_null)
 

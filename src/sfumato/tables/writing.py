@@ -100,6 +100,8 @@ def _write_delimited(blocks: Iterable[pa.Table], schema: pa.Schema, out: Any, di
     if dialect.header:
         names = pa.table({str(i): [name] for i, name in enumerate(schema.names)})
         out.write(encoder.encode(_lines(names, dialect)))
+    elif dialect.marked:
+        out.write(codecs.BOM_UTF8)
     for block in blocks:
         for start in range(0, block.num_rows, _ROWS_AT_ONCE):
             out.write(encoder.encode(_lines(block.slice(start, _ROWS_AT_ONCE), dialect)))
