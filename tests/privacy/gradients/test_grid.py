@@ -154,12 +154,70 @@ def test_what_a_network_needs_follows_from_its_shapes():
     assert found.rounding == pytest.approx(np.sqrt(matrices + biases / 4 + 25 * WIDTH / 4 + WIDTH / 4))
 
 
-def test_layers_at_several_positions_have_no_bound_and_are_refused():
-    def several(layer, records, tape):
-        return jnp.sum(layer(records, tape), axis=(1, 2))
+class Several(eqx.Module):
+    """Layers that are used at several positions: a table, and a matrix in the two ways that its sum is formed."""
 
-    with pytest.raises(ValueError, match="at several positions"):
-        needs(several, Dense(64, 64, jax.random.key(0)), jnp.zeros((8, 3, 64)))
+    table: Embedding
+    matrix: Dense
+
+    def __init__(self, key):
+        one, two = jax.random.split(key)
+        self.table, self.matrix = Embedding(6, WIDTH * 4, one), Dense(WIDTH * 4, WIDTH * 4, two)
+
+    def __call__(self, rows, tape):
+        return self.matrix(jnp.tanh(self.table(rows, tape)), tape)
+
+
+def several_loss(network, records, tape):
+    rows, scale = records
+    return scale * jnp.sum((network(rows, tape) - 1) ** 2, axis=(1, 2))
+
+
+def several_steps(network, rows, scale, mask, of):
+    summed = quick(lambda r, s, m: whole_sum(several_loss, network, (r, s), m, of))(rows, scale, mask)
+    return np.concatenate([np.asarray(x, np.int64).ravel() for x in jax.tree.leaves(summed)])
+
+
+@pytest.mark.parametrize("positions", [2, 5])
+@pytest.mark.parametrize("exponent", [8, 18])
+def test_layers_at_several_positions_keep_to_the_sensitivity(positions, exponent):
+    """Two parts are added up by themselves, the gradients of five are formed; others move to the next place."""
+    n, rng, network = 256, np.random.default_rng(3), Several(jax.random.key(1))
+    rows = jnp.asarray(rng.integers(0, 6, (n, positions)), jnp.int32)
+    scale = jnp.asarray(10.0 ** rng.uniform(-3, 3, n), jnp.float32)
+    of = Grid(0.5, exponent, 1, n, needs(several_loss, network, (rows, scale)))
+    assert of.needs.positions == (2 if positions == 2 else 1)
+    mask = jnp.ones(n, bool)
+    without = several_steps(network, jnp.roll(rows, -1, 0), jnp.roll(scale, -1), mask.at[-1].set(False), of)
+    with_it = several_steps(network, rows, scale.at[0].set(1e4), mask, of)
+    assert 0.7 < np.linalg.norm(with_it - without) / of.sensitivity <= 1
+    wanted = np.concatenate(
+        [g.ravel() for g in naive_sum(several_loss, network, (rows, jnp.minimum(scale, 1.0)), mask, 0.5)]
+    )
+    found = several_steps(network, rows, jnp.minimum(scale, 1.0), mask, of) * of.step
+    assert np.linalg.norm(found) <= np.linalg.norm(wanted) * 1.01 + of.needs.rounding * of.step
+    assert found @ wanted > 0.9 * np.linalg.norm(found) * np.linalg.norm(wanted)
+
+
+def test_parts_that_cancel_are_clipped_by_their_lengths():
+    """The planted bug: clipped by the norm of their sum alone, parts a thousand times the clip would be added up."""
+    x = jnp.tile(jnp.asarray([[1.0], [-1.0 + 2.0**-10]])[None], (128, 1, WIDTH * 4))
+    layer = Dense(WIDTH * 4, WIDTH * 4, jax.random.key(0))
+
+    def linear(layer, records, tape):
+        return 1e3 * jnp.sum(layer(records, tape), axis=(1, 2))
+
+    found = []
+
+    def parts(layer):
+        leaves = jax.tree.leaves(layer)
+        found.extend(contractions(lambda tape: linear(layer, x, tape), leaves)[1])
+
+    parts(layer)
+    matrix = next(p for p in found if p.positions == 2)
+    assert (matrix.counted_norms > 1e4 * matrix.squared_norms).all()
+    lengths = 1e3 * WIDTH * 4 * (2 - 2.0**-10)
+    np.testing.assert_allclose(matrix.counted_norms, lengths**2 / 2, rtol=1e-4)
 
 
 @pytest.mark.parametrize("multiplier", [0.2, 1.0, 12.0, 300.0])

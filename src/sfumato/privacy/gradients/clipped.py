@@ -83,23 +83,24 @@ def clip_weights(squared_norms: Array, losses: Array, mask: Array, clip: float |
 
 def _clipped(loss: Loss, parameters: Any, records: Any, mask: Array, clip: float | Array) -> Any:
     with jax.default_matmul_precision("highest"):
-        weights, parts, rebuilt = _weights(loss, parameters, records, mask, clip)
+        losses, parts, rebuilt = _traced(loss, parameters, records)
+        weights = clip_weights(reduce(jnp.add, [p.squared_norms for p in parts]), losses, mask, clip)
         return rebuilt([part.weigh(weights) for part in parts])
 
 
 def whole_sum(loss: Loss, parameters: Parameters, records: Any, mask: Array, grid: Grid) -> Parameters:
     """:func:`clipped_sum` of at most ``grid.capacity`` records in whole steps of ``grid``: int32, modulo 2^32.
 
-    Takes and gives what :func:`clipped_sum` does, with ``grid.clip`` for the bound. ValueError, when traced, for a
-    layer whose sum has no proven bound on rounding.
+    Takes and gives what :func:`clipped_sum` does, with ``grid.clip`` for the bound.
 
     *Formal guarantee.* Adding or removing one record changes the result by at most ``grid.sensitivity`` in l2 norm,
     whatever the record holds, also where that moves other records to other places; see :class:`Grid`. Products of
     matrices are computed in full single precision, also on devices that would lower it.
     """
     with jax.default_matmul_precision("highest"):
-        weights, parts, rebuilt = _weights(loss, parameters, records, mask, grid.clip)
-        return rebuilt([_counted(part)(weights * grid.steps_per_unit) for part in parts])
+        losses, parts, rebuilt = _traced(loss, parameters, records)
+        weights = clip_weights(reduce(jnp.add, [p.counted_norms for p in parts]), losses, mask, grid.clip)
+        return rebuilt([part.count(weights * grid.steps_per_unit) for part in parts])
 
 
 def needs(loss: Loss, parameters: Any, records: Any) -> Needs:
@@ -114,31 +115,21 @@ def needs(loss: Loss, parameters: Any, records: Any) -> Needs:
 
     learnt, fixed = eqx.partition(parameters, eqx.is_inexact_array)
     jax.eval_shape(lambda p, r: traced(eqx.combine(p, fixed), r), learnt, records)
-    for part in found:
-        _counted(part)
     numbers = sum(leaf.size for leaf in jax.tree.leaves(learnt))
     rounding = math.sqrt(sum(part.rounding**2 for part in found))
-    return Needs(numbers, max(part.terms for part in found) + len(found), rounding)
+    terms, positions = max(part.terms for part in found) + len(found), max(part.positions for part in found)
+    return Needs(numbers, terms, rounding, positions)
 
 
-def _counted(part: Contraction) -> Callable[[Array], Array]:
-    if part.count is None:
-        raise ValueError("a layer is used at several positions at once: its rounded sum has no proven bound; form it")
-    return part.count
-
-
-def _weights(
-    loss: Loss, parameters: Any, records: Any, mask: Array, clip: float | Array
-) -> tuple[Array, list[Contraction], Callable[[list[Array]], Any]]:
-    """Factors that clip, contractions, and how sums become a tree like ``parameters``."""
+def _traced(loss: Loss, parameters: Any, records: Any) -> tuple[Array, list[Contraction], Callable[[list[Array]], Any]]:
+    """Losses (B,), contractions, and how sums become a tree like ``parameters``."""
     leaves, structure = jax.tree.flatten(parameters)
     learnt = [i for i, leaf in enumerate(leaves) if eqx.is_inexact_array(leaf)]
     losses, parts = contractions(lambda tape: loss(parameters, records, tape), [leaves[i] for i in learnt])
-    weights = clip_weights(reduce(jnp.add, [p.squared_norms for p in parts]), losses, mask, clip)
 
     def rebuilt(sums: list[Array]) -> Any:
         for i, one in zip(learnt, sums, strict=True):
             leaves[i] = one
         return jax.tree.unflatten(structure, leaves)
 
-    return weights, parts, rebuilt
+    return losses, parts, rebuilt

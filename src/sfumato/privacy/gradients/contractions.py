@@ -28,6 +28,15 @@ from jax import Array
 BLOCK = 128
 """Records whose products are added in single precision before blocks are added: it bounds the rounding of a sum."""
 
+SPREAD = math.sqrt(2)
+"""How much longer than the clip the parts of a record's gradient may be together, where each is added up by itself.
+
+Parts at right angles are so much longer than their sum, as those of two independent draws nearly are: such a record is
+clipped no further. A larger number asks for more noise, a smaller one clips more.
+"""
+FEW = 4
+"""Positions of a layer whose parts are added up by themselves: with more, the bound on rounding grows too much."""
+
 _FLUSHED = 2e-38  # a square below this may be lost to zero in single precision
 _CANCELLED = 1e-6  # a sum of signed products may be wrong by this part of its absolute sum
 
@@ -39,26 +48,31 @@ class Contraction:
     Attributes:
         squared_norms: (B,)
         weigh: weights (B,) -> weighted sum.
-        count: the same for weights in steps, rounded to whole numbers, int32 (modulo 2^32); None where the rounding has
-            no proven bound: layers that are used at several positions, and not held.
+        count: the same for weights in steps, rounded to whole numbers, int32 (modulo 2^32).
         terms: the most numbers that were added up for one squared norm.
         rounding: how far rounding moves ``count`` at most between neighbours, in l2 norm and steps.
+        positions: parts of a record's gradient that ``count`` adds up by themselves.
+        amounts: (B,) upper bound of the squared sum of their lengths; None for one part, whose length is the norm.
     """
 
     squared_norms: Array
     weigh: Callable[[Array], Array]
-    count: Callable[[Array], Array] | None
+    count: Callable[[Array], Array]
     terms: int
     rounding: float
+    positions: int = 1
+    amounts: Array | None = None
+
+    @property
+    def counted_norms(self) -> Array:
+        """Squared norms (B,) to clip by before ``count``: they keep the parts below ``SPREAD`` clips too."""
+        if self.amounts is None:
+            return self.squared_norms
+        return jnp.maximum(self.squared_norms, self.amounts / SPREAD**2)
 
     def reshaped(self, shape: tuple[int, ...]) -> Contraction:
         """The same with sums of another shape."""
-        count = self.count
-        return replace(
-            self,
-            weigh=lambda w: self.weigh(w).reshape(shape),
-            count=None if count is None else lambda w: count(w).reshape(shape),
-        )
+        return replace(self, weigh=lambda w: self.weigh(w).reshape(shape), count=lambda w: self.count(w).reshape(shape))
 
 
 def rounded(x: Array) -> Array:
@@ -148,13 +162,32 @@ def _by_blocks(left: Array, right: Array) -> Array:
 def _gram(inputs: Array, signals: Array) -> Contraction:
     pairs = jnp.einsum("bti,bsi->bts", inputs, inputs) * jnp.einsum("bto,bso->bts", signals, signals)
     lost = _CANCELLED * squares(inputs) * squares(signals)
-    return Contraction(
+    positions, entries = inputs.shape[1], inputs.shape[2] * signals.shape[2]
+    parts = Contraction(
         jnp.maximum(pairs.sum(axis=(1, 2)), 0) + lost,
         lambda w: jnp.einsum("bti,bto->io", kept(inputs, w), weighted(signals, w)),
-        None,
+        lambda w: _by_positions(kept(inputs, w), weighted(signals, w)),
         inputs.shape[1] ** 2 + inputs.shape[2] + signals.shape[2],
-        math.inf,
+        math.sqrt(entries),
     )
+    if positions <= FEW:
+        lengths = [jnp.sqrt(squares(inputs[:, t]) * squares(signals[:, t])) for t in range(positions)]
+        return replace(parts, positions=positions, amounts=reduce(jnp.add, lengths) ** 2 * (1 + _CANCELLED))
+    return replace(parts, count=lambda w: _formed_by_blocks(kept(inputs, w), weighted(signals, w)))
+
+
+def _by_positions(left: Array, right: Array) -> Array:
+    """``_by_blocks`` of (B, T, ...) records, each position by itself before they are added up, rounded once."""
+    blocks = [slice(i, i + BLOCK) for i in range(0, right.shape[0], BLOCK)]
+    return rounded(
+        reduce(jnp.add, [reduce(jnp.add, [left[b, t].T @ right[b, t] for t in range(left.shape[1])]) for b in blocks])
+    )
+
+
+def _formed_by_blocks(left: Array, right: Array) -> Array:
+    """The same for many positions: the gradients of a block of records are formed, one block after the other."""
+    blocks = [slice(i, i + BLOCK) for i in range(0, right.shape[0], BLOCK)]
+    return rounded(reduce(jnp.add, [jnp.einsum("bti,bto->bio", left[b], right[b]).sum(axis=0) for b in blocks]))
 
 
 def bag(rows: Array, signals: Array, table: int) -> Contraction:
@@ -186,8 +219,13 @@ def tokens(rows: Array, signals: Array, table: int) -> Contraction:
     pairs = jnp.sum(equal * jnp.einsum("bte,bse->bts", signals, signals), axis=(1, 2))
     lost = _CANCELLED * rows.shape[1] * squares(signals)
 
-    def weigh(weights: Array) -> Array:
-        return jnp.zeros((table, signals.shape[2]), signals.dtype).at[rows].add(weighted(signals, weights))
+    def scattered(each: Array) -> Array:
+        return jnp.zeros((table, signals.shape[2]), each.dtype).at[rows].add(each)
 
-    terms = rows.shape[1] ** 2 + signals.shape[2]
-    return Contraction(jnp.maximum(pairs, 0) + lost, weigh, None, terms, math.inf)
+    return Contraction(
+        jnp.maximum(pairs, 0) + lost,
+        lambda w: scattered(weighted(signals, w)),
+        lambda w: scattered(rounded(weighted(signals, w))),
+        rows.shape[1] ** 2 + signals.shape[2],
+        rows.shape[1] * math.sqrt(signals.shape[2]) / 2,
+    )

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from sfumato.privacy.gradients.alias import SCALE
-from sfumato.privacy.gradients.contractions import BLOCK
+from sfumato.privacy.gradients.contractions import BLOCK, SPREAD
 from sfumato.privacy.gradients.noise import STRIDES
 from sfumato.privacy.mechanisms.lattice import INEXACT, SMOOTH
 
@@ -25,11 +25,13 @@ class Needs:
         numbers: how many parameters.
         terms: the most numbers that are added up for one squared norm.
         rounding: how far rounding to whole steps moves the sum at most, in l2 norm and steps.
+        positions: the most parts of a record's gradient that a layer adds up by themselves.
     """
 
     numbers: int
     terms: int
     rounding: float
+    positions: int = 1
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,10 @@ class Grid:
       added up in single precision, in some order. An amount that goes through k additions is off by at most k 2^-24 of
       itself, and in no order do the depths of b amounts add up to more than b (b + 1) / 2. No amount of a record is
       longer than ``clip``, so a block is off by at most ``b (b + 3) / 2`` roundings of a clip (with one for each
-      product); J blocks of a group add ``b J (J + 1) / 2``. Both neighbours may be off: ``b J (b + J + 4)`` in all;
+      product); J blocks of a group add ``b J (J + 1) / 2``. Both neighbours may be off: ``b J (b + J + 4)`` in all.
+      Where T parts of a record are added up by themselves, they are together at most ``SPREAD`` clips long. Each
+      position has a sum of its own, of which the same holds with that length, and T - 1 additions join them: all is
+      ``SPREAD T`` times ``b J (b + J + 2 T + 2)``;
     - rounding to whole steps moves each number by half a step, in one or both of the neighbours: ``needs.rounding``.
 
     What is added after that is whole numbers: exact, in any order and number of groups. Wrapping at 2^32 is
@@ -80,8 +85,9 @@ class Grid:
     @property
     def slack(self) -> float:
         """Share of the clip that rounding in single precision may add to what one record moves."""
-        blocks = -(-self.capacity // BLOCK)
-        return _UNIT * ((self.needs.terms + 16) / 2 + BLOCK * blocks * (BLOCK + blocks + 4)) * (1 + 2.0**-10)
+        blocks, parts = -(-self.capacity // BLOCK), self.needs.positions
+        moved = BLOCK * blocks * (BLOCK + blocks + 2 * parts + 2) * (1.0 if parts == 1 else SPREAD * parts)
+        return _UNIT * ((self.needs.terms + 16) / 2 + moved) * (1 + 2.0**-10)
 
     @property
     def sensitivity(self) -> float:
