@@ -134,7 +134,8 @@ def open_file(
 ) -> Source:
     """The file as a source; delimited text by ``file``, or by a guess; a folder of images in the size ``picture``.
 
-    Without ``picture`` images have the size of the first. Its kind is told from its first bytes. Where these are a row's, ``file`` having no header, its name tells it.
+    Without ``picture`` images have the size of the first. The kind of a file is told from its first bytes; where these
+    are a row's, ``file`` having no header, its name tells it.
 
     Raises:
         TableError: missing, unreadable, empty, or of a kind that is not read.
