@@ -235,6 +235,11 @@ def _limits_of_noise(process: Process) -> list[str]:
             f"adds {inexact:.1g} to delta, which is counted; its random numbers are as good as the operating system's, "
             "and for gradients as ChaCha20."
         )
+    if Gaussian in kinds:
+        said.append(
+            "That the vector of a record is computed alike wherever it stands among the others is tested and not "
+            "proven; its products with public numbers are exact."
+        )
     if PoissonSampledGaussian in kinds:
         said.append(
             "That the gradient of a record is computed alike wherever it stands in a batch is tested and not proven."

@@ -41,6 +41,7 @@ GUARANTEE_FIXES = (
     GuaranteeFix("A person keeps one bound however the identifier is stored."),
     GuaranteeFix("The cap is a valid filter for adaptive choices."),
     GuaranteeFix("The first bytes of a row are its own."),
+    GuaranteeFix("The vector of a record does not depend on other records."),
     GuaranteeFix("Noise on sums of vectors and on gradients is whole numbers on a grid."),
 )
 

@@ -14,8 +14,8 @@ from sfumato.trust.setting import GroupedFeature
 
 _CELLS = 1 << 23
 """Numbers of a block of records, or of their features, that are held at a time: 64 MB of them."""
-_MOST_RECORDS = 1 << 16
-"""Records of a block: with them, and numbers of ``SCATTER_BITS`` bits, products add up exactly in float64."""
+_MOST_RECORDS = 1 << 10
+"""Records of a block: of at most 2**16, and numbers of ``SCATTER_BITS`` bits, products add up exactly in float64."""
 
 Feature = Callable[[np.ndarray], np.ndarray]
 
@@ -25,7 +25,7 @@ def clipped(values: np.ndarray, bound: float) -> np.ndarray:
 
     *Formal guarantee.* No row of the result has a norm above ``bound``, up to rounding.
     """
-    values = np.asarray(values, np.float64)
+    values = np.ascontiguousarray(values, np.float64)  # so that each row is added up by itself
     values = np.where(np.isfinite(values).all(axis=1, keepdims=True), values, 0.0)
     norms = np.linalg.norm(values, axis=1, keepdims=True)
     return values * np.minimum(1.0, bound / np.maximum(norms, 1e-300))
@@ -46,8 +46,8 @@ def feature_sum(feature: Feature, codes: np.ndarray, dimension: int, bound: floa
     record alone: the sum is exact.
     """
     total = np.zeros(dimension, np.int64)
-    for block in _blocks(codes, dimension):
-        total += whole(feature(block), bound, FEATURE_BITS).astype(np.int64).sum(axis=0)
+    for block, records in _blocks(codes, dimension):
+        total += whole(feature(block)[:records], bound, FEATURE_BITS).astype(np.int64).sum(axis=0)
     return total
 
 
@@ -63,8 +63,8 @@ def scatter_sum(feature: GroupedFeature, codes: np.ndarray, dimension: int, grou
     records, stay below 2**53, where float64 is exact in any order.
     """
     total = np.zeros((groups, dimension, dimension), np.int64)
-    for block in _blocks(codes, dimension):
-        values, group = feature(block)
+    for block, records in _blocks(codes, dimension):
+        values, group = (part[:records] for part in feature(block))
         values = whole(values, bound, SCATTER_BITS)
         for g in range(groups):
             chosen = values[group == g]
@@ -88,7 +88,17 @@ def diagonal(dimension: int) -> np.ndarray:
     return rows == columns
 
 
-def _blocks(codes: np.ndarray, dimension: int) -> Iterator[np.ndarray]:
-    size = max(1, min(_MOST_RECORDS, _CELLS // max(1, dimension, codes.shape[1])))
+def _blocks(codes: np.ndarray, dimension: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Blocks of a public size, a power of two, and the number of records in each; the last is filled up with code 0.
+
+    How many records there are so changes neither the shape in which a record's feature is computed, nor by what
+    routine; rows are contiguous, so that each is added up alike. Where a record stands in its block must not matter
+    either: that is the feature's own duty.
+    """
+    size = 1 << (min(_MOST_RECORDS, max(1, _CELLS // max(1, dimension, codes.shape[1]))).bit_length() - 1)
     for start in range(0, len(codes), size):
-        yield codes[start : start + size]
+        block = np.ascontiguousarray(codes[start : start + size])
+        records = len(block)
+        if records < size:
+            block = np.concatenate([block, np.zeros((size - records, codes.shape[1]), codes.dtype)])
+        yield block, records

@@ -23,6 +23,7 @@ from jax import Array, lax
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.images.layout import ImageLayout, choose
+from sfumato.models.images.products import products
 from sfumato.models.images.projection import low_frequencies
 from sfumato.models.networks.training import arrays_of, network_of
 from sfumato.privacy.gradients import Dense, Tape
@@ -122,8 +123,8 @@ class MeanEmbedding:
         one, scale = math.sqrt(CONSTANT), math.sqrt(1 - CONSTANT)
 
         def feature(codes: np.ndarray) -> np.ndarray:
-            waves = layout.images_of(codes).astype(np.float32) @ frequencies.T
-            out = np.zeros((len(codes), layout.classes, self.features + 1), np.float32)
+            waves = products(layout.images_of(codes), frequencies)
+            out = np.zeros((len(codes), layout.classes, self.features + 1))
             classes = np.arange(len(codes)), layout.classes_of(codes)
             out[(*classes, 0)] = one
             out[(*classes, slice(1, None))] = np.hstack([np.cos(waves), np.sin(waves)]) * (

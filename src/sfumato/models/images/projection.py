@@ -15,6 +15,7 @@ import numpy as np
 from scipy.fft import idct
 
 from sfumato.models.images.layout import ImageLayout
+from sfumato.models.images.products import products
 from sfumato.trust.setting import Setting
 
 RADIUS = 0.5
@@ -38,8 +39,8 @@ class Projection:
     basis: np.ndarray
 
     def coordinates(self, images: np.ndarray) -> np.ndarray:
-        """(n, size) -> (n, k)."""
-        return (images - self.centre) @ self.basis.T
+        """(n, size) in [0, 1] -> (n, k); those of an image depend on no other."""
+        return products(images - self.centre, self.basis)
 
     def images(self, coordinates: np.ndarray) -> np.ndarray:
         """(n, k) -> (n, size), not yet clipped to [0, 1]."""
@@ -71,7 +72,7 @@ def principal(setting: Setting, layout: ImageLayout, centre: np.ndarray, most: i
     cosines = low_frequencies(*layout.pixels.shape)
 
     def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values = (layout.images_of(codes) - centre) @ cosines.T
+        values = products(layout.images_of(codes) - centre, cosines)
         return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12), np.zeros(len(codes))
 
     dimension = len(cosines)
