@@ -3,8 +3,10 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+import sfumato as sf
 from sfumato.artifact import Artifact
 from sfumato.certificate import Process, absent, best_posterior, declared, declared_of_the_table, issue, limits, render
 from sfumato.encoding.codec import Codec
@@ -339,3 +341,22 @@ def test_a_certificate_that_hides_who_reviewed_is_refused(tmp_path, monkeypatch)
         verify(saved(tmp_path / "m.sfm", change=with_field("data_domain", "columns", public)))
     with pytest.raises(CertificateError, match="other facts than the schema"):
         verify(saved(tmp_path / "m.sfm", change=with_field("data_domain", "table", [{"fact": "rows"}])))
+
+
+def test_a_codec_with_other_stored_types_is_refused(tmp_path):
+    """The types are what comes out: changed with the hashes recomputed, they passed."""
+    stored = codec_of(SCHEMA, types={"a": pa.int16()})
+    assert verify(saved(tmp_path / "m.sfm", codec=stored, types={"a": "int16"})).model == "independent"
+    for other in ({**stored, "types": {"a": "int64"}}, {**stored, "types": {}}):
+        with pytest.raises(CertificateError, match="other stored types"):
+            verify(saved(tmp_path / "m.sfm", codec=other, types={"a": "int16"}))
+
+
+def test_a_fit_states_the_types_that_its_rows_were_stored_in(tmp_path):
+    rows = pa.table({"a": pa.array([0, 1] * 20, pa.int16())})
+    sf.Synthesizer(Schema.parse(SCHEMA), model="independent", guarantee=GUARANTEE, ledger=sf.Ledger.open(None)).fit(
+        rows
+    ).save(tmp_path / "m.sfm")
+    certificate = verify(tmp_path / "m.sfm").certificate
+    assert certificate["data_domain"]["types"] == {"a": "int16"}
+    assert "stored as: a int16" in render(certificate)

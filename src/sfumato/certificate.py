@@ -53,6 +53,7 @@ class Process:
         ledger: where the ledger stood.
         records: noisy number of records; None where it is not known.
         table: what :func:`declared_of_the_table` says of the schema.
+        types: by name of a column, the Arrow type that the rows were stored in; none for delimited text and pandas.
         about: free statements of the curator (curator, purpose, ...).
     """
 
@@ -66,6 +67,7 @@ class Process:
     ledger: LedgerStatement = field(default_factory=LedgerStatement)
     records: int | None = None
     table: Sequence[Mapping[str, Any]] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -160,7 +162,11 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
             "events": [to_json(e) for e in events],
             "ledger": asdict(process.ledger),
         },
-        "data_domain": {"columns": [dict(c) for c in process.columns], "table": [dict(f) for f in process.table]},
+        "data_domain": {
+            "columns": [dict(c) for c in process.columns],
+            "table": [dict(f) for f in process.table],
+            "types": dict(process.types),
+        },
         "unprotected": _UNPROTECTED,
         "trust_model": _TRUST[process.setting],
         "algorithm": {"model": process.model, "why": process.why, "post_processing": _POST_PROCESSING},
@@ -277,6 +283,7 @@ def render(certificate: Mapping[str, Any]) -> str:
         "  facts",
         *(line for column in columns for line in _facts_lines(column)),
         *(f"    {fact['fact']}: {_source_words(fact)}" for fact in certificate["data_domain"].get("table", ())),
+        *_types_line(certificate["data_domain"].get("types") or {}),
         "  what holds it up (NIST SP 800-226)",
         *(f"    {b['block']}: {b['status']}. {b['text']}" for b in certificate["pyramid"]),
         "  not protected",
@@ -298,6 +305,11 @@ def _facts_lines(column: Mapping[str, Any]) -> list[str]:
     whole = f"all facts {next(iter(by_source))}" if len(by_source) == 1 else said
     reviews = [f"      {', '.join(r['facts'])}: {_review_words(r)}" for r in column.get("reviews", ())]
     return [f"    {column['name']}: {column['kind']} ({whole})", *reviews]
+
+
+def _types_line(types: Mapping[str, str]) -> list[str]:
+    said = ", ".join(f"{name} {kind}" for name, kind in types.items())
+    return [f"    stored as: {said}"] if types else []
 
 
 def _source_words(fact: Mapping[str, Any]) -> str:

@@ -207,6 +207,7 @@ def process(plan: Plan, release: Release, opened: OpenRun, public_example: bool,
         ledger=_statement(opened, public_example),
         records=release.default_rows,
         table=declared_of_the_table(plan.schema),
+        types=dict(release.codec.types),
         about=plan.about,
     )
 

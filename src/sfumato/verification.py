@@ -194,8 +194,11 @@ def _check_facts(artifact: Artifact, schema: Schema, facts: Mapping[str, Any]) -
         raise CertificateError("the schema holds unreviewed or unstated facts, so there can be no certificate")
     if facts.get("columns") != declared(schema) or facts.get("table") != declared_of_the_table(schema):
         raise CertificateError("the certificate states other facts than the schema")
-    if not agrees(Codec.from_json(json.dumps(artifact.codec)).schema, schema):
+    codec = Codec.from_json(json.dumps(artifact.codec))
+    if not agrees(codec.schema, schema):
         raise CertificateError("the model's codec was made from other facts than the schema's")
+    if facts.get("types") != dict(codec.types):
+        raise CertificateError("the certificate states other stored types than the model's codec")
 
 
 def _check_ledger(certificate: Mapping[str, Any], guarantee: Guarantee) -> None:

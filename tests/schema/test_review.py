@@ -40,6 +40,20 @@ COLUMNS: dict[str, Any] = {
     "level": {"public": "school law"},
 }
 ANSWERS = {**WHO, "columns": COLUMNS, "constraints": {PAIR: {"public": "school law"}}}
+BLANK = (
+    " ",
+    "\u200b",
+    "\ufeff",
+    "\u00ad\u2060",
+    "\u2800",
+    "\u3164",
+    "\u115f",
+    "\ue000",
+    "\t\u00a0\u2028",
+    "\u202e",
+    "\u0301",
+)
+"""What shows nothing, or nothing by itself."""
 
 
 def test_all_answers_settle_all_facts() -> None:
@@ -105,7 +119,8 @@ def test_all_that_does_not_fit_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"by": " "}, "by: is empty"),
+        *(({"by": blank}, "by: is empty") for blank in BLANK),
+        ({"columns": {"sex": {"public": "\u200b"}}}, "no answer for sex; write"),
         ({"on": "9999-01-01"}, "on: 9999-01-01 lies in the future"),
         ({"on": "2026-02-30"}, "on: "),
         ({"on": "0"}, "on: is no date"),
@@ -212,3 +227,42 @@ def test_the_size_of_an_image_is_answered_whole() -> None:
     for wrong in (8, [8, 8], "8x8", [8, 8, 2], {"height": 8}):
         with pytest.raises(SchemaError, match="x: "):
             answered(wrong)
+
+
+def test_an_answer_speaks_for_one_constraint() -> None:
+    """Names with commas gave two constraints one name, and one answer settled both."""
+    labels = "kind: category, categories: [x, y], source: public"
+    names = ("a", "b, c", "a, b", "c", 'a" b')
+    columns = "".join(f"  {name!r}: {{{labels}}}\n" for name in names)
+    rule = "kind: fixed_combinations, combinations: [[x, x], [y, y]], source: unreviewed"
+    rules = f"constraints:\n  - {{{rule}, columns: [a, 'b, c']}}\n  - {{{rule}, columns: ['a, b', c]}}\n"
+    schema = Schema.parse(f"sfumato: schema/1\ncolumns:\n{columns}{rules}")
+    one, other = (fact.line for fact in schema.open_facts())
+    assert one != other
+    settled = schema.review({**WHO, "constraints": {one: {"public": "law"}, other: {"drop": "by chance"}}})
+    assert [rule.columns for rule in settled.constraints] == [("a", "b, c")]
+    with pytest.raises(SchemaError, match="no answer for"):
+        schema.review({**WHO, "constraints": {one: {"public": "law"}}})
+
+
+@pytest.mark.parametrize(
+    ("line", "replace", "silent"),
+    [
+        ("file", {"delimiter": ","}, "charset, header"),
+        ("file", {"delimiter": ",", "charset": "utf-8"}, "header"),
+        ("unit", {"max_rows": 4}, "column"),
+    ],
+)
+def test_a_replacement_names_all_that_the_draft_says_of_its_line(line: str, replace: Any, silent: str) -> None:
+    """What it does not name was read off the rows, and would be settled by a word about something else."""
+    schema = Schema.parse(
+        'sfumato: schema/1\nfile: {charset: cp1252, delimiter: ";", header: false, source: unreviewed}\n'
+        "unit: {column: id, max_rows: 3, source: unreviewed}\ncolumns:\n  id: {kind: identifier, source: public}\n"
+    )
+    whole = {
+        "file": {"replace": {"charset": "utf-8", "delimiter": ",", "header": False}, "reason": "x"},
+        "unit": {"replace": {"column": "id", "max_rows": 4}, "reason": "x"},
+    }
+    assert schema.review({**WHO, **whole}).open_facts() == []
+    with pytest.raises(SchemaError, match=f"{line}: says nothing of {silent};"):
+        schema.review({**WHO, **whole, line: {"replace": replace, "reason": "x"}})

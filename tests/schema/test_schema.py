@@ -115,7 +115,7 @@ def test_any_names_and_labels_come_back(names: list[str], labels: list[str], nul
 
 
 @settings(max_examples=60, deadline=None)
-@given(by=TEXT.filter(str.strip), reason=TEXT.filter(str.strip), facts=st.sets(st.sampled_from(["kind", "step"])))
+@given(by=TEXT.map("A{}".format), reason=TEXT.map("{}x".format), facts=st.sets(st.sampled_from(["kind", "step"])))
 def test_any_review_comes_back(by: str, reason: str, facts: set[str]) -> None:
     review = Review(by=by, on=dt.date(2026, 1, 2), reason=reason, facts=tuple(sorted(facts)))
     statement = Review(by=by, on=dt.date(2026, 1, 2), reason=reason)
@@ -250,6 +250,32 @@ def test_what_is_wrong_is_named_with_its_place_and_mend(text: str, says: str) ->
 def test_hostile_text_is_refused(text: str) -> None:
     with pytest.raises(SchemaError):
         Schema.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{kind: integer, bounds: [0, 9], nullable: !!bool yes}",
+        "{kind: integer, bounds: [0, !!int abc]}",
+        "{kind: real, bounds: [0, !!float abc]}",
+        "{kind: integer, bounds: [0, ! 9]}",
+        "{kind: category, categories: [!!str 1, 2]}",
+        "!!map {kind: integer, bounds: [0, 9]}",
+        "{kind: integer, bounds: [0, 9], source: &s public}",
+        "&c {kind: integer, bounds: [0, 9]}",
+    ],
+)
+def test_a_value_is_what_its_own_text_says(text: str) -> None:
+    """`!!bool yes` was read as false, `!!int abc` was a bare ValueError, an anchor let one line speak for others."""
+    with pytest.raises(SchemaError, match=r"my.yaml:3:\d+: tags, anchors and directives have no place"):
+        Schema.parse(f"sfumato: schema/1\ncolumns:\n  a: {text}\n", "my.yaml")
+
+
+def test_marks_of_tags_and_anchors_in_text_are_text() -> None:
+    schema = Schema.parse(
+        "sfumato: schema/1\ncolumns:\n  a: {kind: category, categories: [a&b, '*', '!x', 5%], source: public}\n"
+    )
+    assert schema.columns[0].value_of("categories") == ["a&b", "*", "!x", "5%"]
 
 
 def test_facts_that_nobody_declared_are_listed() -> None:

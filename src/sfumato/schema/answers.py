@@ -123,6 +123,9 @@ class Answers(Reviewer):
         if isinstance(answer, Replacement):
             if not isinstance(answer.replace, Mapping):
                 raise ValueError(f"replace one or more of {', '.join(stated.stated())}: {{replace: {{NAME: VALUE}}}}")
+            silent = [field for field in stated.stated() if field in stated.model_fields_set - answer.replace.keys()]
+            if silent:
+                raise ValueError(f"says nothing of {', '.join(silent)}; name all of it in {{replace: {{NAME: VALUE}}}}")
             fields |= answer.replace
         return type(stated).model_validate({**fields, "source": None, "reviewed": self.review(_why(answer))})
 

@@ -16,6 +16,7 @@ _TEXT_KEYS = frozenset(
     {"categories", "combinations", "nulls", "labels", "other", "name", "target", "low", "high", "column"}
     | {"by", "on", "reason", "public", "drop"}
 )
+_BY_OTHER_MEANS = frozenset("!&*%")
 _LIMIT = 1 << 26
 _DEPTH = 12
 
@@ -70,6 +71,7 @@ def read_yaml(text: str, name: str) -> Marked:
     if len(text) > _LIMIT:
         raise SchemaError(f"{name}: larger than {_LIMIT >> 20} MiB; a schema holds public facts, not rows")
     try:
+        _without_tags(text, name)
         loader = _CoreLoader(text)
         try:
             root = loader.get_single_node()
@@ -84,6 +86,22 @@ def read_yaml(text: str, name: str) -> Marked:
     if root is None:
         raise SchemaError(f"{name}: empty; draft a schema with: sfumato sketch DATA -o {name}")
     return _Plain(name).document(root)
+
+
+def _without_tags(text: str, name: str) -> None:
+    """Refuse what says by other means than its own text what a value is: tags, anchors, and aliases of these.
+
+    With them ``!!bool yes`` is read as something else than YAML says, and one line means what another one says.
+    """
+    if _BY_OTHER_MEANS.isdisjoint(text):
+        return
+    for token in yaml.scan(text, Loader=_CoreLoader):
+        if isinstance(token, yaml.TagToken | yaml.AnchorToken | yaml.AliasToken | yaml.DirectiveToken):
+            mark = token.start_mark
+            raise SchemaError(
+                f"{name}:{mark.line + 1}:{mark.column + 1}: tags, anchors and directives have no place in a schema; "
+                "write the value out"
+            )
 
 
 class _Plain:

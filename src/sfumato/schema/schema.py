@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -300,7 +301,12 @@ class Schema(Strict):
 
 def constraint_name(constraint: Constraint) -> str:
     """``inequality on from, to``: how messages and answers name a constraint."""
-    return f"{constraint.kind} on {', '.join(constraint.columns)}"
+    return f"{constraint.kind} on {', '.join(map(_listed, constraint.columns))}"
+
+
+def _listed(name: str) -> str:
+    """A name as it is, or quoted where a list of names could be misread."""
+    return json.dumps(name, ensure_ascii=False) if {",", '"'}.intersection(name) else name
 
 
 def _check(constraint: Constraint, columns: dict[str, Any], grouped: set[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,8 @@ MEASURABLE = frozenset({"bounds", "categories", "nullable"})
 """What can be found from the rows with noise."""
 
 
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that show nothing: fillers of Hangul, and Braille without a dot."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -32,8 +35,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=1 << 16, allow_inf_nan=False)
 
 
+def _seen(character: str) -> bool:
+    """Whether it leaves ink: no space, control, format or unassigned character, no filler, no mark without a letter."""
+    return unicodedata.category(character)[0] in "LNPS" and character not in _FILLERS
+
+
 def _filled(text: str) -> str:
-    if not text.strip():
+    if not any(map(_seen, text)):
         raise ValueError("is empty; write who reviewed the facts, and how they are known without the rows")
     return text
 
