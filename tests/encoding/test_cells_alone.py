@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.encoding.hostile import CELLS, FACTS, codec_of
 
 from sfumato.encoding.column import ColumnCodec
+from sfumato.encoding.measure import label_counts
+from sfumato.tables.objects import as_text
+from sfumato.trust.gathering import identifiers
 
 CODECS = {name: codec_of(facts) for name, facts in FACTS.items()}
 ANY_TEXT = st.one_of(
@@ -37,6 +43,11 @@ TYPED = {
     pa.timestamp("us"): st.integers(-(2**63) + 1, 2**63 - 1),
     pa.timestamp("ns", "Asia/Kolkata"): st.integers(-(2**63) + 1, 2**63 - 1),
     pa.time64("us"): st.times(),
+    pa.float16(): st.floats(width=16).map(np.float16),
+    pa.date64(): st.integers(-(2**40), 2**40),
+    pa.timestamp("ms", "+01:30"): st.integers(-(2**40), 2**40),
+    pa.decimal256(50, 4): st.decimals(-(10**30), 10**30, places=4),
+    pa.time32("s"): st.times(),
 }
 
 Found = list[tuple[int, bool, bool]]
@@ -50,12 +61,29 @@ def read(codec: ColumnCodec, cells: pa.Array) -> Found:
 
 
 def check(codec: ColumnCodec, cells: Sequence[Any], kind: pa.DataType, order: Sequence[int], cut: int) -> None:
-    """Alone, together, in another order and in two pieces."""
+    """Alone, together, in another order and in two pieces, as they lie in memory in any form."""
     array = pa.array(cells, kind)
     alone = [read(codec, array.slice(i, 1).take([0]))[0] for i in range(len(array))]
-    assert read(codec, array) == alone
     assert read(codec, array.take(pa.array(order, pa.int64()))) == [alone[i] for i in order]
-    assert read(codec, array.slice(0, cut)) + read(codec, array.slice(cut)) == alone
+    for held in forms(array):
+        assert read(codec, held) == alone
+        assert read(codec, held.slice(0, cut)) + read(codec, held.slice(cut)) == alone
+
+
+def forms(cells: pa.Array) -> Iterator[pa.Array]:
+    """The same cells: as they are; as a part of a longer array; text in other types, and with offsets of such a part;
+    in dictionaries, also with null or with equal ones among the entries."""
+    yield cells
+    longer = pa.concat_arrays([cells, cells, cells]).slice(len(cells), len(cells))
+    yield longer
+    if pa.types.is_string(cells.type):
+        yield cells.cast(pa.string_view())
+        large = longer.cast(pa.large_string())
+        yield large
+        yield pa.concat_arrays([large, large]).slice(len(cells)).cast(pa.string())
+    yield longer.dictionary_encode()
+    yield longer.dictionary_encode(null_encoding="encode")
+    yield pa.DictionaryArray.from_arrays(pa.array(range(len(cells)), pa.int16()), longer)
 
 
 @pytest.mark.parametrize("name", CODECS)
@@ -80,6 +108,84 @@ def test_any_typed_cell_gets_the_code_it_gets_alone(name: str, data: st.DataObje
     cells = data.draw(st.lists(st.one_of(st.none(), TYPED[kind]), min_size=1, max_size=8))
     order = data.draw(st.permutations(range(len(cells))))
     check(CODECS[name], cells, kind, order, data.draw(st.integers(0, len(cells))))
+
+
+def check_labels(cells: pa.Array, markers: tuple[str, ...] = ("?", "NA")) -> None:
+    """Labels and units of cells are those of each alone, and counts of labels add up, in every form."""
+    for held in forms(cells):
+        singly: Counter[str] = Counter()
+        for i in range(len(held)):
+            singly.update(label_counts(held.slice(i, 1), markers))
+        assert label_counts(held, markers) == singly
+        alone = [identifiers(cells.slice(i, 1), markers)[0].as_py() for i in range(len(cells))]
+        assert identifiers(held, markers).to_pylist() == alone
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_labels_and_units_are_those_of_each_cell_alone(data: st.DataObject) -> None:
+    kinds = {pa.string(): ANY_TEXT, **TYPED}
+    kind = data.draw(st.sampled_from(list(kinds)))
+    check_labels(pa.array(data.draw(st.lists(st.one_of(st.none(), kinds[kind]), min_size=1, max_size=8)), kind))
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()], ids=str)
+def test_zeros_of_two_signs_are_one_label(kind: pa.DataType) -> None:
+    cells = pa.array(np.array([0.0, 0.0, -0.0, 1.5, np.nan], kind.to_pandas_dtype()))
+    check_labels(cells)
+    for held in forms(cells):
+        assert label_counts(held, ()) == {"0": 3, "1.5": 1}
+
+
+def test_days_with_a_time_inside_are_one_label() -> None:
+    days = pa.array([0, 0, 5], pa.int64()).view(pa.date64())
+    check_labels(days)
+    assert label_counts(days, ()) == {"1970-01-01": 3}
+
+
+def test_labels_that_overwrite_each_other_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault as it was: one more -0.0 put a count of 1 in the place of that of all zeros."""
+
+    def overwritten(labels: pa.Array, counts: np.ndarray, markers: tuple[str, ...]) -> dict[str, int]:
+        del markers
+        return dict(zip(as_text(labels).to_pylist(), counts.tolist(), strict=True))
+
+    monkeypatch.setattr("sfumato.encoding.measure.labelled", overwritten)
+    for cells in (pa.array([0.0, 0.0, -0.0]), pa.array([0, 0, 5], pa.int64()).view(pa.date64())):
+        with pytest.raises(AssertionError):
+            check_labels(cells)
+
+
+def test_offsets_of_a_longer_array_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault as it was: letters were put in lower case by offsets of the array of which the cells are a part."""
+    monkeypatch.setattr("sfumato.encoding.boolean.plain", lambda cells: pc.ascii_lower(cells.cast(pa.string())))
+    with pytest.raises(AssertionError):
+        check(CODECS["boolean"], ["yes", "no", "true", "f"] * 3, pa.string(), range(12), 5)
+
+
+def test_a_cell_without_a_text_takes_the_unit_of_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(cells: pa.Array) -> pa.Array:
+        if "x" in cells.to_pylist():
+            raise pa.ArrowInvalid("no text")
+        return cells.cast(pa.string())
+
+    monkeypatch.setattr("sfumato.trust.gathering.as_text", failing)
+    assert identifiers(pa.array(["a", "x", "b", "x"]), ()).to_pylist() == ["a", None, "b", None]
+
+
+def test_text_far_inside_a_large_array_is_read(tmp_path: Path) -> None:
+    """Offsets beyond 2^31 cannot be cast as they are; the file is sparse and takes no room."""
+    ends = np.array([0, 3, 2**31 - 2, 2**31 + 1, 2**31 + 4], np.int64)
+    path = tmp_path / "text"
+    with path.open("wb") as file:
+        for start in (0, int(ends[2]), int(ends[3])):
+            file.seek(start)
+            file.write(b"yes")
+    with pa.memory_map(str(path)) as mapped:
+        cells = pa.Array.from_buffers(pa.large_string(), 4, [None, pa.py_buffer(ends), mapped.read_buffer()]).slice(2)
+        assert read(CODECS["boolean"], cells) == read(CODECS["boolean"], pa.array(["yes", "yes"]))
+        assert identifiers(cells, ()).to_pylist() == ["yes", "yes"]
+        assert label_counts(cells, ()) == {"yes": 2}
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,7 +13,19 @@ import pytest
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import NoisyHistogram, categories, covered, label_counts, measure, preliminary
 from sfumato.errors import SchemaError
-from sfumato.schema import CategoryColumn, DateColumn, DatetimeColumn, IntegerColumn, RealColumn, Schema
+from sfumato.progress import Silent
+from sfumato.schema import (
+    CategoryColumn,
+    DateColumn,
+    DatetimeColumn,
+    IntegerColumn,
+    RealColumn,
+    Schema,
+    TextColumn,
+)
+from sfumato.tables import Rows
+from sfumato.trust.gathering import bound_of, gather
+from sfumato.trust.setting import Query
 
 SCHEMA = Schema(
     nulls=("", "?"),
@@ -138,3 +150,69 @@ def test_exact_counts_and_empty_histograms() -> None:
     assert covered(np.array([0.0, 0, 3, 0, 1, 0]), 0.0) == (2, 5)
     assert covered(np.zeros(8), 1.0)[0] >= 0
     assert covered(np.array([5.0]), 1.0) == (0, 1)
+
+
+OWN_NULLS = """sfumato: schema/1
+unit: {column: id, max_rows: 5, source: public}
+nulls: ["", NA]
+columns:
+  id: {%s, nullable: true, source: public}
+  x: {kind: integer, source: {bounds: measured, rest: public}}
+"""
+UNITS = {
+    "identifier": "kind: identifier",
+    "own nulls": 'kind: identifier, nulls: [""]',
+    "no nulls": "kind: identifier, nulls: []",
+    "more nulls": "kind: identifier, nulls: [a, b]",
+    "category": "kind: category, categories: [NA, a], outside: other",
+    "integer": 'kind: integer, bounds: [0, 9], nulls: ["7"]',
+}
+
+
+def kept_of(schema: Schema, ids: list[str | None]) -> list[bool]:
+    bound = bound_of(schema)
+    assert bound is not None
+    return bound.keep(pa.array(ids)).to_pylist()
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_units_of_the_search_are_those_of_the_fit(unit: str) -> None:
+    schema = Schema.parse(OWN_NULLS % UNITS[unit])
+    search = preliminary(schema)
+    assert search is not None
+    ids = ["NA", "", "a", "7", None, "b"] * 4
+    assert kept_of(search.schema, ids) == kept_of(schema, ids)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_adds_its_rows_to_a_search_and_moves_no_other(unit: str) -> None:
+    schema = Schema.parse(OWN_NULLS % UNITS[unit])
+    search = preliminary(schema)
+    assert search is not None
+
+    def counts(ids: list[str | None], values: list[int]) -> np.ndarray:
+        table = pa.table({"id": pa.array(ids, pa.string()), "x": values})
+        return gather(Rows.open(table), search, Silent()).table(Query((0,)))
+
+    others, own = [""] * 50, ["NA"] * 5
+    without = counts([*others], [10**6] * 50)
+    if kept_of(schema, ["NA"] * 5 + [""] * 5)[5]:  # two units
+        assert np.abs(counts([*own, *others], [1] * 5 + [10**6] * 50) - without).sum() <= 5
+
+
+def test_a_search_that_forgets_the_nulls_of_a_unit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sfumato.encoding.measure.TextColumn", Forgetful)
+    for test in (
+        test_units_of_the_search_are_those_of_the_fit,
+        test_a_unit_adds_its_rows_to_a_search_and_moves_no_other,
+    ):
+        with pytest.raises(AssertionError):
+            test("own nulls")
+
+
+class Forgetful(TextColumn):
+    """The fault as it was: a column beside the search kept its name alone."""
+
+    def __init__(self, name: str, nulls: tuple[str, ...]) -> None:
+        del nulls
+        super().__init__(name=name)

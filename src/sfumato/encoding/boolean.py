@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,14 @@ from sfumato.encoding.rendering import number_as
 from sfumato.errors import ConditionError
 from sfumato.schema.arrow_types import is_text
 from sfumato.schema.columns import BooleanColumn
-from sfumato.schema.parsing import missing_mask, plain
+from sfumato.schema.parsing import missing_mask
+from sfumato.tables.objects import plain
 
 WORDS = (("false", "f", "no", "n", "0"), ("true", "t", "yes", "y", "1"))
 """How false and true are commonly written, in lower case."""
+
+_SPELLINGS = tuple([s for w in words for s in map("".join, product(*({c, c.upper()} for c in w)))] for words in WORDS)
+"""The same in any case of the letters of ASCII."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,8 @@ class BooleanCodec:
         values = plain(values)
         missing = missing_mask(values, self.markers)
         if is_text(values.type):
-            false, true = ([word] for word in self.column.labels) if self.column.labels else WORDS
-            words = values if self.column.labels else pc.ascii_lower(values)
+            false, true = ([word] for word in self.column.labels) if self.column.labels else _SPELLINGS
+            words = values
         else:
             false, true = WORDS[0][-1:], WORDS[1][-1:]
             words = values.cast(pa.int8()) if pa.types.is_boolean(values.type) else values

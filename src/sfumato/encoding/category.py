@@ -17,8 +17,8 @@ from sfumato.encoding.rendering import cast_text
 from sfumato.errors import ConditionError
 from sfumato.schema.arrow_types import is_text
 from sfumato.schema.columns import CategoryColumn
-from sfumato.schema.parsing import missing_mask, plain
-from sfumato.tables.objects import as_text
+from sfumato.schema.parsing import missing_mask
+from sfumato.tables.objects import as_text, plain
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,7 @@ class CategoryCodec:
     def _encode_dictionary(self, values: pa.DictionaryArray) -> Encoded:
         """The few distinct values are looked up, the many indices follow."""
         entries = plain(values.dictionary)
-        numeric = pa.types.is_floating(entries.type)
-        absent = missing_mask(entries, self.markers) if numeric or is_text(entries.type) else None
+        absent = missing_mask(entries, self.markers)
         found = pc.index_in(as_text(entries), value_set=self._declared)
         table = np.append(found.fill_null(-1).to_numpy(), -2)
         if absent is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,8 +26,8 @@ from sfumato.encoding.quantity import QuantityCodec
 from sfumato.errors import SchemaError
 from sfumato.schema import Schema, TextColumn
 from sfumato.schema.columns import LABEL_LIMIT
-from sfumato.schema.parsing import missing_mask, plain
-from sfumato.tables.objects import OBJECTS, as_text
+from sfumato.schema.parsing import missing_mask
+from sfumato.tables.objects import OBJECTS, as_text, plain
 
 MEASURED_SHARE = 0.05
 """The part of the squared budget that measured facts cost, split evenly over the columns that have them."""
@@ -80,11 +81,14 @@ def measure(schema: Schema, source: FactSource) -> Facts:
 
 
 def preliminary(schema: Schema) -> Codec | None:
-    """The codec of the search for bounds: one axis per column whose bounds are open, None where there is none."""
+    """The codec of the search for bounds: one axis per column whose bounds are open, None where there is none.
+
+    Every column keeps the null markers that it has in ``schema``, so that the units of the search are those of the fit.
+    """
     columns = tuple(
         c.model_copy(update={**_whole_range(c), "source": "public"})
         if c.measured and c.kind != "category"
-        else TextColumn(name=c.name)
+        else TextColumn(name=c.name, nulls=schema.null_markers(c))
         for c in schema.columns
     )
     if all(isinstance(c, TextColumn) for c in columns):
@@ -185,7 +189,13 @@ def label_counts(values: pa.Array, markers: tuple[str, ...]) -> dict[str, int]:
 
 
 def labelled(labels: pa.Array, counts: np.ndarray, markers: tuple[str, ...]) -> dict[str, int]:
-    """Counts by label, missing ones left out, of values (m,) that are counted already, each once."""
+    """Counts by label, missing ones left out, of values (m,) that are counted already, each once.
+
+    Unlike values may have one label (0.0 and -0.0, or dates with a time of day inside): their counts add up.
+    """
     gone = missing_mask(labels, markers)
     kept = labels if gone is None else labels.filter(pa.array(~gone))
-    return dict(zip(as_text(kept).to_pylist(), (counts if gone is None else counts[~gone]).tolist(), strict=True))
+    found: Counter[str] = Counter()
+    for label, count in zip(as_text(kept).to_pylist(), counts if gone is None else counts[~gone], strict=True):
+        found[label] += int(count)
+    return found

@@ -14,7 +14,8 @@ from sfumato.encoding.column import Encoded, Policy, either
 from sfumato.encoding.domain import Axis
 from sfumato.encoding.grid import Grid
 from sfumato.errors import ConditionError
-from sfumato.schema.parsing import missing_mask, plain
+from sfumato.schema.parsing import missing_mask
+from sfumato.tables.objects import plain
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from sfumato.schema.arrow_types import is_text
 from sfumato.schema.numerals import PLAIN, Numeral, wholes
-from sfumato.schema.parsing import cast_or_null, plain
+from sfumato.schema.parsing import cast_or_null
+from sfumato.tables.objects import plain
 
 
 def cast_text(labels: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:

@@ -15,7 +15,7 @@ from sfumato.encoding.codec import Codec
 from sfumato.encoding.column import Encoded
 from sfumato.encoding.constraints import CombinedAxis
 from sfumato.schema import Column, FixedCombinations, Inequality, Schema, Unique
-from sfumato.schema.parsing import plain
+from sfumato.tables.objects import plain
 
 
 def tolerant(schema: Schema) -> Schema:

@@ -35,15 +35,6 @@ _SHARED = frozenset("YmdHMS")
 """Directives by which Arrow writes what it has read: where that is the cell again, it has read it as Python does."""
 
 
-def plain(values: pa.Array) -> pa.Array:
-    """Without dictionary or view encoding."""
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type):
-        values = values.cast(pa.string())
-    return values
-
-
 def missing_mask(values: pa.Array, markers: tuple[str, ...]) -> np.ndarray | None:
     """Which cells are null, NaN or a null marker; None where there are none."""
     mask = values.is_null(nan_is_null=True)

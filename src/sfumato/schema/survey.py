@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from sfumato.schema.arrow_types import is_text
 from sfumato.schema.columns import INTEGER_LIMIT
 from sfumato.schema.numerals import PLAIN, Numeral, reals, wholes
-from sfumato.schema.parsing import clock, moments, plain
+from sfumato.schema.parsing import clock, moments
+from sfumato.tables.objects import plain
 
 MARKERS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", ".", "-")
 """Texts that commonly stand for a missing value in any column."""

@@ -13,6 +13,7 @@ from sfumato.errors import TableError
 from sfumato.tables.dialect import checked_names
 from sfumato.tables.images import image_shape
 from sfumato.tables.objects import OBJECTS, readable
+from sfumato.tables.pieces import in_pieces
 
 _READ_AHEAD = 1 << 20
 
@@ -85,7 +86,7 @@ class ArrowFile:
 
 def conforming(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The batches in the types that `flat_schema` gave, with texts that are UTF-8 throughout."""
-    for batch in batches:
+    for batch in (piece for whole in batches for piece in in_pieces(whole)):
         typed = batch if batch.schema.equals(schema) else batch.cast(schema)
         given = typed.columns
         cells = [readable(column) for column in given]

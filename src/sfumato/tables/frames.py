@@ -11,7 +11,8 @@ import pyarrow as pa
 from sfumato.errors import TableError
 from sfumato.tables.columnar import conforming, flat_schema
 from sfumato.tables.dialect import checked_names, display_name
-from sfumato.tables.objects import OBJECTS, as_text, object_cells, readable
+from sfumato.tables.objects import OBJECTS, alone, as_alone, as_text, object_cells, readable
+from sfumato.tables.pieces import MOST_TEXT, bytes_of_text
 
 
 class Source(Protocol):
@@ -102,9 +103,24 @@ class PandasFrame:
     def batches(self, size: int) -> Iterator[pa.RecordBatch]:
         """Batches of at most ``size`` rows."""
         for start in range(0, len(self.frame), size):
-            piece = self.frame.iloc[start : start + size]
+            yield from self._pieces(start, min(start + size, len(self.frame)))
+
+    def _pieces(self, start: int, stop: int) -> Iterator[pa.RecordBatch]:
+        """Rows ``start .. stop``, halved where their text is too long for one batch."""
+        batch = None
+        try:
+            piece = self.frame.iloc[start:stop]
             cells = [_cells(piece[field.name], field.type) for field in self.schema]
-            yield pa.record_batch(cells, schema=self.schema)
+            batch = pa.record_batch(cells, schema=self.schema)
+        except pa.ArrowException:
+            if stop - start < 2:
+                raise
+        if batch is not None and (stop - start < 2 or bytes_of_text(batch) <= MOST_TEXT):
+            yield batch
+            return
+        half = (start + stop) // 2
+        yield from self._pieces(start, half)
+        yield from self._pieces(half, stop)
 
 
 def _pandas_schema(frame: Any) -> pa.Schema:
@@ -130,14 +146,18 @@ def _pandas_schema(frame: Any) -> pa.Schema:
 
 
 def _type(column: Any) -> pa.DataType:
-    """The Arrow type of a column, by its dtype and, where it has them, that of its categories."""
+    """The Arrow type of a column, by its dtype and, where it has them, that of its categories.
+
+    Times have the type that each has in a column of objects, which one cell of another sort makes of a column.
+    """
     if hasattr(column, "cat"):
         kind = _type(column.cat.categories)
         return OBJECTS if kind == OBJECTS else pa.dictionary(pa.int32(), kind, bool(column.cat.ordered))
     if column.dtype == object:
         return OBJECTS
     texts = getattr(column.dtype, "storage", None) == "python"
-    return pa.string() if texts else pa.array(column[:0], from_pandas=True).type
+    kind = pa.string() if texts else pa.array(column[:0], from_pandas=True).type
+    return alone(kind)
 
 
 def _cells(column: Any, kind: pa.DataType) -> pa.Array:
@@ -150,5 +170,6 @@ def _cells(column: Any, kind: pa.DataType) -> pa.Array:
         return pa.DictionaryArray.from_arrays(indices, entries, ordered=kind.ordered)
     if getattr(column.dtype, "storage", None) == "python":
         return as_text(object_cells(column.to_numpy(object)))
-    made = pa.array(column, kind, from_pandas=True)
-    return readable(made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made)
+    made = pa.array(column, from_pandas=True)
+    made = as_alone(made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made)
+    return readable(made if made.type == kind else made.cast(kind))

@@ -57,28 +57,80 @@ UNREADABLE = "\ufffd"
 
 _MOST_BITS = 1328  # of a whole number that is written out: 400 digits, below Python's own limit of 4,300
 _WHOLE = 2.0**63
+_MOST_DIGITS = 400  # of a Decimal that is written without an exponent
+_QUICK = frozenset(["str", "bytes", "float", "NoneType", "NAType", "NaTType"])
+"""Types of cells that Arrow reads as `_read` does, a float where it is NaN; it would take bytearray for text too."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9, "ps": 10**12, "fs": 10**15, "as": 10**18}
+_SECONDS = {"m": 60, "h": 3600, "D": 86_400, "W": 604_800}
+_MOST_MONTHS = 12 * 300_000  # from 1970, either way: 64 bits of microseconds hold fewer
+_MOST_TICKS = (2**63 - 1) // 10**6 * 10**6
+"""Microseconds of the last whole second that 64 bits hold: it stands for all later ones, and its negative likewise."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def object_cells(cells: Any) -> pa.UnionArray:
     """Cells (n,), any sequence of Python objects, by the rules above.
 
+    Raises:
+        pa.ArrowCapacityError: more than 2 GiB of text; fewer cells at once are read alike.
+
     *Formal guarantee.* Each cell is read by itself; no cell is an error.
     """
     given = np.asarray(cells, object)
     values: list[Any] = [[] for _ in OBJECTS]
     try:  # the quick way, which gives the same where all are str, bytes or missing
-        values[_TEXT] = pa.array(given, pa.string(), from_pandas=True)
+        if not _QUICK.issuperset(type(cell).__name__ for cell in given.tolist()):
+            raise pa.ArrowTypeError("cells of other types")
+        values[_TEXT] = _array(given, pa.string())
         codes, offsets = np.zeros(len(given), np.int8), np.arange(len(given), dtype=np.int32)
+    except pa.ArrowCapacityError:
+        raise
     except (pa.ArrowException, UnicodeError):
         codes, offsets = np.empty(len(given), np.int8), np.empty(len(given), np.int32)
         for i, cell in enumerate(given):
             codes[i], value = _read(cell)
             offsets[i] = len(values[codes[i]])
             values[codes[i]].append(value)
-    children = [pa.array(v, f.type) for v, f in zip(values, OBJECTS, strict=True)]
+    return _union(codes, offsets, values)
+
+
+def alone(kind: pa.DataType) -> pa.DataType:
+    """The type that a typed cell has among `OBJECTS`, where it is a time; else its own."""
+    if pa.types.is_timestamp(kind):
+        return OBJECTS[_MOMENT if kind.tz is None else _INSTANT].type
+    if pa.types.is_time(kind):
+        return OBJECTS[_CLOCK].type
+    return OBJECTS[_DAY].type if pa.types.is_date(kind) else kind
+
+
+def as_alone(cells: pa.Array) -> pa.Array:
+    """Typed cells as `object_cells` reads them one by one: times in microseconds, rounded down, instants in UTC."""
+    kind = alone(cells.type)
+    if not pa.types.is_timestamp(kind):
+        return cells if cells.type == kind else cells.cast(kind, safe=False)
+    stored = cells.cast(pa.int64())
+    missing = stored.is_null().to_numpy(zero_copy_only=False)
+    ticks, per_second = stored.fill_null(0).to_numpy(), _PER_SECOND[cells.type.unit]
+    if per_second < 10**6:
+        each = 10**6 // per_second
+        micro = np.clip(ticks, -(_MOST_TICKS // each), _MOST_TICKS // each) * each
+    else:
+        micro = np.clip(ticks // (per_second // 10**6), -_MOST_TICKS, _MOST_TICKS)
+    return pa.array(micro, mask=missing).cast(kind)
+
+
+def _union(codes: np.ndarray, offsets: np.ndarray, values: list[Any]) -> pa.UnionArray:
+    """Cells by the number of their type and their place among the values of that type."""
+    children = [_array(v, f.type) for v, f in zip(values, OBJECTS, strict=True)]
     return pa.UnionArray.from_dense(pa.array(codes), pa.array(offsets), children, [f.name for f in OBJECTS])
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    made = pa.array(values, kind, from_pandas=True)
+    if isinstance(made, pa.ChunkedArray):
+        raise pa.ArrowCapacityError("more text than one array holds")
+    return made
 
 
 def parts(cells: pa.UnionArray) -> Iterator[tuple[str, np.ndarray, pa.Array]]:
@@ -91,6 +143,26 @@ def parts(cells: pa.UnionArray) -> Iterator[tuple[str, np.ndarray, pa.Array]]:
         positions = np.flatnonzero(own == code)
         if len(positions):
             yield field.name, positions, cells.field(code).take(pa.array(places[positions]))
+
+
+def plain(cells: pa.Array) -> pa.Array:
+    """Without dictionary or view encoding, and with offsets of its own where it is a part of a longer array.
+
+    A cast of a part of ``large_string`` keeps the offsets of the whole, by which some functions of Arrow read past the
+    end of a buffer, and which beyond 2 GiB cannot be cast at all.
+    """
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary_decode()
+    long = pa.types.is_large_string(cells.type)
+    if long or (pa.types.is_string(cells.type) and _shifted(cells)):
+        cells = cells.take(pa.array(np.arange(len(cells))))
+    return cells.cast(pa.string()) if long or pa.types.is_string_view(cells.type) else cells
+
+
+def _shifted(texts: pa.Array) -> bool:
+    """Whether the first text begins behind the start of its buffer though the array is no slice: the mark of a cast."""
+    offsets = texts.buffers()[1]
+    return len(texts) > 0 and texts.offset == 0 and offsets is not None and bool(np.frombuffer(offsets, np.int32, 1)[0])
 
 
 def as_text(cells: pa.Array) -> pa.Array:
@@ -106,8 +178,7 @@ def as_text(cells: pa.Array) -> pa.Array:
         for _, positions, values in parts(cells):
             texts[positions] = as_text(values).to_numpy(zero_copy_only=False)
         return pa.array(texts, pa.string())
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.dictionary_decode()
+    cells = plain(cells)
     return _floats_as_text(cells) if pa.types.is_floating(cells.type) else cells.cast(pa.string())
 
 
@@ -162,6 +233,8 @@ def _read(cell: Any) -> tuple[int, Any]:
         return _TEXT, None
     if isinstance(cell, bool | np.bool_):
         return _FLAG, bool(cell)
+    if isinstance(cell, np.timedelta64):  # which is an integer to numpy
+        return _TEXT, None if np.isnat(cell) else UNREADABLE
     if isinstance(cell, int | np.integer):
         whole = int(cell)
         if -(2**63) <= whole < 2**63:
@@ -170,7 +243,7 @@ def _read(cell: Any) -> tuple[int, Any]:
     if isinstance(cell, float | np.floating):
         return (_TEXT, None) if np.isnan(cell) else (_REAL, float(cell))
     if isinstance(cell, Decimal):
-        return (_TEXT, None) if cell.is_nan() else (_NUMERAL, str(cell))
+        return (_TEXT, None) if cell.is_nan() else (_NUMERAL, _digits(cell))
     if isinstance(cell, dt.date | dt.time | np.datetime64):
         return _read_time(cell)
     if isinstance(cell, UUID):
@@ -178,18 +251,37 @@ def _read(cell: Any) -> tuple[int, Any]:
     return _TEXT, cell.decode("utf-8", "replace") if isinstance(cell, bytes) else UNREADABLE
 
 
+def _digits(number: Decimal) -> str:
+    """Without an exponent or a negative zero, so that one number has one text but for zeros at its end."""
+    if not number:
+        number = number.copy_abs()
+    plain = number.is_finite() and abs(number.adjusted()) <= _MOST_DIGITS
+    return f"{number:f}" if plain else str(number)
+
+
 def _read_time(cell: Any) -> tuple[int, Any]:
     if isinstance(cell, np.datetime64):
-        if np.isnat(cell):
-            return _TEXT, None
-        return _MOMENT, int(cell.astype("datetime64[us]").astype(np.int64))
+        return (_TEXT, None) if np.isnat(cell) else (_MOMENT, _microseconds(cell))
     if isinstance(cell, dt.time):
         return _CLOCK, cell.replace(tzinfo=None)
     if not isinstance(cell, dt.datetime):
         return _DAY, cell
+    if hasattr(cell, "asm8"):  # of pandas, which counts more years than Python
+        return _MOMENT if cell.tzinfo is None else _INSTANT, _microseconds(cell.asm8)  # pyright: ignore
     try:
-        plain = cell.to_pydatetime(warn=False) if hasattr(cell, "to_pydatetime") else cell
-        part = _MOMENT if plain.tzinfo is None else _INSTANT
-        return part, (plain.replace(tzinfo=plain.tzinfo or dt.UTC) - _EPOCH) // dt.timedelta(microseconds=1)
-    except (ValueError, OverflowError):  # beyond the years that Python counts
+        naive = cell.utcoffset() is None  # a zone may know of no offset
+        aware = cell.replace(tzinfo=dt.UTC) if naive else cell
+        return _MOMENT if naive else _INSTANT, (aware - _EPOCH) // dt.timedelta(microseconds=1)
+    except Exception:  # whatever a zone of another library raises
         return _TEXT, UNREADABLE
+
+
+def _microseconds(cell: np.datetime64) -> int:
+    """From 1970, rounded down, within 64 bits."""
+    unit, many = np.datetime_data(cell)
+    count = int(cell.astype(np.int64)) * many
+    if unit in ("Y", "M"):
+        count = max(-_MOST_MONTHS, min(count * (12 if unit == "Y" else 1), _MOST_MONTHS))
+        count, unit = int(np.datetime64(count, "M").astype("datetime64[D]").astype(np.int64)), "D"
+    ticks = count * _SECONDS[unit] * 10**6 if unit in _SECONDS else count * 10**6 // _PER_SECOND[unit]
+    return max(-_MOST_TICKS, min(ticks, _MOST_TICKS))

@@ -23,6 +23,7 @@ from sfumato.tables.image_folder import ImageFolder
 from sfumato.tables.images import Shape, image_shape
 from sfumato.tables.npz import NpzFile, is_npz
 from sfumato.tables.objects import declared_types, without_objects
+from sfumato.tables.pieces import even
 
 _BATCH_CELLS = 1 << 22
 _FOREIGN = {
@@ -116,7 +117,7 @@ class Rows:
         cells = sum(math.prod(image_shape(field.type) or ()) for field in self.schema)
         size = max(1, min(size, _BATCH_CELLS // max(1, cells)))
         empty = True
-        for batch in _even(self.source.batches(size), size):
+        for batch in even(self.source.batches(size), size):
             empty = False
             yield batch
         if empty:
@@ -182,20 +183,3 @@ def _named(path: str, file: Dialect) -> Dialect:
     """A name that ends in .tsv says tab, where no other delimiter than the default is declared."""
     tabs = path.lower().endswith((".tsv", ".tsv.gz")) and file.delimiter == Dialect.delimiter
     return replace(file, delimiter="\t") if tabs else file
-
-
-def _even(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
-    """Cut batches that are too long and join runs of short ones, so that cost per batch is paid seldom."""
-    waiting: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in batches:
-        if waiting and rows + batch.num_rows > size:
-            yield pa.concat_batches(waiting)
-            waiting, rows = [], 0
-        if batch.num_rows * 2 > size:
-            yield from (batch.slice(start, size) for start in range(0, batch.num_rows, size))
-        elif batch.num_rows:
-            waiting.append(batch)
-            rows += batch.num_rows
-    if waiting:
-        yield pa.concat_batches(waiting)

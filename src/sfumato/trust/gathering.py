@@ -13,10 +13,9 @@ import pyarrow.compute as pc
 from sfumato.encoding.codec import Codec, EncodedRows
 from sfumato.progress import Progress
 from sfumato.schema import IdUnit, Schema
-from sfumato.schema.parsing import plain
 from sfumato.tables import Rows
 from sfumato.tables.databases import DatabaseTable
-from sfumato.tables.objects import NUMERAL, OBJECTS, as_text, parts
+from sfumato.tables.objects import NUMERAL, OBJECTS, as_text, parts, plain
 from sfumato.trust.records import ExactRecords, Records
 
 
@@ -73,12 +72,20 @@ def identifiers(cells: pa.Array, markers: tuple[str, ...]) -> pa.Array:
             texts[positions] = own.to_numpy(zero_copy_only=False)
         written = pa.array(texts, pa.string())
     else:
-        try:
-            written = as_text(cells)
-        except pa.ArrowException:
-            return pa.nulls(len(cells), pa.string())
+        written = _written(cells)
         written = _trimmed(written) if pa.types.is_decimal(plain(cells).type) else written
     return pc.if_else(pc.is_in(written, value_set=pa.array(markers, pa.string())), None, written)
+
+
+def _written(cells: pa.Array) -> pa.Array:
+    """Text of each cell, null where it has none: halves are tried until such cells stand alone."""
+    try:
+        return as_text(cells)
+    except pa.ArrowException:
+        half = len(cells) // 2
+        if not half:
+            return pa.nulls(len(cells), pa.string())
+        return pa.concat_arrays([_written(cells.slice(0, half)), _written(cells.slice(half))])
 
 
 def _trimmed(decimals: pa.Array) -> pa.Array:
