@@ -133,6 +133,12 @@ def test_a_table_is_an_arrow_stream_for_others() -> None:
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "columns 1 and 2 have the same name"),
         (pd.DataFrame({"a": [1 + 2j]}), "column 'a' is of dtype complex128, which is not read"),
         (pa.table({"a": [[1]]}), "column 'a' holds list"),
+        (pa.table({"a": pa.array([1], pa.duration("s"))}), r"column 'a' holds duration\[s\]"),
+        (
+            pa.table({"a": pa.array([(1, 2, 3)], pa.month_day_nano_interval())}),
+            "column 'a' holds month_day_nano_interval",
+        ),
+        (pl.DataFrame({"a": [dt.timedelta(1)]}), "column 'a' holds duration"),
         (pa.table([[1], [2]], names=["a", "a"]), "columns 1 and 2 have the same name"),
     ],
 )

@@ -8,8 +8,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import numpy as np
 import pyarrow as pa
@@ -166,6 +168,33 @@ def test_tricky_cells_get_the_codes_that_they_get_in_memory(name: str, engine: E
     expected = outcome(lambda: in_memory(rows, codec))
     assert outcome(lambda: encoded_inside(rows.source, codec)) == expected
     assert (len(expected[0]) < len(case.cells)) == ("refused" in name)
+
+
+def test_the_end_of_a_day_is_its_last_moment_wherever_it_is_read(tmp_path: Path) -> None:
+    """24:00, which DuckDB and PostgreSQL store, was left out of what came as a stream."""
+    with duckdb.connect(tmp_path / "t.duckdb") as connection:
+        connection.execute(
+            "create table t as select 0::bigint as row, '24:00'::time as x union all select 1, time '12:30'"
+        )
+        rows = Rows.open(connection.sql("from t"))
+        codec = codec_of("kind: time, resolution: minute", rows)
+        streamed = outcome(lambda: gather(rows, codec, Silent()))
+    stored = Rows.open(f"duckdb://{tmp_path}/t.duckdb?table=t")
+    assert streamed == outcome(lambda: encoded_inside(stored.source, codec)) == ([[0, 1439], [1, 750]], 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("bit", "101"), ("interval", "1 day"), ("uhugeint", "340282366920938463463374607431768211455"), ("bignum", "5")],
+)
+def test_a_type_of_the_engine_alone_is_refused_before_a_row_is_read(tmp_path: Path, kind: str, value: str) -> None:
+    """A bit string ended a fit by its second byte, and the largest number was read as the lowest bound."""
+    with duckdb.connect(tmp_path / "t.duckdb") as connection:
+        connection.execute(f"create table t as select '{value}'::{kind} as x")
+        with pytest.raises(TableError, match=r"column 'x' is of type .*, which is not read; cast it to text"):
+            Rows.open(connection.sql("from t"))
+    with pytest.raises(TableError, match=r"column 'x' is of type .*, which is not read; cast it to text"):
+        Rows.open(f"duckdb://{tmp_path}/t.duckdb?table=t")
 
 
 @pytest.mark.parametrize("name", FACTS)

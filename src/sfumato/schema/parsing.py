@@ -26,6 +26,9 @@ from sfumato.schema.arrow_types import is_text
 _MOST_DAYS = 25_000_000
 """From 1970, either way: 68,000 years, about half of what 64 bits of microseconds hold, so that no zone overflows."""
 
+_LAST_OF_A_DAY = 86_400 * 10**6 - 1
+"""As which 24:00 is read, which some databases store."""
+
 _A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _MOMENT = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 _OFFSET = r"\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
@@ -148,7 +151,8 @@ def clock(values: pa.Array, format: str | None) -> pa.Array:
     """As time64[us] within the day; what is no time of day is null."""
     kind = values.type
     if pa.types.is_time(kind):
-        return values.cast(pa.time64("us"), safe=False)
+        within = _clipped(values.cast(pa.time64("us"), safe=False).cast(pa.int64()), _LAST_OF_A_DAY)
+        return within.cast(pa.time64("us"))
     if not is_text(kind):
         return pa.nulls(len(values), pa.time64("us"))
     if format is not None:

@@ -95,8 +95,8 @@ def conforming(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator
 
 
 def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
-    """The schema, after checking that names are unique and that no column holds lists, structs, maps, bytes or
-    tensors that are no images.
+    """The schema, after checking that names are unique and that no column holds lists, structs, maps, bytes,
+    spans of time, or tensors that are no images.
 
     Views of strings become strings, also in dictionaries (polars' categories), for Arrow cannot select from views yet.
     Indices of dictionaries become int32: how many entries there are may follow from the rows.
@@ -107,7 +107,8 @@ def flat_schema(source: str, schema: pa.Schema) -> pa.Schema:
     checked_names(source, schema.names)
     for column in schema:
         other = isinstance(column.type, pa.BaseExtensionType) and image_shape(column.type) is None
-        if (pa.types.is_nested(column.type) and column.type != OBJECTS) or _is_bytes(column.type) or other:
+        span = pa.types.is_duration(column.type) or pa.types.is_interval(column.type)
+        if (pa.types.is_nested(column.type) and column.type != OBJECTS) or _is_bytes(column.type) or other or span:
             raise TableError(
                 f"{source}: column {column.name!r} holds {column.type}; give a number, text, date, time, true/false "
                 "or an image (uint8, height x width x channels) in each cell, or leave the column out"

@@ -42,9 +42,13 @@ class DatabaseTable:
         """From an Ibis table.
 
         Raises:
-            TableError: a column that is not flat.
+            TableError: a column that is not flat, or of a type that is not read.
         """
-        wide = table.get_backend().name == "postgres"
+        engine = table.get_backend().name
+        for column, kind in table.schema().items():
+            if kind.is_interval() or (kind.is_unknown() and engine == "duckdb"):
+                raise TableError(unread(name, column, str(getattr(kind, "raw_type", kind))))
+        wide = engine == "postgres"
         converted = {name: _held(table[name], wide) for name in table.columns}
         changed = {name: cells for name, cells in converted.items() if cells is not None}
         flat = table.mutate(**changed) if changed else table
@@ -101,6 +105,14 @@ class DatabaseTable:
             yield from conforming(_stream(backend, self.expression, size), self.schema)
         except Exception as error:  # its text may quote a cell
             raise TableError(f"{self.name}: the database could not deliver the rows ({type(error).__name__})") from None
+
+
+def unread(source: str, column: str, kind: str) -> str:
+    """That a column is of a type of the engine alone, which would not come out as it is stored."""
+    return (
+        f"{source}: column {column!r} is of type {kind}, which is not read; cast it to text or to a number in a view, "
+        "or leave it out of the query"
+    )
 
 
 def _held(cells: Any, wide: bool) -> Any | None:

@@ -10,9 +10,13 @@ import pyarrow as pa
 
 from sfumato.errors import TableError
 from sfumato.tables.columnar import conforming, flat_schema
+from sfumato.tables.databases import unread
 from sfumato.tables.dialect import checked_names, display_name
 from sfumato.tables.objects import OBJECTS, alone, as_alone, as_text, object_cells, readable
 from sfumato.tables.pieces import MOST_TEXT, bytes_of_text
+
+_ENGINE_ONLY = ("UHUGEINT", "BIT", "INTERVAL", "BIGNUM")
+"""DuckDB's types that Arrow cannot hold: numbers of 128 bits without a sign come out negative from 2^127 on."""
 
 
 class Source(Protocol):
@@ -43,6 +47,9 @@ def open_frame(frame: Any) -> Source:
     if module == "pandas" and hasattr(frame, "columns"):
         return PandasFrame(frame, _pandas_schema(frame))
     if module in ("duckdb", "_duckdb") and hasattr(frame, "to_arrow_reader"):
+        for name, kind in zip(frame.columns, frame.types, strict=True):
+            if str(kind) in _ENGINE_ONLY:
+                raise TableError(unread("the DuckDB relation", name, str(kind)))
         with frame.to_arrow_reader(1) as reader:
             return DuckdbRelation(frame, flat_schema("the DuckDB relation", reader.schema))
     if isinstance(frame, pa.RecordBatch):
