@@ -10,20 +10,25 @@ from __future__ import annotations
 import random
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from benchmarks.edges.hostile import Column
 from benchmarks.edges.storage import Storage, storages
 from sfumato.encoding.codec import Codec
+from sfumato.encoding.measure import label_counts
 from sfumato.progress import Silent
 from sfumato.schema import Schema
 from sfumato.tables import Rows
-from sfumato.trust.gathering import gather
+from sfumato.tables.databases import DatabaseTable
+from sfumato.tables.objects import as_text
+from sfumato.trust.gathering import gather, identifiers
 
 CELLS = 1_000_000
 _SIDE = 512
@@ -31,6 +36,9 @@ _SIDE = 512
 _UNKNOWN, _LEFT_OUT = -2, -1
 _FEW = 50
 """The share of a database, which compiles each table's queries anew: a second each."""
+_MANY = 30
+"""The most rows of a table whose labels are compared one by one."""
+_MARKERS = ("?", "NA", "")
 _NULLS = 'nulls: ["?", NA, ""]'
 
 
@@ -83,6 +91,7 @@ class Pool:
         self.rows, self.groups = self._filled(size, strict)
         self.known = np.full((size, len(self.columns)), _UNKNOWN, np.int32)
         self.facts: str | None = None
+        self.told: dict[tuple[int, str], tuple[str | None, str | None]] = {}
         lines = [f"  {n}: {{kind: integer, bounds: [0, {_SIDE - 1}], source: public}}" for n in self.names[:2]]
         lines += [f"  {c.name}: {{{c.facts}{', nullable: true' * (not strict)}, source: public}}" for c in self.columns]
         self.schema = Schema.parse("\n".join(["sfumato: schema/1", _NULLS, storage.file, "columns:", *lines]))
@@ -117,6 +126,7 @@ class Pool:
             codec = Codec.from_schema(self.schema, types=rows.stored_types)
             records = gather(Cut(rows.source, rows.name, self.rng.choice([1, 3, 10, 1 << 18])), codec, Silent())
             found, outside = records.matrix().astype(np.int32), records.outside
+            self._labels(Cut(rows.source, rows.name, self.rng.choice([3, 10, 1 << 18])), len(chosen), tally)
         except Exception as error:  # whatever it is, some row stopped the others
             tally.note(f"refused: {type(error).__name__}: {str(error)[:200]}", len(chosen))
             return
@@ -125,6 +135,30 @@ class Pool:
         if self.facts not in (None, facts):
             tally.note("facts of the model", len(chosen))
         self.facts = facts
+
+    def _labels(self, rows: Rows, count: int, tally: Tally) -> None:
+        """What is counted where categories are measured, and what units are told apart by: the labels of each cell."""
+        if isinstance(rows.source, DatabaseTable) or count > _MANY:
+            return
+        for batch in rows.cells():
+            high, low = (map(int, as_text(batch.column(i)).to_pylist()) for i in (0, 1))
+            own = [h * _SIDE + n for h, n in zip(high, low, strict=True)]
+            for column in (c for c in self.columns if "kind: category" in c.facts):
+                cells = batch.column(column.name)
+                found = self._told(column, own, cells, tally)
+                if found != label_counts(cells, _MARKERS):
+                    tally.note(f"counts of labels in {column.kind}", len(own))
+
+    def _told(self, column: Column, own: list[int], cells: pa.Array, tally: Tally) -> Counter[str]:
+        """The labels of cells one by one, after these and the units are compared with those in other tables."""
+        found: Counter[str] = Counter()
+        for i, (row, unit) in enumerate(zip(own, identifiers(cells, _MARKERS).to_pylist(), strict=True)):
+            label = label_counts(cells.slice(i, 1), _MARKERS)
+            found.update(label)
+            told = (next(iter(label), None), unit)
+            if self.told.setdefault((row, column.name), told) != told:
+                tally.note(f"labels in {column.kind}", 1)
+        return found
 
     def _compare(self, chosen: np.ndarray, found: np.ndarray, outside: int, tally: Tally) -> None:
         got = np.full((len(self.rows), len(self.columns)), _LEFT_OUT, np.int32)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -132,12 +133,16 @@ TYPED: dict[str, tuple[pa.DataType, list[list[Any]]]] = {
     "int64": (pa.int64(), [[1, 2, 7, -3, 90], [2**53 + 1, 2**63 - 1, -(2**63), 0, 91], [None]]),
     "int8": (pa.int8(), [[1, 2, 7], [127, -128, None]]),
     "uint64": (pa.uint64(), [[1, 2, 7], [2**64 - 1, 2**63, None, 0]]),
-    "double": (pa.float64(), [[1.0, 2.0, 7.0], [1.5, 0.1 + 0.2, -0.0], [_NOT, _INFINITE, -_INFINITE, 1e300, None]]),
+    "double": (pa.float64(), [[1.0, 2.0, 7.0], [1.5, 0.1 + 0.2, -0.0, 0.0], [_NOT, _INFINITE, -_INFINITE, 1e300, None]]),
     "float": (pa.float32(), [[1.0, 1.5, 7.0], [_NOT, _INFINITE, 3e38, None]]),
     "bool": (pa.bool_(), [[True, False], [None]]),
     "decimal": (pa.decimal128(38, 4), [[Decimal(1), Decimal("1.5"), Decimal("7.25")], [Decimal(10) ** 33, None]]),
     "string": (pa.string(), [*TEXTS, [None]]),
     "dictionary": (pa.dictionary(pa.int32(), pa.string()), [*TEXTS, [None]]),
+    "long string": (pa.large_string(), [*TEXTS, [None]]),
+    "null entry": (pa.dictionary(pa.int16(), pa.string()), [*TEXTS, [None]]),
+    "half": (pa.float16(), [[np.float16(x) for x in (1, 7, 0)], [np.float16("-0"), np.float16("nan"), None]]),
+    "day": (pa.date64(), [[s * 1000 for s in _SECONDS[1:3]], [5, 0, -1, None]]),
     "date": (
         pa.date32(),
         [[dt.date(2020, 2, 29), dt.date(1990, 1, 1)], [dt.date(1, 1, 1), dt.date(9999, 12, 31), None]],
@@ -150,6 +155,14 @@ TYPED: dict[str, tuple[pa.DataType, list[list[Any]]]] = {
 }
 """Stored types, with values in classes."""
 
+
+class NoOffset(dt.tzinfo):
+    """A zone that knows of no offset."""
+
+    def utcoffset(self, dt: dt.datetime | None) -> None:
+        """None."""
+
+
 OBJECTS: list[list[Any]] = [
     [1, 2, 7, -3],
     [1.0, 1.5, 7.0],
@@ -160,6 +173,8 @@ OBJECTS: list[list[Any]] = [
     [dt.date(2020, 2, 29), dt.date(2019, 7, 1)],
     [dt.datetime(2019, 7, 1, 12), dt.datetime(2020, 2, 29)],
     [dt.datetime(2019, 7, 1, 12, tzinfo=dt.UTC)],
+    [dt.datetime(2019, 7, 1, 0, 30, tzinfo=ZoneInfo("Europe/Amsterdam"))],
+    [np.timedelta64(5, "D"), bytearray(b"a"), dt.datetime(2020, 2, 29, tzinfo=NoOffset()), Decimal("-0E+9")],
     [dt.time(12, 30), dt.time(0)],
     [None],
     [None, _NOT, Decimal("NaN"), Decimal("sNaN")],

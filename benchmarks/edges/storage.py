@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import random
 from collections.abc import Sequence
@@ -25,6 +26,10 @@ _FITTING = {
     "decimal": ("integer", "wide integer", "real", "category", "real, 1.234,5"),
     "string": tuple({**FACTS, **WRITTEN}),
     "dictionary": ("integer", "real", "category", "category, moved", "boolean", "datetime", "formatted date"),
+    "long string": ("boolean", "labelled boolean", "integer", "real", "category", "datetime", "formatted date"),
+    "null entry": ("boolean", "integer", "category", "category, moved", "date"),
+    "half": ("integer", "category", "real"),
+    "day": ("date", "category"),
     "date": ("date", "datetime", "category", "integer", "formatted date"),
     "second": ("date", "datetime"),
     "moment": ("date", "datetime", "zoned datetime", "time"),
@@ -150,13 +155,16 @@ class Arrow(Storage):
         return [known[name] for name in names]
 
     def hold(self, names: Sequence[str], rows: Sequence[Cells], folder: Path, rng: random.Random) -> Any:
-        """A table, in one piece or several."""
+        """A table in two pieces: parts of one, or each with dictionaries of its own."""
+        cut = rng.randrange(len(rows) + 1)
+        if rng.random() < 0.5:
+            return pa.concat_tables([self.table(names, rows[:cut]), self.table(names, rows[cut:])])
         whole = self.table(names, rows)
-        return pa.concat_tables([whole.slice(0, cut := rng.randrange(len(whole) + 1)), whole.slice(cut)])
+        return pa.concat_tables([whole.slice(0, cut), whole.slice(cut)])
 
 
 def _is_text(kind: pa.DataType | None) -> bool:
-    return kind in (pa.string(), pa.dictionary(pa.int32(), pa.string()))
+    return kind in (pa.string(), pa.large_string(), *(pa.dictionary(i, pa.string()) for i in (pa.int16(), pa.int32())))
 
 
 def _transposed(rows: Sequence[Cells], names: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -165,10 +173,11 @@ def _transposed(rows: Sequence[Cells], names: Sequence[str]) -> list[tuple[Any, 
 
 def _array(cells: list[Any], kind: pa.DataType | None) -> pa.Array:
     if pa.types.is_dictionary(kind):
-        return _array(cells, pa.string()).dictionary_encode()
-    if kind == pa.string():
-        raw = pa.array(cells, pa.binary())
-        return pa.StringArray.from_buffers(len(raw), raw.buffers()[1], raw.buffers()[2], raw.buffers()[0])
+        null = "encode" if kind.index_type == pa.int16() else "mask"
+        return _array(cells, pa.string()).dictionary_encode(null_encoding=null)
+    if kind in (pa.string(), pa.large_string()):
+        raw = pa.array(cells, pa.binary() if kind == pa.string() else pa.large_binary())
+        return pa.Array.from_buffers(kind, len(raw), raw.buffers())
     return pa.array(cells, kind)
 
 
@@ -249,9 +258,12 @@ class PandasFrame(Storage):
 
 
 def _inferred(cells: list[Any]) -> Any:
-    """As a frame that is built from a list would have it, where that is numbers, true/false or text; else objects."""
+    """As a frame that is built from a list would have it, where that is numbers, true/false, text or moments; else
+    objects."""
     import pandas as pd
 
+    if all(isinstance(c, dt.datetime) for c in cells):
+        return pd.Series(cells)  # timestamps, where all have one zone or none
     simple = all(isinstance(c, int | float | bool | str | None.__class__) for c in cells)
     fits = all(not isinstance(c, int) or abs(c) < 2**53 for c in cells)  # a float would hold no more
     texts = all(not isinstance(c, str) or c.isprintable() for c in cells)
@@ -269,19 +281,20 @@ def _objects() -> list[Column]:
 
 def storages() -> list[Storage]:
     """All ways that need no server."""
-    inside = _typed(("nothing", "dictionary"))
+    rare = ("null entry", "half", "day")
+    inside = _typed(("nothing", "dictionary", *rare))
     return [
         Delimited("csv"),
         Delimited("csv.gz", packed=True),
         Delimited("csv, Western", charset="cp1252", delimiter=";", file='file: {charset: cp1252, delimiter: ";"}'),
         Delimited("csv, '", quote="'", delimiter="\t", file='file: {quote: "\'", delimiter: "\\t"}'),
         Arrow("pyarrow"),
-        ParquetFile("parquet", _typed(("second",))),
+        ParquetFile("parquet", _typed(("second", "null entry"))),
         ArrowFile("arrow file"),
         ArrowFile("arrow stream", stream=True),
         PandasFrame("pandas"),
-        Polars("polars", _typed(("decimal", "second", "clock")), raw=False),
-        DuckdbRelation("duckdb", _typed(("nothing", "second")), raw=False),
+        Polars("polars", _typed(("decimal", "second", "clock", *rare)), raw=False),
+        DuckdbRelation("duckdb", _typed(("nothing", "second", *rare)), raw=False),
         DuckdbTable("duckdb table", inside, raw=False),
     ]
 

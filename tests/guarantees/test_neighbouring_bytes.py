@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import io
 import struct
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import ibis
 import numpy as np
@@ -23,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from benchmarks.edges.cells import Cut, Tally, figures, fuzzed
-from benchmarks.edges.hostile import FACTS, Column
+from benchmarks.edges.hostile import FACTS, TYPED, Column
 from benchmarks.edges.storage import Delimited, PandasFrame, Storage, postgres_storages, storages
 from PIL import Image
 from pyarrow import parquet
@@ -34,11 +36,12 @@ from sfumato.encoding.column import Encoded, Policy
 from sfumato.errors import SfumatoError
 from sfumato.progress import Silent
 from sfumato.schema import Schema
+from sfumato.schema.parsing import missing_mask
 from sfumato.tables import Rows
 from sfumato.tables.delimited import DelimitedFile
 from sfumato.tables.image_folder import ImageFolder
 from sfumato.tables.images import image_array
-from sfumato.tables.objects import OBJECTS
+from sfumato.tables.objects import OBJECTS, as_text
 from sfumato.trust.gathering import gather
 
 CELLS = 4000
@@ -139,6 +142,55 @@ def test_one_value_in_an_empty_column_is_noticed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("sfumato.tables.frames._cells", lambda column, kind: pa.array(column, kind, from_pandas=True))
     monkeypatch.setattr(Rows, "stored_types", property(lambda self: {f.name: f.type for f in self.source.schema}))
     assert "facts of the model" in changed(storage).said
+
+
+def typed(*stored: str) -> Storage:
+    """The storage of pyarrow with columns of these stored types alone."""
+    storage = next(s for s in storages() if s.name == "pyarrow")
+    kinds = [TYPED[name][0] for name in stored]
+    return dataclasses.replace(storage, columns=[c for c in storage.columns if c.kind in kinds and not c.strict])
+
+
+def test_labels_whose_counts_overwrite_each_other_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault as it was: one -0.0 more, and 1 stood in the place of the count of all zeros."""
+
+    def overwritten(labels: pa.Array, counts: np.ndarray, markers: tuple[str, ...]) -> dict[str, int]:
+        gone = missing_mask(labels, markers)
+        kept = labels if gone is None else labels.filter(pa.array(~gone))
+        return dict(zip(as_text(kept).to_pylist(), (counts if gone is None else counts[~gone]).tolist(), strict=True))
+
+    assert changed(typed("double", "half", "day")).changed == 0
+    monkeypatch.setattr("sfumato.encoding.measure.labelled", overwritten)
+    for stored in ("double", "half", "day"):
+        assert any("counts of labels" in what for what in changed(typed(stored), 4000).said), stored
+
+
+def test_text_that_is_read_beyond_its_buffer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault as it was: a part of ``large_string`` kept the offsets of the whole."""
+    storage = typed("long string")
+    assert changed(storage).changed == 0
+    monkeypatch.setattr("sfumato.encoding.boolean.plain", lambda cells: pc.ascii_lower(cells.cast(pa.string())))  # pyright: ignore
+    assert any("boolean" in what for what in changed(storage).said)
+
+
+def test_dictionaries_that_must_be_joined_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = typed("null entry")
+    assert changed(storage).changed == 0
+    monkeypatch.setattr("sfumato.tables.pieces._joined", lambda batches: [pa.concat_batches(batches)])
+    assert any("refused" in what for what in changed(storage, 4000).said)
+
+
+def test_a_clock_that_follows_from_a_type_of_pandas_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault as it was: one text made objects of a column of timestamps, with UTC's clock and other labels."""
+    zone = ZoneInfo("Europe/Amsterdam")
+    moments = [[dt.datetime(2019, 7, 1, 0, 30, tzinfo=zone), dt.datetime(2020, 2, 29, 12, tzinfo=zone)], ["x", None]]
+    storage = of(PandasFrame("pandas"), "datetime", "category", classes=moments)
+    assert changed(storage).changed == 0
+    monkeypatch.setattr("sfumato.tables.frames.alone", lambda kind: kind)
+    monkeypatch.setattr("sfumato.tables.frames.as_alone", lambda cells: cells)
+    said = changed(storage).said
+    assert any("datetime" in what for what in said)
+    assert any("labels" in what for what in said)
 
 
 def test_a_cell_that_ends_a_fit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

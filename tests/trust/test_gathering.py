@@ -75,6 +75,16 @@ def test_units_are_told_apart_by_their_text_however_they_are_stored() -> None:
     assert seen.isdisjoint(own)
 
 
+def test_a_number_is_one_unit_whatever_its_exponent() -> None:
+    """As the text of a Decimal has it, 1E+1 and 10 are two, each with ``max_rows``."""
+    tens = object_cells([Decimal(t) for t in ("1E+1", "10", "10.0", "1.00E+1")] + [10, 10.0, "10"])
+    assert set(identifiers(tens, ()).to_pylist()) == {"10"}
+    small = object_cells([Decimal(t) for t in ("1E-7", "1.0E-7", "0.0000001")])
+    assert set(identifiers(small, ()).to_pylist()) == {"0.0000001"}
+    zeros = object_cells([Decimal(t) for t in ("0", "-0", "0E+9", "0.00")] + [0, -0.0])
+    assert set(identifiers(zeros, ()).to_pylist()) == {"0"}
+
+
 def test_a_unit_counts_its_rows_through_every_spelling() -> None:
     bound = ContributionBound(SCHEMA.unit, ("?",))
     kept = [bound.keep(c).to_pylist()[0] for c in (pa.array([7]), pa.array(["7"]), pa.array([7.0]), pa.array(["07"]))]
