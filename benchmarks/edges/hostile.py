@@ -133,7 +133,10 @@ TYPED: dict[str, tuple[pa.DataType, list[list[Any]]]] = {
     "int64": (pa.int64(), [[1, 2, 7, -3, 90], [2**53 + 1, 2**63 - 1, -(2**63), 0, 91], [None]]),
     "int8": (pa.int8(), [[1, 2, 7], [127, -128, None]]),
     "uint64": (pa.uint64(), [[1, 2, 7], [2**64 - 1, 2**63, None, 0]]),
-    "double": (pa.float64(), [[1.0, 2.0, 7.0], [1.5, 0.1 + 0.2, -0.0, 0.0], [_NOT, _INFINITE, -_INFINITE, 1e300, None]]),
+    "double": (
+        pa.float64(),
+        [[1.0, 2.0, 7.0], [1.5, 0.1 + 0.2, -0.0, 0.0], [_NOT, _INFINITE, -_INFINITE, 1e300, None]],
+    ),
     "float": (pa.float32(), [[1.0, 1.5, 7.0], [_NOT, _INFINITE, 3e38, None]]),
     "bool": (pa.bool_(), [[True, False], [None]]),
     "decimal": (pa.decimal128(38, 4), [[Decimal(1), Decimal("1.5"), Decimal("7.25")], [Decimal(10) ** 33, None]]),
