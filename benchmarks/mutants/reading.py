@@ -77,8 +77,8 @@ MUTANTS = (
     Mutant(
         "decimals with the digits of the finest of them",
         "tables/objects.py",
-        "        return (_TEXT, None) if cell.is_nan() else (_NUMERAL, str(cell))",
-        "        return (_TEXT, None) if cell.is_nan() else (_NUMERAL, str(cell.normalize()))",
+        "        return (_TEXT, None) if cell.is_nan() else (_NUMERAL, _digits(cell))",
+        "        return (_TEXT, None) if cell.is_nan() else (_NUMERAL, _digits(cell.normalize()))",
         "1.50 and 1.5 are one number; as identifiers they are two",
         f"{_FRAMES}::test_a_cell_of_an_object_column_is_text_whatever_stands_beside_it",
     ),
@@ -98,5 +98,21 @@ MUTANTS = (
         "            for block in found:\n",
         "the parser finds a ragged line by itself: after the first charge",
         f"{_STRUCTURE}::test_a_fault_is_named_by_its_line_when_the_file_is_opened",
+    ),
+    Mutant(
+        "the first bytes of a file without a header say what it is",
+        "tables/rows.py",
+        "        if file is not None and not file.header and not name.lower().endswith(_TYPED):\n",
+        "        if file is not None and not file.header and name.lower().endswith('.csv.gz'):\n",
+        "a file that begins as Parquet is Parquet",
+        f"{_STRUCTURE}::test_a_row_more_of_any_bytes_changes_no_other_row",
+    ),
+    Mutant(
+        "a block of the parser may end with half an end of line",
+        "tables/delimited.py",
+        '        if len(piece) > 1 and piece.endswith(b"\\r"):\n',
+        '        if len(piece) > 1 and piece.endswith(b"\\r\\r"):\n',
+        "parsers know how lines end",
+        f"{_STRUCTURE}::test_an_end_of_line_across_blocks_of_the_parser_is_one",
     ),
 )

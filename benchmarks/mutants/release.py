@@ -47,6 +47,14 @@ MUTANTS = (
         f"{_CERTIFICATE}::test_a_certificate_that_does_not_fit_is_refused",
     ),
     Mutant(
+        "stored types are compared where both are stated",
+        "verification.py",
+        '    if facts.get("types") != dict(codec.types):\n',
+        '    if codec.types and facts.get("types") != dict(codec.types):\n',
+        "delimited text has none",
+        f"{_CERTIFICATE}::test_a_codec_with_other_stored_types_is_refused",
+    ),
+    Mutant(
         "a signature of any key passes for the trusted one",
         "signature.py",
         "    if trusted is not None and _raw(trusted) != public:",

@@ -44,8 +44,8 @@ MUTANTS = (
     Mutant(
         "a sum is rounded after it is added up",
         "trust/summing.py",
-        "        total += whole(feature(block), bound, FEATURE_BITS).astype(np.int64).sum(axis=0)",
-        "        added = clipped(feature(block), bound).sum(axis=0)\n"
+        "        total += whole(feature(block)[:records], bound, FEATURE_BITS).astype(np.int64).sum(axis=0)",
+        "        added = clipped(feature(block)[:records], bound).sum(axis=0)\n"
         "        total += np.rint(added * (2.0**FEATURE_BITS / bound)).astype(np.int64)",
         "rounding once is more precise than rounding each",
         "tests/privacy/mechanisms/test_lattice.py",
@@ -157,10 +157,18 @@ MUTANTS = (
     Mutant(
         "a sum of vectors that nobody clipped",
         "trust/summing.py",
-        "whole(feature(block), bound, FEATURE_BITS).astype",
-        "np.rint(np.nan_to_num(feature(block)) * (2.0**FEATURE_BITS / bound)).astype",
+        "whole(feature(block)[:records], bound, FEATURE_BITS).astype",
+        "np.rint(np.nan_to_num(feature(block)[:records]) * (2.0**FEATURE_BITS / bound)).astype",
         "the feature says that it keeps to its bound",
         "tests/trust/test_central.py::test_features_are_clipped_row_by_row",
+    ),
+    Mutant(
+        "products of a record's numbers are rounded as they come",
+        "models/images/products.py",
+        "    whole = np.rint(np.clip(values, -bound, bound) * of_value)\n",
+        "    whole = np.clip(values, -bound, bound) * of_value\n",
+        "double precision is exact enough",
+        "tests/models/images/test_features_alone.py",
     ),
     Mutant(
         "a scatter of vectors that nobody clipped",
