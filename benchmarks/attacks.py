@@ -65,7 +65,7 @@ def copula(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def fitted(model: str, rows: np.ndarray, domain: Domain, epsilon: float, delta: float = 1e-9) -> Any:
     """One of the project's models, fitted on rows in memory."""
-    run = Ledger.open(None, Guarantee(2 * epsilon, 2 * delta)).begin(Guarantee(epsilon, delta), model)
+    run = Ledger.open(None, Guarantee(epsilon, 2 * delta)).begin(Guarantee(epsilon, delta), model)
     setting = Central(Records.of(rows, domain), Purse(run))
     return MODELS[model].fit(setting, target=None, progress=Silent())
 

@@ -6,8 +6,10 @@ import stat
 
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 import sfumato as sf
+from sfumato.cli.main import app
 from sfumato.dataset_ledger import ledger_of
 from sfumato.errors import LedgerError
 from sfumato.tables import Rows, examples
@@ -101,6 +103,30 @@ def test_rows_in_the_place_of_an_example_are_private(data, monkeypatch):
     assert not ledger_of(data / "adult.parquet", None, True).public_example
     monkeypatch.setattr(examples, "_digest", lambda _: examples._PUBLISHED["adult.parquet"])
     assert ledger_of(data / "adult.parquet", None, True).public_example
+
+
+def test_the_cap_of_a_ledger_has_the_unit_of_its_runs(data):
+    (data / "schema.yaml").write_text(
+        "sfumato: schema/1\nunit: {column: who, max_rows: 1, source: public}\nrows: unknown\ncolumns:\n"
+        "  who: {kind: identifier, source: public}\n  a: {kind: boolean, source: public}\n"
+    )
+    (data / "people.csv").write_text("who,a\n1,1\n1,0\n2,1\n")
+    command = CliRunner().invoke
+    for name, options in (("rows", ()), ("people", ("--unit", "who"))):
+        assert command(app, ["ledger", name, "--cap-epsilon", "3", *options]).exit_code == 0
+
+    def fit(ledger):
+        return sf.Synthesizer(data / "schema.yaml", "independent", sf.Guarantee(1, 1e-6), ledger=ledger).fit(
+            "data/people.csv"
+        )
+
+    with pytest.raises(LedgerError, match=r"protects each row; .*: name another ledger.*--cap-epsilon E --unit who"):
+        fit("rows")
+    fit("people").save("m.sfm")
+    fit(None).save("m.sfm")  # the default has the unit of its first run
+    assert "of the cap 3 at delta 1e-05 per who" in command(app, ["ledger", "people"]).output
+    with sf.Ledger.open(data / "people.csv.ledger") as ledger:
+        assert ledger.cap.unit == "who"
 
 
 def test_python_and_the_command_line_share_the_default_cap(data):

@@ -149,7 +149,7 @@ def test_measured_facts_are_paid_for_and_said(tmp_path):
         ({"model": "magic"}, "no model is called 'magic'"),
         ({"target": "moon"}, "moon"),
         ({"target": "note"}, "note"),
-        ({"guarantee": sf.Guarantee(1e6, 1e-9)}, "epsilon up to 1000"),
+        ({"guarantee": sf.Guarantee(1e6, 1e-9)}, r"epsilon 1e\+06: a promise, or a cap on all runs, has at most 20"),
         ({"guarantee": sf.Guarantee(1, 1e-30)}, "delta from 1e-18"),
     ],
 )

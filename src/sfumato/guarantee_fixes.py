@@ -27,6 +27,8 @@ GUARANTEE_FIXES = (
     GuaranteeFix("Releasable reports list no runs and name no files.", touches=()),
     GuaranteeFix("One data set has one ledger, whatever path leads to it."),
     GuaranteeFix("Python counts what it spends."),
+    GuaranteeFix("A cap and its runs have one unit."),
+    GuaranteeFix("No promise or cap is above epsilon 20."),
     GuaranteeFix("Each cell is read by itself."),
     GuaranteeFix("A CSV is read by declared facts."),
     GuaranteeFix("No cell ends a fit."),

@@ -5,6 +5,8 @@ Many games are played in one run: each target has a cell, or a coordinate, of it
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sfumato.attacks.worst_case import Play
@@ -53,5 +55,5 @@ def gradient_games(claimed: Guarantee, games: int) -> Play:
 
 def _setting(rows: np.ndarray, domain: Domain, claimed: Guarantee) -> Central:
     """A curator with a budget of its own."""
-    run = Ledger.open(None, Guarantee(2 * claimed.epsilon, 2 * claimed.delta)).begin(claimed, "audit")
+    run = Ledger.open(None, replace(claimed, delta=2 * claimed.delta)).begin(claimed, "audit")
     return Central(Records.of(rows, domain), Purse(run))

@@ -57,7 +57,7 @@ class Recipe:
     def run(self, epsilon: float | None = None) -> Run:
         """A run of a ledger of its own, at the claim or at another epsilon."""
         claimed = self.claimed if epsilon is None else Guarantee(epsilon)
-        cap = Guarantee(2 * claimed.epsilon, 2 * claimed.delta)
+        cap = replace(claimed, delta=2 * claimed.delta)
         return Ledger.open(None, cap).begin(claimed, "audit")
 
     def network(self) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -28,8 +27,8 @@ from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
 from sfumato.tables.writing import write_blocks
 
-MOST_EPSILON, LEAST_DELTA = 1000.0, 1e-18
-"""Beyond these a promise is empty, or lost in the rounding of the accountants."""
+LEAST_DELTA = 1e-18
+"""A smaller one is lost in the rounding of the accountants."""
 
 
 class Synthesizer:
@@ -85,11 +84,8 @@ class Synthesizer:
     ) -> None:
         known = schema if isinstance(schema, Schema) else Schema.load(schema)
         self.schema = known if target is None else known.with_target(target)
-        if guarantee is not None and (guarantee.delta < LEAST_DELTA or MOST_EPSILON < guarantee.epsilon < math.inf):
-            raise SfumatoError(
-                f"epsilon {guarantee.epsilon:g}, delta {guarantee.delta:g}: what can be accounted has epsilon up to "
-                f"{MOST_EPSILON:g} (or inf, for no guarantee) and delta from {LEAST_DELTA:g}"
-            )
+        if guarantee is not None and guarantee.delta < LEAST_DELTA:
+            raise SfumatoError(f"delta {guarantee.delta:g}: what can be accounted has delta from {LEAST_DELTA:g}")
         if model != "auto" and model not in MODELS:
             raise SfumatoError(f"no model is called {model!r}; there are auto, {', '.join(sorted(MODELS))}")
         check_suits(model, self.schema.image is not None)
@@ -293,6 +289,8 @@ class Synthesizer:
 def load(path: str | os.PathLike[str]) -> Synthesizer:
     """Read a saved model, ready to sample; ArtifactError when it is damaged, edited or hostile."""
     release = Release.load(path)
-    synthesizer = Synthesizer(release.schema, release.model, release.guarantee, no_certificate=True)
+    synthesizer = Synthesizer(release.schema, release.model, no_certificate=True)
+    synthesizer.guarantee = release.guarantee  # as it was promised, perhaps by a version that allowed more
+    synthesizer._plan = replace(synthesizer._plan, guarantee=release.guarantee)
     synthesizer._release = release
     return synthesizer

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tests.guarantees.boundless import boundless_run
 
 from sfumato.attacks.audit_bounds import mu_lower_bound
 from sfumato.encoding.domain import Domain
@@ -35,7 +36,7 @@ Game = Callable[[Central, float], np.ndarray]
 
 
 def setting(rows: np.ndarray, max_rows: int = 1, run: Run | None = None, entropy: Entropy = SYSTEM) -> Central:
-    run = run or Ledger.open().begin(Guarantee(1e9, 1e-5), "audit")
+    run = run or boundless_run("audit")
     return Central(Records.of(rows.astype(np.uint8), DOMAIN), Purse(run), max_rows, entropy)
 
 

@@ -12,14 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
+from tests.guarantees.boundless import boundless_run
 
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.descent import Descent
 from sfumato.privacy.draws import fresh
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients import Embedding
-from sfumato.privacy.guarantee import Guarantee
-from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.randomness import SYSTEM
 from sfumato.progress import Silent
 from sfumato.trust.central import Central
@@ -28,8 +27,8 @@ from sfumato.trust.records import Records
 
 ERROR = 1e-6
 RECORDS, STEPS, RATE, CLIP = 1000, 32, 0.2, 0.5
-HARDLY = Guarantee(epsilon=1000, delta=1e-5)
-"""A promise so weak that the noise is a small part of one record's pull."""
+HARDLY = 1000.0
+"""Epsilon of a promise so weak that the noise is a small part of one record's pull."""
 
 
 def _update(carry, gradient, key):
@@ -40,7 +39,7 @@ def _update(carry, gradient, key):
 
 def released() -> tuple[np.ndarray, float]:
     """(STEPS, RECORDS) sums in units of the clipping bound, and the noise multiplier that was charged."""
-    run = Ledger.open().begin(HARDLY, "steps")
+    run = boundless_run("steps", HARDLY)
     codes = np.arange(RECORDS)[:, None]
     setting = Central(Records.of(codes, Domain.of(["who"], [RECORDS])), Purse(run))
     descent = Descent(

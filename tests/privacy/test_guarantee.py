@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from sfumato.errors import SfumatoError
-from sfumato.privacy.guarantee import MOST_DELTA, Guarantee
+from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee
 from sfumato.privacy.ledger import Ledger
+from sfumato.synthesizer import Synthesizer
+from sfumato.tables import examples
 
 
 def test_a_delta_of_a_hundredth_is_the_most_that_is_promised(tmp_path: Path) -> None:
@@ -19,6 +21,27 @@ def test_a_delta_of_a_hundredth_is_the_most_that_is_promised(tmp_path: Path) -> 
     assert not (tmp_path / "l").exists()
     begun(Guarantee(1, MOST_DELTA))
     begun(Guarantee(math.inf, 0.5))
+
+
+def test_an_epsilon_of_20_is_the_most_that_is_promised(tmp_path: Path) -> None:
+    """Inexact samplers add (1 + e^epsilon) times their distance to delta, which is accounted up to there."""
+    for refused in (
+        lambda: Ledger.open(tmp_path / "l", Guarantee(20.1, 1e-6)),
+        lambda: begun(Guarantee(20.1, 1e-6)),
+        lambda: Synthesizer(examples.adult_schema(), guarantee=Guarantee(20.1, 1e-6)),
+    ):
+        with pytest.raises(SfumatoError, match=r"epsilon 20.1: a promise, or a cap on all runs, has at most 20"):
+            refused()
+    assert not (tmp_path / "l").exists()
+    begun(Guarantee(MOST_EPSILON, 1e-6))
+    begun(Guarantee(math.inf))
+
+
+def test_a_ledger_of_an_older_version_with_a_larger_cap_is_refused(tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path / "l", Guarantee(20, 1e-6))
+    ledger._connection.execute("UPDATE cap SET epsilon = 50")
+    with Ledger.open(tmp_path / "l") as older, pytest.raises(SfumatoError, match="epsilon 50: a promise, or a cap"):
+        older.begin(Guarantee(1, 1e-6), "fit")
 
 
 def begun(guarantee: Guarantee) -> None:

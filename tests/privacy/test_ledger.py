@@ -12,8 +12,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from sfumato.encoding.codec import Codec
 from sfumato.errors import LedgerError, Overdraft
 from sfumato.privacy import accounting
 from sfumato.privacy.events import (
@@ -27,6 +30,11 @@ from sfumato.privacy.events import (
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger
 from sfumato.privacy.spending import Spending
+from sfumato.progress import Silent
+from sfumato.schema import Schema
+from sfumato.tables import Rows
+from sfumato.trust.gathering import gather
+from sfumato.trust.setting import Query
 
 ONE = Guarantee(1.0, 1e-9)
 
@@ -175,11 +183,43 @@ def test_a_run_without_guarantee_needs_a_ledger_without_cap(path: Path) -> None:
     Ledger.open().begin(Guarantee(math.inf), "baseline").charge(Gaussian(1e-3))
 
 
-def test_units_must_fit_the_cap(path: Path) -> None:
-    ledger = Ledger.open(path, Guarantee(1, 1e-9, unit="patient"))
-    with pytest.raises(LedgerError, match="protects each patient; a guarantee per row cannot count"):
-        ledger.begin(ONE, "fit")
-    ledger.begin(Guarantee(0.5, 1e-9, unit="patient"), "fit")
+@pytest.mark.parametrize(("cap", "run"), [("patient", "row"), ("row", "patient"), ("patient", "family")])
+def test_a_cap_and_its_runs_have_one_unit(path: Path, cap: str, run: str) -> None:
+    ledger = Ledger.open(path, Guarantee(1, 1e-9, unit=cap))
+    with pytest.raises(LedgerError, match=f"people.ledger protects each {cap}; a guarantee per {run} cannot count"):
+        ledger.begin(Guarantee(0.5, 1e-9, unit=run), "fit")
+    assert ledger.summary()["runs"] == []
+    ledger.begin(Guarantee(0.5, 1e-9, unit=cap), "fit").charge(Gaussian(100.0))
+    Ledger.open().begin(Guarantee(0.5, 1e-9, unit=run), "fit")  # no cap: nothing is added up
+
+
+def test_charges_of_another_unit_close_a_ledger(path: Path) -> None:
+    """Those that an older version took in: what they cost per row is not known."""
+    ledger = Ledger.open(path, Guarantee(1, 1e-9))
+    with ledger.begin(Guarantee(0.2, 1e-9), "older") as older:
+        ledger._connection.execute("UPDATE run SET unit = 'patient'")
+        ledger.begin(Guarantee(0.2, 1e-9), "nothing was charged yet").close()
+        older.charge(Gaussian(100.0))
+        older.release()
+    with pytest.raises(LedgerError, match="has a cap per row and charges of an older version per patient"):
+        ledger.begin(Guarantee(0.2, 1e-9), "fit")
+    with pytest.raises(LedgerError, match="protects each row; a guarantee per patient"):
+        ledger.resume(older.id)
+
+
+def test_a_run_per_person_says_nothing_per_row() -> None:
+    """What a cap per row would promise of it: one row less moves two counts by one, where one was charged."""
+    schema = Schema.parse(
+        "sfumato: schema/1\nunit: {column: who, max_rows: 1, source: public}\nrows: unknown\ncolumns:\n"
+        "  who: {kind: identifier, source: public}\n  x: {kind: category, categories: [a, b], source: public}\n"
+    )
+
+    def counts(who: list[int], x: str) -> np.ndarray:
+        rows = Rows.open(pa.table({"who": who, "x": list(x)}))
+        return gather(rows, Codec.from_schema(schema), Silent()).table(Query((0,)))
+
+    moved = counts([1, 1, 2], "abb") - counts([1, 2], "bb")
+    assert sorted(moved.ravel()) == [-1, 1]
 
 
 def test_another_cap_is_refused(path: Path) -> None:

@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
         fitted = sf.Synthesizer(
             folder / "schema.yaml",
             guarantee=sf.Guarantee(epsilon, 1e-6),
-            ledger=folder / f"{epsilon}.ledger" if epsilon == 2 else sf.Ledger.open(None, sf.Guarantee(50, 1e-5)),
+            ledger=folder / f"{epsilon}.ledger" if epsilon == 2 else sf.Ledger.open(None, sf.Guarantee(20, 1e-5)),
         ).fit(folder / "real.csv")
         fitted.save(folder / f"model{epsilon}.sfm")
     return folder

@@ -92,7 +92,7 @@ def test_rows_go_in_and_come_out_in_the_declared_form(tmp_path: Path) -> None:
     assert sf.Schema.parse(schema.dump()) == schema
     real, made = tmp_path / "real.csv", tmp_path / "made.csv"
     real.write_bytes((WESTERN + "José;1.000\nZoë;12,50\n" * 200).encode("cp1252"))
-    guarantee = sf.Guarantee(epsilon=50, delta=1e-6)
+    guarantee = sf.Guarantee(epsilon=20, delta=1e-6)
     with sf.Ledger.open(None) as ledger:
         fitted = sf.Synthesizer(schema, model="independent", guarantee=guarantee, ledger=ledger).fit(real)
     fitted.sample_to(made, 400, seed=0)

@@ -92,12 +92,12 @@ class _Bar:
             self._bar.update(self._task, total=task.completed or 1, completed=task.completed or 1)
 
 
-def guarantee(epsilon: float, delta: float) -> Guarantee:
+def guarantee(epsilon: float, delta: float, unit: str = "row") -> Guarantee:
     """The guarantee of two options; SfumatoError where they are out of range."""
     import sfumato as sf
 
     try:
-        return sf.Guarantee(epsilon, delta)
+        return sf.Guarantee(epsilon, delta, unit)
     except ValueError as e:
         raise sf.SfumatoError(f"--epsilon/--delta: {e}") from None
 

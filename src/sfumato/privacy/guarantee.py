@@ -11,6 +11,13 @@ from sfumato.errors import SfumatoError
 MOST_DELTA = 0.01
 """The largest delta of a promise: a larger one would also allow publishing that share of the rows."""
 
+MOST_EPSILON = 20.0
+"""The largest epsilon of a promise or a cap.
+
+A total variation distance t between what is drawn and what is accounted adds (1 + e^epsilon) t to delta. What the
+events book for the samplers, and what is left away as negligible, is computed for any epsilon up to this one.
+"""
+
 
 @dataclass(frozen=True)
 class Guarantee:
@@ -55,7 +62,12 @@ class Guarantee:
 
 
 def check_promise(guarantee: Guarantee) -> None:
-    """Refuse a private guarantee whose delta promises nothing: SfumatoError."""
+    """Refuse a private guarantee, or cap, that promises nothing or more than is accounted: SfumatoError."""
+    if guarantee.private and guarantee.epsilon > MOST_EPSILON:
+        raise SfumatoError(
+            f"epsilon {guarantee.epsilon:g}: a promise, or a cap on all runs, has at most {MOST_EPSILON:g}, for what is"
+            " accounted as negligible is not beyond it; take less, or inf for no guarantee"
+        )
     if guarantee.private and guarantee.delta > MOST_DELTA:
         raise SfumatoError(
             f"delta {guarantee.delta:g}: more than {MOST_DELTA:g} promises nothing, for it allows publishing that share"

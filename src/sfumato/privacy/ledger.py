@@ -64,7 +64,7 @@ class Ledger:
             timeout: seconds to wait for other processes.
 
         Raises ``LedgerError``: no such file, unwritable, damaged, not a ledger, locked, a newer format, another cap;
-        ``SfumatoError``: a cap whose delta is above ``guarantee.MOST_DELTA``.
+        ``SfumatoError``: a cap above ``guarantee.MOST_EPSILON`` or with a delta above ``guarantee.MOST_DELTA``.
         """
         file = None if path is None else Path(path)
         if file is not None and not create and not file.exists():
@@ -96,18 +96,16 @@ class Ledger:
     def begin(self, guarantee: Guarantee, label: str) -> Run:
         """Begin a run that may spend up to ``guarantee``, and reserve that much of the cap while it lives.
 
-        Raises ``Overdraft`` when the cap has no room for it, ``LedgerError`` when units do not fit, ``SfumatoError``
-        when its delta is above ``guarantee.MOST_DELTA``.
+        Raises ``Overdraft`` when the cap has no room for it, ``LedgerError`` when the unit of the cap is another, or
+        that of an earlier run, ``SfumatoError`` when its epsilon or the cap's is above ``guarantee.MOST_EPSILON``, or
+        its delta above ``guarantee.MOST_DELTA``.
         """
         check_promise(guarantee)
+        check_promise(self.cap)
         if self.cap.private and not guarantee.private:
             raise Overdraft(f"a run without guarantee does not fit under the data set's cap of {_words(self.cap)}")
-        if self.cap.private and self.cap.unit not in ("row", guarantee.unit):
-            raise LedgerError(
-                f"the data set's cap protects each {self.cap.unit}; a guarantee per {guarantee.unit} cannot count"
-                " towards it"
-            )
         with self._transaction() as db:
+            self._check_units(db, guarantee)
             if self.cap.private and not (self._spent(db) + reserved(guarantee)).within(self.cap):
                 raise Overdraft(
                     f"{_words(guarantee)} does not fit: other runs leave too little of the data set's cap of"
@@ -144,11 +142,38 @@ class Ledger:
             closed, held, where, *guarantee = row
             if closed is not None:
                 raise LedgerError(f"run {run} was closed; begin a new one")
+            self._check_units(db, Guarantee(*guarantee))
             if held is not None:
                 _check_gone(run, json.loads(where), elsewhere)
             lease = draw_id()
             db.execute("UPDATE run SET process = ?, lease = ? WHERE id = ?", (json.dumps(process.here()), lease, run))
             return Run(self, run, Guarantee(*guarantee), lease)
+
+    def _check_units(self, db: sqlite3.Connection, guarantee: Guarantee) -> None:
+        """That a cap, the run under it and all that was charged to it before have one unit.
+
+        A run per person says nothing per row, also with one row a person: without that row another of hers is read in
+        its place, which moves a sum by two records where one was charged. Nor does a run per row say much per person.
+        """
+        if not self.cap.private:
+            return
+        if guarantee.unit != self.cap.unit:
+            raise LedgerError(
+                f"the cap of {self._name()} protects each {self.cap.unit}; a guarantee per {guarantee.unit} cannot"
+                " count towards it: name another ledger, or make one with a cap per"
+                f" {guarantee.unit} (sfumato ledger FILE --cap-epsilon E --unit {guarantee.unit})"
+            )
+        others = db.execute(
+            "SELECT unit FROM run WHERE unit != ? AND id IN (SELECT run FROM charge) LIMIT 1", (self.cap.unit,)
+        ).fetchone()
+        if others is not None:
+            raise LedgerError(
+                f"{self._name()} has a cap per {self.cap.unit} and charges of an older version per {others[0]}, which"
+                " cannot be added up: name another ledger, and count what both have spent"
+            )
+
+    def _name(self) -> str:
+        return "the ledger in memory" if self.path is None else str(self.path)
 
     def _spent(self, db: sqlite3.Connection, without: int = -1) -> Spending:
         """All runs but one together: a live run at what it reserved or charged, whichever is more."""
