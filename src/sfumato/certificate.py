@@ -251,7 +251,9 @@ def _limits_of_noise(process: Process) -> list[str]:
             "That the gradient of a record is computed alike wherever it stands in a batch is tested and not proven."
         )
     if Exponential in kinds:
-        said.append("Selections were drawn in floating point; counts carry exact integer noise.")
+        said.append(
+            "Selections were drawn in floating point, whose rounding is paid for; counts carry exact integer noise."
+        )
     if Threshold in kinds:
         said.append("Categories that were found in the rows became known only where a noisy count passed a threshold.")
     large = None if process.records is None else process.guarantee.large_delta(process.records)

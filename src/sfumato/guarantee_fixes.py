@@ -34,6 +34,7 @@ GUARANTEE_FIXES = (
     GuaranteeFix("No cell ends a fit."),
     GuaranteeFix("Counts of labels to be measured add up."),
     GuaranteeFix("Text is read where it lies."),
+    GuaranteeFix("Selections are drawn with noise that does not end."),
     GuaranteeFix("The search for bounds has the units of the fit."),
     GuaranteeFix("Timestamps of pandas are read as each alone."),
     GuaranteeFix("A fact without a source is open."),

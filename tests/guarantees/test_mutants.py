@@ -16,8 +16,8 @@ EXPECTED = 110
 RIGHT = Mutant(
     name="a selection without the factor two",
     file="privacy/mechanisms/exponential.py",
-    old="scores * (epsilon / (2 * sensitivity))",
-    new="scores * (epsilon / sensitivity)",
+    old="max(0.0, epsilon - ROUNDING) / (2 * sensitivity)",
+    new="max(0.0, epsilon - ROUNDING) / sensitivity",
     why="an example",
     test="tests/privacy/mechanisms/test_exponential.py::test_probabilities_are_those_of_the_mechanism",
 )
@@ -66,8 +66,8 @@ def test_what_is_caught_is_told_from_what_is_not() -> None:
     check_that_copies_run()
     found = {
         "caught": RIGHT,
-        "survived": replace(RIGHT, new="scores * (0.5 * epsilon / sensitivity)"),
-        "broken": replace(RIGHT, new="scores * (epsilon / sensibility)"),
+        "survived": replace(RIGHT, new="0.5 * max(0.0, epsilon - ROUNDING) / sensitivity"),
+        "broken": replace(RIGHT, new="max(0.0, epsilon - ROUNDING) / sensibility"),
     }
     assert {name: judge(mutant).outcome for name, mutant in found.items()} == {name: name for name in found}
     assert judge(replace(RIGHT, test="tests/privacy/mechanisms/test_exponential.py::test_magic")).outcome == "broken"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from scipy.stats import kstest
 
 import sfumato
-from sfumato.privacy.randomness import SYSTEM, SeededEntropy, SystemEntropy, uniforms, words
+from sfumato.privacy.randomness import SYSTEM, SeededEntropy, SystemEntropy, small_uniforms, words
 
 
 def test_system_entropy_never_repeats() -> None:
@@ -36,17 +37,41 @@ def test_a_seed_repeats() -> None:
     assert (words(8, stream) != words(8, stream)).any()
 
 
-def test_uniforms_are_uniform_and_inside() -> None:
-    u = uniforms(200_000)
+class Beginning:
+    """Fresh bytes, but the first ``calls`` are zero."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+
+    def take(self, size: int) -> bytes:
+        self.calls -= 1
+        return SYSTEM.take(size) if self.calls < 0 else bytes(size)
+
+
+@pytest.mark.parametrize("deep", [0, 1, 5])
+def test_uniforms_are_uniform_at_every_scale(deep: int) -> None:
+    """Below 2**-64 and 2**-320 as between 0 and 1: what begins with zeros is uniform there."""
+    u = small_uniforms(200_000, Beginning(deep)) * 2.0 ** (64 * deep)
     assert kstest(u, "uniform").pvalue > 1e-6
     assert ((u > 0) & (u < 1)).all()
+    assert np.unique(u).size == u.size
 
+
+def test_uniforms_of_52_bits_are_seen_to_end_too_early() -> None:
+    """Planted: nothing below 2**-53, so nothing of the law there."""
+
+    def coarse(n: int, entropy: Beginning) -> np.ndarray:
+        return ((words(n, entropy) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+
+    assert kstest(coarse(1000, Beginning(1)) * 2.0**64, "uniform").pvalue < 1e-6
+
+
+@pytest.mark.parametrize("byte", [b"\x00", b"\xff"])
+def test_uniforms_are_inside_even_at_the_ends(byte: bytes) -> None:
     class Edge:
-        def __init__(self, byte: bytes) -> None:
-            self.byte = byte
-
         def take(self, size: int) -> bytes:
-            return self.byte * size
+            return byte * size
 
-    assert 0 < uniforms(1, Edge(b"\x00"))[0] < uniforms(1, Edge(b"\xff"))[0] < 1
-    assert np.isfinite(np.log(-np.log(uniforms(1, Edge(b"\xff"))))).all()
+    found = small_uniforms(3, Edge())
+    assert ((found > 0) & (found < 1)).all()
+    assert found.max() < 2.0**-960 or byte == b"\xff"

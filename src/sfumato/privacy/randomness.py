@@ -51,9 +51,32 @@ def words(n: int, entropy: Entropy = SYSTEM) -> np.ndarray:
     return np.frombuffer(entropy.take(8 * n), dtype=np.uint64)
 
 
-def uniforms(n: int, entropy: Entropy = SYSTEM) -> np.ndarray:
-    """(n,) float64, uniform on the 2**52 midpoints of (0, 1): never 0, never 1, symmetric about a half."""
-    return ((words(n, entropy) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+DEPTH = 15
+"""Words of 64 bits that may be zero before a uniform number: all of them are with probability 2**-960."""
+
+
+def small_uniforms(n: int, entropy: Entropy = SYSTEM) -> np.ndarray:
+    """(n,) float64, uniform in (0, 1) as if real, but for rounding: each off by at most 2**-52 of itself.
+
+    Its exponent is the number of zeros before the first one in a stream of bits, so that numbers down to 2**-960 occur,
+    each range with its probability; its other bits are 51 more. How many words are drawn depends on them alone.
+    """
+    zeros, open_ = np.zeros(n), np.ones(n, dtype=bool)
+    for _ in range(DEPTH):
+        found = words(n, entropy)
+        leading = 64 - _bit_length(found)
+        zeros += np.where(open_, leading, 0)
+        open_ &= found == 0
+        if not open_.any():
+            break
+    rest = ((words(n, entropy) >> np.uint64(13)).astype(np.float64) + 0.5) * 2.0**-51
+    return np.ldexp(1 + rest, -1 - zeros.astype(np.int64))
+
+
+def _bit_length(numbers: np.ndarray) -> np.ndarray:
+    """Of uint64; exact: each half is below 2**53."""
+    high, low = (half.astype(np.float64) for half in (numbers >> np.uint64(32), numbers & np.uint64(2**32 - 1)))
+    return np.where(high > 0, 32 + np.frexp(high)[1], np.frexp(low)[1])
 
 
 KEY_BYTES = 32
