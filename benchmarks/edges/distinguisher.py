@@ -53,7 +53,7 @@ def figures(trials: int = TRIALS, numbers: int = NUMBERS) -> list[dict[str, Any]
 
 def whole_steps(trials: int, numbers: int, inside: bool) -> np.ndarray:
     """Scores of so many releases with the target in or out: impossible values first, then the likelihood ratio."""
-    grid = plan(NOISE, 1.0, 256.0, Needs(numbers, 512, math.sqrt(numbers)))
+    grid = plan(NOISE, 1.0, 1, 512, Needs(numbers, 512, math.sqrt(numbers)))
     pull = np.zeros(padded(numbers), np.int32)
     pull[:numbers] = round(2.0**grid.exponent / math.sqrt(numbers))
     score = jax.jit(lambda many: jax.lax.map(lambda words: _score(words, jnp.asarray(pull), grid, inside), many))

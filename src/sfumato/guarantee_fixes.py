@@ -50,6 +50,7 @@ GUARANTEE_FIXES = (
     GuaranteeFix("The first bytes of a row are its own."),
     GuaranteeFix("The vector of a record does not depend on other records."),
     GuaranteeFix("Noise on sums of vectors and on gradients is whole numbers on a grid."),
+    GuaranteeFix("Shapes of a training are public."),
 )
 
 

@@ -19,7 +19,7 @@ from sfumato.privacy.descent import Descent, gradient_sum
 from sfumato.privacy.draws import Draws
 from sfumato.privacy.gradients import Constant, Dense, clipped_sum, whole_sum
 from sfumato.privacy.gradients.noise import SPARE, NoiseWords
-from sfumato.privacy.groups import Groups
+from sfumato.privacy.groups import Groups, Rooms
 from sfumato.privacy.sampling import PoissonSteps
 
 SIGNIFICANCE = 1e-3
@@ -52,7 +52,7 @@ DESCENT = Descent(
 def released(codes, runs, seed):
     """``runs`` independent answers to one full-batch step on ``codes``, along the axis that the target pulls."""
     rng = np.random.default_rng(seed)
-    grid = DESCENT.grid(1, NOISE)
+    grid = DESCENT.grid(1, NOISE, Rooms(1, len(codes), 128))
     groups = Groups(codes[None], jnp.asarray([len(codes)]))
     steps = PoissonSteps(1.0, grid.noise_multiplier, grid.delta)
 
@@ -60,7 +60,7 @@ def released(codes, runs, seed):
         return jnp.asarray(rng.integers(0, 2**32, (runs, *shape)), jnp.uint32)
 
     def one(draws):
-        return gradient_sum(DESCENT, PARAMETERS, groups, steps, draws, grid).value[0]
+        return gradient_sum(DESCENT, PARAMETERS, groups, steps, draws, grid, 128).value[0]
 
     noise = NoiseWords(words(SPARE), words(SPARE), words(SPARE), words(SPARE, 6))
     return np.asarray(quick(jax.vmap(one))(Draws(words(1, len(codes)), noise, words(1, 2), words(2))))

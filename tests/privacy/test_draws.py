@@ -9,9 +9,8 @@ from scipy.stats import chisquare
 
 from sfumato.privacy import draws
 from sfumato.privacy.draws import bytes_of, fresh
-from sfumato.privacy.groups import deal
+from sfumato.privacy.groups import MOST_DRAWN, deal, rooms
 from sfumato.privacy.randomness import SYSTEM, SeededEntropy, expand
-from sfumato.privacy.sampling import PoissonSteps
 
 VECTORS = {
     0: "76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7"
@@ -85,27 +84,50 @@ def test_without_a_guarantee_no_noise_is_drawn() -> None:
 
 def test_records_are_dealt_once_and_fit_their_group() -> None:
     codes = np.arange(30_000, dtype=np.uint16)[:, None]
-    steps = PoissonSteps(0.1, 1.0)
-    groups = deal(codes, steps, 1024, SYSTEM)
+    into = rooms(0.1, 30_000)
+    groups = deal(codes, into, SYSTEM)
     held = [np.asarray(c[:n, 0]) for c, n in zip(groups.codes, groups.records, strict=True)]
     assert sorted(np.concatenate(held).tolist()) == list(range(30_000))
-    assert steps.capacity(groups.codes.shape[1], groups.multiple) <= 1024
-    assert len(held) in (4, 5)
+    assert groups.codes.shape == (into.groups, into.length, 1)
+    assert len(held) == into.groups == 5
     assert chisquare([len(h) for h in held]).pvalue > 1e-6
-    again = deal(codes, steps, 1024, SYSTEM)
+    again = deal(codes, into, SYSTEM)
     assert set(held[0].tolist()) != set(np.asarray(again.codes[0][: again.records[0], 0]).tolist())
+
+
+@pytest.mark.parametrize("rate", [2.0**-32, 0.01, 0.3, 1.0])
+@pytest.mark.parametrize("total", [0.3, 900.0, 2e4, 1e6])
+def test_rooms_hold_what_is_drawn_and_more_records_than_the_estimate_knows_of(rate: float, total: float) -> None:
+    into = rooms(rate, total)
+    there = 1.1 * max(total, 1) + 500
+    assert into.capacity <= MOST_DRAWN
+    assert into.capacity % 128 == 0
+    assert into.groups * into.length >= there
+    mean = rate * there / into.groups
+    assert into.capacity >= min(into.length, mean + 11 * np.sqrt(mean))
+    assert into.groups == 1 or rate * there / (into.groups - 1) > 0.6 * MOST_DRAWN
+
+
+def test_shapes_do_not_tell_how_many_records_there_are() -> None:
+    """Shapes decide what is compiled, and so how floats are rounded: they are those of the public estimate."""
+    into = rooms(0.05, 2000)
+    shapes = {deal(np.zeros((n, 3), np.uint8), into, SYSTEM).codes.shape for n in (0, 1, 1999, 2001, 2700)}
+    assert shapes == {(1, 2700, 3)}
+    full = deal(np.arange(5000, dtype=np.uint16)[:, None], into, SYSTEM)
+    assert int(np.asarray(full.records).sum()) == 2700
+    assert rooms(0.05, 2000, 5000).length == 5000
 
 
 def test_a_record_more_concerns_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the same choices for the others; the planted bug deals them out in turn, so that all behind it move."""
-    steps = PoissonSteps(0.2, 1.0)
+    into = rooms(0.2, 8000)
     codes = np.arange(8000, dtype=np.uint16)[:, None]
     more = np.concatenate([codes[:17], [[9999]], codes[17:]]).astype(np.uint16)
     chosen = np.random.default_rng(0).integers(0, 2**63, 8001, dtype=np.uint64)
 
     def changed(words_of) -> int:
         monkeypatch.setattr("sfumato.privacy.groups.words", words_of)
-        sides = [deal(rows, steps, 1024, SYSTEM) for rows in (more, codes)]
+        sides = [deal(rows, into, SYSTEM) for rows in (more, codes)]
         sets = [
             [frozenset(np.asarray(c[:n, 0]).tolist()) for c, n in zip(g.codes, g.records, strict=True)] for g in sides
         ]
@@ -113,11 +135,3 @@ def test_a_record_more_concerns_one_group(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert changed(lambda n, _: chosen if n == 8001 else np.delete(chosen, 17)) == 1
     assert changed(lambda n, _: np.arange(n, dtype=np.uint64)) > 1
-
-
-def test_groups_of_nothing_and_of_all() -> None:
-    empty = deal(np.zeros((0, 3), np.uint8), PoissonSteps(0.1, 1.0), 128, SYSTEM)
-    assert empty.codes.shape == (1, 1, 3)
-    whole = deal(np.zeros((300, 3), np.uint8), PoissonSteps(1.0, 1.0), 256, SYSTEM)
-    assert whole.codes.shape[1] <= 256
-    assert int(np.asarray(whole.records).sum()) == 300

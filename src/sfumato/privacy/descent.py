@@ -13,9 +13,9 @@ from jax import Array, lax
 
 from sfumato.privacy.draws import Draws
 from sfumato.privacy.gradients import Grid, Loss, clipped_sum, needs, whole_sum
-from sfumato.privacy.gradients.grid import capacity, plan
+from sfumato.privacy.gradients.grid import plan
 from sfumato.privacy.gradients.noise import noise_like
-from sfumato.privacy.groups import Groups
+from sfumato.privacy.groups import Groups, Rooms
 from sfumato.privacy.sampling import PoissonSteps
 
 
@@ -51,37 +51,45 @@ class Descent:
         """The sampling rate."""
         return min(1.0, max(2.0**-32, self.batch / max(self.total, 1.0)))
 
-    def grid(self, columns: int, noise_multiplier: float) -> Grid:
+    def grid(self, columns: int, noise_multiplier: float, rooms: Rooms) -> Grid:
         """Where its gradients are added and noised, for records of so many columns: from public facts alone."""
-        codes = jax.ShapeDtypeStruct((capacity(self.batch), columns), jnp.int32)
+        codes = jax.ShapeDtypeStruct((rooms.capacity, columns), jnp.int32)
         records = jax.eval_shape(self.prepare, codes, jax.ShapeDtypeStruct((2,), jnp.uint32))
         asked = needs(self.loss, self.parameters(self.carry), records)
-        return plan(noise_multiplier, self.clip, self.batch, asked)
+        return plan(noise_multiplier, self.clip, rooms.groups, rooms.capacity, asked)
 
 
 def gradient_sum(
-    descent: Descent, parameters: Any, groups: Groups, steps: PoissonSteps, draws: Draws, grid: Grid | None
+    descent: Descent,
+    parameters: Any,
+    groups: Groups,
+    steps: PoissonSteps,
+    draws: Draws,
+    grid: Grid | None,
+    capacity: int,
 ) -> Any:
     """One noised gradient sum over a Poisson batch of ``groups`` of records; without a ``grid``, without noise.
+
+    ``capacity`` is what is drawn from a group at most, and the number of rows that are worked on whatever is drawn:
+    what is compiled, and so how floats are rounded, follows from it and from no number of records.
 
     *Formal guarantee.* One record moves the sum by at most ``grid.sensitivity`` steps of the grid; the noise is worth
     ``grid.noise_multiplier`` of that: one step of ``steps.event``, given that ``draws`` are fresh. The sum is noised in
     whole numbers, modulo 2^32; only what comes out is made real again.
     """
-    room = steps.capacity(groups.codes.shape[1], groups.multiple)
-    if grid is not None and room > grid.capacity:
-        raise ValueError(f"a group of {room} records does not fit a grid for {grid.capacity}: deal more groups")
+    if grid is not None and capacity > grid.capacity:
+        raise ValueError(f"a group of {capacity} records does not fit a grid for {grid.capacity}")
 
     def one(part: tuple[Array, Array, Array, Array]) -> Any:
         codes, records, words, key = part
-        rows, mask = steps.draw(words, records, room)
+        rows, mask = steps.draw(words, records, capacity)
         batch = descent.prepare(codes[rows], key)
         if grid is None:
             return clipped_sum(descent.loss, parameters, batch, mask, descent.clip)
         return whole_sum(descent.loss, parameters, batch, mask, grid)
 
     parts = (groups.codes, groups.records, draws.inclusion, draws.batches)
-    if len(groups.codes) == 1:
+    if len(groups.codes) == 1:  # a public number
         summed = one(jax.tree.map(lambda x: x[0], parts))
     else:
         start = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32 if grid is None else jnp.int32), parameters)
@@ -92,12 +100,14 @@ def gradient_sum(
     return jax.tree.map(lambda whole, more: (whole + more).astype(jnp.float32) * grid.step, summed, noise)
 
 
-def compiled(descent: Descent, steps: PoissonSteps, grid: Grid | None) -> Callable[[Any, Groups, Draws, int], Any]:
+def compiled(
+    descent: Descent, steps: PoissonSteps, grid: Grid | None, capacity: int
+) -> Callable[[Any, Groups, Draws, int], Any]:
     """``run(carry, groups, draws, count) -> carry``: the first ``count`` steps of ``draws`` in one compiled loop."""
 
     def one(groups: Groups, draws: Draws, i: Array, carry: Any) -> Any:
         now = jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, i, keepdims=False), draws)
-        summed = gradient_sum(descent, descent.parameters(carry), groups, steps, now, grid)
+        summed = gradient_sum(descent, descent.parameters(carry), groups, steps, now, grid, capacity)
         mean = jax.tree.map(lambda g: g / descent.batch, summed)
         return descent.update(carry, mean, now.update)
 

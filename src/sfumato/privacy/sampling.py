@@ -16,6 +16,12 @@ OVERFLOWS = 2.0**-61
 """What overflow adds to delta in a step, for any epsilon up to 20 and up to 1024 groups: it drops records."""
 
 
+def most_chosen(mean: float) -> int:
+    """More than so many of independent choices with this ``mean`` number come with probability 2^-100 (Bernstein)."""
+    tail = math.log(1 / _OVERFLOW)
+    return math.ceil(mean + math.sqrt(2 * mean * tail + tail**2 / 9) + tail / 3)
+
+
 @dataclass(frozen=True)
 class PoissonSteps:
     """Steps of DP-SGD: each takes every record independently with one probability, then adds Gaussian noise.
@@ -55,10 +61,7 @@ class PoissonSteps:
         """Rows that hold any batch of ``records`` but with probability 2^-100 (Bernstein), rounded up; at most all."""
         if self.probability == 1:
             return -(-records // multiple) * multiple
-        tail = math.log(1 / _OVERFLOW)
-        mean = records * self.probability
-        wanted = mean + math.sqrt(2 * mean * tail + tail**2 / 9) + tail / 3
-        return -(-min(records, math.ceil(wanted)) // multiple) * multiple
+        return -(-min(records, most_chosen(records * self.probability)) // multiple) * multiple
 
     def draw(self, words: Array, records: Array | int, capacity: int) -> tuple[Array, Array]:
         """One batch: positions (capacity,) and which of them are real, (capacity,) booleans; the rest is padding.

@@ -14,8 +14,8 @@ from sfumato.privacy.accounting import poisson_noise_multiplier
 from sfumato.privacy.descent import Descent, compiled
 from sfumato.privacy.draws import bytes_of, fresh
 from sfumato.privacy.events import PoissonSampledGaussian
-from sfumato.privacy.gradients.grid import MOST_RECORDS, Grid
-from sfumato.privacy.groups import deal
+from sfumato.privacy.gradients.grid import Grid
+from sfumato.privacy.groups import Rooms, deal, rooms
 from sfumato.privacy.randomness import Entropy
 from sfumato.privacy.sampling import PoissonSteps
 from sfumato.progress import Progress
@@ -47,12 +47,12 @@ class Trainer:
     def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
         """The final carry, public; costs ``share`` of the squared budget. See ``Setting.descend``."""
         carry, mark = self._begin(descent, share)
-        steps, grid = self._plan(descent, mark)
+        steps, grid, into = self._plan(descent, mark)
         self._pay(steps, mark, descent.steps, share)
-        groups = deal(self._codes, steps, MOST_RECORDS if grid is None else grid.capacity, self._entropy)
-        run = compiled(descent, steps, grid)
+        groups = deal(self._codes, into, self._entropy)
+        run = compiled(descent, steps, grid, into.capacity)
         numbers = 0 if grid is None else grid.needs.numbers
-        shape = (groups.codes.shape[0], groups.codes.shape[1])
+        shape = (into.groups, into.length)
         size = -(-descent.steps // _RELEASES)
         piece = max(1, min(size, _DRAWN // bytes_of(shape, numbers)))
         progress.stage("private gradients", descent.steps)
@@ -70,12 +70,13 @@ class Trainer:
             progress.step(count)
         return carry
 
-    def _plan(self, descent: Descent, mark: checkpoint.Mark) -> tuple[PoissonSteps, Grid | None]:
+    def _plan(self, descent: Descent, mark: checkpoint.Mark) -> tuple[PoissonSteps, Grid | None, Rooms]:
         """What a step does, from public facts: the same for a run that goes on."""
         if not self._purse.private:
-            return PoissonSteps(mark.rate, 0.0), None
-        grid = descent.grid(self._codes.shape[1], mark.noise_multiplier)
-        return PoissonSteps(mark.rate, grid.noise_multiplier, grid.delta), grid
+            return PoissonSteps(mark.rate, 0.0), None, rooms(mark.rate, descent.total, len(self._codes))
+        into = rooms(mark.rate, descent.total)
+        grid = descent.grid(self._codes.shape[1], mark.noise_multiplier, into)
+        return PoissonSteps(mark.rate, grid.noise_multiplier, grid.delta), grid, into
 
     def _begin(self, descent: Descent, share: float) -> tuple[Any, checkpoint.Mark]:
         if self._saved is not None and self._saved.exists():

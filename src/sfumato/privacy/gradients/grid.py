@@ -13,8 +13,6 @@ from sfumato.privacy.mechanisms.lattice import INEXACT, SMOOTH
 _UNIT = 2.0**-24  # of single precision: a result is off by at most this part of itself
 _WORD = 30  # sums of a batch stay below two to this; the rest of 32 bits is for noise
 _FEWEST = 8  # steps of a clip are at least two to this
-MOST_RECORDS = 1024
-"""Records of a group at most: 512 take up to a sixth longer, 4096 more memory and no less time."""
 
 
 @dataclass(frozen=True)
@@ -110,29 +108,18 @@ class Grid:
         return self.needs.numbers * INEXACT
 
 
-def capacity(batch: float) -> int:
-    """Records of a group when ``batch`` are expected in all: they fit one group, up to the largest one."""
-    return int(min(MOST_RECORDS, -(-_most(batch) // BLOCK) * BLOCK))
-
-
-def _most(batch: float) -> float:
-    """Records of a batch when ``batch`` are expected: more come with probability below 2**-100."""
-    return batch + 12 * math.sqrt(batch) + 64
-
-
-def plan(noise_multiplier: float, clip: float, batch: float, needs: Needs) -> Grid:
-    """The finest grid with noise worth at least ``noise_multiplier``, from public facts alone.
+def plan(noise_multiplier: float, clip: float, groups: int, capacity: int, needs: Needs) -> Grid:
+    """The finest grid for ``groups`` of ``capacity`` with noise worth at least ``noise_multiplier``, from public facts.
 
     Sums of a batch cannot wrap around, even if all its records pull at one number. ValueError for noise beyond what 32
     bits hold.
     """
-    size = capacity(batch)
-    for exponent in range(_WORD - math.ceil(math.log2(max(_most(batch), size))), _FEWEST - 1, -1):
-        bare = Grid(clip, exponent, 1, size, needs)
+    for exponent in range(_WORD - math.ceil(math.log2(groups * capacity)), _FEWEST - 1, -1):
+        bare = Grid(clip, exponent, 1, capacity, needs)
         wanted = math.hypot(noise_multiplier * bare.sensitivity, SMOOTH) / SCALE
         stride = max(1, math.ceil(math.sqrt(max(wanted**2 - 1, 0.0))))
         if stride <= STRIDES:
-            return Grid(clip, exponent, stride, size, needs)
+            return Grid(clip, exponent, stride, capacity, needs)
     raise ValueError(
         f"noise of {noise_multiplier:.3g} times the clip is more than 32 bits hold: spend more on gradients"
     )
