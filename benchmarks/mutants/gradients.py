@@ -36,10 +36,27 @@ MUTANTS = (
     Mutant(
         "batches that end where they are full",
         "privacy/sampling.py",
-        "    wanted = mean + math.sqrt(2 * mean * tail + tail**2 / 9) + tail / 3",
-        "    wanted = mean",
+        "    return math.ceil(mean + math.sqrt(2 * mean * tail + tail**2 / 9) + tail / 3)",
+        "    return math.ceil(mean)",
         "a static shape of the expected size saves a third of the work",
         "tests/guarantees/test_poisson_sampling.py::test_batch_sizes_vary_and_never_overflow",
+    ),
+    Mutant(
+        "groups as long as the longest that there is",
+        "privacy/groups.py",
+        "    dealt = np.zeros((into.groups, into.length, codes.shape[1]), codes.dtype)",
+        "    into = Rooms(into.groups, min(into.length, len(codes)), into.capacity)\n"
+        "    dealt = np.zeros((into.groups, into.length, codes.shape[1]), codes.dtype)",
+        "no memory is wasted on records that are not there",
+        "tests/privacy/test_draws.py::test_shapes_do_not_tell_how_many_records_there_are",
+    ),
+    Mutant(
+        "parts of a record's gradient that cancel are clipped by their sum",
+        "privacy/gradients/clipped.py",
+        "reduce(jnp.add, [p.counted_norms for p in parts])",
+        "reduce(jnp.add, [p.squared_norms for p in parts])",
+        "it is the norm of the gradient that is to be clipped",
+        "tests/privacy/gradients/test_grid.py::test_parts_that_cancel_are_clipped_by_their_lengths",
     ),
     Mutant(
         "the chance that was wished for is accounted",
