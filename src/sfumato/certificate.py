@@ -248,8 +248,8 @@ def _limits_of_noise(process: Process) -> list[str]:
         )
     if PoissonSampledGaussian in kinds:
         said.append(
-            "That the gradient of a record is computed alike wherever it stands in a batch is tested and not proven. What "
-            "a model draws for the records of a batch is as good as Threefry with a key of 64 bits a step."
+            "That the gradient of a record is computed alike wherever it stands in a batch is tested and not proven. "
+            "What a model draws for the records of a batch is as good as Threefry with a key of 64 bits a step."
         )
     if Exponential in kinds:
         said.append(
