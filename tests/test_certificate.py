@@ -15,6 +15,7 @@ from sfumato.errors import ArtifactError, CertificateError
 from sfumato.privacy import accounting
 from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian, PoissonSampledGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.release import promised
 from sfumato.schema import Schema
 from sfumato.signature import generate, load_signing_key, sign
 from sfumato.verification import verify
@@ -39,12 +40,18 @@ def process(**changes) -> Process:
     return Process(**(fields | changes))
 
 
-def saved(path, certificate=None, change=None, codec=None, **changes):
+def saved(path, certificate=None, change=None, codec=None, model=None, **changes):
     """A model file with a certificate of ``process(**changes)``, edited by ``change`` as a careful forger would."""
     content = {
         "schema": SCHEMA,
         "codec": json.loads(Codec.from_schema(Schema.parse(SCHEMA)).to_json()) if codec is None else codec,
-        "model": {"name": "independent"},
+        "model": {
+            "name": "independent",
+            "why": "asked for by name",
+            "promised": promised(changes.get("guarantee", GUARANTEE)),
+            "facts": {"total": 1.0},
+        }
+        | (model or {}),
         "arrays": {"w": np.arange(3.0)},
     }
     hashes = Artifact(**content, certificate={}).hashes

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from sfumato.schema.sources import Review
 
 KIND = "sfumato/certificate/2"
+ISSUED = "%Y-%m-%dT%H:%M:%SZ"
+ACCOUNTANT = "a filter in Gaussian differential privacy, valid for choices made after seeing answers"
 Record = Literal["row", "image"]
 _PRODUCT = {
     "row": "generative model of a table, and any synthetic rows sampled from it",
@@ -140,7 +142,33 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
         raise CertificateError(f"no certificate: the events cost epsilon {found:.6g}, more than {g.epsilon:g}")
     return {
         "certificate": KIND,
-        "issued": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "issued": datetime.now(UTC).strftime(ISSUED),
+        **words(process),
+        "composition": {
+            "accountant": ACCOUNTANT,
+            "epsilon_spent": spent.epsilon(g.delta),
+            "epsilon_composed": epsilon(events, g.delta),
+            "epsilon_by_renyi": epsilon_rdp(events, g.delta),
+            "events": [to_json(e) for e in events],
+            "ledger": asdict(process.ledger),
+        },
+        "data_domain": {
+            "columns": [dict(c) for c in process.columns],
+            "table": [dict(f) for f in process.table],
+            "types": dict(process.types),
+        },
+        "implementation": implementation(),
+        "members": dict(members),
+    }
+
+
+def words(process: Process) -> dict[str, Any]:
+    """The sections of a certificate that follow from its process: ``verify`` writes them again and compares.
+
+    So other words need another ``KIND``.
+    """
+    g = process.guarantee
+    return {
         "product": {
             "kind": _PRODUCT[process.record],
             **{k: process.about.get(k, "not stated") for k in ("curator", "purpose")},
@@ -154,26 +182,11 @@ def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
             "neighbours": g.neighbours,
             "in_words": promise_in_words(g, process.record),
         },
-        "composition": {
-            "accountant": "a filter in Gaussian differential privacy, valid for choices made after seeing answers",
-            "epsilon_spent": spent.epsilon(g.delta),
-            "epsilon_composed": epsilon(events, g.delta),
-            "epsilon_by_renyi": epsilon_rdp(events, g.delta),
-            "events": [to_json(e) for e in events],
-            "ledger": asdict(process.ledger),
-        },
-        "data_domain": {
-            "columns": [dict(c) for c in process.columns],
-            "table": [dict(f) for f in process.table],
-            "types": dict(process.types),
-        },
-        "unprotected": _UNPROTECTED,
-        "trust_model": _TRUST[process.setting],
+        "unprotected": list(_UNPROTECTED),
+        "trust_model": TRUST[process.setting],
         "algorithm": {"model": process.model, "why": process.why, "post_processing": _POST_PROCESSING},
-        "implementation": implementation(),
         "pyramid": _pyramid(process),
         "limits": limits(process),
-        "members": dict(members),
     }
 
 
@@ -352,7 +365,7 @@ def _pyramid(process: Process) -> list[dict[str, str]]:
             "not covered",
             "Timing, memory and error texts of the fit are seen by the curator only.",
         ),
-        ("trust model", "declared", _TRUST[process.setting]),
+        ("trust model", "declared", TRUST[process.setting]),
         (
             "data collection",
             "not covered",
@@ -372,11 +385,12 @@ _UNPROTECTED = [
     "when the fit ran",
 ]
 _CENTRAL = "One curator sees the rows; everybody else sees noised answers and what follows from them."
-_TRUST = {
+TRUST = {
     "central": _CENTRAL,
     "database": f"{_CENTRAL} The rows lie in a database: it and its administrators see them too, its query log holds "
     "the questions, and whoever reads its answers on the way sees them before the noise.",
 }
+"""Who sees the rows, by the name of the trust setting."""
 _POST_PROCESSING = (
     "Fitting, sampling, decoding and constraints use noised answers and public facts only: they cost nothing more."
 )

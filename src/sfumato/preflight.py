@@ -25,6 +25,7 @@ from sfumato.plan import Plan
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import DiscreteGaussian
 from sfumato.progress import Silent
+from sfumato.release import promised
 from sfumato.schema.review import open_in_words
 from sfumato.signature import load_signing_key, sign
 from sfumato.tables import Rows
@@ -174,7 +175,8 @@ def _check_certificate(plan: Plan, model: str, setting: str, key: Any) -> None:
     from sfumato.verification import verify_artifact
 
     codec = {} if plan.schema.measured() else json.loads(Codec.from_schema(plan.schema).to_json())
-    unsigned = Artifact(plan.schema.dump(), codec, {"name": model}, {}, absent("a rehearsal"))
+    stated = {"name": model, "why": "", "promised": promised(plan.guarantee)}
+    unsigned = Artifact(plan.schema.dump(), codec, stated, {}, absent("a rehearsal"))
     mu = mu_for(plan.guarantee)
     event = DiscreteGaussian(discrete_gaussian_sigma(mu, plan.max_rows), plan.max_rows)
     process = Process(

@@ -103,9 +103,7 @@ class Release:
     def artifact(self) -> Artifact:
         """The saved form."""
         facts, arrays = self.fitted.state()
-        g = self.guarantee
-        promised = {"epsilon": g.epsilon if g.private else None, "delta": g.delta, "unit": g.unit}
-        model = {"name": self.model, "why": self.why, "promised": promised, "facts": facts}
+        model = {"name": self.model, "why": self.why, "promised": promised(self.guarantee), "facts": facts}
         codec = json.loads(self.codec.to_json())
         return Artifact(self.schema.dump(), codec, model, arrays, self.certificate)
 
@@ -114,9 +112,9 @@ class Release:
         """Read a saved model; ArtifactError when it is damaged, edited, hostile or of another version."""
         artifact = Artifact.load(path)
         try:
-            promised = artifact.model["promised"]
-            epsilon = float("inf") if promised["epsilon"] is None else promised["epsilon"]
-            guarantee = Guarantee(epsilon, promised["delta"], promised["unit"])
+            stated = artifact.model["promised"]
+            epsilon = float("inf") if stated["epsilon"] is None else stated["epsilon"]
+            guarantee = Guarantee(epsilon, stated["delta"], stated["unit"])
             codec = Codec.from_json(json.dumps(artifact.codec))
             name = artifact.model["name"]
             fitted = MODELS[name].restore(codec.domain, artifact.model["facts"], dict(artifact.arrays))
@@ -126,6 +124,15 @@ class Release:
             raise ArtifactError(
                 f"{os.fspath(path)}: holds no model this version can use ({type(e).__name__})"
             ) from None
+
+
+def promised(guarantee: Guarantee) -> dict[str, Any]:
+    """The promise as a saved model states it; epsilon is None where there is none."""
+    return {
+        "epsilon": guarantee.epsilon if guarantee.private else None,
+        "delta": guarantee.delta,
+        "unit": guarantee.unit,
+    }
 
 
 def condition(value: Any) -> Any:

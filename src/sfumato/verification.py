@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from sfumato.artifact import Artifact
 from sfumato.certificate import KIND, declared, declared_of_the_table, render
+from sfumato.consistency import ROUNDING, check_charges, check_claim, check_ledger, check_words, process_of
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.facts import agrees
 from sfumato.errors import CertificateError, OutdatedCertificate
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 KINDS = ("sfumato/certificate/1", KIND)
 """Kinds of certificates that are read; those before the last lack mends of the promise."""
 
-ROUNDING = 1e-6
 _FAR = 10.0
 _MECHANISMS = frozenset(kind.__name__ for kind in get_args(Event))
 
@@ -107,6 +107,8 @@ def verify_artifact(artifact: Artifact, trusted: Ed25519PublicKey | None = None)
         _check_model(artifact, certificate, guarantee, events)
         found = _recompute(certificate, guarantee, events)
         render(certificate)  # as whoever reads it will
+        if certificate["certificate"] == KIND:  # what the first kind says is one of its faults
+            _check_consistent(artifact, certificate, guarantee, events)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise CertificateError("the certificate lacks fields or holds numbers out of range") from None
     model = str(artifact.model.get("name"))
@@ -183,9 +185,8 @@ def _check_model(
         raise CertificateError(f"an event was charged for fewer rows than the {max_rows} a unit may hold")
     if stated["algorithm"].get("model") != artifact.model.get("name"):
         raise CertificateError("the certificate names another model")
-    if certificate["certificate"] == KIND:  # what the first kind says of its facts and its ledger is one of its faults
+    if certificate["certificate"] == KIND:  # what the first kind says of its facts is one of its faults
         _check_facts(artifact, schema, stated["data_domain"])
-        _check_ledger(certificate, guarantee)
 
 
 def _check_facts(artifact: Artifact, schema: Schema, facts: Mapping[str, Any]) -> None:
@@ -201,10 +202,13 @@ def _check_facts(artifact: Artifact, schema: Schema, facts: Mapping[str, Any]) -
         raise CertificateError("the certificate states other stored types than the model's codec")
 
 
-def _check_ledger(certificate: Mapping[str, Any], guarantee: Guarantee) -> None:
-    """That the cumulative figures do not contradict each other: they are the curator's word, like the events."""
-    stated = LedgerStatement.from_json(certificate["composition"]["ledger"])
-    if stated.cap is None or stated.before is None or stated.after is None:
-        return
-    if stated.after < stated.before or stated.after > stated.cap.epsilon * (1 + ROUNDING):
-        raise CertificateError("the certificate's ledger holds more than its cap, or less after the run than before")
+def _check_consistent(
+    artifact: Artifact, certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]
+) -> None:
+    """That promise, charges, ledger and words can come from one fit."""
+    max_rows = certificate["promise"]["max_rows_per_unit"]
+    check_claim(artifact, guarantee)
+    check_charges(events, max_rows)
+    ledger = LedgerStatement.from_json(certificate["composition"]["ledger"])
+    check_ledger(ledger, Schema.parse(artifact.schema), guarantee, events)
+    check_words(certificate, process_of(artifact, certificate, guarantee, max_rows, events))
