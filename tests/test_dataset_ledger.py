@@ -1,10 +1,13 @@
 """One data set has one ledger, and it is known which before a row is read."""
 
+import hashlib
 import os
 import shutil
 import stat
+from contextlib import nullcontext
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -12,7 +15,9 @@ import sfumato as sf
 from sfumato.cli.main import app
 from sfumato.dataset_ledger import ledger_of
 from sfumato.errors import LedgerError
+from sfumato.fitting import learn
 from sfumato.tables import Rows, examples
+from sfumato.tables.image_folder import ImageFolder
 
 
 @pytest.fixture
@@ -94,6 +99,61 @@ def test_the_examples_are_public_and_nothing_else_is(data):
     assert not ledger_of(folder, None, True).public_example
     shutil.copy(examples.adult(), "adult.parquet")
     assert not ledger_of("adult.parquet", None, True).public_example
+
+
+@pytest.mark.parametrize("at", ["zz", "7x.png", "7", "."])
+def test_a_link_in_an_example_is_no_part_of_it(data, at):
+    """What a link leads to is read, so a folder behind one could hold anybody's images."""
+    folder = examples.digits("digits")
+    before = len(ImageFolder.open(str(folder)).files)
+    target = data / "private"
+    if at in ("zz", "7x.png"):
+        shutil.copytree(folder / "3", target)
+        os.symlink(target if at == "zz" else target / sorted(os.listdir(target))[0], folder / at)
+        picture = sf.Schema.load(sf.examples.digits_schema()).picture
+        assert len(ImageFolder.open(str(folder), None, picture).files) > before  # they would be read
+    else:  # the same bytes, but they could be others when they are read
+        shutil.move(folder / at if at == "7" else folder, target)
+        os.symlink(target, folder / at if at == "7" else folder)
+    assert not ledger_of(folder, None, True).public_example
+
+
+def test_a_link_into_the_package_is_not_public(data):
+    os.symlink(examples.adult(), "adult.parquet")
+    assert not ledger_of("adult.parquet", None, True).public_example
+
+
+def test_what_was_written_is_fixed(data):
+    given = examples.digits("digits.npz")
+    with pytest.raises(AttributeError, match="fixed"):
+        given.written = None
+    assert ledger_of(given, None, True).public_example
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_an_example_that_changes_while_it_is_fitted_is_not_released(data, monkeypatch, checked):
+    """Other rows are read, the right ones are back before the certificate; planted bug: bytes alone are compared."""
+    monkeypatch.setattr(examples, "_DATA", data)
+    path, right, wrong = data / "a.parquet", pa.table({"a": [0, 1] * 50}), pa.table({"a": [1, 1] * 50})
+    pq.write_table(right, path)
+    monkeypatch.setitem(examples._PUBLISHED, "a.parquet", hashlib.sha256(path.read_bytes()).hexdigest())
+    if not checked:
+        monkeypatch.setattr(examples, "_changes", lambda _: "")
+    schema = sf.Schema.parse("sfumato: schema/1\ncolumns:\n  a: {kind: boolean, source: public}\n")
+
+    def swapped(plan, rows, *rest):
+        pq.write_table(wrong, path)
+        learnt = learn(plan, Rows.open(path), *rest)
+        pq.write_table(right, path)
+        return learnt
+
+    def fit():
+        return sf.Synthesizer(schema, "independent", no_certificate=True).fit(path)
+
+    fit()
+    monkeypatch.setattr("sfumato.synthesizer.learn", swapped)
+    with pytest.raises(sf.SfumatoError, match="was changed while it was fitted") if checked else nullcontext():
+        fit()
 
 
 def test_rows_in_the_place_of_an_example_are_private(data, monkeypatch):

@@ -28,6 +28,7 @@ GUARANTEE_FIXES = (
     GuaranteeFix("One data set has one ledger, whatever path leads to it."),
     GuaranteeFix("Python counts what it spends."),
     GuaranteeFix("A cap and its runs have one unit."),
+    GuaranteeFix("A public example is what is read."),
     GuaranteeFix("No promise or cap is above epsilon 20."),
     GuaranteeFix("Each cell is read by itself."),
     GuaranteeFix("A CSV is read by declared facts."),

@@ -1,12 +1,13 @@
 """Real data to try things on: UCI Adult (census income of 1994), which comes with the package, and small images.
 
-They are public: fitting them costs nobody anything, so they need no ledger (:func:`is_public`).
+They are public: fitting them costs nobody anything, so they need no ledger (:func:`public_state`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -25,35 +26,74 @@ _PUBLISHED = {
 
 
 class Example(type(Path())):  # pyright: ignore[reportUntypedBaseClass]
-    """The path of an example that was written for the caller; knows what was written there."""
+    """The path of an example that was written for the caller; knows what was written there, for good."""
 
     written: str | None = None
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "written":
+            raise AttributeError("what was written to an example is fixed when it is written")
+        super().__setattr__(name, value)
 
-def is_public(source: Any) -> bool:
-    """Whether ``source`` is an example, unchanged: a table of the package, or a path that :func:`digits` gave.
 
-    A file is told by where it lies *and* by its bytes, so that neither a name nor a place makes rows public. Only
-    files in the package, or at a path that this module gave out, are looked into.
+def public_state(source: Any) -> str | None:
+    """The state of ``source`` if it is an example, unchanged; else None.
+
+    An example is a table of the package, or a path that :func:`digits` gave, with the very names and bytes that belong
+    there: no link, and nothing besides. A file is told by where it lies *and* by its bytes, so that neither a name nor
+    a place makes rows public. Only files in the package, or at a path that this module gave out, are looked into.
+
+    Two equal states, one from before the rows were opened and one from after they were read, say that nothing between
+    wrote, linked or moved any of the files: the state also holds the times of their last change, which no program
+    sets. (Folders above them that somebody swaps and swaps back are not seen.)
     """
     if isinstance(source, Example):
-        return source.written is not None and source.exists() and _digest(source) == source.written
-    if not isinstance(source, str | os.PathLike):
-        return False
-    path = Path(os.path.realpath(source))
-    inside = path.parent == Path(os.path.realpath(_DATA)) and path.is_file()
-    return inside and _digest(path) == _PUBLISHED.get(path.name)
+        right = source.written
+    elif isinstance(source, str | os.PathLike) and _of_the_package(Path.cwd() / os.fspath(source)):
+        right = _PUBLISHED.get(Path(source).name)
+    else:
+        return None
+    path = Path.cwd() / source
+    if right is None or not path.exists() or _digest(path) != right:
+        return None
+    return f"{right} {_changes(path)}"
 
 
-def _digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and bytes of all files in a folder."""
+def _of_the_package(path: Path) -> bool:
+    """Whether a path leads into the package without a link or a step back that could lead elsewhere later."""
+    return ".." not in path.parts and path.parent in (_DATA, Path(os.path.realpath(_DATA)))
+
+
+def _digest(path: Path) -> str | None:
+    """SHA-256 of a file, or of the names and bytes of all that a folder holds; None where a link is among it."""
+    if _kind(path) == stat.S_IFREG:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     digest = hashlib.sha256()
-    if path.is_file():
-        digest.update(path.read_bytes())
-        return digest.hexdigest()
-    for part in sorted(p for p in path.rglob("*") if p.is_file()):
-        digest.update(f"{part.relative_to(path)}\0{hashlib.sha256(part.read_bytes()).hexdigest()}\n".encode())
+    for part in _parts(path):
+        if _kind(part) == stat.S_IFREG:
+            read = hashlib.sha256(part.read_bytes()).hexdigest()
+        elif _kind(part) == stat.S_IFDIR:
+            read = "folder"
+        else:
+            return None
+        digest.update(f"{part.relative_to(path)}\0{read}\n".encode())
     return digest.hexdigest()
+
+
+def _changes(path: Path) -> str:
+    """SHA-256 of which files and folders there are, and of when each was last changed."""
+    found = ((part, part.lstat()) for part in _parts(path))
+    lines = (f"{part}\0{at.st_dev} {at.st_ino} {at.st_size} {at.st_ctime_ns}\n" for part, at in found)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _parts(path: Path) -> list[Path]:
+    """The file or folder, and all that is in it; links are named, not followed."""
+    return [path, *sorted(path.rglob("*"))]
+
+
+def _kind(path: Path) -> int:
+    return stat.S_IFMT(path.lstat().st_mode)
 
 
 def adult() -> Path:
@@ -91,7 +131,7 @@ def digits(path: str | os.PathLike[str]) -> Path:
     levels = np.rint(known.images * (255 / 16)).astype(np.uint8)[..., None]
     Table(pa.table({IMAGE: image_array(levels), LABEL: pa.array(known.target)})).write(path)
     example = Example(path)
-    example.written = _digest(example)
+    vars(example)["written"] = _digest(example)
     return example
 
 
