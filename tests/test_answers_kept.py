@@ -1,15 +1,20 @@
 """What was paid for and not delivered is kept for the next try of the same fit, and for nothing else."""
 
+import json
 import os
 import stat
+from contextlib import nullcontext
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from safetensors import safe_open
 
 import sfumato as sf
 from sfumato.errors import CheckpointError, LedgerError
+from sfumato.folder_lock import FolderLock
 from sfumato.trust.central import Central
+from sfumato.trust.journal import Journal
 
 SCHEMA = """\
 sfumato: schema/1
@@ -140,6 +145,49 @@ def test_a_named_log_is_the_word_of_who_names_it(folder, monkeypatch):
     fails(monkeypatch, checkpoint="kept")
     with pytest.raises(CheckpointError, match="another schema"):
         synthesizer(checkpoint="kept", guarantee=sf.Guarantee(0.9, 1e-6)).fit("people.csv")
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_of_two_fits_at_once_one_has_the_folder(folder, monkeypatch, locked):
+    """The second begins after the first looked for answers, before it wrote any; planted bug: no lock."""
+    if not locked:
+        monkeypatch.setattr(FolderLock, "take", lambda _: None)
+    first, second = (synthesizer(checkpoint="kept", ledger=f"{name}.ledger") for name in "ab")
+    look, others = Journal.find, []
+
+    def find(where, facts):
+        found = look(where, facts)
+        if not others:
+            others.append("begins")
+            with pytest.raises(CheckpointError, match="of a fit that still goes on") if locked else nullcontext():
+                second.fit("people.csv")
+        return found
+
+    monkeypatch.setattr(Journal, "find", find)
+    first.fit("people.csv")
+    asked = json.loads(safe_open("kept/answers.safetensors", "numpy").metadata()["journal"])["questions"]
+    assert others == ["begins"]
+    assert sum(cost for _, cost in asked) == len(runs("a.ledger")[0]["events"])  # those of the second are not there
+    if locked:
+        assert not os.path.exists("b.ledger") or runs("b.ledger") == []
+        first.save("m.sfm")
+        assert not os.path.exists("kept")
+        second.fit("people.csv").save("n.sfm")
+    assert os.path.exists("kept") is not locked
+
+
+def test_a_lock_ends_with_its_holder_and_is_not_that_of_a_deleted_file(folder):
+    first = FolderLock.take(folder / "kept")
+    with pytest.raises(CheckpointError, match="of a fit that still goes on"):
+        FolderLock.take(folder / "kept")
+    first.give_back()
+    assert not (folder / "kept").exists()
+    second = FolderLock.take(folder / "kept")
+    first.give_back()
+    with pytest.raises(CheckpointError, match="of a fit that still goes on"):
+        FolderLock.take(folder / "kept")
+    del second
+    FolderLock.take(folder / "kept").give_back()
 
 
 def test_frames_are_known_by_their_ledger(folder, monkeypatch):

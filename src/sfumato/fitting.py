@@ -14,6 +14,7 @@ from sfumato.dataset_ledger import DatasetLedger
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import measure
 from sfumato.errors import LedgerError
+from sfumato.folder_lock import FolderLock
 from sfumato.ledger_statement import Cap, Kept, LedgerStatement
 from sfumato.models import MODELS
 from sfumato.models.choose import choose
@@ -81,6 +82,7 @@ class OpenRun:
         run: the run.
         journal: its answers, or None.
         resumed: charges that an earlier try of the same fit had paid for; 0 for a new run.
+        lock: of the folder that the caller named for the answers, or None.
     """
 
     ledger: Ledger
@@ -88,6 +90,7 @@ class OpenRun:
     run: Run
     journal: Journal | None
     resumed: int = 0
+    lock: FolderLock | None = None
 
     def finish(self) -> None:
         """Delete the answers and close the run: its model is saved, or nobody wants it."""
@@ -106,6 +109,8 @@ class OpenRun:
         self._close()
 
     def _close(self) -> None:
+        if self.lock is not None:
+            self.lock.give_back()
         if self.owned:
             self.ledger.close()
 
@@ -116,20 +121,24 @@ def begin(plan: Plan, book: DatasetLedger, log: Log | None) -> OpenRun:
     Raises:
         Overdraft: the cap of the data set leaves no room.
         LedgerError: the ledger cannot be used, or a named log belongs to a run that still goes on.
-        CheckpointError: a named log is damaged or of another fit.
+        CheckpointError: a named log is damaged, of another fit, or that of a fit that goes on.
 
     *Formal guarantee.* A log is taken over only together with its run, which one process can hold at a time.
     """
     owned = not isinstance(book.ledger, Ledger)
     ledger = _opened(book, plan) if owned else book.ledger
     assert isinstance(ledger, Ledger)
+    lock = None
     try:
+        lock = FolderLock.take(log.folder) if log is not None and log.named else None
         run, journal = _resumed(plan, ledger, log) or _new(plan, ledger, log)
     except BaseException:
+        if lock is not None:
+            lock.give_back()
         if owned:
             ledger.close()
         raise
-    return OpenRun(ledger, owned, run, journal, len(run.events))
+    return OpenRun(ledger, owned, run, journal, len(run.events), lock)
 
 
 def _opened(book: DatasetLedger, plan: Plan) -> Ledger:

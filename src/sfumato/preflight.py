@@ -155,7 +155,8 @@ def _check_folder(folder: Path) -> None:
         check_writable(folder / "answers.safetensors")
     finally:
         if new:
-            folder.rmdir()
+            with suppress(OSError):  # another fit has begun to use it
+                folder.rmdir()
 
 
 def _files(rows: Rows) -> list[Path]:
