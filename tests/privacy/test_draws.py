@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 import pytest
 from scipy.stats import chisquare
@@ -42,8 +41,9 @@ def test_a_short_key_is_refused() -> None:
 
 
 def streams(of: draws.Draws) -> list[bytes]:
-    """First words of each stream of each step."""
-    return [np.asarray(x[step]).ravel()[:2].tobytes() for x in jax.tree.leaves(of) for step in range(len(x))]
+    """First words of each stream that a step takes as it is, for each step."""
+    taken = (of.inclusion, of.noise.one, of.noise.two, of.batches, of.update)
+    return [np.asarray(x[step]).ravel()[:2].tobytes() for x in taken for step in range(len(x))]
 
 
 def test_no_two_purposes_and_no_two_steps_share_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +62,18 @@ def test_no_two_purposes_and_no_two_steps_share_a_stream(monkeypatch: pytest.Mon
     assert not distinct()
 
 
+def test_rare_draws_have_streams_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each of the two parts, whose nonce nothing else has; planted: both parts take the first one's."""
+    keys_and_purposes, right, seen = [], draws.expand, []
+    monkeypatch.setattr(
+        draws, "expand", lambda key, purpose, out: (keys_and_purposes.append((key, purpose)), right(key, purpose, out))
+    )
+    monkeypatch.setattr(draws, "rare_draws", lambda words, numbers, where, column: seen.append(words.tobytes()))
+    fresh(5, (2, 300), 40, SYSTEM)
+    assert len(set(keys_and_purposes)) == len(keys_and_purposes) == 5 * 6
+    assert len(set(seen)) == len(seen) == 10
+
+
 def test_each_step_takes_256_bits_and_a_seed_repeats_them() -> None:
     taken = []
 
@@ -78,7 +90,7 @@ def test_each_step_takes_256_bits_and_a_seed_repeats_them() -> None:
 
 def test_without_a_guarantee_no_noise_is_drawn() -> None:
     found = fresh(2, (1, 10), 0, SYSTEM)
-    assert found.noise.columns.size == 0
+    assert found.noise.one.size == found.noise.two.size == found.noise.where.size == 0
     assert bytes_of((1, 10), 0) == 40
 
 

@@ -12,10 +12,11 @@ import jax
 import numpy as np
 from jax import Array
 
-from sfumato.privacy.gradients.noise import SPARE, NoiseWords, padded
+from sfumato.privacy.gradients.noise import NoiseWords, padded
+from sfumato.privacy.gradients.rare import rare_draws, slots, words_needed
 from sfumato.privacy.randomness import KEY_BYTES, Entropy, expand
 
-_INCLUSION, _COLUMNS, _ONE, _TWO, _SPARE, _MODEL = range(1, 7)  # nonces: no two purposes share a stream
+_INCLUSION, _ONE, _TWO, _RARE_ONE, _RARE_TWO, _MODEL = range(1, 7)  # nonces: no two purposes share a stream
 _ALIGNED = 64  # bytes: XLA takes such memory as it is, without a copy
 
 
@@ -42,13 +43,13 @@ def fresh(steps: int, groups: tuple[int, int], numbers: int, entropy: Entropy) -
     purpose a stream of its own: sampling, noise and what a model draws are independent, unless ChaCha20 is broken.
     """
     k, n = groups
-    lanes, spare = (padded(numbers), SPARE) if numbers else (0, 0)
+    lanes = padded(numbers)
     shapes = {
         _INCLUSION: (k, n),
-        _COLUMNS: (lanes,),
         _ONE: (lanes,),
         _TWO: (lanes,),
-        _SPARE: (spare, 6),
+        _RARE_ONE: words_needed(numbers),
+        _RARE_TWO: words_needed(numbers),
         _MODEL: (k + 1, 2),
     }
     made = {purpose: _room((steps, *shape)) for purpose, shape in shapes.items()}
@@ -56,14 +57,24 @@ def fresh(steps: int, groups: tuple[int, int], numbers: int, entropy: Entropy) -
         key = entropy.take(KEY_BYTES)
         for purpose, out in made.items():
             expand(key, purpose, out[step])
-    given = {purpose: jax.device_put(out) for purpose, out in made.items()}
-    noise = NoiseWords(given[_COLUMNS], given[_ONE], given[_TWO], given[_SPARE])
+    given = {purpose: jax.device_put(made[purpose]) for purpose in (_INCLUSION, _ONE, _TWO, _MODEL)}
+    noise = NoiseWords(given[_ONE], given[_TWO], *_rare((made[_RARE_ONE], made[_RARE_TWO]), numbers))
     return Draws(given[_INCLUSION], noise, given[_MODEL][:, :k], given[_MODEL][:, k])
 
 
 def bytes_of(groups: tuple[int, int], numbers: int) -> int:
     """Memory of one step's draws."""
-    return 4 * (groups[0] * groups[1] + 3 * padded(numbers))
+    return 4 * (groups[0] * groups[1] + 2 * padded(numbers))
+
+
+def _rare(parts: tuple[np.ndarray, np.ndarray], numbers: int) -> tuple[Array, Array]:
+    """Places and columns of rare draws, (steps, 2, slots): of x1 and x2, each from words of its own."""
+    shape = (len(parts[0]), 2, slots(numbers))
+    where, column = np.empty(shape, np.int32), np.empty(shape, np.int32)
+    for part, of_steps in enumerate(parts):
+        for step, words in enumerate(of_steps):
+            rare_draws(words, numbers, where[step, part], column[step, part])
+    return jax.device_put(where), jax.device_put(column)
 
 
 def _room(shape: tuple[int, ...]) -> np.ndarray:

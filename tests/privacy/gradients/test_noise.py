@@ -1,8 +1,10 @@
-"""The noise of gradients: an exact table, draws that follow their law, ties by all bits, and streams of their own."""
+"""The noise of gradients: a table and a rest that make the law exactly, draws that follow it, streams of their own."""
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from itertools import pairwise
 
 import jax.numpy as jnp
 import mpmath
@@ -11,36 +13,67 @@ import pytest
 from scipy.stats import chisquare, norm
 from tests.privacy.gradients.naive import quick
 
-from sfumato.privacy.gradients import alias, noise
-from sfumato.privacy.gradients.alias import SCALE, alias_table
-from sfumato.privacy.gradients.noise import SPARE, NoiseWords, discrete_gaussian, noise_like
+from sfumato.privacy.draws import fresh
+from sfumato.privacy.gradients import alias, noise, rare
+from sfumato.privacy.gradients.alias import RARE, SCALE, alias_table
+from sfumato.privacy.gradients.noise import NoiseWords, discrete_gaussian, noise_like
+from sfumato.privacy.gradients.rare import NOWHERE
+from sfumato.privacy.randomness import SeededEntropy
 
 ERROR_RATE = 1e-6
 HALF = 1 << 15
+RHO = Fraction(RARE, 1 << 32)
 
 
 def words(size: int, seed: int = 0) -> NoiseWords:
-    rng = np.random.default_rng(seed)
-    columns, one, two = (jnp.asarray(rng.integers(0, 2**32, size), jnp.uint32) for _ in range(3))
-    return NoiseWords(columns, one, two, jnp.asarray(rng.integers(0, 2**32, (SPARE, 6)), jnp.uint32))
+    """As training draws them, of one step."""
+    return NoiseWords(*(x[0] for x in fresh(1, (1, 1), size, SeededEntropy(seed)).noise))
 
 
-def threshold(column: int) -> int:
-    table = alias_table()
-    return int(table.first[column]) << 96 | sum(
-        int(w) << s for w, s in zip(table.rest[column], (64, 32, 0), strict=True)
-    )
-
-
-def test_the_table_gives_each_value_its_share_exactly() -> None:
-    """In whole numbers: what columns give adds up to the shares, and these to one."""
+def of_the_table() -> list[Fraction]:
+    """Q, from the thresholds and other values as they are looked up."""
     given = [0] * (2 * HALF)
-    for column, other in enumerate(alias_table().other):
-        given[column] += threshold(column)
-        given[int(other)] += (1 << 128) - threshold(column)
-    shares = alias._shares()
-    assert given == shares
-    assert sum(shares) == 1 << 144
+    for column, entry in enumerate(alias_table().tolist()):
+        given[column] += entry >> 16
+        given[entry & 0xFFFF] += (1 << 16) - (entry >> 16)
+    return [Fraction(parts, 1 << 32) for parts in given]
+
+
+def of_the_rest() -> list[Fraction]:
+    """R, from the cumulative probabilities as they are inverted."""
+    cumulative = [0, *alias.rest_table()]
+    return [Fraction(b - a, 1 << 128) for a, b in pairwise(cumulative)]
+
+
+def is_the_law(rho: Fraction) -> bool:
+    """Whether (1 - rho) Q + rho R is the law for each value, to 2**-140, in rational arithmetic."""
+    mixed = ((1 - rho) * q + rho * r for q, r in zip(of_the_table(), of_the_rest(), strict=True))
+    shares = (Fraction(s, 1 << 144) for s in alias._shares())
+    return all(abs(m - s) < Fraction(1, 1 << 140) for m, s in zip(mixed, shares, strict=True))
+
+
+def test_the_table_and_the_rest_give_each_value_its_share() -> None:
+    """The planted bugs: without the rest, or with a little too much of it, the law is another one."""
+    assert sum(of_the_table()) == sum(of_the_rest()) == 1
+    assert min(of_the_rest()) >= 0
+    assert is_the_law(RHO)
+    assert not is_the_law(Fraction(0))
+    assert not is_the_law(RHO + Fraction(1, 1 << 32))
+
+
+def test_fewer_rare_draws_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing from 2**32 parts is not negative; with one rare draw in 2**32 less it would be."""
+    for fewer in (0, 1):
+        monkeypatch.setattr(alias, "_PART", ((1 << 32) - RARE + fewer) << 80)
+        assert (sum(s // alias._PART for s in alias._shares()) >= 1 << 32) == (fewer == 0)
+
+
+def test_without_the_rest_the_ends_are_missing() -> None:
+    """Why it matters: values beyond 5.4 scales that the table never gives."""
+    missing = [abs(i - HALF) for i, q in enumerate(of_the_table()) if q == 0]
+    nearest = min(missing)
+    assert nearest < 5.5 * SCALE
+    assert all(r > 0 for i, r in enumerate(of_the_rest()) if nearest <= abs(i - HALF) <= 12 * SCALE)
 
 
 def test_the_shares_are_the_discrete_gaussian() -> None:
@@ -72,7 +105,7 @@ def test_a_stride_that_is_charged_and_not_drawn_is_caught() -> None:
     drawn = np.asarray(quick(lambda w: discrete_gaussian(w, 36))(words(600_000)))
     assert p_value(drawn, 37) < ERROR_RATE
     one_word = words(600_000)
-    same = one_word._replace(columns=one_word.columns & 0xFFFF | one_word.columns << 16, two=one_word.one)
+    same = one_word._replace(two=one_word.one)
     assert p_value(np.asarray(quick(lambda w: discrete_gaussian(w, 37))(same)), 37) < ERROR_RATE
 
 
@@ -81,31 +114,58 @@ def test_the_convolution_is_as_close_as_is_said() -> None:
     assert 1 - 2 * math.pi**2 * t**2 / math.log(2) < -111
 
 
-@pytest.mark.parametrize(("below", "gives_itself"), [(True, True), (False, False)])
-@pytest.mark.parametrize("draw", ["one", "two"])
-def test_where_32_bits_do_not_decide_the_next_96_do(below: bool, gives_itself: bool, draw: str) -> None:
-    """A comparison of each draw that is open at 32 bits, at a place of its own; the planted spare words decide it."""
-    column = next(c for c in range(HALF, 2 * HALF) if 0 < threshold(c) % 2**96 < 2**96 - 1)
-    asked = words(1000, 3)
-    place, stride = 77, 100
-    shift = 0 if draw == "one" else 16
-    kept = int(asked.columns[place]) & ~(0xFFFF << shift)
-    rest = threshold(column) % 2**96 - below
-    spare = [rest >> 64 & 0xFFFFFFFF, rest >> 32 & 0xFFFFFFFF, rest & 0xFFFFFFFF]
-    planted = asked._replace(
-        columns=asked.columns.at[place].set(kept | column << shift),
-        spare=asked.spare.at[0, slice(0, 3) if draw == "one" else slice(3, 6)].set(jnp.asarray(spare, jnp.uint32)),
-        **{draw: getattr(asked, draw).at[place].set(int(alias_table().first[column]))},
-    )
-    drawn = np.asarray(quick(lambda w: discrete_gaussian(w, stride))(planted))
-    before = np.asarray(quick(lambda w: discrete_gaussian(w, stride))(asked))
-    value = (column if gives_itself else int(alias_table().other[column])) - HALF
-    other = 16 - shift
-    partner = (int(asked.columns[place]) >> other) & 0xFFFF
-    word = int((asked.two if draw == "one" else asked.one)[place])
-    beside = (partner if word < int(alias_table().first[partner]) else int(alias_table().other[partner])) - HALF
-    assert drawn[place] == (value + stride * beside if draw == "one" else beside + stride * value)
-    assert (np.delete(drawn, place) == np.delete(before, place)).all()
+def naive(asked: NoiseWords, stride: int) -> np.ndarray:
+    """x1 + stride x2, draw by draw, as the mixture is defined."""
+    table, parts = alias_table(), []
+    for i, stream in enumerate((asked.one, asked.two)):
+        drawn = []
+        for word in np.asarray(stream).tolist():
+            entry = int(table[word & 0xFFFF])
+            drawn.append(word & 0xFFFF if word >> 16 < entry >> 16 else entry & 0xFFFF)
+        for place, column in zip(
+            np.asarray(asked.where[i]).tolist(), np.asarray(asked.column[i]).tolist(), strict=True
+        ):
+            if place != NOWHERE:
+                drawn[place] = column
+        parts.append(np.array(drawn) - HALF)
+    return parts[0] + stride * parts[1]
+
+
+def test_rare_draws_take_the_place_of_one_draw_each() -> None:
+    """Of x1, of x2, of both at one place; all others stay. The planted bugs: left out, or shared by both."""
+    asked, stride = words(1000, 3), 100
+    where, column = np.full(asked.where.shape, NOWHERE, np.int32), np.zeros(asked.where.shape, np.int32)
+    where[0, :3], column[0, :3] = [0, 77, 999], [0, 65_535, 40_000]
+    where[1, :3], column[1, :3] = [5, 77, 500], [3, 0, 65_535]
+    planted = asked._replace(where=jnp.asarray(where), column=jnp.asarray(column))
+
+    def drawn(of: NoiseWords) -> np.ndarray:
+        return np.asarray(quick(lambda w: discrete_gaussian(w, stride))(of))
+
+    right, before = naive(planted, stride), drawn(asked._replace(where=jnp.full_like(asked.where, NOWHERE)))
+    np.testing.assert_array_equal(drawn(planted), right)
+    assert np.flatnonzero(drawn(planted) != before).tolist() == [0, 5, 77, 500, 999]
+    assert drawn(planted)[77] == HALF - 1 - stride * HALF
+    assert (before != right).any()
+    shared = planted._replace(where=planted.where[jnp.array([0, 0])], column=planted.column[jnp.array([0, 0])])
+    assert (drawn(shared) != right).any()
+
+
+def test_a_step_is_what_its_streams_say() -> None:
+    """A whole step as training draws it, with rare draws in both parts, against the mixture's definition."""
+    asked = words(600_000, 0)
+    assert ((np.asarray(asked.where) != NOWHERE).sum(axis=1) > 0).all()
+    drawn = np.asarray(quick(lambda w: discrete_gaussian(w, 221))(asked))
+    np.testing.assert_array_equal(drawn, naive(asked, 221))
+
+
+def test_what_is_not_exact_is_less_than_is_said() -> None:
+    """Of each number, in total variation: tables, their rounding, places and numbers of rare draws, the convolution."""
+    for numbers in (1, 1000, rare.MOST_NUMBERS):
+        slots = rare.slots(numbers)
+        found = 2 * 2.0**-127 + 2.0**-111 + 2 * slots * 2.0**-128 + 2 * (slots + 2) * 2.0**-128 / numbers
+        assert found < 2.0**-110
+        assert slots * 2.0**-126 < 2.0**-112
 
 
 def test_leaves_get_their_own_noise() -> None:
