@@ -74,6 +74,10 @@ class Overdraft(SfumatoError):  # noqa: N818 - the banker's word
     """A release that the run's guarantee or the data set's cap does not cover; nothing was released."""
 
 
+class TooMuchNoise(SfumatoError):  # noqa: N818 - reads as what it is
+    """A promise asks for more noise than whole numbers hold."""
+
+
 class SchemaError(SfumatoError):
     """A schema that cannot be read, contradicts itself, or does not fit the table."""
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from sfumato.artifact import Artifact
 from sfumato.atomic import check_writable
 from sfumato.certificate import Process, absent, declared, declared_of_the_table, issue, render
 from sfumato.encoding.codec import Codec
-from sfumato.encoding.domain import Domain
 from sfumato.encoding.measure import preliminary
 from sfumato.errors import MissingPackage, OutputError, SchemaError, UnsupportedUnit
 from sfumato.models import MODELS
@@ -24,7 +22,7 @@ from sfumato.models.choose import choose
 from sfumato.plan import Plan
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import DiscreteGaussian
-from sfumato.progress import Silent
+from sfumato.rehearsal import rehearse
 from sfumato.release import promised
 from sfumato.schema.review import open_in_words
 from sfumato.signature import load_signing_key, sign
@@ -99,8 +97,7 @@ def _check_model(plan: Plan, rows: Rows) -> str:
                 " or take a model over marginals"
             )
     if domain is not None:
-        with suppress(_Asked):
-            recipe.fit(_Rehearsal(domain, plan), target=target, progress=Silent())
+        rehearse(recipe, domain, target, plan)
     return name
 
 
@@ -198,26 +195,3 @@ def _check_certificate(plan: Plan, model: str, setting: str, key: Any) -> None:
     render(certificate)
     if codec:
         verify_artifact(artifact)
-
-
-class _Asked(Exception):  # noqa: N818 - ends a rehearsal, and no error
-    """A model came as far as its first question."""
-
-
-class _Rehearsal:
-    """A setting that answers nothing: a model runs up to its first question."""
-
-    compares = True
-
-    def __init__(self, domain: Domain, plan: Plan) -> None:
-        self.domain, self._total = domain, mu_for(plan.guarantee) if plan.guarantee.private else math.inf
-        self.remaining = 1.0
-
-    def mu(self, share: float) -> float:
-        """The cost of a share of the squared budget."""
-        return math.sqrt(share) * self._total
-
-    def _asked(self, *args: Any, **options: Any) -> NoReturn:
-        raise _Asked
-
-    count = marginals = select = distances = feature_sum = scatter = descend = coarsened = _asked

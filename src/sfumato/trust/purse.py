@@ -14,6 +14,7 @@ from sfumato.privacy import gdp
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import Event, PoissonSampledGaussian
 from sfumato.privacy.ledger import Run
+from sfumato.privacy.mechanisms.discrete_gaussian import planned
 from sfumato.privacy.spending import TAIL_SHARE, mu_squared
 
 if TYPE_CHECKING:
@@ -115,8 +116,11 @@ class Purse:
         return 0.0 if self._free(mu) else sensitivity / mu
 
     def integer_sigma(self, mu: float, sensitivity: int) -> float:
-        """Integer noise for one answer at cost ``mu``: a little wider than real noise; otherwise like :meth:`sigma`."""
-        return 0.0 if self._free(mu) else discrete_gaussian_sigma(mu, sensitivity)
+        """Integer noise for one answer at cost ``mu``: a little wider than real noise; otherwise like :meth:`sigma`.
+
+        TooMuchNoise where whole numbers do not hold it.
+        """
+        return 0.0 if self._free(mu) else planned(discrete_gaussian_sigma(mu, sensitivity))
 
     def _spend(self, squared: float) -> None:
         self._spent += squared

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.privacy.gradients.naive import naive_sum, quick
 
+from sfumato.errors import TooMuchNoise
 from sfumato.privacy.gradients import (
     Constant,
     Dense,
@@ -230,7 +231,7 @@ def test_a_plan_gives_the_noise_that_was_asked_for(multiplier, groups):
 
 
 def test_noise_beyond_32_bits_is_refused():
-    with pytest.raises(ValueError, match="spend more on gradients"):
+    with pytest.raises(TooMuchNoise, match="more than 32 bits hold"):
         plan(1e6, 1.0, 1, 256, Needs(400_000, 500, 640.0))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sfumato.errors import TooMuchNoise
 from sfumato.privacy.gradients.alias import SCALE
 from sfumato.privacy.gradients.contractions import BLOCK, SPREAD
 from sfumato.privacy.gradients.noise import STRIDES
@@ -111,8 +112,8 @@ class Grid:
 def plan(noise_multiplier: float, clip: float, groups: int, capacity: int, needs: Needs) -> Grid:
     """The finest grid for ``groups`` of ``capacity`` with noise worth at least ``noise_multiplier``, from public facts.
 
-    Sums of a batch cannot wrap around, even if all its records pull at one number. ValueError for noise beyond what 32
-    bits hold.
+    Sums of a batch cannot wrap around, even if all its records pull at one number. TooMuchNoise for noise beyond what
+    32 bits hold.
     """
     for exponent in range(_WORD - math.ceil(math.log2(groups * capacity)), _FEWEST - 1, -1):
         bare = Grid(clip, exponent, 1, capacity, needs)
@@ -120,6 +121,7 @@ def plan(noise_multiplier: float, clip: float, groups: int, capacity: int, needs
         stride = max(1, math.ceil(math.sqrt(max(wanted**2 - 1, 0.0))))
         if stride <= STRIDES:
             return Grid(clip, exponent, stride, capacity, needs)
-    raise ValueError(
-        f"noise of {noise_multiplier:.3g} times the clip is more than 32 bits hold: spend more on gradients"
+    raise TooMuchNoise(
+        f"noise of {noise_multiplier:.3g} times a gradient is more than 32 bits hold, and nothing could be learnt: take"
+        " a larger epsilon or delta, or a model over marginals"
     )

@@ -19,6 +19,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from sfumato.errors import TooMuchNoise
 from sfumato.privacy.randomness import SYSTEM, Entropy, words
 
 _BITS = 128  # of the uniform number that is inverted
@@ -51,6 +52,16 @@ def add_discrete_gaussian(values: np.ndarray, sigma: float, entropy: Entropy = S
     if not np.issubdtype(values.dtype, np.integer):
         raise ValueError(f"integer noise needs integer values, got {values.dtype}")
     return values.astype(np.int64) + draw(values.size, sigma, entropy).reshape(values.shape)
+
+
+def planned(sigma: float) -> float:
+    """``sigma``, where :func:`draw` can draw it; TooMuchNoise otherwise, before anything is charged for it."""
+    if not sigma <= _LARGEST:
+        raise TooMuchNoise(
+            f"noise of {sigma:.3g} steps is more than 64 bits hold, nothing would be left of the answer: take a larger"
+            " epsilon or delta"
+        )
+    return sigma
 
 
 def draw(n: int, sigma: float, entropy: Entropy = SYSTEM) -> np.ndarray:

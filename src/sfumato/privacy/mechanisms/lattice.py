@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from sfumato.privacy.events import Gaussian
+from sfumato.privacy.mechanisms.discrete_gaussian import planned
 
 FEATURE_BITS, SCATTER_BITS = 30, 18
 """The step of a coordinate is its bound over two to this power: rounding costs little, and sums fit 64 bits."""
@@ -55,8 +56,9 @@ def scale(noise_multiplier: float, sensitivity: float, weight: float = 1.0) -> f
     """Scale of the discrete noise, in steps, that is as good as real noise of ``noise_multiplier * sensitivity``.
 
     ``weight`` is the largest weight of a coordinate in the norm that ``sensitivity`` bounds; see :func:`event`.
+    TooMuchNoise where whole numbers do not hold it.
     """
-    return math.hypot(noise_multiplier * sensitivity, weight * SMOOTH)
+    return planned(math.hypot(noise_multiplier * sensitivity, weight * SMOOTH))
 
 
 def event(sigma: float, sensitivity: float, numbers: int, weight: float = 1.0) -> Gaussian:
