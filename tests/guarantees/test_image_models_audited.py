@@ -76,11 +76,11 @@ def test_images_that_are_not_clipped_are_caught(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_feature_that_looks_at_other_records_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The planted bug: what is added up of an image is how it differs from the last one of its batch."""
+    """The planted bug: what is added up of an image is how it differs from the brightest one of its batch."""
 
     def compared(self: ImageLayout, codes: np.ndarray) -> np.ndarray:
         pixels = codes[:, self.pixels.span] / 255
-        return pixels - pixels[-1]
+        return pixels - pixels[pixels.sum(axis=1).argmax()]
 
     monkeypatch.setattr(ImageLayout, "images_of", compared)
     assert replay(RECIPES["class-gaussian"], EXTREMES["white"]).findings

@@ -130,12 +130,9 @@ def test_a_name_in_a_folder_never_leaves(run, tmp_path):
     ]
     (tmp_path / "photos" / CANARY).mkdir()
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "photos" / CANARY / "x.png")
-    done.append(
-        run("fit", "photos", "--schema", "s.yaml").fine()
-    )  # the row of a label that the schema lacks is left out
+    done.append(run("fit", "photos", "--schema", "s.yaml").fine())  # a label that the schema lacks leaves its row out
     (tmp_path / "photos" / CANARY / "x.png").write_text(CANARY)
-    done.append(run("fit", "photos", "--schema", "s.yaml"))
-    done[-1].refused("image 1 in the order of names is damaged")
+    done.append(run("fit", "photos", "--schema", "s.yaml").fine())  # and so does a damaged image
     written = [p for top in set(tmp_path.iterdir()) - before for p in [top, *top.rglob("*")]]
     assert {"model.sfm", "made"} <= {p.name for p in written}
     assert not any(CANARY in d.out + d.err for d in done)

@@ -12,12 +12,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy import stats
+from tests.guarantees.boundless import boundless_run
 from tests.models.marginals.population import DOMAIN, NAMES, distance, frequencies, people
 from tests.trust.sites import Site, Sites
 
 from sfumato.models import MODELS
 from sfumato.privacy import accounting
-from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.guarantee import MOST_EPSILON, Guarantee
 from sfumato.privacy.ledger import Ledger, Run
 from sfumato.progress import Silent
 from sfumato.trust.central import Central
@@ -34,6 +35,8 @@ K = 4
 
 
 def begin(epsilon: float = 2.0) -> Run:
+    if epsilon > MOST_EPSILON:
+        return boundless_run("agreement", epsilon)
     return Ledger.open().begin(Guarantee(epsilon, 1e-6), "agreement")
 
 

@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import pytest
+from tests.guarantees.boundless import boundless_run
 from tests.trust.training_case import case
 
 from sfumato.encoding.domain import Domain
 from sfumato.errors import UnsupportedUnit
 from sfumato.privacy.accounting import exponential_epsilon
 from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian
-from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.guarantee import MOST_EPSILON, Guarantee
 from sfumato.privacy.ledger import Ledger, Run
 from sfumato.privacy.randomness import SeededEntropy
 from sfumato.progress import Silent
@@ -28,6 +29,8 @@ EXACT = Records.of(ROWS, DOMAIN).table(PAIR)
 
 
 def begin(epsilon: float = 1.0) -> Run:
+    if epsilon > MOST_EPSILON:
+        return boundless_run("answers", epsilon)
     return Ledger.open().begin(Guarantee(epsilon, 1e-6), "answers")
 
 

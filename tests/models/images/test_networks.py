@@ -31,6 +31,7 @@ from sfumato.privacy.accounting import epsilon
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients import clipped_sum
 from sfumato.privacy.ledger import Run
+from sfumato.privacy.spending import Spending
 from sfumato.progress import Silent
 
 RECIPES = {
@@ -63,7 +64,8 @@ def test_spends_the_guarantee_on_moments_and_on_gradients(
     fitted: dict[str, tuple[FittedModel, Run]], name: str
 ) -> None:
     model, run = fitted[name]
-    assert 0.95 * 10 < epsilon(run.events, DELTA) <= 10
+    assert 0.95 * 10 < Spending.of(run.events).epsilon(DELTA) <= 10
+    assert epsilon(run.events, DELTA) <= 10
     assert sum(e.count for e in run.events if isinstance(e, PoissonSampledGaussian)) == 16
     assert model.total == pytest.approx(1797, rel=0.05)
 
