@@ -104,7 +104,7 @@ MUTANTS = (
         "max(c.weight for c in candidates)",
         "min(c.weight for c in candidates)",
         "min and max change places when all weights of the test are one",
-        f"{_BELOW}[weighted_selections-1]",
+        "tests/trust/test_central.py::test_a_selection_has_the_sensitivity_of_the_largest_weight",
     ),
     Mutant(
         "a selection with the sensitivity of one row",
