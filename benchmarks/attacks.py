@@ -18,16 +18,16 @@ import numpy as np
 from scipy.stats import norm, rankdata
 
 from benchmarks import planted_bugs, whole_fits
-from sfumato.attacks import audit
-from sfumato.attacks.audit import Suite
-from sfumato.attacks.game import Game, Population
-from sfumato.attacks.membership import on_model, play
-from sfumato.attacks.outliers import outlier_shadow, vulnerable_rows
-from sfumato.attacks.result import Terms
-from sfumato.attacks.worst_case import audit_mechanism
+from sfumato.auditing.attacks import audit
+from sfumato.auditing.attacks.game import Game, Population
+from sfumato.auditing.attacks.membership import on_model, play
+from sfumato.auditing.attacks.outliers import outlier_shadow, vulnerable_rows
+from sfumato.auditing.attacks.result import Terms
+from sfumato.auditing.attacks.worst_case import audit_mechanism
+from sfumato.auditing.mechanism_games import gradient_games, marginal_games
+from sfumato.auditing.suite import Suite
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
-from sfumato.mechanism_games import gradient_games, marginal_games
 from sfumato.models import MODELS
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger

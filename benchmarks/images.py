@@ -29,7 +29,7 @@ from PIL import Image
 
 from benchmarks.measured import measured
 from sfumato.encoding.domain import Axis, Domain, Pixels
-from sfumato.metrics.images import frechet, pixel_values
+from sfumato.evaluation.images import frechet, pixel_values
 from sfumato.models import MODELS, Model
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sfumato.attacks.taped import Taped
-from sfumato.attacks.trace import Tape, trace
-from sfumato.attacks.worst_case import audit_mechanism
+from sfumato.auditing.attacks.taped import Taped
+from sfumato.auditing.attacks.trace import Tape, trace
+from sfumato.auditing.attacks.worst_case import audit_mechanism
 from sfumato.encoding.domain import Domain
 from sfumato.privacy import accounting
 from sfumato.privacy.events import DiscreteGaussian

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sfumato.encoding.domain import Domain
-from sfumato.metrics import Binning, cliques, predict, query_errors, random_queries, tvds
+from sfumato.evaluation import Binning, cliques, predict, query_errors, random_queries, tvds
 
 Figures = dict[str, float]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from sfumato.attacks.transcript import Witness
-from sfumato.attacks.worst_case import MechanismAudit, audit_mechanism
+from sfumato.auditing.attacks.transcript import Witness
+from sfumato.auditing.attacks.worst_case import MechanismAudit, audit_mechanism
 from sfumato.encoding.domain import Domain
 from sfumato.models import MODELS
 from sfumato.models.marginals import aim, mst

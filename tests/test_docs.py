@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from sfumato.certificate import KIND
 from sfumato.cli.main import app
-from sfumato.guarantee_fixes import GUARANTEE_FIXES, lacking
+from sfumato.release.certificate import KIND
+from sfumato.release.guarantee_fixes import GUARANTEE_FIXES, lacking
 from sfumato.schema import Schema
 
 ROOT = Path(__file__).resolve().parent.parent

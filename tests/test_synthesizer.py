@@ -8,7 +8,7 @@ import pytest
 
 import sfumato as sf
 from sfumato.errors import ConditionError, SchemaError, SfumatoError
-from sfumato.evaluation import evaluate
+from sfumato.evaluation.evaluate import evaluate
 from sfumato.schema import (
     CategoryColumn,
     DateColumn,
@@ -91,7 +91,7 @@ def test_the_default_number_of_rows_is_noisy_never_the_count(monkeypatch):
     found = default_rows_of_fits(300)
     assert len(found) > 3
     assert all(abs(n - 300) < 200 for n in found)
-    monkeypatch.setattr("sfumato.release.Release.default_rows", property(lambda self: 300))
+    monkeypatch.setattr("sfumato.release.release.Release.default_rows", property(lambda self: 300))
     assert len(default_rows_of_fits(300)) == 1, "a default of n would go unnoticed"
 
 
@@ -196,7 +196,7 @@ def test_nothing_is_given_before_the_fit(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet", "arrow"])
 def test_rows_written_block_by_block_are_those_of_one_table(fitted, suffix, tmp_path, monkeypatch):
-    monkeypatch.setattr("sfumato.release._BLOCK", 64)
+    monkeypatch.setattr("sfumato.release.release._BLOCK", 64)
     whole = fitted.sample(200, given={"ward": "A"}, seed=3)
     assert whole.arrow["person"].to_pylist() == list(range(1, 201))
     whole.write(tmp_path / f"whole.{suffix}")
@@ -210,7 +210,7 @@ def test_rows_written_block_by_block_are_those_of_one_table(fitted, suffix, tmp_
 
 
 def test_blocks_of_labels_in_a_dictionary_go_to_arrow(tmp_path, monkeypatch):
-    monkeypatch.setattr("sfumato.release._BLOCK", 64)
+    monkeypatch.setattr("sfumato.release.release._BLOCK", 64)
     table = visits().select(["ward", "age"])
     coded = table.set_column(1, "age", table["age"].dictionary_encode())
     facts = Schema(columns=(schema().column("ward"), schema().column("age")))

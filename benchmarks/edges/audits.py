@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 from pyarrow import ipc, parquet
 
 import sfumato as sf
-from sfumato.attacks.audit_bounds import epsilon_lower_bound
+from sfumato.auditing.attacks.audit_bounds import epsilon_lower_bound
 
 EPSILONS = (0.1, 1.0)
 DELTA = 1e-9

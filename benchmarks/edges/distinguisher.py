@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtri
 
-from sfumato.attacks.audit_bounds import epsilon_lower_bound
+from sfumato.auditing.attacks.audit_bounds import epsilon_lower_bound
 from sfumato.privacy import gdp
 from sfumato.privacy.draws import fresh
 from sfumato.privacy.gradients import Needs

@@ -7,7 +7,7 @@ _ACCOUNTING = "tests/privacy/test_accounting.py"
 MUTANTS = (
     Mutant(
         "repetitions of an event are free",
-        "privacy/spending.py",
+        "privacy/event_costs.py",
         "            return event.count * gdp.discrete_gaussian_mu(event.sigma, event.sensitivity) ** 2",
         "            return gdp.discrete_gaussian_mu(event.sigma, event.sensitivity) ** 2",
         "a count of one is the usual case",
@@ -15,7 +15,7 @@ MUTANTS = (
     ),
     Mutant(
         "costs add up without squares",
-        "privacy/spending.py",
+        "privacy/event_costs.py",
         "            return event.count / event.noise_multiplier**2",
         "            return event.count / event.noise_multiplier**2 / 2",
         "rho of zCDP is mu^2 / 2",

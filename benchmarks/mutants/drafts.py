@@ -35,7 +35,7 @@ MUTANTS = (
         "return settled(schema, facts) == found",
         "return settled(schema, facts).names == found.names",
         "the domain is rebuilt from the codec anyhow",
-        "tests/test_certificate.py::test_a_codec_of_other_facts_is_refused",
+        "tests/release/test_certificate.py::test_a_codec_of_other_facts_is_refused",
     ),
     Mutant(
         "a review on any later day",
@@ -47,11 +47,11 @@ MUTANTS = (
     ),
     Mutant(
         "a reviewed fact is certified as public",
-        "certificate.py",
+        "release/certificate.py",
         '"sources": {f: c.standing(f) for f in c.facts()}',
         '"sources": {f: c.source_of(f) or "public" for f in c.facts()}',
         "reviewed is as good as public",
-        "tests/test_certificate.py::test_the_certificate_lists_every_fact_with_its_source_and_its_review",
+        "tests/release/test_certificate.py::test_the_certificate_lists_every_fact_with_its_source_and_its_review",
     ),
     Mutant(
         "lines without an answer stay as they are",
@@ -63,7 +63,7 @@ MUTANTS = (
     ),
     Mutant(
         "a fit that asks of the columns alone",
-        "schema/schema.py",
+        "schema/public_facts.py",
         "return [fact for fact in self.facts() if not fact.settled]",
         'return [fact for fact in self.facts() if not fact.settled and fact.part == "column"]',
         "the parts of the whole table came later",

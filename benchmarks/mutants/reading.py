@@ -10,7 +10,7 @@ _FRAMES = "tests/tables/test_frames.py"
 MUTANTS = (
     Mutant(
         "a column of text is cast whole, and read by cells where that fails",
-        "schema/numerals.py",
+        "encoding/numerals.py",
         "    if _only_digits(cells):\n        return cells.cast(pa.float64()).to_numpy(zero_copy_only=False)\n",
         "    try:\n        return np.nan_to_num(cells.cast(pa.float64()).to_numpy(zero_copy_only=False))\n"
         "    except pa.ArrowInvalid:\n        pass\n",
@@ -19,7 +19,7 @@ MUTANTS = (
     ),
     Mutant(
         "whole numbers are read as doubles where a fraction stands beside them",
-        "schema/numerals.py",
+        "encoding/numerals.py",
         "        floor, fraction = floor + down.astype(np.int64), down != read\n",
         "        floor = _parsed(cells, pc.or_(short, pointed), pa.float64()).astype(np.int64)\n"
         "        fraction = down != read\n",
@@ -28,7 +28,7 @@ MUTANTS = (
     ),
     Mutant(
         "what is no number is zero",
-        "schema/numerals.py",
+        "encoding/numerals.py",
         "    found[rest] = [math.nan if x is None else x for x in _one_by_one(cells, rest, _real)]\n",
         "    found[rest] = [x or 0.0 for x in _one_by_one(cells, rest, _real)]\n",
         "a number is wanted, so a number is given; it is then clipped to a bound",
@@ -36,7 +36,7 @@ MUTANTS = (
     ),
     Mutant(
         "one offset makes all moments instants",
-        "schema/parsing.py",
+        "encoding/parsing.py",
         '    naive = _zoned(cast_or_null(pc.if_else(offset, None, iso), pa.timestamp("us")), tz)\n',
         '    naive = _moved(cast_or_null(pc.if_else(offset, None, iso), pa.timestamp("us", "UTC")), tz)\n',
         "a column has one type",
@@ -44,7 +44,7 @@ MUTANTS = (
     ),
     Mutant(
         "one fraction too fine leaves all of its column uncut",
-        "schema/parsing.py",
+        "encoding/parsing.py",
         "    longest = pc.max(pc.binary_length(texts)).as_py() or 0\n",
         "    longest = pc.min(pc.binary_length(texts)).as_py() or 0\n",
         "max and min change places in a test of speed",

@@ -2,7 +2,7 @@
 
 from benchmarks.mutants.mutant import Mutant
 
-_CERTIFICATE = "tests/test_certificate.py"
+_CERTIFICATE = "tests/release/test_certificate.py"
 
 MUTANTS = (
     Mutant(
@@ -32,7 +32,7 @@ MUTANTS = (
     ),
     Mutant(
         "events of fewer rows than a unit may hold pass",
-        "verification.py",
+        "release/verification.py",
         '    if any(getattr(event, "sensitivity", max_rows) < max_rows for event in events):',
         '    if all(getattr(event, "sensitivity", max_rows) < max_rows for event in events):',
         "any and all, of a negation",
@@ -40,7 +40,7 @@ MUTANTS = (
     ),
     Mutant(
         "a certificate of another model passes",
-        "verification.py",
+        "release/verification.py",
         '        if certificate.get("members") != artifact.hashes:',
         '        if certificate.get("members", artifact.hashes).keys() != artifact.hashes.keys():',
         "names of members are compared, as the artifact has checked the bytes",
@@ -48,7 +48,7 @@ MUTANTS = (
     ),
     Mutant(
         "stored types are compared where both are stated",
-        "verification.py",
+        "release/verification.py",
         '    if facts.get("types") != dict(codec.types):\n',
         '    if codec.types and facts.get("types") != dict(codec.types):\n',
         "delimited text has none",
@@ -56,15 +56,15 @@ MUTANTS = (
     ),
     Mutant(
         "a signature of any key passes for the trusted one",
-        "signature.py",
+        "release/signature.py",
         "    if trusted is not None and _raw(trusted) != public:",
         "    if trusted is not None and len(_raw(trusted)) != len(public):",
         "the signature was verified, two lines above: by the key that it brought along",
-        "tests/test_signature.py::test_another_key_and_no_signature_are_refused_when_a_key_is_given",
+        "tests/release/test_signature.py::test_another_key_and_no_signature_are_refused_when_a_key_is_given",
     ),
     Mutant(
         "a certificate is issued for what was spent, whatever was promised",
-        "certificate.py",
+        "release/certificate.py",
         "    if not spent.within(g):\n        found",
         "    if spent.epsilon(g.delta) > 10 * g.epsilon:\n        found",
         "rounding of accountants must not stop a finished fit",

@@ -10,23 +10,25 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sfumato.version import VERSION
+
 if TYPE_CHECKING:
-    from sfumato.auditing import audit
-    from sfumato.certificate import render as render_certificate
+    from sfumato.auditing.audit import audit
     from sfumato.errors import CertificateError, Overdraft, SfumatoError
-    from sfumato.evaluation import evaluate
+    from sfumato.evaluation.evaluate import evaluate
     from sfumato.privacy.guarantee import Guarantee
     from sfumato.privacy.ledger import Ledger
     from sfumato.progress import Progress
-    from sfumato.reporting import report
+    from sfumato.release.certificate import render as render_certificate
+    from sfumato.release.signature import generate as generate_key
+    from sfumato.release.verification import Verification, verify
+    from sfumato.reporting.report import report
     from sfumato.schema import Schema
     from sfumato.schema.sketch import sketch
-    from sfumato.signature import generate as generate_key
     from sfumato.synthesizer import Synthesizer, load
     from sfumato.tables import Table, examples
-    from sfumato.verification import Verification, verify
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _WHERE = {
     "CertificateError": "sfumato.errors:CertificateError",
@@ -38,16 +40,16 @@ _WHERE = {
     "SfumatoError": "sfumato.errors:SfumatoError",
     "Synthesizer": "sfumato.synthesizer:Synthesizer",
     "Table": "sfumato.tables:Table",
-    "Verification": "sfumato.verification:Verification",
-    "audit": "sfumato.auditing:audit",
-    "evaluate": "sfumato.evaluation:evaluate",
+    "Verification": "sfumato.release.verification:Verification",
+    "audit": "sfumato.auditing.audit:audit",
+    "evaluate": "sfumato.evaluation.evaluate:evaluate",
     "examples": "sfumato.tables.examples",
-    "generate_key": "sfumato.signature:generate",
+    "generate_key": "sfumato.release.signature:generate",
     "load": "sfumato.synthesizer:load",
-    "render_certificate": "sfumato.certificate:render",
-    "report": "sfumato.reporting:report",
+    "render_certificate": "sfumato.release.certificate:render",
+    "report": "sfumato.reporting.report:report",
     "sketch": "sfumato.schema.sketch:sketch",
-    "verify": "sfumato.verification:verify",
+    "verify": "sfumato.release.verification:verify",
 }
 
 __all__ = [

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from sfumato.certificate import absent, issue
-from sfumato.dataset_ledger import DatasetLedger, check_still_public, ledger_of
 from sfumato.errors import SfumatoError
-from sfumato.fitting import OpenRun, begin, kept_on_failure, learn, log_of, process
+from sfumato.fitting.dataset_ledger import DatasetLedger, check_still_public, ledger_of
+from sfumato.fitting.fit import OpenRun, begin, kept_on_failure, learn, log_of, process
+from sfumato.fitting.plan import Plan
+from sfumato.fitting.preflight import Places, preflight
 from sfumato.models import MODELS
 from sfumato.models.choose import check_suits
-from sfumato.plan import Plan
-from sfumato.preflight import Places, preflight
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, Silent
-from sfumato.release import Release
+from sfumato.release.certificate import absent, issue
+from sfumato.release.release import Release
 from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
 from sfumato.tables.writing import write_blocks
@@ -264,7 +264,7 @@ class Synthesizer:
         return self._release
 
     def _certificate(self, release: Release, opened: OpenRun, book: DatasetLedger, source: str) -> Mapping[str, Any]:
-        from sfumato.signature import load_signing_key, sign
+        from sfumato.release.signature import load_signing_key, sign
 
         plan = self._plan
         if plan.uncertified is not None:

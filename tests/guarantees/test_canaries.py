@@ -28,9 +28,9 @@ import pytest
 from jax.experimental import io_callback
 from scipy.stats import norm
 
-from sfumato.attacks.audit_bounds import exceeds_curve, mu_lower_bound
-from sfumato.attacks.canaries import PULL, Planted, log_likelihood_ratio
-from sfumato.attacks.one_run import bounds
+from sfumato.auditing.attacks.audit_bounds import exceeds_curve, mu_lower_bound
+from sfumato.auditing.attacks.canaries import PULL, Planted, log_likelihood_ratio
+from sfumato.auditing.attacks.one_run import bounds
 from sfumato.encoding.domain import Domain
 from sfumato.models import MODELS
 from sfumato.privacy import descent as descents

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.guarantees.boundless import boundless_run
 
-from sfumato.attacks.audit_bounds import mu_lower_bound
+from sfumato.auditing.attacks.audit_bounds import mu_lower_bound
 from sfumato.encoding.domain import Domain
 from sfumato.errors import Overdraft
 from sfumato.privacy import accounting

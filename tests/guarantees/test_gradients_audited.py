@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.privacy.gradients.naive import quick
 
-from sfumato.attacks.audit_bounds import mu_lower_bound
+from sfumato.auditing.attacks.audit_bounds import mu_lower_bound
 from sfumato.privacy import descent as descents
 from sfumato.privacy.descent import Descent, gradient_sum
 from sfumato.privacy.draws import Draws

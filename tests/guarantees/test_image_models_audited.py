@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.models.images.population import begin, curator, digits
 
-from sfumato.attacks.taped import Taped
-from sfumato.attacks.trace import Tape, Trace, trace
+from sfumato.auditing.attacks.taped import Taped
+from sfumato.auditing.attacks.trace import Tape, Trace, trace
 from sfumato.models.images import mean_embedding, moments, projection
 from sfumato.models.images.class_gaussian import ClassGaussian
 from sfumato.models.images.class_mixture import ClassMixture

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from sfumato.attacks.audit_bounds import epsilon_lower_bound, mu_lower_bound
+from sfumato.auditing.attacks.audit_bounds import epsilon_lower_bound, mu_lower_bound
 from sfumato.privacy import accounting, gdp
 from sfumato.privacy.events import DiscreteGaussian, Event, Exponential, Gaussian
 from sfumato.privacy.guarantee import Guarantee

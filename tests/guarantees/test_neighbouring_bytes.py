@@ -33,10 +33,10 @@ from tests.engines import postgres_server
 
 from sfumato.encoding.codec import Codec, EncodedRows
 from sfumato.encoding.column import Encoded, Policy
+from sfumato.encoding.parsing import missing_mask
 from sfumato.errors import SfumatoError
 from sfumato.progress import Silent
 from sfumato.schema import Schema
-from sfumato.schema.parsing import missing_mask
 from sfumato.tables import Rows
 from sfumato.tables.delimited import DelimitedFile
 from sfumato.tables.image_folder import ImageFolder

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from benchmarks.whole_fits import CLAIMS, few_draws, games
 
-from sfumato.attacks.audit_bounds import mu_lower_bound
+from sfumato.auditing.attacks.audit_bounds import mu_lower_bound
 from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.randomness import SYSTEM

@@ -23,10 +23,10 @@ import pytest
 from benchmarks.attacks import adult, copula
 from scipy import stats
 
-from sfumato.attacks.attribute_inference import attribute_inference
-from sfumato.attacks.game import Population
-from sfumato.attacks.linkability import linkability
-from sfumato.attacks.singling_out import singling_out
+from sfumato.auditing.attacks.attribute_inference import attribute_inference
+from sfumato.auditing.attacks.game import Population
+from sfumato.auditing.attacks.linkability import linkability
+from sfumato.auditing.attacks.singling_out import singling_out
 
 pytestmark = pytest.mark.oracle
 

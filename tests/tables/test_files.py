@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from sfumato.errors import OutputError, TableError
 from sfumato.tables import Rows, Table
 from sfumato.tables import rows as rows_module
+from sfumato.tables.delimited_writing import dialect_metadata
 from sfumato.tables.dialect import Dialect
-from sfumato.tables.writing import dialect_metadata, write_blocks
+from sfumato.tables.writing import write_blocks
 
 TYPED = pa.table(
     {

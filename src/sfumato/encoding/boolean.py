@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 
 from sfumato.encoding.column import Encoded, Policy
 from sfumato.encoding.domain import Axis
+from sfumato.encoding.parsing import missing_mask
 from sfumato.encoding.rendering import number_as
 from sfumato.errors import ConditionError
 from sfumato.schema.arrow_types import is_text
 from sfumato.schema.columns import BooleanColumn
-from sfumato.schema.parsing import missing_mask
 from sfumato.tables.objects import plain
 
 WORDS = (("false", "f", "no", "n", "0"), ("true", "t", "yes", "y", "1"))

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from sfumato.encoding.column import Encoded, Policy
 from sfumato.encoding.domain import Axis
+from sfumato.encoding.parsing import missing_mask
 from sfumato.encoding.rendering import cast_text
 from sfumato.errors import ConditionError
 from sfumato.schema.arrow_types import is_text
 from sfumato.schema.columns import CategoryColumn
-from sfumato.schema.parsing import missing_mask
 from sfumato.tables.objects import as_text, plain
 
 

@@ -31,10 +31,10 @@ from sfumato.errors import ConditionError, RefusedValue, SchemaError
 from sfumato.schema import FixedCombinations, Inequality, Schema
 from sfumato.schema.arrow_types import parse_type
 from sfumato.schema.columns import ImageColumn, NumericColumn
-from sfumato.schema.numerals import PLAIN
+from sfumato.schema.numeral import PLAIN
+from sfumato.tables.delimited_writing import dialect_metadata
 from sfumato.tables.images import image_shape, image_type
 from sfumato.tables.objects import NUMERAL, OBJECTS, parts
-from sfumato.tables.writing import dialect_metadata
 
 _FORMAT = "codec/1"
 _Part = ColumnCodec | CombinedAxis | ImageCodec

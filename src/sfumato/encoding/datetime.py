@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from sfumato.encoding.calendar import calendar_grid
 from sfumato.encoding.grid import Grid
+from sfumato.encoding.parsing import moments
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.rendering import moment_as
-from sfumato.schema.parsing import moments
 
 _SECONDS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
 _MICROSECONDS = 1_000_000

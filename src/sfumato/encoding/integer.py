@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from sfumato.encoding.column import either
 from sfumato.encoding.grid import Grid, grid
+from sfumato.encoding.numerals import exact, wholes
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.rendering import number_as
-from sfumato.schema.numerals import exact, wholes
 
 
 class IntegerCodec(QuantityCodec):

@@ -22,11 +22,11 @@ import pyarrow as pa
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.facts import Facts, MeasuredFact
+from sfumato.encoding.parsing import missing_mask
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.errors import SchemaError
 from sfumato.schema import Schema, TextColumn
 from sfumato.schema.columns import LABEL_LIMIT
-from sfumato.schema.parsing import missing_mask
 from sfumato.tables.objects import OBJECTS, as_text, plain
 
 MEASURED_SHARE = 0.05

@@ -13,8 +13,8 @@ import pyarrow as pa
 from sfumato.encoding.column import Encoded, Policy, either
 from sfumato.encoding.domain import Axis
 from sfumato.encoding.grid import Grid
+from sfumato.encoding.parsing import missing_mask
 from sfumato.errors import ConditionError
-from sfumato.schema.parsing import missing_mask
 from sfumato.tables.objects import plain
 
 

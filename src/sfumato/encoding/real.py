@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from sfumato.encoding.grid import EXACT_LIMIT, Grid, grid, heavy_tailed
+from sfumato.encoding.numerals import exact, reals
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.rendering import number_as
-from sfumato.schema.numerals import exact, reals
 
 _DECADES = 6
 """A heavy-tailed grid without a step resolves down to a millionth of its largest bound."""

@@ -9,9 +9,10 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sfumato.encoding.numerals import wholes
+from sfumato.encoding.parsing import cast_or_null
 from sfumato.schema.arrow_types import is_text
-from sfumato.schema.numerals import PLAIN, Numeral, wholes
-from sfumato.schema.parsing import cast_or_null
+from sfumato.schema.numeral import PLAIN, Numeral
 from sfumato.tables.objects import plain
 
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from sfumato.encoding.calendar import calendar_grid
 from sfumato.encoding.grid import Grid
+from sfumato.encoding.parsing import clock
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.rendering import moment_as
-from sfumato.schema.parsing import clock
 
 _SECONDS = {"hour": 3600, "minute": 60, "second": 1}
 _DAY = 86400

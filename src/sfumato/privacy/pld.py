@@ -14,8 +14,8 @@ from functools import lru_cache, reduce
 
 from dp_accounting.pld import privacy_loss_distribution as dp_pld
 
+from sfumato.privacy.event_costs import closed_form
 from sfumato.privacy.events import DiscreteGaussian, DiscreteLaplace, Event, PoissonSampledGaussian, delta_of
-from sfumato.privacy.spending import mu_squared
 
 _MOST_POINTS, _MOST_STEPS, _FINEST = 1 << 18, 1 << 20, 2.0**-36
 """What keeps an account below about ten seconds: each point of a grid takes microseconds, each step some too."""
@@ -63,7 +63,7 @@ def _split(events: Sequence[Event]) -> tuple[tuple[Event, ...], float]:
             case DiscreteGaussian() if event.sensitivity == 1 and event.sigma < EXACT_BELOW:
                 own[replace(event, count=1)] += event.count
             case _:
-                square += mu_squared(event)
+                square += closed_form(event)
     return tuple(sorted((replace(e, count=n) for e, n in own.items()), key=repr)), math.sqrt(square)
 
 

@@ -8,16 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from sfumato.privacy import gdp
-from sfumato.privacy.events import (
-    DiscreteGaussian,
-    DiscreteLaplace,
-    Event,
-    Exponential,
-    Gaussian,
-    PoissonSampledGaussian,
-    Threshold,
-    delta_of,
-)
+from sfumato.privacy.event_costs import closed_form
+from sfumato.privacy.events import Event, PoissonSampledGaussian, delta_of
 from sfumato.privacy.guarantee import Guarantee
 
 DELTA_SHARE = 0.2
@@ -36,19 +28,11 @@ RESERVED_DELTA = 0.05
 
 def mu_squared(event: Event) -> float:
     """The squared GDP cost of an event, all its repetitions together."""
-    match event:
-        case DiscreteGaussian() | Threshold():
-            return event.count * gdp.discrete_gaussian_mu(event.sigma, event.sensitivity) ** 2
-        case Gaussian():
-            return event.count / event.noise_multiplier**2
-        case Exponential():
-            return event.count * gdp.exponential_mu(event.epsilon) ** 2
-        case DiscreteLaplace():
-            return event.count * gdp.pure_mu(event.sensitivity / event.scale) ** 2
-        case PoissonSampledGaussian():
-            from sfumato.privacy import sampled_gaussian  # imports dp-accounting: a second
+    if isinstance(event, PoissonSampledGaussian):
+        from sfumato.privacy import sampled_gaussian  # imports dp-accounting: a second
 
-            return sampled_gaussian.mu(event) ** 2
+        return sampled_gaussian.mu(event) ** 2
+    return closed_form(event)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from sfumato.schema.constraints import Inequality as Inequality
 from sfumato.schema.constraints import NonNull as NonNull
 from sfumato.schema.constraints import Unique as Unique
 from sfumato.schema.file import FileFacts as FileFacts
-from sfumato.schema.schema import IdUnit as IdUnit
-from sfumato.schema.schema import RowCount as RowCount
-from sfumato.schema.schema import RowUnit as RowUnit
+from sfumato.schema.public_facts import IdUnit as IdUnit
+from sfumato.schema.public_facts import RowCount as RowCount
+from sfumato.schema.public_facts import RowUnit as RowUnit
 from sfumato.schema.schema import Schema as Schema
 from sfumato.schema.sketch import sketch as sketch
 from sfumato.schema.sources import Review as Review

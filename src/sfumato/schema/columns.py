@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
-from sfumato.schema.numerals import Numeral
+from sfumato.schema.numeral import Numeral
 from sfumato.schema.sources import Sourced
 from sfumato.tables.images import LARGEST_SIDE
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from sfumato.errors import SchemaError
 from sfumato.schema.answers import Answers, Dropped
-from sfumato.schema.schema import Schema, constraint_name
+from sfumato.schema.public_facts import PublicFacts, constraint_name
 from sfumato.schema.sources import Fact, Statement
 from sfumato.schema.writing import scalar, value_in_words
 
+Facts = TypeVar("Facts", bound=PublicFacts)
 _SHOWN_LINES, _SHOWN_FACTS, _SHOWN_LETTERS = 8, 4, 100
 """How much of a long list stands in one line."""
 
@@ -28,7 +29,7 @@ on: ""  # the day, as 2026-01-31
 """
 
 
-def reviewed(schema: Schema, answers: Answers, name: str) -> Schema:
+def reviewed(schema: Facts, answers: Answers, name: str) -> Facts:
     """``schema`` with its open facts settled by ``answers``; ``name`` stands in messages.
 
     Raises:
@@ -38,7 +39,7 @@ def reviewed(schema: Schema, answers: Answers, name: str) -> Schema:
     fields = {f: getattr(schema, f) for f in type(schema).model_fields}
     changed = {**fields, "columns": reviewing.columns(schema), "constraints": reviewing.constraints(schema)}
     changed |= reviewing.parts(schema)
-    result = reviewing.tried("schema", lambda: Schema(**changed), schema)
+    result = reviewing.tried("schema", lambda: type(schema)(**changed), schema)
     for facts in by_line(result.open_facts()):
         reviewing.problems.setdefault(facts[0].line, f"no answer for {_listed(facts)}")
     if reviewing.problems:
@@ -63,14 +64,14 @@ class _Reviewing:
             self.problems[line] = str(error)
         return before
 
-    def columns(self, schema: Schema) -> tuple[Any, ...]:
+    def columns(self, schema: PublicFacts) -> tuple[Any, ...]:
         own = self.answers.columns
         self._lacking(own, schema.names)
         return tuple(
             self.tried(c.name, lambda c=c: self.answers.column(c), c) if c.name in own else c for c in schema.columns
         )
 
-    def constraints(self, schema: Schema) -> tuple[Any, ...]:
+    def constraints(self, schema: PublicFacts) -> tuple[Any, ...]:
         own = self.answers.constraints
         self._lacking(own, [constraint_name(rule) for rule in schema.constraints])
         kept = []
@@ -81,7 +82,7 @@ class _Reviewing:
                 kept.append(rule if answer is None else self._statement(name, rule, answer))
         return tuple(kept)
 
-    def parts(self, schema: Schema) -> dict[str, Statement]:
+    def parts(self, schema: PublicFacts) -> dict[str, Statement]:
         """The answered parts of the whole table, by name."""
         own = {part: getattr(self.answers, part) for part in ("file", "unit", "rows")}
         stated = {part: getattr(schema, part, None) for part, answer in own.items() if answer is not None}
@@ -95,7 +96,7 @@ class _Reviewing:
         self.problems |= dict.fromkeys(sorted(set(answered) - set(known)), "the schema has no such line")
 
 
-def template(schema: Schema) -> str:
+def template(schema: PublicFacts) -> str:
     """A file of answers to be filled in: each open line, with what the draft says of it."""
     parts: list[str] = []
     sections: dict[str, list[str]] = {"columns": [], "constraints": []}

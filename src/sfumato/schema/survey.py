@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sfumato.encoding.numerals import reals, wholes
+from sfumato.encoding.parsing import clock, moments
 from sfumato.schema.arrow_types import is_text
 from sfumato.schema.columns import INTEGER_LIMIT
-from sfumato.schema.numerals import PLAIN, Numeral, reals, wholes
-from sfumato.schema.parsing import clock, moments
+from sfumato.schema.numeral import PLAIN, Numeral
 from sfumato.tables.objects import plain
 
 MARKERS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", ".", "-")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from sfumato.schema.schema import Schema
-    from sfumato.schema.sources import Statement
+from sfumato.schema.public_facts import PublicFacts
+from sfumato.schema.sources import Statement
 
 _WIDTH = 110
 _TAIL = ("unit", "nullable", "nulls", "outside", "type", "description")
@@ -32,7 +31,7 @@ _REVIEW = """\
 """
 
 
-def write_yaml(schema: Schema) -> str:
+def write_yaml(schema: PublicFacts) -> str:
     """The schema as commented YAML text."""
     fields = schema.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     lines = [_HEAD.rstrip("\n")]
@@ -49,7 +48,7 @@ def write_yaml(schema: Schema) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _top(schema: Schema) -> list[str]:
+def _top(schema: PublicFacts) -> list[str]:
     unit = schema.unit
     if unit.kind == "row":
         lines = ["unit: row  # whose presence is protected; for several rows per person: {column: ID, max_rows: 10}"]

@@ -16,6 +16,7 @@ from PIL import Image
 
 from sfumato.atomic import atomic_folder, atomic_write
 from sfumato.errors import OutputError
+from sfumato.tables.delimited_writing import write_delimited
 from sfumato.tables.image_folder import FILE, LISTING
 from sfumato.tables.images import LABEL, image_levels
 from sfumato.tables.npz import IMAGES, LABELS
@@ -106,10 +107,9 @@ def _write_folder(images: np.ndarray, beside: pa.Table, folder: Path) -> None:
             (folder / str(label)).mkdir()
         names = [f"{label}/{name}" for label, name in zip(texts, names, strict=True)]
     elif beside.num_columns:
-        from sfumato.tables.writing import write_blocks
-
         listing = beside.add_column(0, FILE, pa.array(names))
-        write_blocks([listing], listing.schema, folder / LISTING)
+        with atomic_write(folder / LISTING) as out:
+            write_delimited([listing], listing.schema, out)
     for name, image in zip(names, images, strict=True):
         _picture(image).save(folder / name)
 

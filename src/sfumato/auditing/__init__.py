@@ -1,0 +1,1 @@
+"""Attacks on rows, models and recipes, and the lower bounds on epsilon that they show."""

@@ -1,0 +1,120 @@
+"""A setting whose every answer goes through a tape, beside one without noise that gives the exact values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sfumato.auditing.attacks.trace import Tape
+from sfumato.encoding.domain import Domain
+from sfumato.privacy.mechanisms import lattice
+
+
+class Taped:
+    """Wraps a ``Setting`` for :func:`sfumato.auditing.attacks.trace.trace`.
+
+    Args:
+        noisy: the setting that is audited.
+        exact: the same records without noise (epsilon = inf).
+        tape: where questions and answers go.
+        max_rows: how many records one unit may hold.
+    """
+
+    def __init__(self, noisy: Any, exact: Any, tape: Tape, max_rows: int = 1) -> None:
+        self._noisy, self._exact, self._tape, self._rows = noisy, exact, tape, max_rows
+
+    @property
+    def domain(self) -> Domain:
+        """The encoded columns."""
+        return self._noisy.domain
+
+    @property
+    def remaining(self) -> float:
+        """Share of the squared budget that is left."""
+        return self._tape.answer("remaining", (), [], [], lambda: self._noisy.remaining)
+
+    @property
+    def compares(self) -> bool:
+        """Whether candidates can be compared."""
+        return self._noisy.compares
+
+    def mu(self, share: float) -> float:
+        """The cost of a share of the squared budget."""
+        return self._noisy.mu(share)
+
+    def count(self, mu: float) -> float:
+        """Noisy number of records."""
+        exact = [np.array(self._exact.count(math.inf))]
+        return self._tape.answer("count", mu, exact, [self._rows], lambda: self._noisy.count(mu))
+
+    def marginals(self, queries: Sequence[Any], mu: Sequence[float]) -> list[Any]:
+        """Noisy contingency tables."""
+        exact = [m.values for m in self._exact.marginals(queries, [math.inf] * len(queries))]
+        declared = [float(self._rows)] * len(exact)
+        return self._tape.answer(
+            "marginals", (list(queries), list(mu)), exact, declared, lambda: self._noisy.marginals(queries, mu)
+        )
+
+    def select(self, candidates: Sequence[Any], epsilon: float) -> int:
+        """Index of a candidate with a nearly largest score."""
+        exact, declared = self._scores(candidates)
+        return self._tape.answer(
+            "select", (list(candidates), epsilon), exact, declared, lambda: self._noisy.select(candidates, epsilon)
+        )
+
+    def distances(self, candidates: Sequence[Any], mu: float) -> np.ndarray:
+        """Noisy scores of all candidates."""
+        exact, declared = self._scores(candidates)
+        return self._tape.answer(
+            "distances", (list(candidates), mu), exact, declared, lambda: self._noisy.distances(candidates, mu)
+        )
+
+    def feature_sum(
+        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
+    ) -> np.ndarray:
+        """Noisy sum of a bounded feature."""
+        exact = [self._exact.feature_sum(feature, dimension, bound, math.inf)]
+        return self._tape.answer(
+            "feature_sum",
+            (feature, dimension, bound, mu),
+            exact,
+            [_size(lattice.feature_scale(dimension, bound)) * self._rows],
+            lambda: self._noisy.feature_sum(feature, dimension, bound, mu),
+        )
+
+    def scatter(
+        self,
+        feature: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+        dimension: int,
+        groups: int,
+        bound: float,
+        mu: float,
+    ) -> np.ndarray:
+        """Noisy sums of outer products of a bounded feature."""
+        exact = self._exact.scatter(feature, dimension, groups, bound, math.inf)
+        return self._tape.answer(
+            "scatter",
+            (feature, dimension, groups, bound, mu),
+            [exact],
+            [_size(lattice.scatter_scale(dimension, bound)) * self._rows],
+            lambda: self._noisy.scatter(feature, dimension, groups, bound, mu),
+        )
+
+    def coarsened(self, recode: Sequence[np.ndarray]) -> Taped:
+        """The same records through public maps."""
+        return Taped(self._noisy.coarsened(recode), self._exact.coarsened(recode), self._tape, self._rows)
+
+    def _scores(self, candidates: Sequence[Any]) -> tuple[list[np.ndarray], list[float]]:
+        tables = self._exact.marginals([c.query for c in candidates], [math.inf] * len(candidates))
+        scores = [
+            np.array(c.weight * (np.abs(t.values - c.estimate).sum() - c.bias))
+            for c, t in zip(candidates, tables, strict=True)
+        ]
+        return scores, [c.weight * self._rows for c in candidates]
+
+
+def _size(scale: lattice.Scale) -> float:
+    return scale.step * scale.sensitivity

@@ -1,0 +1,76 @@
+"""Attacks of one who holds the saved model: how well it explains a record, and the tables it was made of.
+
+Sources: Yeom et al. 2018 (loss); Bertran et al. 2023 (the loss a record like this one has when it was not used, learnt
+from reference rows); Andrey, Le Bars, Tommasi 2025 (TAMIS: log-ratios over the very cliques a marginal model measured);
+the loss at chosen noise levels is what won MIDST 2025 and is part of ``record_loss`` of the diffusion model.
+
+A saved GAN is its generator: the discriminator, which alone touched records, is not needed for drawing rows and not
+saved, so nobody can ask it. The generator's likelihood of a record is what is left to attack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import Ridge
+
+from sfumato.auditing.attacks.game import Game
+from sfumato.auditing.attacks.image_neighbours import image_features
+from sfumato.auditing.attacks.marginal_ratio import log_ratios
+from sfumato.encoding.domain import Domain
+from sfumato.models.marginals.fitted import FittedMarginals
+from sfumato.models.model import RecordLoss
+
+_DRAWS = 100_000
+
+
+@dataclass(frozen=True)
+class WhiteBox:
+    """A model in the attacker's hands, and one of the same kind that is known to leak.
+
+    Attributes:
+        model: what is attacked.
+        overfitted: the same recipe fitted without noise to ``few``; what an attack finds there is its power.
+        few: some of the real rows, (k, d).
+    """
+
+    model: RecordLoss
+    overfitted: RecordLoss
+    few: np.ndarray
+
+
+def model_loss(game: Game, rng: np.random.Generator) -> np.ndarray:
+    """Minus the loss of each candidate."""
+    return -game.losses
+
+
+def model_loss_calibrated(game: Game, rng: np.random.Generator) -> np.ndarray:
+    """How far the loss is below what it is for unused rows like the candidate, by a regression on reference rows."""
+    population = game.population
+    known, asked = (_points(t, population.domain) for t in (population.reference, population.candidates))
+    if population.domain.pixels is None:
+        learner = HistGradientBoostingRegressor(random_state=int(rng.integers(2**31)))
+    else:
+        learner = Ridge(alpha=1.0)
+    return learner.fit(known, game.loss_of(population.reference)).predict(asked) - game.losses
+
+
+def measured_marginals(game: Game, rng: np.random.Generator) -> np.ndarray:
+    """Mean log-ratio of model to reference over the columns and pairs that the model holds, at their resolution."""
+    model = game.model
+    assert isinstance(model, FittedMarginals)
+    maps, domain = model.columns.maps, model.columns.grouped
+    released = model.sample(_DRAWS, rng)
+    candidates, released, reference = (
+        np.stack([m[t[:, i]] for i, m in enumerate(maps)], axis=1)
+        for t in (game.population.candidates, released, game.population.reference)
+    )
+    held = {(c.column,) for c in model.chain.conditionals}
+    held |= {(min(c.column, p), max(c.column, p)) for c in model.chain.conditionals for p in c.parents}
+    return log_ratios(candidates, released, reference, domain, sorted(held))
+
+
+def _points(codes: np.ndarray, domain: Domain) -> np.ndarray:
+    return codes.astype(np.float32) if domain.pixels is None else image_features(codes, domain)

@@ -1,0 +1,59 @@
+"""Games against the two kinds of mechanism on the worst neighbours: noisy counts, and clipped sums of vectors.
+
+Many games are played in one run: each target has a cell, or a coordinate, of its own, so its noise is its own too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from sfumato.auditing.attacks.worst_case import Play
+from sfumato.encoding.domain import Domain
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import Ledger
+from sfumato.trust.central import Central
+from sfumato.trust.purse import Purse
+from sfumato.trust.records import Records
+from sfumato.trust.setting import Query
+
+_BOUND, _FAR = 0.7, 1e6
+_COORDINATES = 1000
+
+
+def marginal_games(claimed: Guarantee, games: int) -> Play:
+    """Two tables, a target alone in each cell: every cell is a game; the budget is spent two to one."""
+    domain = Domain.of(("a", "b"), (games, games))
+
+    def play(inside: bool) -> np.ndarray:
+        rows = np.repeat(np.arange(games)[:, None], 2, axis=1)[: games if inside else 0]
+        setting = _setting(rows, domain, claimed)
+        mus = [setting.mu(2 / 3), setting.mu(1 / 3)]
+        answers = setting.marginals([Query((0,)), Query((1,))], mus)
+        first, second = (a.values / a.sigma**2 for a in answers)
+        return first + second
+
+    return play
+
+
+def gradient_games(claimed: Guarantee, games: int) -> Play:
+    """A sum of vectors, each a target's own coordinate far beyond the clipping bound: every coordinate is a game."""
+    chunk = min(games, _COORDINATES)
+    domain = Domain.of(("a",), (chunk,))
+
+    def vectors(codes: np.ndarray) -> np.ndarray:
+        return _FAR * (codes[:, :1] == np.arange(chunk))
+
+    def play(inside: bool) -> np.ndarray:
+        rows = np.arange(chunk)[:, None] if inside else np.zeros((0, 1), int)
+        setting = _setting(rows, domain, claimed)
+        return setting.feature_sum(vectors, chunk, _BOUND, setting.mu(1.0))
+
+    return play
+
+
+def _setting(rows: np.ndarray, domain: Domain, claimed: Guarantee) -> Central:
+    """A curator with a budget of its own."""
+    run = Ledger.open(None, replace(claimed, delta=2 * claimed.delta)).begin(claimed, "audit")
+    return Central(Records.of(rows, domain), Purse(run))

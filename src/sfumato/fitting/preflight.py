@@ -1,0 +1,197 @@
+"""All that can fail without the rows is tried before a fit charges anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sfumato.atomic import check_writable
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.measure import preliminary
+from sfumato.errors import MissingPackage, OutputError, SchemaError, UnsupportedUnit
+from sfumato.fitting.plan import Plan
+from sfumato.fitting.rehearsal import rehearse
+from sfumato.models import MODELS
+from sfumato.models.choose import choose
+from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
+from sfumato.privacy.events import DiscreteGaussian
+from sfumato.release.artifact import Artifact
+from sfumato.release.certificate import Process, absent, declared, declared_of_the_table, issue, render
+from sfumato.release.release import promised
+from sfumato.release.signature import load_signing_key, sign
+from sfumato.schema.review import open_in_words
+from sfumato.tables import Rows
+
+SPACE = 64 << 20
+"""Bytes that must be free where a model or its answers go: the largest models of the benchmarks take a third of it."""
+
+_TRAINING = ("jax", "equinox", "optax", "sfumato.trust.training")
+"""Imported by models that ask for gradients, some of them only when half of the budget is spent."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the fit will write; None: nowhere, or not known yet.
+
+    Attributes:
+        output: the saved model.
+        report: an HTML report.
+        ledger: the ledger's file.
+        answers: the folder of the answer log.
+    """
+
+    output: Path | None = None
+    report: Path | None = None
+    ledger: Path | None = None
+    answers: Path | None = None
+
+
+def preflight(plan: Plan, rows: Rows, places: Places) -> None:
+    """Try everything that can fail without reading a row.
+
+    In turn: the schema and the table's columns, the model and its imports, the places that will be written to, the
+    signing key, and the whole certificate with placeholder figures, which is rendered, signed, saved to memory and
+    verified.
+
+    Raises:
+        SfumatoError: the first thing that fails, with the mend.
+
+    *Formal guarantee.* Of the table only the names and types of its columns are looked at, which are public.
+    """
+    if plan.schema.unreviewed() and not plan.no_certificate:
+        raise SchemaError(open_in_words(plan.schema.open_facts()))
+    plan.schema.check_columns(rows.columns)
+    model = _check_model(plan, rows)
+    _check_places(plan, rows, places)
+    key = None if plan.key is None else load_signing_key(plan.key)
+    if plan.uncertified is None:
+        _check_certificate(plan, model, "database" if rows.kind == "database" else "central", key)
+
+
+def _check_model(plan: Plan, rows: Rows) -> str:
+    """The model's name, once its codec, its imports and all that it does before its first question went well."""
+    if plan.schema.measured():
+        preliminary(plan.schema)
+        domain, target = None, None
+    else:
+        codec = Codec.from_schema(plan.schema, types=rows.stored_types)
+        domain = codec.domain
+        target = None if plan.schema.target is None else codec.position(plan.schema.target)
+    if plan.model != "auto":
+        name = plan.model
+    else:
+        name = "independent" if domain is None else choose(domain, target, plan.guarantee)[0]
+    recipe = _imported(name)
+    if hasattr(recipe, "gradients"):
+        for module in _TRAINING:
+            _import(module, name)
+        if plan.max_rows != 1:
+            raise UnsupportedUnit(
+                f"model {name!r} clips gradients per row, but a unit may hold {plan.max_rows} rows: declare max_rows 1,"
+                " or take a model over marginals"
+            )
+    if domain is not None:
+        rehearse(recipe, domain, target, plan)
+    return name
+
+
+def _imported(name: str) -> Any:
+    try:
+        return MODELS[name]
+    except ModuleNotFoundError as error:
+        raise MissingPackage(error.name or "a package", f"model {name!r}") from None
+
+
+def _import(module: str, model: str) -> None:
+    try:
+        import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingPackage(error.name or module, f"model {model!r}") from None
+
+
+def _check_places(plan: Plan, rows: Rows, places: Places) -> None:
+    written = [p for p in (places.output, places.report) if p is not None]
+    kept = [p for p in (plan.key, places.ledger, *_files(rows)) if p is not None]
+    for path in written:
+        if any(_same(path, other) for other in kept):
+            raise OutputError(f"{path} is read or added to by this fit and would be overwritten; name another file")
+        check_writable(path)
+    if places.report is not None:
+        _check_report()
+    for folder in {
+        Path(os.path.realpath(p)).parent for p in (*written, places.ledger, places.answers) if p is not None
+    }:
+        if folder.is_dir() and shutil.disk_usage(folder).free < SPACE:
+            raise OutputError(f"{folder}: less than {SPACE >> 20} MB are free, which a model may need; make room first")
+    if places.answers is not None:
+        _check_folder(places.answers)
+
+
+def _check_report() -> None:
+    from sfumato.reporting.page import template
+
+    template()
+
+
+def _check_folder(folder: Path) -> None:
+    """That files can be written to ``folder``; made, where it is not there, and left as it was."""
+    if not folder.parent.is_dir():
+        return  # one that the caller named is made with all its parents; beside a ledger, opening that tells
+    new = not folder.exists()
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
+    try:
+        check_writable(folder / "answers.safetensors")
+    finally:
+        if new:
+            with suppress(OSError):  # another fit has begun to use it
+                folder.rmdir()
+
+
+def _files(rows: Rows) -> list[Path]:
+    """The file that is read, where it is one."""
+    path = Path(rows.name)
+    return [path] if path.exists() else []
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _check_certificate(plan: Plan, model: str, setting: str, key: Any) -> None:
+    """Issue, render, sign and verify a certificate of nothing: what fails here would fail after the last charge."""
+    from sfumato.release.verification import verify_artifact
+
+    codec = {} if plan.schema.measured() else json.loads(Codec.from_schema(plan.schema).to_json())
+    stated = {"name": model, "why": "", "promised": promised(plan.guarantee)}
+    unsigned = Artifact(plan.schema.dump(), codec, stated, {}, absent("a rehearsal"))
+    mu = mu_for(plan.guarantee)
+    event = DiscreteGaussian(discrete_gaussian_sigma(mu, plan.max_rows), plan.max_rows)
+    process = Process(
+        guarantee=plan.guarantee,
+        events=(event,),
+        columns=declared(plan.schema),
+        model=model,
+        why="",
+        max_rows=plan.max_rows,
+        setting=setting,
+        table=declared_of_the_table(plan.schema),
+        about=plan.about,
+    )
+    certificate = issue(process, unsigned.hashes)
+    certificate = certificate if key is None else sign(certificate, key)
+    artifact = replace(unsigned, certificate=certificate)
+    Artifact.from_bytes(artifact.to_bytes())
+    render(certificate)
+    if codec:
+        verify_artifact(artifact)

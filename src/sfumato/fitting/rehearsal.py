@@ -1,0 +1,124 @@
+"""A fit without rows: its questions are planned, so that one which asks for too much noise is known beforehand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.fitting.plan import Plan
+from sfumato.privacy.accounting import mu_for, poisson_noise_multiplier
+from sfumato.privacy.mechanisms import lattice
+from sfumato.privacy.spending import TAIL_SHARE
+from sfumato.progress import Progress, Silent
+from sfumato.trust.setting import Measurement, Query
+
+if TYPE_CHECKING:
+    from sfumato.privacy.descent import Descent
+
+_RECORDS = 2.0**16
+"""Of which a descent is planned: how many there are is not known, and hardly matters to whether it can be."""
+_ENOUGH = 0.01
+"""A GDP cost at which any descent of up to 10^4 steps can be planned, even on all records: 10^4 times a gradient."""
+
+
+class Asked(Exception):  # noqa: N818 - ends a rehearsal, and no error
+    """A model came as far as can be gone without rows, or without time."""
+
+
+def rehearse(recipe: Any, domain: Domain, target: int | None, plan: Plan) -> None:
+    """Let ``recipe`` ask, as far as its questions follow from public facts.
+
+    Sums are planned and answered with zeros, until a model trains or asks for tables. Gradients are planned as if
+    nothing had been asked before them, for the share of the budget that they get.
+
+    Raises:
+        TooMuchNoise: a question asks for more noise than whole numbers hold.
+    """
+    with suppress(Asked):
+        recipe.fit(Rehearsal(domain, plan), target=target, progress=_Untrained())
+    learner = recipe if domain.pixels is None else getattr(recipe, "images", recipe)
+    share = getattr(learner, "gradients", 0.0)
+    if share > 0 and plan.guarantee.private:
+        alone = _Descending(domain, plan, share)
+        if alone.mu(share) < _ENOUGH:
+            with suppress(Asked):
+                replace(learner, gradients=1.0).fit(alone, target=target, progress=Silent())
+
+
+class _Untrained(Silent):
+    def stage(self, name: str, total: int | None = None) -> None:
+        """Ends the rehearsal where a training would begin."""
+        if name.startswith("training"):
+            raise Asked
+
+
+class Rehearsal:
+    """A setting without records: sums are planned, and are zero; any other question ends the rehearsal."""
+
+    compares = True
+
+    def __init__(self, domain: Domain, plan: Plan) -> None:
+        self.domain, self._plan = domain, plan
+        self._total = mu_for(plan.guarantee) if plan.guarantee.private else math.inf
+        self.remaining = 1.0
+
+    def mu(self, share: float) -> float:
+        """The cost of a share of the squared budget."""
+        return math.sqrt(share) * self._total
+
+    def feature_sum(self, feature: Any, dimension: int, bound: float, mu: float) -> np.ndarray:
+        """Zeros, if it can be planned."""
+        self._planned(lattice.feature_scale(dimension, bound), mu, 1.0)
+        return np.zeros(dimension)
+
+    def scatter(self, feature: Any, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
+        """Zeros, if it can be planned."""
+        self._planned(lattice.scatter_scale(dimension, bound), mu, math.sqrt(2))
+        return np.zeros((groups, dimension, dimension))
+
+    def _planned(self, scale: lattice.Scale, mu: float, weight: float) -> None:
+        if math.isfinite(mu):
+            lattice.scale(1 / mu, scale.sensitivity * self._plan.max_rows, weight)
+
+    def _asked(self, *args: Any, **options: Any) -> NoReturn:
+        raise Asked
+
+    count = marginals = select = distances = descend = coarsened = _asked
+
+
+class _Descending(Rehearsal):
+    """A rehearsal of the descent alone, at the ``share`` that it gets."""
+
+    def __init__(self, domain: Domain, plan: Plan, share: float) -> None:
+        super().__init__(domain, plan)
+        self._share = share
+
+    def count(self, mu: float) -> float:
+        """Some number."""
+        return _RECORDS
+
+    def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
+        """The same number, spread evenly."""
+        shapes = [query.shape(self.domain) for query in queries]
+        return [
+            Measurement(query, np.full(shape, _RECORDS / math.prod(shape)), 1 / m)
+            for query, shape, m in zip(queries, shapes, mu, strict=True)
+        ]
+
+    def descend(self, descent: Descent, share: float, progress: Progress) -> NoReturn:
+        """Plan it, with the share that it gets; ends the rehearsal."""
+        from sfumato.privacy.groups import rooms
+        from sfumato.privacy.sampling import PoissonSteps
+
+        probability, tail = PoissonSteps(descent.rate, 0).probability, self._share * TAIL_SHARE
+        noise = poisson_noise_multiplier(
+            probability, descent.steps, self.mu(self._share), tail * self._plan.guarantee.delta
+        )
+        descent.grid(len(self.domain), noise, rooms(descent.rate, descent.total))
+        raise Asked

@@ -1,0 +1,20 @@
+"""What one event costs in Gaussian differential privacy, where a formula says so: everything but sampled gradients."""
+
+from __future__ import annotations
+
+from sfumato.privacy import gdp
+from sfumato.privacy.events import DiscreteGaussian, DiscreteLaplace, Event, Exponential, Gaussian, Threshold
+
+
+def closed_form(event: Event) -> float:
+    """The squared GDP cost of an event, all its repetitions together; ValueError for sampled gradients."""
+    match event:
+        case DiscreteGaussian() | Threshold():
+            return event.count * gdp.discrete_gaussian_mu(event.sigma, event.sensitivity) ** 2
+        case Gaussian():
+            return event.count / event.noise_multiplier**2
+        case Exponential():
+            return event.count * gdp.exponential_mu(event.epsilon) ** 2
+        case DiscreteLaplace():
+            return event.count * gdp.pure_mu(event.sensitivity / event.scale) ** 2
+    raise ValueError(f"the cost of {type(event).__name__} has no closed form")

@@ -1,0 +1,129 @@
+"""Whether the parts of a certificate and its model can come from one fit: figures, charges, ledger, and words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sfumato.errors import CertificateError, SfumatoError
+from sfumato.privacy.events import Event, Gaussian, PoissonSampledGaussian, Threshold
+from sfumato.privacy.guarantee import Guarantee, check_promise
+from sfumato.privacy.mechanisms.lattice import INEXACT
+from sfumato.privacy.mechanisms.threshold import leak
+from sfumato.privacy.spending import Spending
+from sfumato.release.artifact import Artifact
+from sfumato.release.certificate import ACCOUNTANT, ISSUED, TRUST, Process, declared, words
+from sfumato.release.ledger_statement import LedgerStatement
+from sfumato.schema import Schema
+from sfumato.tables import examples
+
+ROUNDING = 1e-6
+"""Share by which a figure may be off."""
+_MOST_TERMS = 10**7
+"""Terms of the leaks of all thresholds: more took the fit itself hours, and would stall who checks."""
+_SECTIONS = frozenset({"certificate", "issued", "composition", "data_domain", "implementation", "members", "signature"})
+_COMPOSITION = frozenset({"accountant", "epsilon_spent", "epsilon_composed", "epsilon_by_renyi", "events", "ledger"})
+_VERSION = re.compile(r"[\w.+!-]{1,60}|not installed")
+
+
+def check_claim(artifact: Artifact, guarantee: Guarantee) -> None:
+    """That the promise is one that a fit accepts, and the one that the model itself states."""
+    try:
+        check_promise(guarantee)
+    except SfumatoError as error:
+        raise CertificateError(f"no fit promises this: {error}") from None
+    stated = {"epsilon": guarantee.epsilon, "delta": guarantee.delta, "unit": guarantee.unit}
+    if artifact.model.get("promised") != stated:
+        raise CertificateError("the model states another promise than the certificate")
+
+
+def check_charges(events: Sequence[Event], max_rows: int) -> None:
+    """That each event can be what a fit charges for a unit of ``max_rows`` rows; CertificateError otherwise."""
+    kinds = set(events)
+    thresholds = [e for e in kinds if isinstance(e, Threshold)]
+    if sum(12 * e.sigma * e.sensitivity for e in thresholds) > _MOST_TERMS:
+        raise CertificateError("the events hold thresholds that no fit can have planned")
+    if any(e.delta < leak(e.sigma, e.threshold, e.sensitivity) * (1 - ROUNDING) for e in thresholds):
+        raise CertificateError("a threshold shows a unit's own values more often than the delta it was charged with")
+    if any(e.delta < INEXACT for e in kinds if isinstance(e, Gaussian)):
+        raise CertificateError("a noisy sum was charged without the delta of its noise")
+    steps = [e for e in kinds if isinstance(e, PoissonSampledGaussian)]
+    if not steps:
+        return
+    from sfumato.privacy.sampling import OVERFLOWS  # imports jax
+
+    if max_rows != 1:
+        raise CertificateError(f"gradients are clipped per row, but a unit may hold {max_rows} rows")
+    if any(e.delta < OVERFLOWS for e in steps):
+        raise CertificateError("DP-SGD was charged without the delta of its batches and its noise")
+
+
+def check_ledger(stated: LedgerStatement, schema: Schema, guarantee: Guarantee, events: Sequence[Event]) -> None:
+    """That the cumulative figures do not contradict each other: they are the curator's word, like the events."""
+    if stated.kept == "public example" and not _of_an_example(schema):
+        raise CertificateError("the certificate calls the rows a public example, which the schema does not describe")
+    if stated.cap is None:
+        if stated.before is not None or stated.after is not None:
+            raise CertificateError("the certificate's ledger states figures without a cap")
+        return
+    if stated.before is None or stated.after is None:
+        raise CertificateError("the certificate's ledger states a cap without its figures")
+    cap = Guarantee(stated.cap.epsilon, stated.cap.delta, guarantee.unit)
+    if stated.after < stated.before or stated.after > cap.epsilon * (1 + ROUNDING):
+        raise CertificateError("the certificate's ledger holds more than its cap, or less after the run than before")
+    if stated.after < Spending.of(events).epsilon(cap.delta) * (1 - ROUNDING):
+        raise CertificateError("the certificate's ledger holds less after the run than the run alone costs")
+
+
+def _of_an_example(schema: Schema) -> bool:
+    """Whether its columns are some of an example's, images of the same size."""
+    known = (Schema.load(path) for path in (examples.adult_schema(), examples.digits_schema()))
+    return any(_forms(schema) <= _forms(example) for example in known)
+
+
+def _forms(schema: Schema) -> set[tuple[Any, ...]]:
+    """Of each column its name, and the size of an image."""
+    size = ("height", "width", "channels")
+    return {(c.name, *(getattr(c, side, None) for side in size)) for c in schema.columns}
+
+
+def check_words(certificate: Mapping[str, Any], process: Process) -> None:
+    """That each sentence is the one that the figures, the schema and the model lead to, and that there is no other."""
+    expected = words(process)
+    unknown = certificate.keys() - expected.keys() - _SECTIONS
+    if unknown:
+        raise CertificateError(f"the certificate holds a section that none has ({min(unknown)[:40]!r})")
+    for name, section in expected.items():
+        if certificate[name] != section:
+            raise CertificateError(f"its section {name!r} says something else than follows from its figures and model")
+    composition = certificate["composition"]
+    if composition["accountant"] != ACCOUNTANT or composition.keys() != _COMPOSITION:
+        raise CertificateError("its section 'composition' says something else than follows from its figures and model")
+    if certificate["data_domain"].keys() != {"columns", "table", "types"}:
+        raise CertificateError("its section 'data_domain' says something else than follows from its figures and model")
+    datetime.strptime(certificate["issued"], ISSUED)
+    if not all(_VERSION.fullmatch(version) for version in certificate["implementation"].values()):
+        raise CertificateError("its section 'implementation' holds more than versions")
+
+
+def process_of(
+    artifact: Artifact, certificate: Mapping[str, Any], guarantee: Guarantee, max_rows: int, events: Sequence[Event]
+) -> Process:
+    """The process that the certificate restates, from the model where that says it."""
+    setting = next((name for name, text in TRUST.items() if text == certificate["trust_model"]), None)
+    if setting is None:
+        raise CertificateError("the certificate names a trust model that no fit has")
+    product, total = certificate["product"], artifact.model.get("facts", {}).get("total")
+    return Process(
+        guarantee=guarantee,
+        events=events,
+        columns=declared(Schema.parse(artifact.schema)),
+        model=artifact.model["name"],
+        why=artifact.model["why"],
+        max_rows=max_rows,
+        setting=setting,
+        records=None if total is None else max(1, round(total)),
+        about={name: str(product[name]) for name in ("curator", "purpose")},
+    )

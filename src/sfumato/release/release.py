@@ -1,0 +1,143 @@
+"""What a fit leaves behind: codec, fitted model and certificate; sampled, saved and loaded without any private row."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato.encoding.codec import Codec
+from sfumato.errors import ArtifactError, ConditionError, SfumatoError
+from sfumato.models import MODELS
+from sfumato.models.model import FittedModel, ImpossibleCondition, Latent
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.release.artifact import Artifact
+from sfumato.schema import Schema
+from sfumato.tables import Rows, Table
+
+_BLOCK = 1 << 18
+"""Rows drawn at a time."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A fitted model with all that is needed to use it; holds nothing of the rows but noised answers.
+
+    Attributes:
+        schema: the public facts.
+        codec: values to codes and back.
+        fitted: the model.
+        model: its name.
+        why: why this one.
+        guarantee: what was promised.
+        certificate: the certificate, or what stands in its place.
+    """
+
+    schema: Schema
+    codec: Codec
+    fitted: FittedModel
+    model: str
+    why: str
+    guarantee: Guarantee
+    certificate: Mapping[str, Any]
+
+    def sample(self, n: int | None, given: Mapping[str, Any] | None, seed: int | None) -> Table:
+        """Draw ``n`` rows (default: the model's noisy total) that obey the conditions and the constraints."""
+        return Table(pa.concat_tables(self.blocks(n, given, seed)))
+
+    def blocks(self, n: int | None, given: Mapping[str, Any] | None, seed: int | None) -> Iterator[pa.Table]:
+        """The rows of :meth:`sample`, block by block, so that memory does not grow with them."""
+        if n is not None and n < 1:
+            raise SfumatoError(f"the number of rows must be at least 1, got {n}")
+        rng = np.random.default_rng(seed)
+        n = self.default_rows if n is None else n
+        conditions = {column: condition(value) for column, value in (given or {}).items()}
+        masks = self.codec.given(conditions)
+        for after in range(0, n, _BLOCK):
+            try:
+                codes = self.fitted.sample(min(_BLOCK, n - after), rng, masks)
+            except ImpossibleCondition:
+                raise ConditionError(f"no row of the model meets the conditions on {', '.join(conditions)}") from None
+            yield self.codec.decode(codes, rng, conditions, after)
+
+    def encode(self, source: Any) -> np.ndarray:
+        """Latent points (n, k) of rows that the caller owns."""
+        latent = self._latent()
+        codes = [self.codec.encode(batch) for batch in Rows.open(source, self.codec.schema.dialect).cells()]
+        return latent.encode(np.concatenate(codes))
+
+    def decode(self, points: np.ndarray, seed: int | None) -> Table:
+        """One row per latent point."""
+        latent = self._latent()
+        points = np.asarray(points, np.float64)
+        if points.ndim != 2 or points.shape[1] != latent.latent or not np.isfinite(points).all():
+            raise SfumatoError(
+                f"latent points of this model are finite numbers of shape (n, {latent.latent}), got {points.shape}"
+            )
+        rng = np.random.default_rng(seed)
+        return Table(self.codec.decode(latent.decode(points, rng), rng))
+
+    def interpolate(self, a: np.ndarray, b: np.ndarray, steps: int, seed: int | None) -> Table:
+        """Rows on the straight line between two latent points (k,)."""
+        if steps < 2:
+            raise SfumatoError(f"the way between two points has at least 2 steps, got {steps}")
+        if np.ndim(a) != 1 or np.shape(a) != np.shape(b):
+            raise SfumatoError(f"two latent points are of one shape (k,), got {np.shape(a)} and {np.shape(b)}")
+        return self.decode(np.linspace(a, b, steps), seed)
+
+    def _latent(self) -> Latent:
+        if not isinstance(self.fitted, Latent):
+            raise SfumatoError(f"model {self.model!r} has no latent space; vae and diffusion have one")
+        return self.fitted
+
+    @property
+    def default_rows(self) -> int:
+        """The model's noisy total as a whole number of at least 1; never the number of private rows."""
+        return max(1, round(self.fitted.total))
+
+    def artifact(self) -> Artifact:
+        """The saved form."""
+        facts, arrays = self.fitted.state()
+        model = {"name": self.model, "why": self.why, "promised": promised(self.guarantee), "facts": facts}
+        codec = json.loads(self.codec.to_json())
+        return Artifact(self.schema.dump(), codec, model, arrays, self.certificate)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Release:
+        """Read a saved model; ArtifactError when it is damaged, edited, hostile or of another version."""
+        artifact = Artifact.load(path)
+        try:
+            stated = artifact.model["promised"]
+            epsilon = float("inf") if stated["epsilon"] is None else stated["epsilon"]
+            guarantee = Guarantee(epsilon, stated["delta"], stated["unit"])
+            codec = Codec.from_json(json.dumps(artifact.codec))
+            name = artifact.model["name"]
+            fitted = MODELS[name].restore(codec.domain, artifact.model["facts"], dict(artifact.arrays))
+            schema = Schema.parse(artifact.schema, f"{os.fspath(path)}:schema.yaml")
+            return cls(schema, codec, fitted, name, str(artifact.model["why"]), guarantee, artifact.certificate)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as e:
+            raise ArtifactError(
+                f"{os.fspath(path)}: holds no model this version can use ({type(e).__name__})"
+            ) from None
+
+
+def promised(guarantee: Guarantee) -> dict[str, Any]:
+    """The promise as a saved model states it; epsilon is None where there is none."""
+    return {
+        "epsilon": guarantee.epsilon if guarantee.private else None,
+        "delta": guarantee.delta,
+        "unit": guarantee.unit,
+    }
+
+
+def condition(value: Any) -> Any:
+    """A condition as a codec reads it: ``(30, 40)`` is a range with ends, a list or set are alternatives."""
+    if isinstance(value, tuple) and len(value) == 2:
+        low, high = ("" if end is None else end for end in value)
+        return f"{low}..{high}"
+    return "|".join(map(str, value)) if isinstance(value, list | set | frozenset) else value

@@ -1,0 +1,214 @@
+"""Verification: a saved model is whole, and its events cost no more than its certificate promises."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, get_args
+
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.facts import agrees
+from sfumato.errors import CertificateError, OutdatedCertificate
+from sfumato.privacy.events import Event, from_json
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.release.artifact import Artifact
+from sfumato.release.certificate import KIND, declared, declared_of_the_table, render
+from sfumato.release.consistency import ROUNDING, check_charges, check_claim, check_ledger, check_words, process_of
+from sfumato.release.guarantee_fixes import lacking
+from sfumato.release.ledger_statement import LedgerStatement
+from sfumato.schema import Schema
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+KINDS = ("sfumato/certificate/1", KIND)
+"""Kinds of certificates that are read; those before the last lack mends of the promise."""
+
+_FAR = 10.0
+_MECHANISMS = frozenset(kind.__name__ for kind in get_args(Event))
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found; an instance exists only for a file that passed.
+
+    Attributes:
+        guarantee: what is promised.
+        epsilon: what the events cost at the promised delta as a filter counts, so that each may have been chosen after
+            seeing the answers to the others. (In certificates of the first kind as ``epsilon_composed``.)
+        epsilon_composed: what they cost by privacy loss distributions, had all been chosen beforehand.
+        epsilon_rdp: the same by Renyi divergence: another bound, found independently.
+        events: number of charges.
+        model: the model's name.
+        signer: fingerprint of the key that signed, None if unsigned.
+        trusted: whether the signature was checked against a public key given by the caller.
+        certificate: all fields.
+    """
+
+    guarantee: Guarantee
+    epsilon: float
+    epsilon_composed: float
+    epsilon_rdp: float
+    events: int
+    model: str
+    signer: str | None
+    trusted: bool
+    certificate: Mapping[str, Any] = field(repr=False)
+
+
+def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | None = None) -> Verification:
+    """Check every byte of a saved model, its hashes, its signature, and recompute epsilon from its events.
+
+    Without a ``public_key`` this shows that the file is consistent, not that it is true: anybody can write a file whose
+    events were never charged, or leave some out.
+
+    Args:
+        path: the saved model.
+        public_key: file of the Ed25519 key that must have signed; without it a signature is checked for itself only.
+
+    Raises:
+        ArtifactError: the file is damaged, edited or of another format.
+        OutdatedCertificate: all of it fits, but it was issued before mends of the promise, which its ``lacks`` lists.
+        CertificateError: there is no certificate, it does not fit its model, signature, or events, or it names a kind
+            or a mechanism that this version does not know.
+        KeyFileError: ``public_key`` is no key.
+    """
+    from sfumato.release.signature import load_public_key
+
+    trusted = load_public_key(public_key) if public_key is not None else None
+    artifact = Artifact.load(path)
+    name = os.fspath(path)
+    try:
+        found = verify_artifact(artifact, trusted)
+    except CertificateError as e:
+        raise CertificateError(f"{name}: {e}") from None
+    lacks = tuple(fix.title for fix in lacking(found.certificate["certificate"]))
+    if lacks:
+        raise OutdatedCertificate(name, found, lacks)
+    return found
+
+
+def verify_artifact(artifact: Artifact, trusted: Ed25519PublicKey | None = None) -> Verification:
+    """The checks of :func:`verify` on contents that are whole, of a certificate of any known kind."""
+    from sfumato.release.signature import check
+
+    certificate = artifact.certificate
+    try:
+        if certificate.get("certificate") is None:
+            raise CertificateError(f"no certificate: {certificate.get('reason', 'none was issued')}")
+        _check_known(certificate)
+        signer = check(certificate, trusted)
+        guarantee, events = _claim(certificate)
+        if certificate.get("members") != artifact.hashes:
+            raise CertificateError("the certificate belongs to another model (its hashes differ)")
+        _check_model(artifact, certificate, guarantee, events)
+        found = _recompute(certificate, guarantee, events)
+        render(certificate)  # as whoever reads it will
+        if certificate["certificate"] == KIND:  # what the first kind says is one of its faults
+            _check_consistent(artifact, certificate, guarantee, events)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+        raise CertificateError("the certificate lacks fields or holds numbers out of range") from None
+    model = str(artifact.model.get("name"))
+    epsilons = (found["epsilon_spent"], found["epsilon_composed"], found["epsilon_by_renyi"])
+    return Verification(guarantee, *epsilons, len(events), model, signer, trusted is not None, certificate)
+
+
+def _check_known(certificate: Mapping[str, Any]) -> None:
+    """Refuse what this version cannot judge, by its name."""
+    if certificate["certificate"] not in KINDS:
+        raise CertificateError(
+            f"certificate of an unknown kind; this version of sfumato reads {', '.join(KINDS)}: upgrade sfumato"
+        )
+    named = [str(event["mechanism"]) for event in certificate["composition"]["events"]]
+    unknown = next((name for name in named if name not in _MECHANISMS), None)
+    if unknown is not None:
+        raise CertificateError(
+            f"the certificate lists a mechanism that this version does not know ({unknown[:40]!r}): upgrade sfumato"
+        )
+
+
+def _claim(certificate: Mapping[str, Any]) -> tuple[Guarantee, list[Event]]:
+    p = certificate["promise"]
+    guarantee = Guarantee(p["epsilon"], p["delta"], p["unit"], p["neighbours"])
+    return guarantee, [from_json(e) for e in certificate["composition"]["events"]]
+
+
+def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]) -> dict[str, float]:
+    """Each epsilon that a certificate of this kind states, found again; CertificateError where it states another."""
+    from sfumato.privacy.accounting import epsilon, epsilon_rdp, renyi_floor
+    from sfumato.privacy.spending import Spending
+
+    stated = certificate["composition"]
+    try:
+        rdp = epsilon_rdp(events, guarantee.delta)
+        if rdp > _FAR * guarantee.epsilon + _FAR:  # spares the slower accountant what cannot be
+            raise CertificateError(f"the events cost epsilon {rdp:.6g} by RDP, far above {guarantee.epsilon:g}")
+        pld = epsilon(events, guarantee.delta)
+        floor = renyi_floor(events, guarantee.delta)
+        found = {"epsilon_spent": pld, "epsilon_composed": pld, "epsilon_by_renyi": rdp}
+        if certificate["certificate"] == KIND:  # the first kind composed the list as if it had been fixed beforehand
+            found["epsilon_spent"] = Spending.of(events).epsilon(guarantee.delta)
+    except (ArithmeticError, ValueError, MemoryError):
+        raise CertificateError("the events hold numbers that no accountant can sum") from None
+    if not found["epsilon_spent"] <= guarantee.epsilon * (1 + ROUNDING):
+        raise CertificateError(
+            f"the events cost epsilon {found['epsilon_spent']:.6g}, more than the promised {guarantee.epsilon:g}"
+        )
+    if rdp < floor * (1 - ROUNDING):
+        raise CertificateError(
+            f"two accountants disagree: epsilon {pld:.6g} by PLD, {rdp:.6g} by RDP, which is too small"
+        )
+    for name in sorted(found.keys() & stated.keys() | {"epsilon_spent", "epsilon_by_renyi"}):
+        value = stated.get(name)
+        if not isinstance(value, float | int) or not math.isclose(value, found[name], rel_tol=1e-3, abs_tol=ROUNDING):
+            raise CertificateError(f"the events cost {name} {found[name]:.6g}, not what the certificate states")
+    return found
+
+
+def _check_model(
+    artifact: Artifact, certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]
+) -> None:
+    """That the certificate speaks of this model: of its schema's unit and facts, at the sensitivity these imply."""
+    schema = Schema.parse(artifact.schema)
+    unit, max_rows = (schema.unit.column, schema.unit.max_rows) if schema.unit.kind == "id" else ("row", 1)
+    if unit != guarantee.unit:
+        raise CertificateError(f"the certificate protects {guarantee.unit!r}, the schema declares the unit {unit!r}")
+    if not events:
+        raise CertificateError("the certificate lists no events, and nothing can be learnt for nothing")
+    stated = {section: certificate.get(section) or {} for section in ("promise", "data_domain", "algorithm")}
+    if stated["promise"].get("max_rows_per_unit") != max_rows:
+        raise CertificateError(f"a unit holds up to {max_rows} rows by the schema, not what the certificate states")
+    if any(getattr(event, "sensitivity", max_rows) < max_rows for event in events):
+        raise CertificateError(f"an event was charged for fewer rows than the {max_rows} a unit may hold")
+    if stated["algorithm"].get("model") != artifact.model.get("name"):
+        raise CertificateError("the certificate names another model")
+    if certificate["certificate"] == KIND:  # what the first kind says of its facts is one of its faults
+        _check_facts(artifact, schema, stated["data_domain"])
+
+
+def _check_facts(artifact: Artifact, schema: Schema, facts: Mapping[str, Any]) -> None:
+    """That the facts are reviewed, those of the certificate, and those by which rows became codes."""
+    if schema.unreviewed():
+        raise CertificateError("the schema holds unreviewed or unstated facts, so there can be no certificate")
+    if facts.get("columns") != declared(schema) or facts.get("table") != declared_of_the_table(schema):
+        raise CertificateError("the certificate states other facts than the schema")
+    codec = Codec.from_json(json.dumps(artifact.codec))
+    if not agrees(codec.schema, schema):
+        raise CertificateError("the model's codec was made from other facts than the schema's")
+    if facts.get("types") != dict(codec.types):
+        raise CertificateError("the certificate states other stored types than the model's codec")
+
+
+def _check_consistent(
+    artifact: Artifact, certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]
+) -> None:
+    """That promise, charges, ledger and words can come from one fit."""
+    max_rows = certificate["promise"]["max_rows_per_unit"]
+    check_claim(artifact, guarantee)
+    check_charges(events, max_rows)
+    ledger = LedgerStatement.from_json(certificate["composition"]["ledger"])
+    check_ledger(ledger, Schema.parse(artifact.schema), guarantee, events)
+    check_words(certificate, process_of(artifact, certificate, guarantee, max_rows, events))

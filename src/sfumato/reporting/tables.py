@@ -1,0 +1,92 @@
+"""What the report shows of encoded tables: labelled marginals, and the charts of measures and attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sfumato.auditing.suite import AuditReport
+from sfumato.encoding.domain import Domain
+from sfumato.evaluation.associations import associations
+from sfumato.evaluation.marginals import Binning
+from sfumato.evaluation.queries import query_errors, random_queries
+from sfumato.reporting import charts
+from sfumato.reporting.wording import Labels, attack_name
+
+_CATEGORIES, _BINS, _COLUMNS = 12, 24, 60
+
+
+def marginal_charts(tables: Mapping[str, np.ndarray], domain: Domain, labels: Labels) -> list[str]:
+    """One chart per column of the tables' shares, pixels left out; rare categories are put together."""
+    return [_marginal(tables, domain, i, labels) for i in flat_columns(domain)[:_COLUMNS]]
+
+
+def flat_columns(domain: Domain) -> list[int]:
+    """Positions of all axes but pixels."""
+    pixels = range(0) if domain.pixels is None else range(*domain.pixels.span.indices(len(domain)))
+    return [i for i in range(len(domain)) if i not in pixels]
+
+
+def _marginal(tables: Mapping[str, np.ndarray], domain: Domain, i: int, labels: Labels) -> str:
+    axis = domain.axes[i]
+    binning = Binning.of(Domain((axis,)), _BINS)
+    groups = binning.maps[0]
+    counts = {name: np.bincount(groups[t[:, i]], minlength=groups.max() + 1) / len(t) for name, t in tables.items()}
+    firsts = np.unique(groups, return_index=True)[1]
+    shown = labels(i, firsts)
+    if axis.missing is not None:
+        shown[int(groups[axis.missing])] = "missing"
+    if axis.ordered and len(firsts) > _CATEGORIES:
+        return charts.marginal(axis.name, shown, counts, True)
+    order = np.arange(len(firsts)) if axis.ordered else np.argsort(-next(iter(counts.values())), kind="stable")
+    kept, rest = order[:_CATEGORIES], order[_CATEGORIES:]
+    names = [shown[k] for k in kept] + (["all others"] if len(rest) else [])
+    series = {n: np.append(c[kept], c[rest].sum()) if len(rest) else c[kept] for n, c in counts.items()}
+    return charts.marginal(axis.name, names, series, False)
+
+
+def heat_map(synthetic: np.ndarray, real: np.ndarray | None, domain: Domain) -> str:
+    """Association of all pairs in the synthetic rows, or how far it is from the real one; empty for images."""
+    if domain.pixels is not None or len(domain) < 2:
+        return ""
+    binning = Binning.of(domain, 32)
+    found = associations(binning.apply(synthetic), binning.domain)
+    if real is None:
+        return charts.heat_map(domain.names, found, "association in the synthetic rows")
+    gap = np.abs(found - associations(binning.apply(real), binning.domain))
+    return charts.heat_map(domain.names, gap, "error of the association (0 is right)")
+
+
+def error_chart(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain) -> str:
+    """Errors of 1,000 random conjunctions of three columns."""
+    queries = random_queries(domain)
+    return charts.error_curve({name: query_errors(real, t, domain, queries) for name, t in tables.items()})
+
+
+def learning_chart(learning: Mapping[str, Any]) -> str:
+    """TSTR beside TRTR for all learners."""
+    score = "accuracy" if "mlp" in learning["learners"] else "auc" if "auc" in learning["majority"] else "r2"
+    return charts.learning_bars(learning["learners"], score, learning["majority"][score])
+
+
+def subgroup_chart(groups: Sequence[Mapping[str, Any]]) -> str:
+    """The twelve subgroups that are furthest from what fresh rows of the group give."""
+    return charts.subgroup_bars(
+        [(f"{g['column']}: {g['label']}", g["tvd"], g["fresh_tvd"] or 0.0) for g in groups[:12]]
+    )
+
+
+def attack_charts(report: AuditReport) -> dict[str, str]:
+    """Claimed against measured epsilon, and the ROC curves."""
+    claimed = report.claimed if report.claimed is not None and report.claimed.private else None
+    bounds = {
+        attack_name(a.attack): (a.epsilon_lower_bound, (a.power or {}).get("epsilon_lower_bound", 0.0))
+        for a in report.attacks
+    }
+    curves = {a.attack: a.roc for a in report.attacks if a.roc}
+    return {
+        "bounds": charts.claimed_and_measured(bounds, claimed.epsilon if claimed else None),
+        "roc": charts.roc(curves, claimed.epsilon if claimed else None, claimed.delta if claimed else 0.0),
+    }

@@ -1,5 +1,0 @@
-"""One self-contained HTML file: a page for the privacy officer, a page for the data scientist."""
-
-from sfumato.reports.page import render
-
-__all__ = ["render"]

@@ -1,0 +1,84 @@
+"""Keys and signatures: right ones pass, every other is refused, secrets stay private."""
+
+import os
+import stat
+
+import pytest
+
+from sfumato.errors import CertificateError, KeyFileError
+from sfumato.release.signature import check, generate, load_public_key, load_signing_key, sign
+
+CERTIFICATE = {"certificate": "sfumato/certificate/1", "promise": {"epsilon": 1.0}}
+
+
+@pytest.fixture
+def keys(tmp_path):
+    generate(tmp_path / "key.pem", tmp_path / "key.pub.pem")
+    return load_signing_key(tmp_path / "key.pem"), load_public_key(tmp_path / "key.pub.pem")
+
+
+def test_a_signed_certificate_passes(keys):
+    private, public = keys
+    signed = sign(CERTIFICATE, private)
+    assert check(signed) == check(signed, public) == check(sign(CERTIFICATE, private), public)
+    assert len(check(signed)) == 16
+
+
+def test_any_edited_field_is_refused(keys):
+    signed = sign(CERTIFICATE, keys[0])
+    edits = [
+        {**signed, "promise": {"epsilon": 0.1}},
+        {**signed, "more": 1},
+        {k: v for k, v in signed.items() if k != "promise"},
+        {**signed, "signature": {**signed["signature"], "value": "00" * 64}},
+        {**signed, "signature": {**signed["signature"], "value": "zz"}},
+        {**signed, "signature": {**signed["signature"], "algorithm": "none"}},
+        {**signed, "signature": {**signed["signature"], "public_key": "00" * 31}},
+        {**signed, "signature": {}},
+        {**signed, "signature": "yes"},
+    ]
+    for edited in edits:
+        with pytest.raises(CertificateError, match="does not fit"):
+            check(edited)
+
+
+def test_another_key_and_no_signature_are_refused_when_a_key_is_given(keys, tmp_path):
+    generate(tmp_path / "other.pem", tmp_path / "other.pub.pem")
+    other = load_public_key(tmp_path / "other.pub.pem")
+    with pytest.raises(CertificateError, match="signed by another key"):
+        check(sign(CERTIFICATE, keys[0]), other)
+    with pytest.raises(CertificateError, match="not signed"):
+        check(CERTIFICATE, other)
+    assert check(CERTIFICATE) is None
+
+
+def test_raw_keys(tmp_path):
+    (tmp_path / "raw").write_bytes(bytes(range(32)))
+    key = load_signing_key(tmp_path / "raw")
+    (tmp_path / "raw.pub").write_bytes(key.public_key().public_bytes_raw())
+    assert check(sign(CERTIFICATE, key), load_public_key(tmp_path / "raw.pub")) is not None
+
+
+def test_the_private_key_is_the_owners_alone_and_never_overwritten(tmp_path):
+    generate(tmp_path / "key.pem", tmp_path / "key.pub.pem")
+    before = (tmp_path / "key.pem").read_bytes()
+    assert stat.S_IMODE(os.stat(tmp_path / "key.pem").st_mode) == 0o600
+    with pytest.raises(KeyFileError, match="never overwritten"):
+        generate(tmp_path / "key.pem", tmp_path / "key.pub.pem")
+    assert (tmp_path / "key.pem").read_bytes() == before
+
+
+@pytest.mark.parametrize("load", [load_signing_key, load_public_key])
+@pytest.mark.parametrize("content", [b"", b"x" * 33, b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_other_files_are_no_keys(tmp_path, load, content):
+    (tmp_path / "k").write_bytes(content)
+    with pytest.raises(KeyFileError, match="is not an Ed25519"):
+        load(tmp_path / "k")
+    with pytest.raises(KeyFileError, match="No such file"):
+        load(tmp_path / "none")
+
+
+def test_a_public_key_does_not_sign(tmp_path):
+    generate(tmp_path / "key.pem", tmp_path / "key.pub.pem")
+    with pytest.raises(KeyFileError):
+        load_signing_key(tmp_path / "key.pub.pem")
