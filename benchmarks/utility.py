@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from sfumato.encoding.domain import Domain
-from sfumato.evaluation import Binning, cliques, predict, query_errors, random_queries, tvds
+from sfumato.evaluation.learning import predict
+from sfumato.evaluation.marginals import Binning, cliques, tvds
+from sfumato.evaluation.queries import query_errors, random_queries
 
 Figures = dict[str, float]
 

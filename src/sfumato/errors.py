@@ -46,10 +46,15 @@ class KeyFileError(SfumatoError):
 
 
 class MissingExtra(SfumatoError):  # noqa: N818 - reads as what it is: an extra that is missing
-    """A package that an optional part needs is not installed."""
+    """A package that an optional part needs is not installed.
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; install it with: pip install 'sfumato[{extra}]'")
+    Attributes:
+        extra: the one that brings it.
+    """
+
+    def __init__(self, extra: str, what: str) -> None:
+        self.extra = extra
+        super().__init__(f'{what} needs the extra [{extra}]: pip install "sfumato[{extra}]"')
 
 
 class MissingPackage(SfumatoError):  # noqa: N818 - reads as what it is: a package that is missing

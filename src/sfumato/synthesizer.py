@@ -15,7 +15,7 @@ from sfumato.errors import SfumatoError
 from sfumato.fitting.dataset_ledger import DatasetLedger, check_still_public, ledger_of
 from sfumato.fitting.fit import OpenRun, begin, kept_on_failure, learn, log_of, process
 from sfumato.fitting.plan import Plan
-from sfumato.fitting.preflight import Places, preflight
+from sfumato.fitting.preflight import Places, check_installed, preflight
 from sfumato.models import MODELS
 from sfumato.models.choose import check_suits
 from sfumato.privacy.guarantee import Guarantee, check_promise
@@ -134,6 +134,7 @@ class Synthesizer:
             report: where a report will be written; likewise.
 
         Raises:
+            MissingExtra: the model, the report or the images need an extra that is not installed; nothing was read.
             SfumatoError: one line that says what does not fit (the table, the schema, the ledger) and the mend.
 
         *Formal guarantee.* Every answer about the rows is noised and charged to the ledger before it is given, so that
@@ -142,6 +143,7 @@ class Synthesizer:
         infinite epsilon there is no guarantee, and no certificate.
         """
         plan = self._plan
+        check_installed(plan.model, report is not None)
         book = ledger_of(source, self._ledger, self.guarantee.private)
         rows = Rows.open(source, self.schema.dialect, self.schema.picture)
         log = log_of(book, self._checkpoint, rows, self.guarantee.private)

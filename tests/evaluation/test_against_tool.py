@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from sfumato.encoding.domain import Domain
-from sfumato.evaluation import Binning, cliques, predict, query_errors, random_queries, tvds
+from sfumato.evaluation.learning import predict
+from sfumato.evaluation.marginals import Binning, cliques, tvds
+from sfumato.evaluation.queries import query_errors, random_queries
 
 TOOL = Path(__file__).resolve().parents[3] / "shared" / "tools" / "evaluate_table.py"
 NAMES, SIZES, NUMERIC = ("a", "b", "c", "y"), (50, 4, 9, 2), [True, False, True, False]

@@ -7,7 +7,8 @@ import pytest
 from scipy import linalg
 
 from sfumato.encoding.domain import Axis, Domain, Pixels
-from sfumato.evaluation import frechet, image_utility, utility
+from sfumato.evaluation.images import frechet, image_utility
+from sfumato.evaluation.summary import utility
 
 PIXELS = Pixels(1, 6, 5, 1)
 DOMAIN = Domain((Axis("label", 4), *PIXELS.axes("image")), PIXELS)

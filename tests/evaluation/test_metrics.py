@@ -7,22 +7,14 @@ import pytest
 from tests.evaluation.population import DOMAIN, people, shuffled
 
 from sfumato.encoding.domain import Axis, Domain
-from sfumato.evaluation import (
-    LEARNERS,
-    Binning,
-    associations,
-    coefficient_overlap,
-    coverage,
-    detect,
-    interval_overlap,
-    majority,
-    predict,
-    query_errors,
-    random_queries,
-    subgroups,
-    task_of,
-    tvd,
-)
+from sfumato.evaluation.associations import associations
+from sfumato.evaluation.coverage import coverage
+from sfumato.evaluation.detection import detect
+from sfumato.evaluation.learning import LEARNERS, majority, predict, task_of
+from sfumato.evaluation.marginals import Binning, tvd
+from sfumato.evaluation.queries import query_errors, random_queries
+from sfumato.evaluation.regression import coefficient_overlap, interval_overlap
+from sfumato.evaluation.subgroups import subgroups
 
 
 def test_missing_keeps_its_own_bin():

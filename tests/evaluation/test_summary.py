@@ -9,7 +9,7 @@ import pytest
 from tests.evaluation.population import DOMAIN, people, shuffled
 
 from sfumato.errors import TooFewRows
-from sfumato.evaluation import utility
+from sfumato.evaluation.summary import utility
 
 
 @pytest.fixture(scope="module")

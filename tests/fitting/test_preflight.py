@@ -108,7 +108,7 @@ def _nothing(patch):
         (_nothing, {"key": "none.pem"}, "none.pem"),
         (_nothing, {"key": "key.pub.pem"}, "not an Ed25519 private key"),
         (_nothing, {"model": "vae", "source": "by_person.csv", "schema": BY_PERSON}, "declare max_rows 1"),
-        (_no_jax, {"model": "vae"}, "jax is not installed"),
+        (_no_jax, {"model": "vae"}, r'needs the extra \[networks\]: pip install "sfumato\[networks\]"'),
         (_broken_template, {"report": "report.html"}, "template is damaged"),
         (_broken_rendering, {}, "lacks fields"),
         (_full_disk, {}, "MB are free"),

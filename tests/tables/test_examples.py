@@ -1,4 +1,4 @@
-"""The embedded table is the published one, and the digits are those of scikit-learn."""
+"""The embedded tables are the published ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from sfumato.schema import CategoryColumn, IntegerColumn, Schema
 from sfumato.tables import Table, examples
@@ -71,3 +72,10 @@ def test_the_digits_are_those_of_the_description(tmp_path: Path, name: str) -> N
     assert schema.image is not None
     assert schema.image.shape == levels.shape[1:]
     assert tuple(sorted(set(labels))) == schema.column("label").categories
+
+
+def test_the_digits_are_those_that_scikit_learn_has(tmp_path: Path) -> None:
+    known = load_digits()
+    table = Table.read(examples.digits(tmp_path / "digits.npz")).arrow
+    np.testing.assert_array_equal(image_levels(table["image"])[..., 0], np.rint(known.images * (255 / 16)))
+    assert table["label"].to_pylist() == known.target.tolist()

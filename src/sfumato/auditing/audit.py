@@ -14,6 +14,7 @@ from sfumato.atomic import atomic_write
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError, TableError
+from sfumato.extras import require
 from sfumato.models import MODELS, RecordLoss
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
@@ -69,10 +70,14 @@ def audit(
         ``the model's``; and ``recipe``, where it was audited.
 
     Raises:
+        MissingExtra: an extra that this needs is not installed.
         SfumatoError: a table or model that cannot be read, does not fit the schema or is too small.
 
     *Formal guarantee.* None: the result depends on real rows without noise. Keep it inside.
     """
+    require("report", "an audit")
+    if strips is not None:
+        require("images", "a picture of strips")
     if model is not None:
         if schema is not None:
             raise SfumatoError("a model brings its schema along: leave --schema out")
@@ -139,13 +144,11 @@ def _show(used: np.ndarray, made: np.ndarray, codec: Codec, path: str | os.PathL
         return
     if codec.domain.pixels is None:
         raise SfumatoError("strips show images, and these tables have no column of them: leave --strips out")
-    from PIL import Image
-
     from sfumato.auditing.attacks.image_neighbours import strips
+    from sfumato.tables.image_files import picture
 
-    picture = strips(made[:_STRIPS], used, codec.domain)
     with atomic_write(path) as out:
-        Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(out, "PNG")
+        picture(strips(made[:_STRIPS], used, codec.domain)).save(out, "PNG")
 
 
 def white_box_of(release: Release, used: np.ndarray) -> WhiteBox | None:

@@ -13,6 +13,7 @@ from sfumato.encoding.codec import Codec
 from sfumato.encoding.facts import settled
 from sfumato.encoding.measure import measure
 from sfumato.errors import RefusedValue, TableError
+from sfumato.extras import require
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
@@ -43,15 +44,19 @@ def evaluate(
         quick: marginals, queries and two learners only, in a third of the time.
 
     Returns:
-        The mapping of :func:`sfumato.evaluation.utility`: each measure between fresh rows and independent columns; and
-        ``violations``: shares of rows that break the schema. Synthetic cells that the schema refuses count as missing.
+        The mapping of :func:`sfumato.evaluation.summary.utility`: each measure between fresh rows and independent
+        columns; and ``violations``: shares of rows that break the schema. Synthetic cells that the schema refuses count
+        as missing.
 
     Raises:
+        MissingExtra: an extra that this needs is not installed.
         SfumatoError: a table that cannot be read or does not fit the schema.
 
     *Formal guarantee.* None: the result depends on real rows without noise. Keep it inside, or pay for it.
     """
-    from sfumato.evaluation import tolerant, utility, violations
+    require("report", "an evaluation")
+    from sfumato.evaluation.summary import utility
+    from sfumato.evaluation.violations import tolerant, violations
 
     loaded = schema if isinstance(schema, Schema) else Schema.load(schema)
     known = _settled(loaded, real)

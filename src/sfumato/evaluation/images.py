@@ -74,7 +74,7 @@ def image_utility(
     """Compare synthetic images (k, d) with those they were made from, ``real`` (n, d), and fresh ones, ``test`` (m, d).
 
     The rows are encoded, ``domain.pixels`` says where the images are and ``target`` is the position of their label. The
-    mapping is that of :func:`sfumato.evaluation.utility`, with ``spaces``: what each Fréchet distance and the
+    mapping is that of :func:`sfumato.evaluation.summary.utility`, with ``spaces``: what each Fréchet distance and the
     precision, recall, density and coverage are computed on. Independent columns are here pixels shuffled apart.
 
     Not private: the result is a statistic of real rows. Deterministic for a ``seed``. Raises ``TooFewRows``.

@@ -15,6 +15,7 @@ from sfumato.atomic import check_writable
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import preliminary
 from sfumato.errors import MissingPackage, OutputError, SchemaError, UnsupportedUnit
+from sfumato.extras import require
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.rehearsal import rehearse
 from sfumato.models import MODELS
@@ -50,6 +51,17 @@ class Places:
     report: Path | None = None
     ledger: Path | None = None
     answers: Path | None = None
+
+
+def check_installed(model: str, report: bool) -> None:
+    """MissingExtra where the model of that name, or a report, needs packages that are not installed.
+
+    Asked before the table is opened. ``auto`` chooses among models that need no extra.
+    """
+    if model != "auto":
+        _imported(model)
+    if report:
+        require("report", "a report")
 
 
 def preflight(plan: Plan, rows: Rows, places: Places) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
+from sfumato.extras import require
 from sfumato.models.images.class_gaussian import ClassGaussian
 from sfumato.models.images.class_mixture import ClassMixture
 from sfumato.models.marginals.aim import Aim
@@ -26,6 +27,7 @@ class _Models(Mapping[str, Model]):
 
     def __getitem__(self, name: str) -> Model:
         if name in self._neural:
+            require("networks", f"model {name!r}")
             module, _, recipe = self._neural[name].rpartition(".")
             return getattr(import_module(f"sfumato.models.{module}"), recipe)()
         return self._models[name]

@@ -19,6 +19,7 @@ from sfumato.auditing.audit import white_box_of
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError, TableError
+from sfumato.extras import require
 from sfumato.release.release import Release
 from sfumato.tables import Rows
 from sfumato.tables.databases import display_url, is_url
@@ -60,12 +61,14 @@ def report(
         ``output``, ``build``, ``verdict``, ``bytes`` and ``seconds``.
 
     Raises:
+        MissingExtra: an extra that this needs is not installed.
         SfumatoError: a file that cannot be read, written or does not fit, with the mend.
 
     *Formal guarantee.* A releasable report is computed from the saved model alone, so it is post-processing of noised
     answers and public facts. An internal report is not private.
     """
     began = perf_counter()
+    require("report", "a report")
     build = build or ("internal" if real is not None else "releasable")
     if build == "internal" and (real is None or holdout is None):
         raise SfumatoError("an internal report needs --real and --holdout; for one without real rows ask releasable")
@@ -76,6 +79,8 @@ def report(
     if others and build == "releasable":
         raise SfumatoError("more models are compared with real rows: give --real and --holdout, or one model")
     release = Release.load(model)
+    if release.schema.image is not None:
+        require("images", "a report of images")
     codes = release.fitted.sample(min(_ROWS, release.default_rows), np.random.default_rng(seed), {})
     drawn = perf_counter() - began
     facts = _promised(model, release)
@@ -90,7 +95,7 @@ def report(
     if build == "internal":
         facts["commands"] += _attacked_again((model, *others), (real, holdout), ledger, suite, output)
     facts["verdict"] = _verdict(facts)
-    from sfumato.reporting import render
+    from sfumato.reporting.page import render
 
     page = render(facts).encode()
     with atomic_write(output) as out:
@@ -204,7 +209,8 @@ def _measure(
 ) -> None:
     """Add what needs real rows to ``facts``."""
     from sfumato.auditing.suite import run_attacks
-    from sfumato.evaluation import utility, violations
+    from sfumato.evaluation.summary import utility
+    from sfumato.evaluation.violations import violations
     from sfumato.reporting import tables, wording
 
     codec = release.codec
@@ -306,8 +312,8 @@ def _curve(
 
 def _distances(real: np.ndarray, others: Sequence[np.ndarray], domain: Domain) -> tuple[str, list[float]]:
     """What is measured, and the distance of each table from the real one."""
-    from sfumato.evaluation import Binning, cliques, tvds
     from sfumato.evaluation.images import pixel_distances
+    from sfumato.evaluation.marginals import Binning, cliques, tvds
 
     if domain.pixels is not None:
         return "Fréchet distance of pixels", pixel_distances(real, others, domain.pixels)

@@ -60,7 +60,7 @@ def _text(value: Any) -> str:
 
 
 def measure_name(name: str) -> str:
-    """A measure of :func:`sfumato.evaluation.utility`."""
+    """A measure of :func:`sfumato.evaluation.summary.utility`."""
     if name in _MEASURES:
         return _MEASURES[name]
     if name.startswith("tvd"):

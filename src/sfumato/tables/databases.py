@@ -69,7 +69,7 @@ class DatabaseTable:
         try:
             import ibis
         except ImportError:
-            raise MissingExtra("ibis-framework", "sql") from None
+            raise MissingExtra("sql", "a table in a database") from None
         name = display_url(url)
         address = urlsplit(url)
         options = dict(parse_qsl(address.query))
@@ -81,7 +81,7 @@ class DatabaseTable:
         try:
             backend = ibis.connect(address._replace(query=urlencode(options)).geturl())
         except ImportError:
-            raise MissingExtra(f"the driver of {address.scheme}", "sql") from None
+            raise MissingExtra("sql", f"a table in {address.scheme}") from None
         except Exception as error:  # every driver has its own, and some quote the address
             raise TableError(
                 f"{name}: cannot connect ({type(error).__name__}); is it there, and are user and password right "

@@ -1,4 +1,4 @@
-"""Real data to try things on: UCI Adult (census income of 1994), which comes with the package, and small images.
+"""Real data to try things on: UCI Adult (census income of 1994), and small images, which come with the package.
 
 They are public: fitting them costs nobody anything, so they need no ledger (:func:`public_state`).
 """
@@ -11,10 +11,6 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from sfumato.tables.images import IMAGE, LABEL, image_array
 from sfumato.tables.table import Table
 
 _DATA = Path(__file__).parent / "data"
@@ -119,17 +115,14 @@ def adult_schema() -> Path:
 def digits(path: str | os.PathLike[str]) -> Path:
     """Write 1,797 handwritten digits, 8x8 grey images with labels 0 to 9, to ``path`` (``.npz``, Parquet, a folder).
 
-    They come with scikit-learn, 16 levels of grey, here spread over 0 to 255. Source: Alpaydin and Kaynak, Optical
-    Recognition of Handwritten Digits, UCI Machine Learning Repository, CC BY 4.0.
+    The levels of grey, 0 to 16, are spread over 0 to 255. Source: Alpaydin and Kaynak, Optical Recognition of
+    Handwritten Digits, UCI Machine Learning Repository, CC BY 4.0 (the attribution lies beside the file).
 
     Raises:
+        MissingExtra: a folder, without Pillow.
         OutputError: a suffix that holds no images, or a place that cannot be written to.
     """
-    from sklearn.datasets import load_digits
-
-    known = load_digits()
-    levels = np.rint(known.images * (255 / 16)).astype(np.uint8)[..., None]
-    Table(pa.table({IMAGE: image_array(levels), LABEL: pa.array(known.target)})).write(path)
+    Table.read(_DATA / "digits.npz").write(path)
     example = Example(path)
     vars(example)["written"] = _digest(example)
     return example

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import os
-import struct
-import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from sfumato.errors import TableError
+from sfumato.extras import require
 from sfumato.tables.delimited import DelimitedFile
 from sfumato.tables.dialect import Dialect
 from sfumato.tables.guessing import guessed
-from sfumato.tables.images import IMAGE, LABEL, Shape, checked_shape, described, image_array, image_type
+from sfumato.tables.images import IMAGE, LABEL, Shape, image_array, image_type
 from sfumato.tables.objects import as_text, object_cells
 
 LISTING, FILE = "labels.csv", "file"
 """The list of labels, and its column of file names."""
 _SUFFIXES = (".png", ".jpg", ".jpeg")
-_MOST_BYTES = 1 << 24
-_PNG_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
-_TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
-_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _NO_IMAGES = "is a folder without PNG or JPEG images; give one file, or a folder of images"
 
 
@@ -63,9 +55,13 @@ class ImageFolder:
         ``labels.csv`` is read by ``dialect``, or by a guess.
 
         Raises:
+            MissingExtra: Pillow is not installed.
             TableError: no images, or a malformed ``labels.csv``; where no shape is declared also images and labelled
                 sub-folders side by side, or a ``labels.csv`` that does not fit the files.
         """
+        require("images", f"{path}: a folder of images")
+        from sfumato.tables.image_files import opened
+
         images = _images(path)
         if not images:
             raise TableError(f"{path}: {_NO_IMAGES}")
@@ -76,19 +72,21 @@ class ImageFolder:
             files, beside = _labelled(path, images)
         else:
             files, beside = list(images.values()), _names_of_folders(images, dialect)
-        shape = _opened(path, 0, files[0] or "")[1] if declared is None else declared
+        shape = opened(path, 0, files[0] or "")[1] if declared is None else declared
         fields = [pa.field(IMAGE, image_type(shape)), *beside.schema]
         return cls(path, tuple(files), beside, shape, pa.schema(fields), declared is not None)
 
     def batches(self, size: int) -> Iterator[pa.RecordBatch]:
         """Batches of at most ``size`` images."""
+        from sfumato.tables.image_files import decoded
+
         for start in range(0, len(self.files), size):
             files = self.files[start : start + size]
             levels = np.zeros((len(files), *self.shape), np.uint8)
             missing = np.zeros(len(files), bool)
             for i, file in enumerate(files):
                 try:
-                    levels[i] = _decoded(self.path, start + i, file or "", self.shape)
+                    levels[i] = decoded(self.path, start + i, file or "", self.shape)
                 except Exception:  # whatever a decoder says of one file
                     if not self.declared:
                         raise
@@ -150,50 +148,3 @@ def _listed(
     if len(set(names)) < len(names) or len(names) < len(images):
         raise TableError(f"{listing}: must name each image of the folder and of its sub-folders once")
     return [images[name] for name in names], table.drop_columns([FILE])
-
-
-def _decoded(path: str, number: int, file: str, shape: Shape) -> np.ndarray:
-    """The levels of one file, (height, width, channels); its size is compared before a pixel is decoded."""
-    image, found = _opened(path, number, file)
-    if found != shape:
-        sizes = f"{described(found)}, the first one {described(shape)}"
-        raise TableError(f"{_place(path, number)} is {sizes}; make all of one size and mode")
-    try:
-        plain = image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
-        return np.asarray(plain, np.uint8).reshape(shape)
-    except _DAMAGE:
-        raise _unreadable(path, number) from None
-
-
-def _opened(path: str, number: int, file: str) -> tuple[Image.Image, Shape]:
-    """An image whose pixels are not decoded yet, with what its header says of its size.
-
-    Raises:
-        TableError: neither PNG nor JPEG, transparent, of more than 8 bits, or of a size that is not read.
-    """
-    with open(file, "rb") as stream:
-        data = stream.read(_MOST_BYTES + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Pillow finds odd is refused below, or read
-            image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
-    except _DAMAGE:
-        raise _unreadable(path, number) from None
-    if len(data) > _MOST_BYTES:
-        raise TableError(
-            f"{_place(path, number)} is a file of more than {_MOST_BYTES >> 20} MiB; save its pixels alone"
-        )
-    if "transparency" in image.info or image.mode in _TRANSPARENT:
-        raise TableError(f"{_place(path, number)} is transparent; flatten it onto a background: convert('RGB')")
-    if image.mode not in ("1", "L", "P", "RGB") or (image.format == "PNG" and data[_PNG_DEPTH] > 8):
-        raise TableError(f"{_place(path, number)} is not of 8 bits in grey or RGB; convert it to 'L' or 'RGB'")
-    sizes = (image.height, image.width, 1 if image.mode in ("1", "L") else 3)
-    return image, checked_shape(_place(path, number), sizes)
-
-
-def _place(path: str, number: int) -> str:
-    return f"{path}: image {number + 1} in the order of names"
-
-
-def _unreadable(path: str, number: int) -> TableError:
-    return TableError(f"{_place(path, number)} is damaged, or neither PNG nor JPEG; mend it or take it out")

@@ -12,10 +12,10 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL import Image
 
 from sfumato.atomic import atomic_folder, atomic_write
 from sfumato.errors import OutputError
+from sfumato.extras import require
 from sfumato.tables.delimited_writing import write_delimited
 from sfumato.tables.image_folder import FILE, LISTING
 from sfumato.tables.images import LABEL, image_levels
@@ -34,6 +34,7 @@ def write_pictures(table: pa.Table, image: str, path: str | os.PathLike[str]) ->
     """Write ``table``, whose images are the column ``image``, in the form that the suffix of ``path`` names.
 
     Raises:
+        MissingExtra: Pillow, which writes the other forms than ``.npz``, is not installed.
         OutputError: what the form cannot hold, or a place that cannot be written to.
     """
     suffix = Path(path).suffix.lower()
@@ -49,7 +50,15 @@ def write_pictures(table: pa.Table, image: str, path: str | os.PathLike[str]) ->
             labels = table[others[0]] if others else None
             _write_archive(image_levels(table[image]), labels, stream, os.fspath(path))
         else:
-            _picture(sample_grid(image_levels(table[image]), _few(table.select(others)))).save(stream, "PNG")
+            from sfumato.tables.image_files import picture
+
+            picture(sample_grid(image_levels(table[image]), _few(table.select(others)))).save(stream, "PNG")
+
+
+def check_installed(path: str | os.PathLike[str]) -> None:
+    """MissingExtra where what the suffix of ``path`` names is written by Pillow, and that is not installed."""
+    if Path(path).suffix.lower() != ".npz":
+        require("images", f"{os.fspath(path)}: writing PNG files")
 
 
 def sample_grid(images: np.ndarray, labels: pa.ChunkedArray | None) -> np.ndarray:
@@ -100,6 +109,8 @@ def _write_archive(images: np.ndarray, labels: pa.ChunkedArray | None, stream: B
 
 def _write_folder(images: np.ndarray, beside: pa.Table, folder: Path) -> None:
     """PNG files: in sub-folders named by label where a column ``label`` is all there is and its values can be names."""
+    from sfumato.tables.image_files import picture
+
     names = [f"{number:06d}.png" for number in range(len(images))]
     texts = [None if t is None else str(t) for t in beside[LABEL].to_pylist()] if beside.column_names == [LABEL] else []
     if texts and all(t is not None and _FOLDER_NAME.fullmatch(t) for t in texts) and _distinct(texts):
@@ -111,17 +122,13 @@ def _write_folder(images: np.ndarray, beside: pa.Table, folder: Path) -> None:
         with atomic_write(folder / LISTING) as out:
             write_delimited([listing], listing.schema, out)
     for name, image in zip(names, images, strict=True):
-        _picture(image).save(folder / name)
+        picture(image).save(folder / name)
 
 
 def _distinct(texts: list[str | None]) -> bool:
     """Whether the labels stay apart on file systems that know no small letters."""
     labels = {str(t) for t in texts}
     return len({label.lower() for label in labels}) == len(labels)
-
-
-def _picture(levels: np.ndarray) -> Image.Image:
-    return Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
 
 
 def _sortable(labels: pa.Array) -> pa.Array:

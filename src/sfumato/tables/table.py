@@ -74,7 +74,7 @@ class Table:
         try:
             import pandas as pd
         except ImportError:
-            raise MissingExtra("pandas", "frames") from None
+            raise MissingExtra("frames", "pandas") from None
         return pd.DataFrame({name: _series(self.arrow[name], pd) for name in self.columns})
 
     def to_polars(self) -> pl.DataFrame:
@@ -86,7 +86,7 @@ class Table:
         try:
             import polars as pl
         except ImportError:
-            raise MissingExtra("polars", "frames") from None
+            raise MissingExtra("frames", "polars") from None
         return pl.DataFrame(self.arrow)
 
     def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
@@ -98,7 +98,7 @@ class Table:
         try:
             import duckdb
         except ImportError:
-            raise MissingExtra("duckdb", "frames") from None
+            raise MissingExtra("frames", "DuckDB") from None
         return (connection or duckdb).from_arrow(self.arrow)
 
     def __len__(self) -> int:

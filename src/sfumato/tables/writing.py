@@ -15,7 +15,7 @@ from sfumato.atomic import atomic_write
 from sfumato.errors import OutputError
 from sfumato.tables.delimited_writing import DELIMITERS, ROWS_AT_ONCE, write_delimited
 from sfumato.tables.images import image_column
-from sfumato.tables.pictures import SUFFIXES, write_pictures
+from sfumato.tables.pictures import SUFFIXES, check_installed, write_pictures
 
 
 def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.PathLike[str]) -> None:
@@ -24,6 +24,7 @@ def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.P
     A block is asked for when the one before it is written; images go to other forms than Parquet and Arrow as a whole.
 
     Raises:
+        MissingExtra: pictures, without Pillow.
         OutputError: an unknown suffix, one that cannot hold images, a place that cannot be written to, or a full disk.
     """
     name = os.fspath(path)
@@ -33,6 +34,7 @@ def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.P
     if zipped:
         suffix = os.path.splitext(stem)[1]
     if image is not None and not zipped and suffix in SUFFIXES and not name.startswith("/dev/"):
+        check_installed(path)  # before a row is drawn
         write_pictures(pa.concat_tables(blocks), image, path)
     elif not zipped and suffix == ".parquet":
         with atomic_write(path) as stream, parquet.ParquetWriter(stream, schema, compression="zstd") as out:
