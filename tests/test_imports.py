@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "sfumato"
-SHARED = {f"sfumato.{name}" for name in ("atomic", "errors", "extras", "folder_lock", "progress", "version")}
+SHARED = {f"sfumato.{name}" for name in ("atomic", "bounded", "errors", "extras", "folder_lock", "progress", "version")}
 """Below all rooms."""
 MAY_IMPORT = {
     "tables": {"tables"},

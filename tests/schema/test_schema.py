@@ -32,6 +32,9 @@ from sfumato.schema import (
     TimeColumn,
     Unique,
 )
+from sfumato.schema.answers import Answers
+from sfumato.schema.columns import LABEL_LIMIT
+from sfumato.schema.reading import MOST_BYTES, MOST_VALUES
 
 HEAD = "sfumato: schema/1\ncolumns:\n"
 REVIEW = Review(by="A. Jansen", on=dt.date(2026, 1, 2), reason="code book, page 3")
@@ -322,3 +325,43 @@ def test_the_format_has_a_json_schema() -> None:
     assert "kind" in integer["required"]
     assert integer["additionalProperties"] is False
     assert json.loads(json.dumps(described)) == described
+
+
+def test_a_combination_with_a_missing_value_is_read_as_written() -> None:
+    text = HEAD + "  a: {kind: category, categories: [x, y], nullable: true}\n"
+    text += "  b: {kind: category, categories: [p, 'null'], nullable: true}\n"
+    text += "constraints:\n  - {kind: fixed_combinations, columns: [a, b], combinations: [[x, null], [y, 'null']]}"
+    schema = Schema.parse(text)
+    assert schema.constraints[0].combinations == (("x", None), ("y", "null"))
+    assert Schema.parse(schema.dump()) == schema
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[" * 50_000, "nested more than 12 deep"),
+        ("{a: " * 50_000, "nested more than 12 deep"),
+        ("- " * 50_000, "nested more than 12 deep"),
+        ("? " * 50_000, "a key must be plain text"),
+        ("a: &x [1]\nb: [*x, *x]", "tags, anchors and directives"),
+        ("a: 1\n---\nb: 1", "second document"),
+        ("a: [" + "1," * (MOST_VALUES + 1) + "]", "more than 1,048,576 values"),
+        ("#" + " " * MOST_BYTES, "larger than 32 MiB"),
+    ],
+    ids=["lists", "mappings", "dashes", "keys", "aliases", "documents", "values", "bytes"],
+)
+def test_hostile_yaml_is_refused_before_it_is_made_into_values(text: str, says: str) -> None:
+    with pytest.raises(SchemaError, match=says):
+        Schema.parse(text)
+
+
+def test_a_device_that_never_ends_is_no_schema() -> None:
+    for read in (Schema.load, Answers.read):
+        with pytest.raises(SchemaError, match="/dev/zero: larger than 32 MiB"):
+            read("/dev/zero")
+
+
+def test_a_repeated_label_is_found_in_one_pass() -> None:
+    labels = [str(i) for i in range(LABEL_LIMIT - 1)]
+    with pytest.raises(ValueError, match="category '65534' is listed twice"):
+        CategoryColumn(name="a", categories=(*labels, labels[-1]))

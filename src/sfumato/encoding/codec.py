@@ -344,6 +344,10 @@ class Codec:
         return np.arange(axis.size) == axis.missing, None
 
     @cached_property
+    def _known_types(self) -> dict[str, str]:
+        return dict(self.types)
+
+    @cached_property
     def arrow_schema(self) -> pa.Schema:
         """Names and types of what comes out."""
         return pa.schema([self.field(c.name) for c in self.output], metadata=dialect_metadata(self.schema.written))
@@ -353,7 +357,7 @@ class Codec:
         column = self.schema.column(name)
         markers = self.schema.null_markers(column)
         nullable = column.modelled and column.may_be_missing
-        text = name not in dict(self.types)
+        text = name not in self._known_types
         metadata = {"null": markers[0]} if text and nullable and markers and markers[0] else None
         return pa.field(name, self._type(column), metadata=metadata)
 
@@ -361,7 +365,7 @@ class Codec:
         """The type the schema says, else the one that went in, else the natural one."""
         if isinstance(column, ImageColumn):
             return image_type(column.shape)
-        known = column.type or dict(self.types).get(column.name)
+        known = column.type or self._known_types.get(column.name)
         return parse_type(known) if known else _natural_type(column)
 
     def to_json(self) -> str:

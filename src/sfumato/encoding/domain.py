@@ -106,16 +106,17 @@ class Domain:
         return tuple(a.name for a in self.axes)
 
     @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.names)}
+
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Number of codes per column."""
         return tuple(a.size for a in self.axes)
 
     def index(self, name: str) -> int:
         """Position of a column by name; KeyError if there is none."""
-        for i, axis in enumerate(self.axes):
-            if axis.name == name:
-                return i
-        raise KeyError(name)
+        return self._positions[name]
 
     def cells(self, clique: Sequence[int]) -> int:
         """Number of cells of the marginal over ``clique`` (positions)."""

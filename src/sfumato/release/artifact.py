@@ -20,13 +20,24 @@ from typing import Any
 import numpy as np
 
 from sfumato.atomic import atomic_write
+from sfumato.bounded import read_bounded
 from sfumato.errors import ArtifactError
 
 FORMAT = 1
 LEARNT = ("schema.yaml", "codec.json", "model.json", "weights.safetensors")
 MEMBERS = ("manifest.json", *LEARNT, "certificate.json")
 MAX_BYTES = 1 << 30
-_MAX_TENSOR_HEADER = 1 << 20
+"""Bytes of a saved model: the weights of the largest networks take a tenth."""
+MOST_TEXT = 1 << 25
+"""Bytes of each member that is text, and of the header of the weights: 16,000 columns with all that is said of each."""
+MOST_LINES = 1 << 21
+"""Lines of a member in JSON, one for each value: parsed, each takes some hundreds of bytes."""
+MOST_DEPTH = 32
+"""Objects and lists inside each other in JSON: a certificate has six."""
+_MARK = b"PK"
+_DIRECTORY_END = struct.Struct("<4s4H2LH")
+_MOST_DIRECTORY = 1 << 10
+"""Bytes of the directory of six members: one of millions of entries would be read before any is looked at."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -104,7 +115,12 @@ class Artifact:
         Raises:
             ArtifactError: not there, too large, damaged, or not written by sfumato.
         """
-        return cls.from_bytes(read_bounded(path, MAX_BYTES), os.fspath(path))
+        name = os.fspath(path)
+        beyond = ArtifactError(f"{name}: more than {MAX_BYTES >> 20} MiB, the most that a saved model may have")
+        try:
+            return cls.from_bytes(read_bounded(path, MAX_BYTES, beyond, _MARK), name)
+        except OSError as e:
+            raise ArtifactError(f"cannot read {name}: {e.strerror or e}") from None
 
     def _learnt(self) -> dict[str, bytes]:
         from safetensors.numpy import save
@@ -114,23 +130,23 @@ class Artifact:
         return dict(zip(LEARNT, parts, strict=True))
 
 
+_CANONICAL = json.JSONEncoder(indent=1, ensure_ascii=False, allow_nan=False)
+
+
 def canonical_json(value: Mapping[str, Any]) -> bytes:
     """The one byte form of a JSON object; ValueError on NaN or infinity."""
-    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (_CANONICAL.encode(value) + "\n").encode()
 
 
-def read_bounded(path: str | os.PathLike[str], limit: int) -> bytes:
-    """The bytes of a file of at most ``limit`` bytes; ArtifactError otherwise."""
-    try:
-        with open(path, "rb") as f:
-            size = os.fstat(f.fileno()).st_size
-            if size > limit:
-                raise ArtifactError(
-                    f"{os.fspath(path)}: {size:,} bytes, more than the {limit:,} a saved model may have"
-                )
-            return f.read(limit)
-    except OSError as e:
-        raise ArtifactError(f"cannot read {os.fspath(path)}: {e.strerror or e}") from None
+def _is_canonical(value: dict[str, Any], data: bytes) -> bool:
+    """Whether ``data`` is the byte form of ``value``; no more of it is made than agrees."""
+    at = 0
+    for piece in _CANONICAL.iterencode(value):
+        own = piece.encode()
+        if not data.startswith(own, at):
+            return False
+        at += len(own)
+    return data[at:] == b"\n"
 
 
 def _sha256(data: bytes) -> str:
@@ -155,6 +171,7 @@ def _pack(members: Mapping[str, bytes]) -> bytes:
 
 def _unpack(data: bytes, name: str) -> dict[str, bytes]:
     try:
+        _check_end(data)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_listing(archive.infolist(), len(data))
             members = {info.filename: archive.read(info) for info in archive.infolist()}
@@ -172,6 +189,14 @@ class _ListingError(ValueError):
     """A listing that no saved model has; the text is for the user."""
 
 
+def _check_end(data: bytes) -> None:
+    """Refuse by the last bytes alone a directory that is not that of a few members; ValueError where they lack."""
+    end = data[-_DIRECTORY_END.size :]
+    mark, *_, entries, size, _, comment = _DIRECTORY_END.unpack(end)
+    if mark != b"PK\5\6" or comment or entries > 2 * len(MEMBERS) or size > _MOST_DIRECTORY:
+        raise ValueError
+
+
 def _check_listing(listing: list[zipfile.ZipInfo], size: int) -> None:
     """Refuse by the zip directory alone, before any member is read."""
     names = [i.filename for i in listing]
@@ -186,6 +211,11 @@ def _check_listing(listing: list[zipfile.ZipInfo], size: int) -> None:
         raise _ListingError("holds compressed or encrypted members, which no saved model has")
     if sum(i.file_size for i in listing) > size or any(i.file_size != i.compress_size for i in listing):
         raise _ListingError("declares members larger than the file itself")
+    large = next(
+        (i.filename for i in listing if i.file_size > MOST_TEXT and i.filename.endswith(("json", "yaml"))), None
+    )
+    if large is not None:
+        raise _ListingError(f"{large} has more than {MOST_TEXT >> 20} MiB, the most that it may have")
 
 
 def _check_format(manifest: bytes, name: str) -> None:
@@ -198,9 +228,11 @@ def _check_format(manifest: bytes, name: str) -> None:
 
 
 def _parse_json(data: bytes, name: str) -> dict[str, Any]:
+    if data.count(b"\n") > MOST_LINES or b"\n" + b" " * (MOST_DEPTH + 1) in data:  # it has a line for each value
+        raise ValueError(f"{name} has more than {MOST_LINES:,} values, or is nested more than {MOST_DEPTH} deep")
     try:
         value = json.loads(data)
-        if isinstance(value, dict) and canonical_json(value) == data:
+        if isinstance(value, dict) and _is_canonical(value, data):
             return value
     except (ValueError, RecursionError):
         pass
@@ -212,7 +244,7 @@ def _parse_tensors(data: bytes) -> dict[str, np.ndarray]:
     from safetensors.numpy import load
 
     header = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or header > min(_MAX_TENSOR_HEADER, len(data) - 8):
+    if len(data) < 8 or header > min(MOST_TEXT, len(data) - 8):
         raise ValueError("weights.safetensors declares a header larger than it may have")
     try:
         arrays = load(data)

@@ -22,6 +22,10 @@ from sfumato.tables import Rows, Table
 
 _BLOCK = 1 << 18
 """Rows drawn at a time."""
+MOST_RECORDS = 1 << 40
+"""Records that a model may say it is of: more than there are rows about people anywhere."""
+MOST_BY_DEFAULT = 10**8
+"""Rows drawn where nobody says how many: minutes; of a larger table somebody must want all."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class Release:
         if n is not None and n < 1:
             raise SfumatoError(f"the number of rows must be at least 1, got {n}")
         rng = np.random.default_rng(seed)
+        if n is None and self.default_rows > MOST_BY_DEFAULT:
+            raise SfumatoError(
+                f"the model is of {self.default_rows:,} rows, more than the {MOST_BY_DEFAULT:,} that are drawn by"
+                " default; say how many: sample(n) in Python, -n on the command line"
+            )
         n = self.default_rows if n is None else n
         conditions = {column: condition(value) for column, value in (given or {}).items()}
         masks = self.codec.given(conditions)
@@ -118,6 +127,8 @@ class Release:
             codec = Codec.from_json(json.dumps(artifact.codec))
             name = artifact.model["name"]
             fitted = MODELS[name].restore(codec.domain, artifact.model["facts"], dict(artifact.arrays))
+            if not 1 <= fitted.total <= MOST_RECORDS:
+                raise ArtifactError(f"{os.fspath(path)}: says to be of more than {MOST_RECORDS:,} records, or of none")
             schema = Schema.parse(artifact.schema, f"{os.fspath(path)}:schema.yaml")
             return cls(schema, codec, fitted, name, str(artifact.model["why"]), guarantee, artifact.certificate)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as e:

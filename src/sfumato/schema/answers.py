@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sfumato.errors import SchemaError
 from sfumato.schema.columns import Column, TextColumn
-from sfumato.schema.reading import read_yaml
+from sfumato.schema.reading import read_text, read_yaml
 from sfumato.schema.sources import MEASURABLE, REST, SETTLED, Filled, Review, Reviewer, Statement, Strict
 
 _Stated = TypeVar("_Stated", bound=Statement)
@@ -157,8 +157,7 @@ def _opened(fact: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(path: str | os.PathLike[str]) -> Any:
     name = os.fspath(path)
     try:
-        with open(name, encoding="utf-8-sig") as stream:
-            return read_yaml(stream.read(), name).value
+        return read_yaml(read_text(name), name).value
     except OSError as error:
         raise SchemaError(
             f"{name}: {error.strerror}; write one with: sfumato review SCHEMA --template {name}"

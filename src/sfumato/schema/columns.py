@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -119,7 +120,7 @@ class CategoryColumn(BaseColumn):
     def _labels(self) -> CategoryColumn:
         labels = self.categories or ()
         if len(set(labels)) < len(labels):
-            twice = next(x for i, x in enumerate(labels) if x in labels[:i])
+            twice = first_repeated(labels)
             raise ValueError(f"category {twice!r} is listed twice; remove one")
         if self.outside == "other" and self.other in labels:
             raise ValueError(
@@ -377,6 +378,12 @@ Column = Annotated[
     | TextColumn,
     Field(discriminator="kind"),
 ]
+
+
+def first_repeated(labels: Sequence[str]) -> str:
+    """The first of ``labels`` that stands among those before it; StopIteration where none does."""
+    seen: set[str] = set()
+    return next(x for x in labels if x in seen or seen.add(x))
 
 
 def _ordered(bounds: tuple[Any, Any]) -> tuple[Any, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -86,10 +87,14 @@ class PublicFacts(Strict):
     columns: tuple[Column, ...] = Field(min_length=1)
     constraints: tuple[Constraint, ...] = ()
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Column names, in order."""
         return tuple(c.name for c in self.columns)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Column]:
+        return {c.name: c for c in self.columns}
 
     @property
     def dialect(self) -> Dialect:
@@ -103,10 +108,10 @@ class PublicFacts(Strict):
 
     def column(self, name: str) -> Column:
         """One column by name; SchemaError if there is none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise SchemaError(f"the schema has no column {name!r}; it has {_listing(self.names)}")
+        column = self._by_name.get(name)
+        if column is None:
+            raise SchemaError(f"the schema has no column {name!r}; it has {_listing(self.names)}")
+        return column
 
     def check_columns(self, names: Sequence[str]) -> None:
         """SchemaError unless the table's column names are those of the schema.
@@ -118,12 +123,13 @@ class PublicFacts(Strict):
                 f"the table has none of the schema's columns ({_listing(self.names)}); name its columns so, "
                 "or add the header line if the first line is a row"
             )
-        lacking = [n for n in self.names if n not in set(names)]
+        given = set(names)
+        lacking = [n for n in self.names if n not in given]
         if lacking:
             raise SchemaError(
                 f"the table lacks the column {lacking[0]!r} of the schema; its columns: {_listing(names)}"
             )
-        extra = [n for n in names if n not in set(self.names)]
+        extra = [n for n in names if n not in self._by_name]
         if extra:
             raise SchemaError(
                 f"the table has a column {extra[0]!r} that the schema lacks; describe it, or drop it: 'kind: text'"

@@ -1,42 +1,46 @@
-"""YAML read without trust: plain values with the line and column of each, no tags, anchors or guessing of types."""
+"""YAML read without trust: plain values with the line and column of each, no tags, anchors or guessing of types.
+
+The events of the parser are turned into values one by one, so that every limit is met before what lies beyond it is
+made: a composer of nodes calls itself for each bracket, and 50,000 of them end the process.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from sfumato.bounded import read_bounded
 from sfumato.errors import SchemaError
 
-_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MOST_BYTES = 1 << 25
+"""Bytes of a schema or of answers: 16,000 columns described at length, or a million labels."""
+
+MOST_VALUES = 1 << 20
+"""Values in one: parsed, each takes some hundreds of bytes."""
+
+MOST_DEPTH = 12
+"""Brackets inside each other: the deepest fact stands within six."""
+
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT_KEYS = frozenset(
     {"categories", "combinations", "nulls", "labels", "other", "name", "target", "low", "high", "column"}
     | {"by", "on", "reason", "public", "drop"}
 )
-_BY_OTHER_MEANS = frozenset("!&*%")
-_LIMIT = 1 << 26
-_DEPTH = 12
+_TYPED = re.compile(
+    r"(?P<boolean>true|false)|(?P<null>~|null|)|(?P<integer>[-+]?[0-9]+)"
+    r"|(?P<real>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
+)
+"""YAML 1.2 core types of text without quotation marks: ``no`` is text, a date is text, ``010`` is ten."""
+_MOST_DIGITS = 40
+_ONE = "holds a second document; keep one"
+_BY_OTHER_MEANS = "tags, anchors and directives have no place in a schema; write the value out"
 
 Path = tuple[str | int, ...]
-
-
-class _CoreLoader(_BASE):  # type: ignore[misc]
-    """YAML 1.2 core types: ``no`` is text, a date is text, ``010`` is ten."""
-
-
-_CoreLoader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("bool", r"true|false", "tf"),
-    ("null", r"~|null|", "~n" + "\0"),
-    ("int", r"[-+]?[0-9]+", "-+0123456789"),
-    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
-):
-    _CoreLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [c if c != "\0" else "" for c in _first]
-    )
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,17 @@ class Marked:
         return self.marks.get(path, (1, 1))
 
 
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a file of at most `MOST_BYTES` in UTF-8, without a byte-order mark.
+
+    Raises:
+        SchemaError: larger; said before more is read.
+        OSError: it cannot be read.
+        UnicodeDecodeError: other bytes than UTF-8.
+    """
+    return read_bounded(path, MOST_BYTES, _too_large(os.fspath(path))).decode("utf-8-sig")
+
+
 def read_yaml(text: str, name: str) -> Marked:
     """Parse one YAML document; ``name`` is used in messages.
 
@@ -66,98 +81,102 @@ def read_yaml(text: str, name: str) -> Marked:
     ``007`` and ``1.0`` need no quotation marks.
 
     Raises:
-        SchemaError: not YAML, more than one document, an anchor, a tag, a key given twice, or too large.
+        SchemaError: not YAML, more than one document, an anchor, a tag, a key given twice, or beyond a limit of this
+            module.
     """
-    if len(text) > _LIMIT:
-        raise SchemaError(f"{name}: larger than {_LIMIT >> 20} MiB; a schema holds public facts, not rows")
+    if len(text) > MOST_BYTES:
+        raise _too_large(name)
     try:
-        _without_tags(text, name)
-        loader = _CoreLoader(text)
-        try:
-            root = loader.get_single_node()
-        finally:
-            loader.dispose()
+        return _Plain(name).document(yaml.parse(text, Loader=_PARSER))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise SchemaError(f"{name}:{line}:{column}: not valid YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, RecursionError):
+    except (yaml.YAMLError, UnicodeError):
         raise SchemaError(f"{name}: not valid YAML text") from None
-    if root is None:
-        raise SchemaError(f"{name}: empty; draft a schema with: sfumato sketch DATA -o {name}")
-    return _Plain(name).document(root)
 
 
-def _without_tags(text: str, name: str) -> None:
-    """Refuse what says by other means than its own text what a value is: tags, anchors, and aliases of these.
-
-    With them ``!!bool yes`` is read as something else than YAML says, and one line means what another one says.
-    """
-    if _BY_OTHER_MEANS.isdisjoint(text):
-        return
-    for token in yaml.scan(text, Loader=_CoreLoader):
-        if isinstance(token, yaml.TagToken | yaml.AnchorToken | yaml.AliasToken | yaml.DirectiveToken):
-            mark = token.start_mark
-            raise SchemaError(
-                f"{name}:{mark.line + 1}:{mark.column + 1}: tags, anchors and directives have no place in a schema; "
-                "write the value out"
-            )
+def _too_large(name: str) -> SchemaError:
+    return SchemaError(f"{name}: larger than {MOST_BYTES >> 20} MiB; a schema holds public facts, not rows")
 
 
 class _Plain:
-    """Turns nodes into plain values, noting where each stands."""
+    """Turns events into plain values, noting where each stands."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.marks: dict[Path, tuple[int, int]] = {}
-        self.seen: set[int] = set()
 
-    def document(self, root: Any) -> Marked:
-        return Marked(self.value(root, (), False), self.marks)
+    def document(self, events: Iterator[Any]) -> Marked:
+        self.events = events
+        next(events)
+        start = next(events)
+        if isinstance(start, yaml.StreamEndEvent):
+            raise SchemaError(f"{self.name}: empty; draft a schema with: sfumato sketch DATA -o {self.name}")
+        if start.version or start.tags:
+            raise self.error(start, _BY_OTHER_MEANS)
+        value = self.value(next(events), (), False)
+        next(events)
+        after = next(events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise self.error(after, _ONE)
+        return Marked(value, self.marks)
 
-    def value(self, node: Any, path: Path, literal: bool) -> Any:
-        self.marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
-        if isinstance(node, yaml.ScalarNode):
-            return self.scalar(node, literal)
-        if id(node) in self.seen or len(path) > _DEPTH:
-            raise self.error(node, "anchors and deep nesting have no place in a schema; write the value out")
-        self.seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(child, (*path, i), literal) for i, child in enumerate(node.value)]
-        return self.mapping(node, path)
+    def value(self, event: Any, path: Path, literal: bool) -> Any:
+        self.marks[path] = (event.start_mark.line + 1, event.start_mark.column + 1)
+        if event.anchor or getattr(event, "tag", None):
+            raise self.error(event, _BY_OTHER_MEANS)
+        if len(self.marks) > MOST_VALUES:
+            raise self.error(event, f"more than {MOST_VALUES:,} values; a schema holds public facts, not rows")
+        if isinstance(event, yaml.ScalarEvent):
+            return self.scalar(event, literal, "combinations" in path)
+        if len(path) >= MOST_DEPTH:
+            raise self.error(event, f"nested more than {MOST_DEPTH} deep; no fact of a schema is")
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self.sequence(path, literal)
+        return self.mapping(path)
 
-    def mapping(self, node: Any, path: Path) -> dict[str, Any]:
-        plain: dict[str, Any] = {}
-        for key_node, child in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise self.error(key_node, "a key must be plain text")
-            key = key_node.value
-            if key in plain:
-                raise self.error(key_node, f"{key!r} is given twice; remove one")
-            plain[key] = self.value(child, (*path, key), _is_label(key, path))
-            if isinstance(child, yaml.ScalarNode):
-                continue
-            self.marks[(*path, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+    def sequence(self, path: Path, literal: bool) -> list[Any]:
+        plain: list[Any] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            plain.append(self.value(event, (*path, len(plain)), literal))
         return plain
 
-    def scalar(self, node: Any, literal: bool) -> Any:
-        tag = node.tag.removeprefix("tag:yaml.org,2002:")
-        if tag == "null" and node.style is None:
-            return None
-        if tag == "str" or literal:
-            return node.value
-        if tag == "bool":
-            return node.value == "true"
-        if tag == "int":
-            if len(node.value) > 40:
-                raise self.error(node, "a number of more than 40 digits; bounds lie within +-4e18")
-            return int(node.value)
-        if tag == "float":
-            return float(node.value)
-        raise self.error(node, f"the tag {node.tag} has no place in a schema")
+    def mapping(self, path: Path) -> dict[str, Any]:
+        plain: dict[str, Any] = {}
+        while not isinstance(named := next(self.events), yaml.MappingEndEvent):
+            if named.anchor or getattr(named, "tag", None):
+                raise self.error(named, _BY_OTHER_MEANS)
+            if not isinstance(named, yaml.ScalarEvent):
+                raise self.error(named, "a key must be plain text")
+            key = named.value
+            if key in plain:
+                raise self.error(named, f"{key!r} is given twice; remove one")
+            event = next(self.events)
+            plain[key] = self.value(event, (*path, key), _is_label(key, path))
+            if not isinstance(event, yaml.ScalarEvent):
+                self.marks[(*path, key)] = (named.start_mark.line + 1, named.start_mark.column + 1)
+        return plain
 
-    def error(self, node: Any, mend: str) -> SchemaError:
-        return SchemaError(f"{self.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}: {mend}")
+    def scalar(self, event: Any, literal: bool, combined: bool) -> Any:
+        """``literal`` text stays as it is; but for ``null`` in a combination, which is a missing value there."""
+        text = event.value
+        found = _TYPED.fullmatch(text) if event.implicit[0] else None
+        kind = None if found is None else found.lastgroup
+        if kind == "null" and (not literal or (combined and text == "null")):
+            return None
+        if kind is None or literal:
+            return text
+        if kind == "boolean":
+            return text == "true"
+        if kind == "real":
+            return float(text)
+        if len(text) > _MOST_DIGITS:
+            raise self.error(event, f"a number of more than {_MOST_DIGITS} digits; bounds lie within +-4e18")
+        return int(text)
+
+    def error(self, event: Any, mend: str) -> SchemaError:
+        return SchemaError(f"{self.name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}: {mend}")
 
 
 def _is_label(key: str, path: Path) -> bool:

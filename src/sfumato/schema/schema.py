@@ -13,7 +13,7 @@ from sfumato.errors import SchemaError
 from sfumato.schema.answers import Answers
 from sfumato.schema.json_schema import as_written
 from sfumato.schema.public_facts import FORMAT, PublicFacts, in_words
-from sfumato.schema.reading import Marked, read_yaml
+from sfumato.schema.reading import Marked, read_text, read_yaml
 from sfumato.schema.review import by_line, reviewed, says, template
 from sfumato.schema.writing import write_yaml
 
@@ -41,8 +41,7 @@ class Schema(PublicFacts):
         """
         name = os.fspath(path)
         try:
-            with open(name, encoding="utf-8-sig") as stream:
-                text = stream.read()
+            text = read_text(name)
         except OSError as error:
             raise SchemaError(f"{name}: {error.strerror}; draft a schema with: sfumato sketch DATA -o {name}") from None
         except UnicodeDecodeError:

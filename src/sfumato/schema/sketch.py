@@ -6,8 +6,10 @@ import datetime as dt
 import os
 import re
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from sfumato.errors import SchemaError, TableError
@@ -33,6 +35,7 @@ from sfumato.tables import Rows
 from sfumato.tables.delimited import DelimitedFile
 from sfumato.tables.guessing import guessed
 from sfumato.tables.images import LABEL, image_shape
+from sfumato.tables.objects import plain
 
 CODED_LIMIT = 12
 """Whole numbers with at most so many distinct values are taken for codes, not quantities."""
@@ -235,34 +238,32 @@ def _with_combinations(draft: Schema, first: pa.Table) -> Schema:
     """Add fixed combinations for pairs of columns that determine each other."""
     if first.num_rows < 10 * _ENOUGH_ROWS:
         return draft
-    taken: set[str] = set()
     found = []
-    for a, b in _equally_many(draft, first):
-        if a in taken or b in taken:
-            continue
+    for a, b in _determining(draft, first):
         pairs = first.select([a, b]).group_by([a, b]).aggregate([])
-        if pairs.num_rows == len(first[a].unique()):
-            taken |= {a, b}
-            found.append(_combination(draft, a, b, pairs))
+        found.append(_combination(draft, a, b, pairs))
     try:
         return draft.with_constraints(tuple(found))
     except SchemaError:
         return draft
 
 
-def _equally_many(draft: Schema, first: pa.Table) -> Iterator[tuple[str, str]]:
+def _determining(draft: Schema, first: pa.Table) -> Iterator[tuple[str, str]]:
+    """Each column with the next one that it determines and that determines it, no column twice.
+
+    Two columns are such where their values, numbered as they come, are the same numbers: so each is read once.
+    """
     few, many = _PAIRED_LABELS
-    sizes: dict[str, int] = {}
+    waiting: dict[bytes, str] = {}
     for column in draft.columns:
         if column.kind in ("category", "integer"):
-            size = len(first[column.name].unique())
-            if few <= size <= many:
-                sizes[column.name] = size
-    names = list(sizes)
-    for i, a in enumerate(names):
-        for b in names[i + 1 :]:
-            if sizes[a] == sizes[b]:
-                yield a, b
+            numbered = plain(first[column.name].combine_chunks()).dictionary_encode(null_encoding="encode")
+            if few <= len(numbered.dictionary) <= many:
+                key = sha256(np.asarray(numbered.indices).data).digest()
+                if key in waiting:
+                    yield waiting.pop(key), column.name
+                else:
+                    waiting[key] = column.name
 
 
 def _combination(draft: Schema, a: str, b: str, pairs: pa.Table) -> FixedCombinations:
