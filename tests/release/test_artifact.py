@@ -5,13 +5,24 @@ import json
 import os
 import struct
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
 
 from sfumato.errors import ArtifactError, OutputError
-from sfumato.release.artifact import MAX_BYTES, MEMBERS, Artifact, _manifest, _pack, canonical_json
+from sfumato.release.artifact import (
+    MAX_BYTES,
+    MEMBERS,
+    MOST_DEPTH,
+    MOST_LINES,
+    MOST_TEXT,
+    Artifact,
+    _manifest,
+    _pack,
+    canonical_json,
+)
 
 
 @pytest.fixture
@@ -108,6 +119,51 @@ def test_hostile_members_are_refused_with_one_line(artifact, change, says):
     assert "\n" not in str(caught.value)
 
 
+def nested(depth: int) -> dict:
+    value: dict = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (with_member("codec.json", canonical_json(nested(MOST_DEPTH + 1))), "nested more than 32 deep"),
+        (with_member("codec.json", b'{"a": ' * 100_000), "not the plain JSON"),
+        (with_member("codec.json", b'{"a":' + b"[" * 100_000), "not the plain JSON"),
+        (with_member("codec.json", b"\n" * (MOST_LINES + 1)), "more than 2,097,152 values"),
+        (with_member("codec.json", b'{"a":[' + b"0," * 10_000_000 + b"0]}"), "not the plain JSON"),
+        (with_member("schema.yaml", b" " * (MOST_TEXT + 1)), "schema.yaml has more than 32 MiB"),
+        (with_member("weights.safetensors", struct.pack("<Q", 1 << 40)), "a header larger than it may have"),
+    ],
+    ids=["depth", "open objects", "open lists", "lines", "values", "text", "header"],
+)
+def test_members_beyond_a_limit_are_refused_before_they_are_parsed(artifact, change, says):
+    with pytest.raises(ArtifactError, match=says):
+        Artifact.from_bytes(packed(change(members_of(artifact))), "m.sfm")
+
+
+def test_a_directory_of_many_entries_is_refused_before_it_is_read(artifact):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as z:
+        for i in range(2000):
+            z.writestr(f"{i}", b"")
+    with pytest.raises(ArtifactError, match="not a saved model"):
+        Artifact.from_bytes(out.getvalue())
+
+
+def test_a_device_that_never_ends_is_no_model():
+    with pytest.raises(ArtifactError, match="not a saved model"):
+        Artifact.load("/dev/zero")
+
+
+def test_many_columns_have_room(artifact):
+    """A table of 16,000 columns has so many arrays; what can be saved can be loaded."""
+    arrays = {f"{kind}.{i}": np.zeros(1) for kind in ("fine", "map", "bias") for i in range(16_000)}
+    assert Artifact.from_bytes(replace(artifact, arrays=arrays).to_bytes()).arrays.keys() == arrays.keys()
+
+
 def test_huge_tensor_shape_is_refused_before_allocating(artifact):
     header = json.dumps({"w": {"dtype": "F64", "shape": [1 << 40], "data_offsets": [0, 1 << 43]}}).encode()
     data = packed(with_member("weights.safetensors", struct.pack("<Q", len(header)) + header)(members_of(artifact)))
@@ -155,7 +211,7 @@ def test_size_is_checked_before_reading(tmp_path):
     path = tmp_path / "big.sfm"
     with path.open("wb") as f:
         f.truncate(MAX_BYTES + 1)
-    with pytest.raises(ArtifactError, match="more than the"):
+    with pytest.raises(ArtifactError, match="more than 1024 MiB"):
         Artifact.load(path)
 
 

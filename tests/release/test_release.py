@@ -94,3 +94,23 @@ def test_forged_contents_end_in_a_table_or_an_error(artifact, tmp_path, seed):
 )
 def test_conditions_as_a_codec_reads_them(value, text):
     assert condition(value) == text
+
+
+def forged_total(artifact, total, path):
+    model = copy.deepcopy(dict(artifact.model))
+    model["facts"]["total"] = total
+    replace(artifact, model=model).save(path)
+    return path
+
+
+@pytest.mark.parametrize("total", [1e300, 2.0**41, 0.5, 0, -1])
+def test_a_model_cannot_say_that_it_is_of_any_number_of_records(artifact, tmp_path, total):
+    with pytest.raises(SfumatoError):
+        sf.load(forged_total(artifact, total, tmp_path / "m.sfm"))
+
+
+def test_rows_beyond_what_is_drawn_by_default_must_be_asked_for(artifact, tmp_path):
+    model = sf.load(forged_total(artifact, 3e9, tmp_path / "m.sfm"))
+    with pytest.raises(SfumatoError, match=r"of 3,000,000,000 rows, more than the 100,000,000.*say how many"):
+        model.sample()
+    assert len(model.sample(10)) == 10
