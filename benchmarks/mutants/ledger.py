@@ -34,8 +34,8 @@ MUTANTS = (
     Mutant(
         "what a live run reserved is not counted",
         "privacy/ledger.py",
-        "own = Spending(max(own.mu_squared, kept.mu_squared), max(own.delta, kept.delta))",
-        "own = Spending(own.mu_squared, max(own.delta, kept.delta))",
+        "total += Spending(max(kept.mu_squared - own.mu_squared, 0.0), max(kept.delta - own.delta, 0.0))",
+        "total += Spending(0.0, max(kept.delta - own.delta, 0.0))",
         "only what is spent is spent",
         f"{_LEDGER}::test_a_live_run_reserves_and_a_closed_one_gives_back",
     ),
@@ -102,9 +102,9 @@ MUTANTS = (
     Mutant(
         "a run is resumed twice in one process",
         "privacy/ledger.py",
-        "            if held is not None:\n                _check_gone(run, json.loads(where), elsewhere)\n",
-        "            if held is not None and json.loads(where) != process.here():\n"
-        "                _check_gone(run, json.loads(where), elsewhere)\n",
+        "            if held is not None:\n                _check_gone(run, process_of(where), elsewhere)\n",
+        "            if held is not None and process_of(where) != process.here():\n"
+        "                _check_gone(run, process_of(where), elsewhere)\n",
         "a process may take over from itself",
         "tests/privacy/test_lease.py::test_one_process_holds_a_run_once_until_it_gives_it_back",
     ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -81,6 +82,46 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise _unwritable(path, error) from None
 
 
+def appear(path: str | os.PathLike[str], make: Callable[[Path], None]) -> None:
+    """Make a file beside ``path`` and move it there, unless another process was faster; nothing is ever replaced.
+
+    Raises:
+        OSError: it cannot be made. Nothing is left behind.
+    """
+    target = Path(os.path.realpath(path))
+    part = _beside(target)
+    try:
+        make(part)
+        with suppress(FileExistsError):
+            _move_to_new(part, target)
+        sync_folder(target.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _move_to_new(part: Path, target: Path) -> None:
+    """Give ``part`` its name; FileExistsError where there is a file of that name."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system that knows no second names
+        with open(os.open(target.parent, os.O_RDONLY)) as folder:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, "exists already") from None
+            os.rename(part, target)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that were given or taken away in a folder last, also through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _unwritable(path: str | os.PathLike[str], error: OSError) -> OutputError:
     reason = _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
     return OutputError(f"cannot write {os.fspath(path)}: {reason}")
@@ -119,6 +160,7 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, target)
+        sync_folder(target.parent)
     except BaseException:
-        part.unlink()
+        part.unlink(missing_ok=True)
         raise

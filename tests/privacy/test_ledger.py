@@ -267,8 +267,8 @@ def test_a_damaged_ledger(path: Path) -> None:
             run.charge(Gaussian(1e4))
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\xff" * 4096 + whole[8192:])
-    with pytest.raises(LedgerError, match="is no ledger, or it is damaged"), Ledger.open(path) as ledger:
-        ledger.begin(ONE, "fit")
+    with pytest.raises(LedgerError, match="is damaged"):
+        Ledger.open(path)
 
 
 def test_a_charge_of_an_unknown_mechanism(path: Path) -> None:

@@ -2,7 +2,8 @@
 
 A charge is on disk before the answer it pays for exists: after a kill or a power cut the one file holds every charge
 that was acknowledged (a write-ahead log would hold charges in a second file, which a copy can forget). The file holds
-no statistic of the rows.
+no statistic of the rows. What was spent is the sum of what the charged events cost, found again by every process that
+opens the file; the costs that stand in it can only raise it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from typing import Any
 
 from sfumato.errors import LedgerError, Overdraft
 from sfumato.privacy import process
-from sfumato.privacy.events import Event, from_json, to_json
+from sfumato.privacy.events import Event, to_json
 from sfumato.privacy.guarantee import Guarantee, check_promise
+from sfumato.privacy.ledger_account import Account, cost_of, event_of, guarantee_of, process_of
 from sfumato.privacy.ledger_file import FORMAT, clear_errors, connect, draw_id
 from sfumato.privacy.position import Position
 from sfumato.privacy.spending import Spending, reserved
@@ -42,6 +44,7 @@ class Ledger:
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None, id_: str, cap: Guarantee) -> None:
         self._connection, self.path, self.id, self.cap = connection, path, id_, cap
+        self._account = Account()
         self._lock = threading.RLock()
         weakref.finalize(self, connection.close)
 
@@ -60,18 +63,17 @@ class Ledger:
             path: the file; made when missing, unless ``create`` is False.
             cap: most that all runs together may cost, fixed when the file is made. Default: ``DEFAULT_CAP`` for a
                 file, no cap in memory. A cap other than the file's own is refused.
-            create: whether a missing file is made.
+            create: whether a missing file is made, beside its place and then moved there: it is whole or not there.
             timeout: seconds to wait for other processes.
 
-        Raises ``LedgerError``: no such file, unwritable, damaged, not a ledger, locked, a newer format, another cap;
+        Raises ``LedgerError``: no such file, unwritable, empty (what a full disk leaves), damaged (every fact stands
+        twice in the file, and both are compared), not a ledger, locked, a newer format, another cap;
         ``SfumatoError``: a cap above ``guarantee.MOST_EPSILON`` or with a delta above ``guarantee.MOST_DELTA``.
         """
         file = None if path is None else Path(path)
-        if file is not None and not create and not file.exists():
-            raise LedgerError(f"no ledger at {file}")
         fresh = cap or (Guarantee(float("inf")) if file is None else DEFAULT_CAP)
         check_promise(fresh)
-        connection, id_, found = connect(file, fresh, timeout)
+        connection, id_, found = connect(file, fresh, timeout, create)
         if cap is not None and found != cap:
             connection.close()
             raise LedgerError(
@@ -84,6 +86,7 @@ class Ledger:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """An exclusive transaction: committed durably at the end, rolled back on any exception."""
         with self._lock, clear_errors(self.path):
+            self._account.read(self._connection)  # costs of DP-SGD take a while, so the file is not yet locked
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -142,12 +145,12 @@ class Ledger:
             closed, held, where, *guarantee = row
             if closed is not None:
                 raise LedgerError(f"run {run} was closed; begin a new one")
-            self._check_units(db, Guarantee(*guarantee))
+            self._check_units(db, guarantee_of(guarantee))
             if held is not None:
-                _check_gone(run, json.loads(where), elsewhere)
+                _check_gone(run, process_of(where), elsewhere)
             lease = draw_id()
             db.execute("UPDATE run SET process = ?, lease = ? WHERE id = ?", (json.dumps(process.here()), lease, run))
-            return Run(self, run, Guarantee(*guarantee), lease)
+            return Run(self, run, guarantee_of(guarantee), lease)
 
     def _check_units(self, db: sqlite3.Connection, guarantee: Guarantee) -> None:
         """That a cap, the run under it and all that was charged to it before have one unit.
@@ -177,15 +180,14 @@ class Ledger:
 
     def _spent(self, db: sqlite3.Connection, without: int = -1) -> Spending:
         """All runs but one together: a live run at what it reserved or charged, whichever is more."""
-        total = Spending()
+        self._account.read(db)
+        total = self._account.total(without)
         for run, closed, lease, where, *guarantee in db.execute(
             "SELECT id, closed, lease, process, epsilon, delta, unit, neighbours FROM run WHERE id != ?", (without,)
         ).fetchall():
-            own = _charged(db, run)
             if _state(closed, lease, where) == "live":
-                kept = reserved(Guarantee(*guarantee))
-                own = Spending(max(own.mu_squared, kept.mu_squared), max(own.delta, kept.delta))
-            total += own
+                own, kept = self._account.of(run), reserved(guarantee_of(guarantee))
+                total += Spending(max(kept.mu_squared - own.mu_squared, 0.0), max(kept.delta - own.delta, 0.0))
         return total
 
     def _charge(self, run: Run, events: tuple[Event, ...]) -> None:
@@ -193,7 +195,8 @@ class Ledger:
         more = sum(costs, Spending())
         with self._transaction() as db:
             self._check(db, run)
-            own = _charged(db, run.id) + more
+            self._account.read(db)
+            own = self._account.of(run.id) + more
             if not own.within(run.guarantee):
                 raise Overdraft(f"nothing was released: the run's {_words(run.guarantee)} does not cover it")
             if self.cap.private and not (own + self._spent(db, without=run.id)).within(self.cap):
@@ -242,14 +245,14 @@ class Ledger:
 
     def _position(self, run: int) -> Position:
         with self._transaction() as db:
-            numbers = [number for (number,) in db.execute("SELECT id FROM run WHERE id != ?", (run,))]
-            before = sum((_charged(db, number) for number in numbers), Spending())
-            return Position(self.id, run, self.cap, before, before + _charged(db, run))
+            self._account.read(db)
+            before = self._account.total(run)
+            return Position(self.id, run, self.cap, before, before + self._account.of(run))
 
     def _events(self, run: int) -> tuple[Event, ...]:
         with self._lock, clear_errors(self.path):
             rows = self._connection.execute("SELECT event FROM charge WHERE run = ? ORDER BY id", (run,))
-            return tuple(_event(text) for (text,) in rows.fetchall())
+            return tuple(event_of(text) for (text,) in rows.fetchall())
 
     def summary(self) -> dict[str, Any]:
         """What was promised and spent, as plain mappings: the cap, the total, and every run with its events.
@@ -265,8 +268,9 @@ class Ledger:
             charges = self._connection.execute(
                 "SELECT run, event, mu_squared, delta FROM charge ORDER BY id"
             ).fetchall()
-        booked = [(run, _event(text), Spending(*cost)) for run, text, *cost in charges]
-        return {"format": FORMAT, "ledger": self.id, **statement(self.cap, [_begun(*run) for run in runs], booked)}
+        events = [(run, event_of(text), booked) for run, text, *booked in charges]
+        counted = [(run, event, cost_of(run, event, booked)) for run, event, booked in events]
+        return {"format": FORMAT, "ledger": self.id, **statement(self.cap, [_begun(*run) for run in runs], counted)}
 
     def close(self) -> None:
         """Close the file; what was charged stays."""
@@ -351,15 +355,10 @@ class Run:
         self.close()
 
 
-def _charged(db: sqlite3.Connection, run: int) -> Spending:
-    """What one run was charged."""
-    return Spending(*db.execute("SELECT TOTAL(mu_squared), TOTAL(delta) FROM charge WHERE run = ?", (run,)).fetchone())
-
-
 def _state(closed: str | None, lease: str | None, where: str) -> str:
     if closed is not None:
         return "closed"
-    facts = json.loads(where)
+    facts = process_of(where)
     if lease is None or (process.visible(facts) and not process.alive(facts)):
         return "dead"
     return "live" if process.visible(facts) else "elsewhere"
@@ -369,7 +368,7 @@ def _begun(
     run: int, label: str, epsilon: float, delta: float, unit: str, neighbours: Any, where: str, lease: str | None,
     began: str, closed: str | None,
 ) -> Begun:  # fmt: skip
-    guarantee = Guarantee(epsilon, delta, unit, neighbours)
+    guarantee = guarantee_of((epsilon, delta, unit, neighbours))
     return Begun(run, label, _state(closed, lease, where), began, closed, guarantee)
 
 
@@ -383,13 +382,6 @@ def _check_gone(run: int, facts: dict[str, Any], elsewhere: bool) -> None:
             f"run {run} was last held by process {facts['pid']} on {facts['host']}, which cannot be seen from here:"
             " make sure that it has ended, then take the run over with take_over (--take-over)"
         )
-
-
-def _event(text: str) -> Event:
-    try:
-        return from_json(json.loads(text))
-    except ValueError as error:
-        raise LedgerError(f"the ledger holds a charge that cannot be read: {error}; restore it from a copy") from None
 
 
 def _words(guarantee: Guarantee) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import quote
 
+from sfumato.atomic import appear
 from sfumato.errors import LedgerError
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger_account import guarantee_of
 
 FORMAT = 2
 APPLICATION = 0x53464D31  # in the SQLite header: tells a ledger from any other database
@@ -25,10 +29,16 @@ CREATE TABLE run (
 CREATE TABLE charge (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run, event TEXT NOT NULL,
     mu_squared REAL NOT NULL, delta REAL NOT NULL, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')));
-CREATE INDEX cost_of_run ON charge (run, mu_squared, delta);
+CREATE INDEX cap_again ON cap (ledger, epsilon, delta, unit, neighbours);
+CREATE INDEX run_again ON run (id, label, epsilon, delta, unit, neighbours, process, lease, steps, began, closed);
+CREATE INDEX charge_again ON charge (run, id, event, mu_squared, delta, at);
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {FORMAT};
 """
+"""The indices hold every fact once more, so that a bit that was turned in one of the two places is found."""
+
+_OLDER = {"cost_of_run": "CREATE INDEX cost_of_run ON charge (run, mu_squared, delta)"}
+"""What files of this format from earlier versions hold in place of the indices above, which they are given."""
 
 
 def draw_id() -> str:
@@ -36,53 +46,129 @@ def draw_id() -> str:
     return secrets.token_hex(16)
 
 
-def connect(file: Path | None, cap: Guarantee, timeout: float) -> tuple[sqlite3.Connection, str, Guarantee]:
-    """Open the file (None: memory), laying it out with ``cap`` if it is empty; the connection, its id and its cap.
+def connect(
+    file: Path | None, cap: Guarantee, timeout: float, create: bool
+) -> tuple[sqlite3.Connection, str, Guarantee]:
+    """Open the file (None: memory), made with ``cap`` if it is missing; the connection, its id and its cap.
 
     The journal is SQLite's rollback journal with ``synchronous=EXTRA``: a committed transaction survives a kill and a
     power cut, in this one file.
     """
     with clear_errors(file):
-        connection = sqlite3.connect(
-            ":memory:" if file is None else file, timeout, isolation_level=None, check_same_thread=False
-        )
+        if file is None:
+            connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            _fill(connection, cap)
+        else:
+            _check_place(file, create)
+            if not file.exists():
+                appear(file, lambda part: _make(part, cap))
+            connection = sqlite3.connect(
+                _uri(file, "rw"), timeout, isolation_level=None, check_same_thread=False, uri=True
+            )
         try:
             connection.execute("PRAGMA synchronous = EXTRA")
-            return connection, *_prepare(connection, file, cap)
+            return connection, *_checked(connection, file)
         except BaseException:
             connection.close()
             raise
 
 
-def _prepare(db: sqlite3.Connection, file: Path | None, cap: Guarantee) -> tuple[str, Guarantee]:
-    """Check the format, or lay out an empty database or an older format in one transaction; the file's id and cap."""
+def _uri(file: Path, mode: str) -> str:
+    """Absolute, lest SQLite read a meaning into the name."""
+    return f"file:{quote(os.fsencode(os.path.realpath(file)))}?mode={mode}"
+
+
+def _check_place(file: Path, create: bool) -> None:
+    if not file.exists():
+        if not create:
+            raise LedgerError(f"no ledger at {file}")
+    elif not file.is_file():
+        raise LedgerError(f"{file} is no file, and a ledger is one")
+    elif file.stat().st_size == 0:
+        raise LedgerError(
+            f"{file} is empty, as a full disk leaves a ledger: restore it from a copy; if nothing was ever charged to"
+            " it, delete it"
+        )
+
+
+def _make(part: Path, cap: Guarantee) -> None:
+    connection = sqlite3.connect(_uri(part, "rwc"), isolation_level=None, uri=True)
+    try:
+        connection.execute("PRAGMA synchronous = EXTRA")
+        _fill(connection, cap)
+    finally:
+        connection.close()
+
+
+def _fill(db: sqlite3.Connection, cap: Guarantee) -> None:
+    with _transaction(db):
+        _lay_out(db)
+        db.execute("INSERT INTO cap VALUES (?, ?, ?, ?, ?)", (draw_id(), *asdict(cap).values()))
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
-        application = db.execute("PRAGMA application_id").fetchone()[0]
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-        if application == 0 and version == 0 and tables == 0:
-            _lay_out(db)
-            db.execute("INSERT INTO cap VALUES (?, ?, ?, ?, ?)", (draw_id(), *asdict(cap).values()))
-        elif application != APPLICATION:
-            raise LedgerError(f"{file} is a database, but no sfumato ledger")
-        elif version > FORMAT:
-            raise LedgerError(f"{file} has ledger format {version}; this version reads up to {FORMAT}: upgrade sfumato")
-        elif version < FORMAT:
-            from sfumato.privacy.ledger_migration import migrate
-
-            migrate(db, lambda: _lay_out(db), draw_id)
-        id_, *found = db.execute("SELECT ledger, epsilon, delta, unit, neighbours FROM cap").fetchone()
+        yield
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    return id_, Guarantee(*found)
+
+
+def _checked(db: sqlite3.Connection, file: Path | None) -> tuple[str, Guarantee]:
+    """The file's id and cap, once every byte that counts was found to be whole; older files are brought up to date."""
+    with _transaction(db):
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if application != APPLICATION:
+            raise LedgerError(f"{file} is a database, but no sfumato ledger")
+        if version > FORMAT:
+            raise LedgerError(f"{file} has ledger format {version}; this version reads up to {FORMAT}: upgrade sfumato")
+        if version not in (1, FORMAT):
+            raise LedgerError(f"{file} is damaged (it is of a format that never was); restore it from a copy")
+        (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise LedgerError(f"{file} is damaged ({' '.join(found.split())}); restore it from a copy")
+        if version == 1:
+            from sfumato.privacy.ledger_migration import migrate
+
+            migrate(db, lambda: _lay_out(db), draw_id)
+        _check_layout(db, file)
+        caps = db.execute("SELECT ledger, epsilon, delta, unit, neighbours FROM cap").fetchall()
+        if len(caps) != 1:
+            raise LedgerError(f"{file} is damaged (it holds {len(caps)} caps); restore it from a copy")
+    id_, *cap = caps[0]
+    return id_, guarantee_of(cap)
+
+
+def _check_layout(db: sqlite3.Connection, file: Path | None) -> None:
+    """That the tables are those of a ledger and no charge is gone from their end; adds the indices where they lack."""
+    wanted = {text.split()[2]: text for text in _statements() if text.startswith("CREATE")}
+    rows = db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+    found = {name: " ".join(text.split()) for name, text in rows.fetchall()}
+    for name, text in wanted.items():
+        if name not in found and text.startswith("CREATE INDEX"):
+            db.execute(text)
+            found[name] = text
+    if {name: text for name, text in found.items() if _OLDER.get(name) != text} != wanted:
+        raise LedgerError(f"{file} is damaged (its tables are not those of a ledger); restore it from a copy")
+    given = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'charge'").fetchone() or (0,)
+    if given != db.execute("SELECT IFNULL(MAX(id), 0) FROM charge").fetchone():
+        raise LedgerError(f"{file} is damaged (it lacks its last charges); restore it from a copy")
+    orphans = db.execute("SELECT COUNT(*) FROM charge WHERE run NOT IN (SELECT id FROM run)").fetchone()[0]
+    if orphans:
+        raise LedgerError(f"{file} is damaged (it holds charges of no run); restore it from a copy")
+
+
+def _statements() -> list[str]:
+    return [" ".join(text.split()) for text in _SCHEMA.split(";") if text.strip()]
 
 
 def _lay_out(db: sqlite3.Connection) -> None:
-    for statement in _SCHEMA.split(";"):
+    for statement in _statements():
         db.execute(statement)
 
 
@@ -100,3 +186,9 @@ def clear_errors(file: Path | None) -> Iterator[None]:
         raise LedgerError(f"the ledger {file} cannot be used: {error}") from error
     except sqlite3.DatabaseError as error:
         raise LedgerError(f"{file} is no ledger, or it is damaged: {error}; restore it from a copy") from error
+    except UnicodeDecodeError as error:  # SQLite quotes a name that is none
+        raise LedgerError(f"{file} is damaged; restore it from a copy") from error
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger {file} cannot be used: {error.strerror or error}; check the folder and its permissions"
+        ) from error

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from sfumato.errors import LedgerError
-from sfumato.privacy.events import Event, PoissonSampledGaussian, from_json, to_json
+from sfumato.privacy.events import Event, PoissonSampledGaussian, to_json
+from sfumato.privacy.ledger_account import event_of
 from sfumato.privacy.spending import TAIL_SHARE, Spending
 
 _OLD = ("cap", "run", "charge")
@@ -32,7 +32,7 @@ def migrate(db: sqlite3.Connection, lay_out: Callable[[], None], draw_id: Callab
     db.execute("INSERT INTO cap SELECT ?, epsilon, delta, unit, neighbours FROM old_cap", (draw_id(),))
     for run, closed, delta in db.execute("SELECT id, closed, delta FROM old_run ORDER BY id").fetchall():
         charges = db.execute("SELECT id, event, at FROM old_charge WHERE run = ? ORDER BY id", (run,)).fetchall()
-        events = _merged([(number, _event(text), at) for number, text, at in charges], TAIL_SHARE * delta)
+        events = _merged([(number, event_of(text), at) for number, text, at in charges], TAIL_SHARE * delta)
         steps = sum(e.count for _, e, _ in events if isinstance(e, PoissonSampledGaussian))
         db.execute(
             "INSERT INTO run SELECT id, label, epsilon, delta, unit, neighbours, process, ?, ?, began, closed"
@@ -65,10 +65,3 @@ def _merged(charges: Iterable[tuple[int, Event, str]], tail: float) -> list[tupl
         (number, replace(e, tail=tail / trainings) if isinstance(e, PoissonSampledGaussian) else e, at)
         for number, e, at in merged.values()
     ]
-
-
-def _event(text: str) -> Event:
-    try:
-        return from_json(json.loads(text))
-    except ValueError as error:
-        raise LedgerError(f"the ledger holds a charge that cannot be read: {error}; restore it from a copy") from None
