@@ -148,7 +148,7 @@ def _check_layout(db: sqlite3.Connection, file: Path | None) -> None:
     """That the tables are those of a ledger and no charge is gone from their end; adds the indices where they lack."""
     wanted = {text.split()[2]: text for text in _statements() if text.startswith("CREATE")}
     rows = db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
-    found = {name: " ".join(text.split()) for name, text in rows.fetchall()}
+    found = {str(name): " ".join(str(text).split()) for name, text in rows.fetchall()}
     for name, text in wanted.items():
         if name not in found and text.startswith("CREATE INDEX"):
             db.execute(text)
@@ -178,7 +178,7 @@ def clear_errors(file: Path | None) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        code = error.sqlite_errorcode & 0xFF
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # Python's own have none
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise LedgerError(f"the ledger {file} is locked by another process; try again when it is done") from error
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
