@@ -193,6 +193,8 @@ def _check_end(data: bytes) -> None:
     """Refuse by the last bytes alone a directory that is not that of a few members; ValueError where they lack."""
     end = data[-_DIRECTORY_END.size :]
     mark, *_, entries, size, _, comment = _DIRECTORY_END.unpack(end)
+    if b"PK\6\7" in data[-2 * _DIRECTORY_END.size : -_DIRECTORY_END.size]:  # a second directory, of larger files
+        raise ValueError
     if mark != b"PK\5\6" or comment or entries > 2 * len(MEMBERS) or size > _MOST_DIRECTORY:
         raise ValueError
 

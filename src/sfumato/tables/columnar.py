@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,13 @@ from sfumato.tables.objects import OBJECTS, readable
 from sfumato.tables.pieces import in_pieces
 
 _READ_AHEAD = 1 << 20
+MOST_METADATA = 1 << 27
+"""Bytes of the footer of a Parquet file, or of the schema of an Arrow file: read whole, they take ten times as much."""
+_MOST_ENTRIES = 1 << 17
+"""Entries of one list in a Parquet footer: columns, or row groups."""
+
+
+_AS_BYTES = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
 
 
 @dataclass(frozen=True)
@@ -39,14 +47,13 @@ class ParquetFile:
             TableError: damaged, or a column that is not flat.
         """
         with _damage_named(path, "Parquet"):
-            return cls(path, flat_schema(path, parquet.read_schema(path)))
+            _check_footer(path)
+            with _parquet(path) as file:
+                return cls(path, flat_schema(path, file.schema_arrow))
 
     def batches(self, size: int) -> Iterator[pa.RecordBatch]:
         """Batches of at most ``size`` rows; columns of a row group are decoded as they are needed."""
-        with (
-            _damage_named(self.path, "Parquet"),
-            parquet.ParquetFile(self.path, buffer_size=_READ_AHEAD, pre_buffer=False) as file,
-        ):
+        with _damage_named(self.path, "Parquet"), _parquet(self.path) as file:
             yield from conforming(file.iter_batches(batch_size=size), self.schema)
 
 
@@ -73,6 +80,7 @@ class ArrowFile:
             TableError: damaged, or a column that is not flat.
         """
         with _damage_named(path, "Arrow"), pa.memory_map(path) as source:
+            _check_schema_message(path, source, streamed)
             reader = pa.ipc.open_stream(source) if streamed else pa.ipc.open_file(source)
             return cls(path, flat_schema(path, reader.schema), streamed)
 
@@ -81,7 +89,7 @@ class ArrowFile:
         del size
         with _damage_named(self.path, "Arrow"), pa.memory_map(self.path) as source:
             reader = pa.ipc.open_stream(source) if self.streamed else _from_file(pa.ipc.open_file(source))
-            yield from conforming(reader, self.schema)
+            yield from conforming(map(sound, reader), self.schema)
 
 
 def conforming(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -120,6 +128,70 @@ def _without_views(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         return pa.dictionary(pa.int32(), _without_views(kind.value_type), kind.ordered)
     return pa.string() if kind == pa.string_view() else kind
+
+
+def sound(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch, after checking that its offsets and indices lie within its buffers, as functions of Arrow rely on.
+
+    Texts that are no UTF-8 pass: they concern their own cells.
+
+    Raises:
+        pa.ArrowInvalid: they do not.
+    """
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        for column in batch.columns:
+            _check_sound(column)
+    return batch
+
+
+def _check_sound(cells: pa.Array) -> None:
+    kind = cells.type
+    if pa.types.is_dictionary(kind):
+        cells.validate()
+        _check_sound(cells.dictionary)
+        bare = pa.array(range(len(cells.dictionary)), kind.index_type)
+        pa.DictionaryArray.from_arrays(cells.indices, bare).validate(full=True)
+    elif kind in _AS_BYTES:
+        cells.validate()
+        cells.view(_AS_BYTES[kind]).validate(full=True)
+    else:
+        cells.validate(full=True)
+
+
+def _parquet(path: str) -> parquet.ParquetFile:
+    return parquet.ParquetFile(
+        path,
+        buffer_size=_READ_AHEAD,
+        pre_buffer=False,
+        thrift_string_size_limit=MOST_METADATA,
+        thrift_container_size_limit=_MOST_ENTRIES,
+    )
+
+
+def _check_footer(path: str) -> None:
+    """TableError where a Parquet file says that its footer is larger than one may be."""
+    with open(path, "rb") as stream:
+        stream.seek(max(0, os.path.getsize(path) - 8))
+        _check_metadata(path, stream.read(4), "footer")
+
+
+def _check_schema_message(path: str, source: pa.MemoryMappedFile, streamed: bool) -> None:
+    """TableError where an Arrow file says that its schema is larger than one may be."""
+    source.seek(0 if streamed else 8)
+    mark = source.read(4)
+    _check_metadata(path, source.read(4) if mark == b"\xff\xff\xff\xff" else mark, "schema")
+    source.seek(0)
+
+
+def _check_metadata(path: str, size: bytes, what: str) -> None:
+    """Of more bytes than the file has itself the reader says that it is damaged."""
+    if MOST_METADATA < int.from_bytes(size, "little") <= os.path.getsize(path):
+        raise TableError(
+            f"{path}: says that its {what} has more than {MOST_METADATA >> 20} MiB, the most that one may have;"
+            " the file is damaged, or write it with fewer columns or larger row groups"
+        )
 
 
 def _from_file(reader: pa.RecordBatchFileReader) -> Iterator[pa.RecordBatch]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import os
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -16,6 +17,10 @@ import pyarrow.compute as pc
 from sfumato.errors import TableError
 from sfumato.tables.dialect import Dialect, is_compressed
 
+MOST_EXPANSION = 300
+"""Bytes of text per byte of gzip beyond which a large file is taken for a decompression bomb: tables give 3 to 100."""
+_SMALL = 1 << 30
+"""Bytes of text that any gzip file may give."""
 _ASCII = 128
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE = 1 << 18
@@ -51,7 +56,7 @@ def _beyond_ascii(cells: pa.Array) -> np.ndarray:
 
 def open_bytes(path: str, dialect: Dialect) -> BinaryIO:
     """The file without compression, as bytes in which those of ASCII mean themselves: UTF-16 becomes UTF-8."""
-    stream = cast(BinaryIO, gzip.open(path, "rb") if is_compressed(path, dialect) else open(path, "rb"))  # noqa: SIM115 - given on
+    stream = cast(BinaryIO, _Gunzipped(path, "rb") if is_compressed(path, dialect) else open(path, "rb"))  # noqa: SIM115 - given on
     if not dialect.wide:
         return stream
     peeked = io.BufferedReader(cast(io.RawIOBase, stream), _PIECE)
@@ -59,6 +64,23 @@ def open_bytes(path: str, dialect: Dialect) -> BinaryIO:
         stream.close()
         raise TableError(f"{path}: begins with no byte-order mark; write in the schema: file: {{charset: utf-16-le}}")
     return cast(BinaryIO, io.BufferedReader(_AsUtf8(peeked, dialect.codec), _PIECE))
+
+
+class _Gunzipped(gzip.GzipFile):
+    """A gzip file that ends in a TableError where it gives far more text than tables do."""
+
+    _given = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """The next bytes, at most ``size``."""
+        piece = super().read(size)
+        self._given += len(piece)
+        if self._given > _SMALL and self._given > MOST_EXPANSION * os.path.getsize(self.name):
+            raise TableError(
+                f"{self.name}: gives more than {MOST_EXPANSION} times its own size, as no table does; if it is"
+                " one all the same, decompress it first: gunzip"
+            )
+        return piece
 
 
 class _AsUtf8(io.RawIOBase):

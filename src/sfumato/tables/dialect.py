@@ -22,6 +22,9 @@ CHARSETS = frozenset(codecs.lookup(name).name for name in ("utf-8", *_SINGLE, *_
 _LEAST_SECOND_BYTE = 0x40
 """In some charsets a byte from here on may be the second half of a character, and so cannot separate anything."""
 
+MOST_COLUMNS = 1 << 15
+"""Columns of a table: all that is done for each takes seconds for so many, and no table about people has more."""
+
 _UTF_8 = codecs.lookup("utf-8").name
 
 
@@ -108,11 +111,16 @@ def is_gzip(path: str) -> bool:
 
 
 def checked_names(source: str, names: list[str]) -> tuple[str, ...]:
-    """Column names as a tuple; refuses a name that is empty or stands twice.
+    """Column names as a tuple; refuses a name that is empty or stands twice, and more names than `MOST_COLUMNS`.
 
     Raises:
         TableError: naming the columns by position, for without a header line the names would be values.
     """
+    if len(names) > MOST_COLUMNS:
+        raise TableError(
+            f"{source}: more than {MOST_COLUMNS:,} columns, the most that a table may have; leave columns out, or check"
+            " the delimiter and the header"
+        )
     seen: dict[str, int] = {}
     for position, name in enumerate(names, start=1):
         if not name.strip():

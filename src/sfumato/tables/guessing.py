@@ -13,6 +13,7 @@ from dataclasses import replace
 from sfumato.errors import TableError
 from sfumato.tables.decoding import open_bytes
 from sfumato.tables.dialect import Dialect, is_gzip
+from sfumato.tables.structure import LONGEST, TOO_LONG
 
 _DELIMITERS = (",", "\t", ";", "|")
 _OTHER_DELIMITERS = (":", "^", "~", "\x1f", "\x01", "!", "#")
@@ -48,6 +49,8 @@ def _charset(path: str, header: bool) -> str:
     start = next(_chunks(path), b"")
     if not start.strip():
         raise TableError(f"{path}: the file is empty; give a file with a header line and rows")
+    if b"\n" not in start and len(start) > LONGEST:  # before all of it is read
+        raise TableError(f"{path}, line 1: {TOO_LONG}")
     guess = _by_mark(start)
     for charset in (guess, "cp1252", "latin-1"):
         if guess != "utf-8" or _fits(path, charset):

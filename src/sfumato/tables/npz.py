@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,12 +21,18 @@ from sfumato.tables.images import IMAGE, LABEL, Shape, check_expansion, checked_
 IMAGES, LABELS = "images", "labels"
 """Names of the arrays."""
 _LONGEST_LABEL = 256
+_END, _LONG_END = b"PK\5\6", b"PK\6\6"
+_LONGEST_END = (1 << 16) + 22
+"""Bytes in which a zip archive's end of directory begins, a comment behind it."""
+_MOST_ARRAYS, _MOST_DIRECTORY = 1 << 10, 1 << 20
+"""Entries, and bytes of their directory, which is read before any is looked at; two arrays are used."""
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
 def is_npz(path: str) -> bool:
     """Whether the file is a zip archive with an array ``images``."""
     try:
+        _check_directory(path)
         with zipfile.ZipFile(path) as archive:
             return f"{IMAGES}.npy" in archive.namelist()
     except _DAMAGE:
@@ -119,9 +126,24 @@ def _blocks(path: str, archive: zipfile.ZipFile, name: str, size: int) -> Iterat
             raise EOFError
 
 
+def _check_directory(path: str) -> None:
+    """ValueError where an end of directory near the end of the file says that it has more than a few entries."""
+    with open(path, "rb") as stream:
+        stream.seek(max(0, os.path.getsize(path) - _LONGEST_END))
+        end = stream.read()
+    at = end.rfind(_END)
+    long = end.rfind(_LONG_END, 0, max(0, at))
+    said = [end[at + 10 : at + 12], *([end[long + 32 : long + 40]] if long >= 0 else [])]
+    sizes = [end[at + 12 : at + 16], *([end[long + 40 : long + 48]] if long >= 0 else [])]
+    entries, size = (max(int.from_bytes(n, "little") for n in numbers) for numbers in (said, sizes))
+    if at < 0 or entries > _MOST_ARRAYS or size > _MOST_DIRECTORY:
+        raise ValueError
+
+
 @contextmanager
 def _opened(path: str) -> Iterator[zipfile.ZipFile]:
     try:
+        _check_directory(path)
         with zipfile.ZipFile(path) as archive:
             yield archive
     except _DAMAGE:

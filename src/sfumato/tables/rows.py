@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -145,6 +146,8 @@ def open_file(
     try:
         if os.path.isdir(name):
             return ImageFolder.open(name, file, picture)
+        if _is_device(name):
+            raise TableError(f"{name}: is a device, which may never end; give a file")
         if file is not None and not file.header and not name.lower().endswith(_TYPED):
             return DelimitedFile.open(name, _named(name, file), empty_is_null)
         with open(name, "rb") as stream:
@@ -177,6 +180,11 @@ def _by_first_bytes(path: str, start: bytes, file: Dialect | None, empty_is_null
     if start and Path(path).suffix.lower() in _TYPED:
         raise TableError(f"{path}: is not what its suffix says; name it .csv if it is delimited text")
     return DelimitedFile.open(path, guessed(path) if file is None else _named(path, file), empty_is_null)
+
+
+def _is_device(path: str) -> bool:
+    mode = os.stat(path).st_mode
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 def _named(path: str, file: Dialect) -> Dialect:

@@ -31,7 +31,7 @@ _STRAY = (
     '(""), or write in the schema: file: {quote: ""}'
 )
 _UNCLOSED = 'a quotation mark opens a field that is not closed properly; close it, or double it ("") inside a field'
-_LONG = (
+TOO_LONG = (
     f"a record of more than {LONGEST >> 20} MiB; leave out documents and pictures, "
     "or look for a quotation mark that is not closed"
 )
@@ -65,7 +65,7 @@ def blocks(stream: BinaryIO, dialect: Dialect, path: str, chunk: int = _CHUNK) -
             line += _count(text[:end], b"\n")
         rest = text[end:]
         if len(rest) > LONGEST:
-            raise _damage(Block(rest + b"\n", line), dialect, path, 0) or TableError(f"{path}, line {line}: {_LONG}")
+            raise _damage(Block(rest + b"\n", line), dialect, path, 0) or TableError(f"{path}, line {line}: {TOO_LONG}")
     if rest:
         half = b"\r" if rest.endswith(b"\r") else b""  # so that half an end of line is not made whole
         yield Block(rest + half + b"\n", line)
@@ -213,7 +213,7 @@ def _faults_of_records(text: np.ndarray, quoted: np.ndarray, dialect: Dialect, w
     fields = np.diff(ends, prepend=-1)
     stops = parts[ends]
     starts = np.concatenate([[0], stops[:-1] + 1])
-    found = [_Fault(int(at) + LONGEST, int(at), _LONG) for at in starts[stops - starts >= LONGEST][:1]]
+    found = [_Fault(int(at) + LONGEST, int(at), TOO_LONG) for at in starts[stops - starts >= LONGEST][:1]]
     if width:
         length = stops - starts - ((stops > starts) & (text[stops - 1] == _RETURN))
         whole = "header" if dialect.header else "schema"
