@@ -33,7 +33,7 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.schema import Schema
-from sfumato.tables import Rows, examples
+from sfumato.tables import examples
 from sfumato.trust.central import Central
 from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
@@ -47,8 +47,8 @@ def adult() -> tuple[np.ndarray, Domain]:
     names = list(codec.schema.names)
     parts = [
         codec.encode(batch.select(names))
-        for path in (examples.adult(), examples.adult_test())
-        for batch in Rows.open(path, schema.dialect).batches()
+        for table in (examples.adult(), examples.adult_test())
+        for batch in table.arrow.to_batches()
     ]
     return np.random.default_rng(1).permutation(np.concatenate(parts)), codec.domain
 

@@ -18,7 +18,7 @@ REAL, SYNTHETIC = "#0072b2", "#e69f00"
 
 def main(demo: str, picture: str) -> None:
     """Draw three panels from the demo's synthetic table and the embedded rows."""
-    real = sf.Table.read(sf.examples.adult()).to_pandas()
+    real = sf.examples.adult().to_pandas()
     made = sf.Table.read(Path(demo) / "synthetic.csv").to_pandas()
     made["age"], made["hours-per-week"] = made["age"].astype(int), made["hours-per-week"].astype(int)
     figure, (ages, rich, weeks) = plt.subplots(1, 3, figsize=(11, 3), layout="constrained")

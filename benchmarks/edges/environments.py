@@ -34,8 +34,7 @@ _PATIENCE = 1500
 _DATA = f"""
 import shutil
 import sfumato as sf
-table = sf.Table.read(sf.examples.adult())
-sf.Table(table.arrow.slice(0, {_ROWS})).write("people.csv")
+sf.Table(sf.examples.adult().arrow.slice(0, {_ROWS})).write("people.csv")
 shutil.copy(sf.examples.digits_schema(), "digits.yaml")
 """
 _DATABASE = """

@@ -21,7 +21,6 @@ import pyarrow as pa
 import sfumato as sf
 from benchmarks.others.canaries import Failed, Rows, leavings, run, write
 from benchmarks.others.peers import PEERS, Peer
-from sfumato.tables import Rows as Source
 from sfumato.tables import examples
 
 MEMBERS, CANARY_ROWS = 4000, 2000
@@ -31,7 +30,7 @@ CANARY_COLUMNS = ("age", "workclass", "sex", "hours-per-week", "income")
 
 def people() -> list[dict[str, str]]:
     """Adult, train and test rows together, shuffled; gaps are written ``?`` as in the original."""
-    tables = [pa.Table.from_batches(Source.open(path).batches()) for path in (examples.adult(), examples.adult_test())]
+    tables = [examples.adult().arrow, examples.adult_test().arrow]
     table = pa.concat_tables(tables).drop_columns(list(LEFT_OUT))
     order = np.random.default_rng(0).permutation(len(table))
     rows = table.take(pa.array(order[: 2 * MEMBERS])).to_pylist()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sfumato.errors import SfumatoError
-from sfumato.fitting.dataset_ledger import DatasetLedger, check_still_public, ledger_of
+from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
 from sfumato.fitting.fit import OpenRun, begin, kept_on_failure, learn, log_of, process
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.preflight import Places, check_installed, preflight
@@ -159,7 +159,6 @@ class Synthesizer:
         with kept_on_failure(opened):
             self._say_resumed(opened)
             release, self.outside = learn(plan, rows, opened, progress or Silent())
-            check_still_public(source, book)
             release = replace(release, certificate=self._certificate(release, opened, book, rows.kind))
         self._release, self._open = release, opened
         self.ledger_path, self.resumed = book.path, opened.resumed

@@ -1,10 +1,10 @@
 """One data set has one ledger, and it is known which before a row is read."""
 
-import hashlib
+import copy
 import os
-import shutil
 import stat
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,9 +15,7 @@ import sfumato as sf
 from sfumato.cli.main import app
 from sfumato.errors import LedgerError
 from sfumato.fitting.dataset_ledger import ledger_of
-from sfumato.fitting.fit import learn
 from sfumato.tables import Rows, examples
-from sfumato.tables.image_folder import ImageFolder
 
 
 @pytest.fixture
@@ -85,84 +83,50 @@ def test_a_folder_without_write_permission_needs_a_named_one(data, monkeypatch):
         path_of(data / "people.csv")
 
 
-def test_the_examples_are_public_and_nothing_else_is(data):
-    assert ledger_of(examples.adult(), None, True).public_example
-    assert ledger_of(str(examples.adult_test()), None, True).public_example
-    digits = examples.digits("digits.npz")
-    assert ledger_of(digits, None, True).public_example
-    folder = examples.digits("digits")
-    assert ledger_of(folder, None, True).public_example
-    assert not ledger_of("digits.npz", None, True).public_example  # a name is no mark
-    digits.write_bytes((digits.read_bytes()) + b"!")
-    assert not ledger_of(digits, None, True).public_example
-    (folder / "7" / "mine.png").write_bytes(b"private")
-    assert not ledger_of(folder, None, True).public_example
-    shutil.copy(examples.adult(), "adult.parquet")
-    assert not ledger_of("adult.parquet", None, True).public_example
+def test_the_examples_are_public_and_need_no_ledger(data):
+    for table in (examples.adult(), examples.adult_test(), examples.digits()):
+        assert ledger_of(table, None, True).public_example
+        assert ledger_of(table, sf.Ledger.open(None), True).public_example
+        assert not ledger_of(table, "named.ledger", True).public_example  # what is named is used
 
 
-@pytest.mark.parametrize("at", ["zz", "7x.png", "7", "."])
-def test_a_link_in_an_example_is_no_part_of_it(data, at):
-    """What a link leads to is read, so a folder behind one could hold anybody's images."""
-    folder = examples.digits("digits")
-    before = len(ImageFolder.open(str(folder)).files)
-    target = data / "private"
-    if at in ("zz", "7x.png"):
-        shutil.copytree(folder / "3", target)
-        os.symlink(target if at == "zz" else target / sorted(os.listdir(target))[0], folder / at)
-        picture = sf.Schema.load(sf.examples.digits_schema()).picture
-        assert len(ImageFolder.open(str(folder), None, picture).files) > before  # they would be read
-    else:  # the same bytes, but they could be others when they are read
-        shutil.move(folder / at if at == "7" else folder, target)
-        os.symlink(target, folder / at if at == "7" else folder)
-    assert not ledger_of(folder, None, True).public_example
+DERIVED = {
+    "the same rows in another table": lambda given: sf.Table(given.arrow),
+    "its Arrow rows": lambda given: given.arrow,
+    "some of its rows": lambda given: type(given)(given.arrow.slice(0, 10)),
+    "other rows under its name": lambda given: replace(given, arrow=pa.table({"a": [1]})),
+    "a deep copy": copy.deepcopy,
+    "a frame": lambda given: given.to_pandas(),
+}
 
 
-def test_a_link_into_the_package_is_not_public(data):
-    os.symlink(examples.adult(), "adult.parquet")
-    assert not ledger_of("adult.parquet", None, True).public_example
+@pytest.mark.parametrize("how", DERIVED)
+def test_what_is_made_of_an_example_is_private(data, how):
+    with pytest.raises(LedgerError, match="rows in memory"):
+        ledger_of(DERIVED[how](examples.adult()), None, True)
 
 
-def test_what_was_written_is_fixed(data):
-    given = examples.digits("digits.npz")
-    with pytest.raises(AttributeError, match="fixed"):
-        given.written = None
-    assert ledger_of(given, None, True).public_example
+def test_a_file_of_an_example_is_private(data):
+    for name in ("adult.parquet", "adult.csv"):
+        examples.adult().write(name)
+        assert path_of(name) == data.parent / f"{name}.ledger"
+    assert not ledger_of(str(examples._DATA / "adult.parquet"), "own.ledger", True).public_example
 
 
-@pytest.mark.parametrize("checked", [True, False])
-def test_an_example_that_changes_while_it_is_fitted_is_not_released(data, monkeypatch, checked):
-    """Other rows are read, the right ones are back before the certificate; planted bug: bytes alone are compared."""
+@pytest.mark.parametrize(("mark", "seen"), [(examples.is_public, True), (lambda s: type(s) is examples.Example, False)])
+def test_the_mark_is_of_the_rows(data, monkeypatch, mark, seen):
+    """Planted bug: the class alone is the mark, which `dataclasses.replace` keeps while the rows are others."""
+    monkeypatch.setattr(examples, "is_public", mark)
+    forged = replace(examples.adult(), arrow=pa.table({"a": [1, 0]}))
+    with pytest.raises(LedgerError) if seen else nullcontext():
+        ledger_of(forged, None, True)
+
+
+def test_an_example_that_was_edited_in_the_package_is_refused(data, monkeypatch):
     monkeypatch.setattr(examples, "_DATA", data)
-    path, right, wrong = data / "a.parquet", pa.table({"a": [0, 1] * 50}), pa.table({"a": [1, 1] * 50})
-    pq.write_table(right, path)
-    monkeypatch.setitem(examples._PUBLISHED, "a.parquet", hashlib.sha256(path.read_bytes()).hexdigest())
-    if not checked:
-        monkeypatch.setattr(examples, "_changes", lambda _: "")
-    schema = sf.Schema.parse("sfumato: schema/1\ncolumns:\n  a: {kind: boolean, source: public}\n")
-
-    def swapped(plan, rows, *rest):
-        pq.write_table(wrong, path)
-        learnt = learn(plan, Rows.open(path), *rest)
-        pq.write_table(right, path)
-        return learnt
-
-    def fit():
-        return sf.Synthesizer(schema, "independent", no_certificate=True).fit(path)
-
-    fit()
-    monkeypatch.setattr("sfumato.synthesizer.learn", swapped)
-    with pytest.raises(sf.SfumatoError, match="was changed while it was fitted") if checked else nullcontext():
-        fit()
-
-
-def test_rows_in_the_place_of_an_example_are_private(data, monkeypatch):
-    """Planted bug: a file told by its place alone."""
-    monkeypatch.setattr(examples, "_DATA", data)
-    (data / "adult.parquet").write_bytes(b"rows of somebody else")
-    assert not ledger_of(data / "adult.parquet", None, True).public_example
-    monkeypatch.setattr(examples, "_digest", lambda _: examples._PUBLISHED["adult.parquet"])
-    assert ledger_of(data / "adult.parquet", None, True).public_example
+    pq.write_table(pa.table({"a": [1, 0]}), data / "adult.parquet")
+    with pytest.raises(sf.SfumatoError, match="is not the example that was published"):
+        examples._adult.__wrapped__("adult.parquet")
 
 
 def test_the_cap_of_a_ledger_has_the_unit_of_its_runs(data):

@@ -180,7 +180,7 @@ def test_noise_that_no_numbers_hold_costs_nothing(folder, model, epsilon, delta)
     images = model in ("class-gaussian", "class-mixture", "mean-embedding")
     source, schema = "people.csv", SCHEMA
     if images:
-        source, schema = str(sf.examples.digits(folder / "digits.npz")), sf.examples.digits_schema().read_text("utf-8")
+        source, schema = sf.examples.digits(), sf.examples.digits_schema().read_text("utf-8")
     with sf.Ledger.open(folder / "own.ledger", sf.Guarantee(10, 1e-5)) as ledger:
         with pytest.raises(TooMuchNoise, match="take a larger epsilon or delta"):
             fit(source, schema, model=model, guarantee=sf.Guarantee(epsilon, delta), ledger=ledger)
@@ -190,7 +190,7 @@ def test_noise_that_no_numbers_hold_costs_nothing(folder, model, epsilon, delta)
 def test_a_rehearsal_that_plans_nothing_is_seen_to_spend(folder, monkeypatch):
     """Planted bug: without the plan of the sums the first questions are paid before one cannot be."""
     monkeypatch.setattr(Rehearsal, "_planned", lambda *_: None)
-    source, schema = str(sf.examples.digits(folder / "digits.npz")), sf.examples.digits_schema().read_text("utf-8")
+    source, schema = sf.examples.digits(), sf.examples.digits_schema().read_text("utf-8")
     with sf.Ledger.open(folder / "own.ledger", sf.Guarantee(10, 1e-5)) as ledger:
         with pytest.raises(TooMuchNoise):
             fit(source, schema, model="class-gaussian", guarantee=sf.Guarantee(1e-5, 1e-12), ledger=ledger)

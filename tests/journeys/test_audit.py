@@ -65,7 +65,7 @@ def test_a_recipe_is_fitted_again_and_held_to_its_promise(run, data, schema, hol
 @pytest.fixture
 def folders(tmp_path):
     """Digits as folders of PNG files, real and fresh."""
-    digits = Table.read(sf.examples.digits(tmp_path / "digits.npz"))
+    digits = sf.examples.digits()
     half = len(digits) // 2
     for name, part in (("real", digits.arrow[:half]), ("fresh", digits.arrow[half:])):
         Table(part).write(tmp_path / name)
@@ -104,7 +104,7 @@ def test_images_of_two_sizes_are_refused(run, tmp_path):
 
 
 def test_images_are_attacked_and_shown_beside_the_nearest_real_ones(run, tmp_path):
-    digits = Table.read(sf.examples.digits(tmp_path / "digits.npz"))
+    digits = sf.examples.digits()
     half = len(digits) // 2
     for name, part in (("real.npz", digits.arrow[:half]), ("fresh.npz", digits.arrow[half:])):
         Table(part).write(tmp_path / name)

@@ -41,7 +41,8 @@ def nearest_class_mean(real: Table, synthetic: Table) -> float:
 
 @pytest.fixture
 def digits(tmp_path: Path) -> Path:
-    return sf.examples.digits(tmp_path / "digits.npz")
+    sf.examples.digits().write(tmp_path / "digits.npz")
+    return tmp_path / "digits.npz"
 
 
 def test_from_a_sketch_to_a_picture_of_samples(spawn, digits, tmp_path):

@@ -44,11 +44,7 @@ SHAPES = {
     "in memory, without a cap": lambda _: (SCHEMA, frame(), {"ledger": sf.Ledger.open(None)}),
     "in memory, with a cap": lambda _: (SCHEMA, frame(), {"ledger": sf.Ledger.open(None, sf.Guarantee(9, 1e-5))}),
     "a unit of several rows": lambda _: (BY_PERSON, frame(ids=True), {"ledger": sf.Ledger.open(None)}),
-    "images": lambda folder: (
-        sf.examples.digits_schema(),
-        sf.examples.digits(folder / "digits.npz"),
-        {"model": "class-gaussian"},
-    ),
+    "images": lambda _: (sf.examples.digits_schema(), sf.examples.digits(), {"model": "class-gaussian"}),
     "a public example": lambda _: (sf.examples.adult_schema(), sf.examples.adult(), {}),
     "no guarantee": lambda _: (SCHEMA, frame(), {"guarantee": sf.Guarantee(math.inf)}),
     "declined": lambda _: (SCHEMA, frame(), {"no_certificate": True, "ledger": sf.Ledger.open(None)}),

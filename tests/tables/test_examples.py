@@ -14,25 +14,25 @@ from sfumato.tables.images import image_levels
 
 
 @pytest.mark.parametrize(
-    ("path", "rows", "missing"),
+    ("example", "rows", "missing"),
     [(examples.adult(), 32_561, (1836, 1843, 583)), (examples.adult_test(), 16_281, (963, 966, 274))],
 )
-def test_counts_are_those_of_the_description(path: Path, rows: int, missing: tuple[int, ...]) -> None:
-    table = Table.read(path).arrow
+def test_counts_are_those_of_the_description(example: Table, rows: int, missing: tuple[int, ...]) -> None:
+    table = example.arrow
     assert (table.num_rows, table.num_columns) == (rows, 15)
     assert tuple(table[name].null_count for name in ("workclass", "occupation", "native-country")) == missing
     assert str(table.schema.field("age").type) == "int64"
 
 
 def test_the_licence_lies_beside_a_small_file() -> None:
-    folder = examples.adult().parent
+    folder = examples.adult_schema().parent
     assert "CC BY 4.0" in (folder / "ATTRIBUTION.md").read_text()
     assert sum(file.stat().st_size for file in folder.iterdir()) < 700_000
 
 
 def test_the_rows_are_those_of_the_source(shared_data: Path) -> None:
     text = Table.read(shared_data / "adult" / "train.csv").arrow
-    typed = Table.read(examples.adult()).arrow
+    typed = examples.adult().arrow
     for name in text.column_names:
         cells = ["?" if cell is None else str(cell) for cell in typed[name].to_pylist()]
         assert cells == text[name].to_pylist()
@@ -41,8 +41,8 @@ def test_the_rows_are_those_of_the_source(shared_data: Path) -> None:
 def test_the_reviewed_schema_fits_every_row() -> None:
     schema = Schema.load(examples.adult_schema())
     assert schema.unreviewed() == []
-    for path in (examples.adult(), examples.adult_test()):
-        table = Table.read(path).arrow
+    for example in (examples.adult(), examples.adult_test()):
+        table = example.arrow
         assert schema.names == tuple(table.column_names)
         for column in schema.columns:
             cells = table[column.name]
@@ -60,7 +60,8 @@ def test_the_reviewed_schema_fits_every_row() -> None:
 
 @pytest.mark.parametrize("name", ["digits.npz", "digits.parquet", "digits"])
 def test_the_digits_are_those_of_the_description(tmp_path: Path, name: str) -> None:
-    table = Table.read(examples.digits(tmp_path / name)).arrow
+    examples.digits().write(tmp_path / name)
+    table = Table.read(tmp_path / name).arrow
     levels = image_levels(table["image"])
     assert levels.shape == (1797, 8, 8, 1)
     assert (levels.min(), levels.max()) == (0, 255)
@@ -74,8 +75,8 @@ def test_the_digits_are_those_of_the_description(tmp_path: Path, name: str) -> N
     assert tuple(sorted(set(labels))) == schema.column("label").categories
 
 
-def test_the_digits_are_those_that_scikit_learn_has(tmp_path: Path) -> None:
+def test_the_digits_are_those_that_scikit_learn_has() -> None:
     known = load_digits()
-    table = Table.read(examples.digits(tmp_path / "digits.npz")).arrow
+    table = examples.digits().arrow
     np.testing.assert_array_equal(image_levels(table["image"])[..., 0], np.rint(known.images * (255 / 16)))
     assert table["label"].to_pylist() == known.target.tolist()

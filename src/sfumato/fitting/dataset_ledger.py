@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sfumato.errors import LedgerError, SfumatoError
+from sfumato.errors import LedgerError
 from sfumato.privacy.ledger import Ledger
 from sfumato.tables import examples
 from sfumato.tables.databases import is_url
@@ -22,16 +22,11 @@ class DatasetLedger:
 
     Attributes:
         ledger: the caller's open ledger, the path of its file, or None for one in memory that nothing is added up in.
-        example: the state of the rows where they are an example that comes with sfumato, which everybody has.
+        public_example: whether the rows are an example that comes with sfumato, which everybody has.
     """
 
     ledger: Ledger | Path | None
-    example: str | None = None
-
-    @property
-    def public_example(self) -> bool:
-        """Whether the rows are an example that comes with sfumato."""
-        return self.example is not None
+    public_example: bool = False
 
     @property
     def path(self) -> Path | None:
@@ -55,22 +50,12 @@ def ledger_of(source: Any, named: Ledger | str | os.PathLike[str] | None, privat
     one file. Hard links and copies are other files with the same rows: they cannot be told from other data.
     """
     if isinstance(named, Ledger):
-        return DatasetLedger(named, examples.public_state(source) if named.path is None else None)
+        return DatasetLedger(named, named.path is None and examples.is_public(source))
     if named is not None:
         return DatasetLedger(Path(named))
     if not private:
         return DatasetLedger(None)
-    state = examples.public_state(source)
-    return DatasetLedger(_beside(source)) if state is None else DatasetLedger(None, state)
-
-
-def check_still_public(source: Any, book: DatasetLedger) -> None:
-    """After the rows were read: that those of an example are what they were before; SfumatoError."""
-    if book.example is not None and examples.public_state(source) != book.example:
-        raise SfumatoError(
-            f"{source} was changed while it was fitted, so its rows may not be the public example's, and nothing is"
-            " released: write the example again, or name a ledger"
-        )
+    return DatasetLedger(None, True) if examples.is_public(source) else DatasetLedger(_beside(source))
 
 
 def _beside(source: Any) -> Path:
