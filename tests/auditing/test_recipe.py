@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sfumato import recipe_auditing as recipes
+from sfumato.auditing import recipe as recipes
 from sfumato.auditing.recipe import Recipe, audit_recipe
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.gradients import clipped

@@ -8,7 +8,7 @@ from PIL import Image
 from tests.journeys.conftest import HEADER, people, write_csv
 
 import sfumato as sf
-from sfumato import recipe_auditing as recipes
+from sfumato.auditing import recipe as recipes
 from sfumato.cli.audit import render
 from sfumato.tables import Table
 
