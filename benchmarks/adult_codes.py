@@ -47,7 +47,7 @@ def fit_and_sample(model: str, epsilon: float, aware: bool, domain: Domain, rows
     target = domain.index(TARGET) if aware else None
     name = choose(domain, target, guarantee)[0] if model == "auto" else model
     setting = Central(Records.of(rows, domain), Purse(Ledger.open().begin(guarantee, "benchmark")))
-    fitted = MODELS[name].fit(setting, target=target, progress=Silent())
+    fitted = MODELS[name, domain.content].recipe().fit(setting, target=target, progress=Silent())
     return fitted.sample(n, np.random.default_rng())
 
 

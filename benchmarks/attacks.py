@@ -67,7 +67,7 @@ def fitted(model: str, rows: np.ndarray, domain: Domain, epsilon: float, delta: 
     """One of the project's models, fitted on rows in memory."""
     run = Ledger.open(None, Guarantee(epsilon, 2 * delta)).begin(Guarantee(epsilon, delta), model)
     setting = Central(Records.of(rows, domain), Purse(run))
-    return MODELS[model].fit(setting, target=None, progress=Silent())
+    return MODELS[model, "table"].recipe().fit(setting, target=None, progress=Silent())
 
 
 def private(model: str, epsilon: float, domain: Domain) -> Callable[..., np.ndarray]:

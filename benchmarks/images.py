@@ -68,9 +68,9 @@ def parts(validate: bool) -> tuple[np.ndarray, np.ndarray]:
 def recipe(name: str) -> Model:
     """A model by its name, ``gan:gradients=1,steps=400`` being a network of images with a changed recipe."""
     name, _, changes = name.partition(":")
+    network = MODELS[name, "images"].recipe()
     if not changes:
-        return MODELS[name]
-    network = MODELS[name].images  # type: ignore[attr-defined]
+        return network
     pairs = (change.split("=") for change in changes.split(","))
     return replace(network, **{key: type(getattr(network, key))(float(value)) for key, value in pairs})
 

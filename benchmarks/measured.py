@@ -57,7 +57,9 @@ def _import_all() -> None:
     domain = Domain.of(("a", "b"), (2, 2))
     run = Ledger.open().begin(Guarantee(2.0, 1e-6), "imports")
     setting = Central(Records.of(np.zeros((8, 2), np.uint8), domain), Purse(run))
-    MODELS["independent"].fit(setting, target=None, progress=Silent()).sample(1, np.random.default_rng(0))
+    MODELS["independent", "table"].recipe().fit(setting, target=None, progress=Silent()).sample(
+        1, np.random.default_rng(0)
+    )
 
 
 def peak_mb() -> float:

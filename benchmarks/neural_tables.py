@@ -62,7 +62,7 @@ def main() -> None:
     for name in options.models.split(","):
         for variant in options.variants.split(","):
             epsilon, changes = VARIANTS[variant]
-            model = replace(MODELS[name], **changes)  # type: ignore[type-var]
+            model = replace(MODELS[name, "table"].recipe(), **changes)  # type: ignore[type-var]
             runs = [figures(model, epsilon, domain, train, test) for _ in range(options.seeds)]
             means = {key: round(float(np.mean([r[key] for r in runs])), 4) for key in runs[0]}
             result.setdefault(name, {})[variant] = means

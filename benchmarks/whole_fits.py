@@ -54,7 +54,7 @@ def games(model: str, claimed: Guarantee) -> Callable[[bool], np.ndarray]:
 
     def play(inside: bool) -> np.ndarray:
         witness = Witness(central(WITH_TARGET if inside else OTHERS, claimed), exact)
-        MODELS[model].fit(witness, target=None, progress=Silent())  # type: ignore[arg-type]
+        MODELS[model, "table"].recipe().fit(witness, target=None, progress=Silent())  # type: ignore[arg-type]
         return witness.ratio
 
     return play

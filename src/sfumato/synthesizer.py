@@ -16,7 +16,6 @@ from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
 from sfumato.fitting.fit import OpenRun, begin, kept_on_failure, learn, log_of, process
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.preflight import Places, check_installed, preflight
-from sfumato.models import MODELS
 from sfumato.models.choose import check_suits
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger import Ledger
@@ -86,9 +85,7 @@ class Synthesizer:
         self.schema = known if target is None else known.with_target(target)
         if guarantee is not None and guarantee.delta < LEAST_DELTA:
             raise SfumatoError(f"delta {guarantee.delta:g}: what can be accounted has delta from {LEAST_DELTA:g}")
-        if model != "auto" and model not in MODELS:
-            raise SfumatoError(f"no model is called {model!r}; there are auto, {', '.join(sorted(MODELS))}")
-        check_suits(model, self.schema.image is not None)
+        check_suits(model, self.schema.content)
         unit = self.schema.unit
         self.guarantee = replace(guarantee or Guarantee(epsilon=1.0), unit=unit.column if unit.kind == "id" else "row")
         check_promise(self.guarantee)
@@ -143,7 +140,7 @@ class Synthesizer:
         infinite epsilon there is no guarantee, and no certificate.
         """
         plan = self._plan
-        check_installed(plan.model, report is not None)
+        check_installed(plan, report is not None)
         book = ledger_of(source, self._ledger, self.guarantee.private)
         rows = Rows.open(source, self.schema.dialect, self.schema.picture)
         log = log_of(book, self._checkpoint, rows, self.guarantee.private)

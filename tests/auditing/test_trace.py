@@ -34,7 +34,7 @@ def setting(rows: np.ndarray, tape: Tape, epsilon: float = 2.0) -> Taped:
 @pytest.mark.parametrize("name", ["independent", "mst", "aim", "loglinear"])  # a tape has no answer to a descent
 def test_models_keep_their_course(name):
     def pipeline(rows: np.ndarray, tape: Tape) -> object:
-        return MODELS[name].fit(setting(rows, tape), target=3, progress=Silent()).state()
+        return MODELS[name, "table"].recipe().fit(setting(rows, tape), target=3, progress=Silent()).state()
 
     found = trace(pipeline, ROWS, NEIGHBOUR)
     assert found.findings == ()

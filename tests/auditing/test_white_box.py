@@ -32,7 +32,8 @@ NETWORKS = {"vae": 300, "diffusion": 300}
 
 def fitted(name: str, rows: np.ndarray, domain=WIDE, **recipe: object) -> FittedModel:
     """Without noise."""
-    chosen = replace(MODELS[name], **recipe) if recipe else MODELS[name]
+    own = MODELS[name, domain.content].recipe()
+    chosen = replace(own, **recipe) if recipe else own
     return chosen.fit(curator(rows, begin(math.inf), domain), target=None, progress=Silent())
 
 

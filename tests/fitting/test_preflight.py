@@ -167,7 +167,7 @@ def test_the_rehearsal_asks_nothing_and_stops_at_the_first_question(folder):
     rehearsal = Rehearsal(Codec.from_schema(schema).domain, plan)
     for name in ("independent", "mst", "aim", "loglinear", "vae", "gan", "diffusion"):
         with pytest.raises(Asked):
-            MODELS[name].fit(rehearsal, target=None, progress=Silent())  # pyright: ignore[reportArgumentType]
+            MODELS[name, "table"].recipe().fit(rehearsal, target=None, progress=Silent())  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def train(name: str) -> Run:
     pulls[group("unclipped")] = 2
     run = Ledger.open().begin(CLAIM, name)
     setting = Planted(Central(Records.of(people(picked), DOMAIN), Purse(run)), pulls)
-    recipe: Any = MODELS[name]
+    recipe: Any = MODELS[name, "table"].recipe()
     replace(recipe, gradients=1.0, steps=STEPS).fit(setting, target=None, progress=Silent())
     charged = [e for e in run.events if isinstance(e, PoissonSampledGaussian)]
     assert sum(e.count for e in charged) == STEPS
@@ -199,7 +199,7 @@ def test_canaries_in_a_marginal_model(monkeypatch: pytest.MonkeyPatch, bug: str)
     picked = np.random.default_rng().random(CELLS) < 0.5
     rows = np.repeat(np.arange(CELLS), 50 + copies * picked)[:, None]
     setting = Central(Records.of(rows, Domain.of(["who"], [CELLS])), Purse(Ledger.open().begin(CLAIM, "canaries")))
-    masses = MODELS["independent"].fit(setting, target=None, progress=Silent()).state()[1]["fine.0"]
+    masses = MODELS["independent", "table"].recipe().fit(setting, target=None, progress=Silent()).state()[1]["fine.0"]
     inside, outside = masses[picked], masses[~picked]
     if bug == "right":
         assert bounds(inside, outside, CLAIM.delta, ACCUSED).epsilon_fdp <= CLAIM.epsilon

@@ -9,9 +9,10 @@ import pytest
 
 from sfumato.encoding.domain import Axis, Domain, Pixels
 from sfumato.errors import SfumatoError
-from sfumato.models import MODELS
-from sfumato.models.choose import FOR_IMAGES, FOR_TABLES, MOST_FOR_AIM, check_suits, choose
+from sfumato.models import MODELS, names
+from sfumato.models.choose import MOST_FOR_AIM, check_suits, choose
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.schema.columns import Content
 
 PROMISE = Guarantee(1.0, 1e-6)
 
@@ -36,7 +37,7 @@ def domain(columns: int) -> Domain:
 def test_the_choice_follows_columns_and_target(columns: int, target: int | None, name: str) -> None:
     chosen, why = choose(domain(columns), target, PROMISE)
     assert chosen == name
-    assert chosen in MODELS
+    assert (chosen, "table") in MODELS
     assert "\n" not in why
     assert len(why) > 20
 
@@ -52,20 +53,25 @@ def test_images_get_a_model_of_images(target: int | None) -> None:
     pixels = Pixels(0, 4, 4, 1)
     pictured = Domain((*pixels.axes("image"), Axis("label", 10)), pixels)
     chosen, why = choose(pictured, target, PROMISE)
-    assert chosen in FOR_IMAGES
-    assert chosen in MODELS
+    assert (chosen, "images") in MODELS
     assert "4x4x1" in why
     assert ("'label'" in why) == (target is not None)
 
 
-@pytest.mark.parametrize("name", [*MODELS, "auto"])
+@pytest.mark.parametrize("name", [*names(), "auto"])
 def test_a_model_by_name_is_refused_where_it_cannot_learn(name: str) -> None:
-    for images, others in ((True, FOR_TABLES), (False, FOR_IMAGES)):
-        if name in others:
-            with pytest.raises(SfumatoError, match=f"model '{name}' learns"):
-                check_suits(name, images)
+    contents: tuple[Content, ...] = ("table", "images")
+    for content in contents:
+        if name in (*names(content), "auto"):
+            check_suits(name, content)
         else:
-            check_suits(name, images)
+            with pytest.raises(SfumatoError, match=f"model '{name}' learns"):
+                check_suits(name, content)
+
+
+def test_a_name_that_no_model_has_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(SfumatoError, match="no model is called 'ctgan'; there are auto, aim, class-gaussian"):
+        check_suits("ctgan", "table")
 
 
 def test_only_public_facts_can_be_consulted() -> None:

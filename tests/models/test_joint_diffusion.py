@@ -93,12 +93,12 @@ def test_a_point_leads_back_to_its_record(fitted):
 
 def test_saved_and_restored_it_draws_the_same(fitted):
     facts, arrays = fitted.state()
-    again = MODELS["diffusion"].restore(DOMAIN, facts, arrays)
+    again = MODELS["diffusion", "table"].recipe().restore(DOMAIN, facts, arrays)
     np.testing.assert_array_equal(*(m.sample(300, np.random.default_rng(3)) for m in (fitted, again)))
     with pytest.raises(ValueError, match="do not fit"):
-        MODELS["diffusion"].restore(DOMAIN, facts, {**arrays, "chances": arrays["chances"][:1]})
+        MODELS["diffusion", "table"].recipe().restore(DOMAIN, facts, {**arrays, "chances": arrays["chances"][:1]})
     with pytest.raises(ValueError, match="no column is a number"):
-        MODELS["diffusion"].restore(Domain((Axis("kind", 3),)), facts, arrays)
+        MODELS["diffusion", "table"].recipe().restore(Domain((Axis("kind", 3),)), facts, arrays)
     with pytest.raises(ValueError, match="write 'codes' or 'continuous'"):
         Diffusion(numbers="real")  # type: ignore[arg-type]
 

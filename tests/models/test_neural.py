@@ -89,7 +89,7 @@ def test_conditions_hold_and_the_rest_follows(fitted, name):
 def test_saved_and_restored_it_draws_the_same(fitted, name):
     model, _ = fitted[name]
     facts, arrays = model.state()
-    again = MODELS[name].restore(DOMAIN, facts, arrays)
+    again = MODELS[name, "table"].recipe().restore(DOMAIN, facts, arrays)
     assert isinstance(again, FittedModel)
     draws = [m.sample(500, np.random.default_rng(3)) for m in (model, again)]
     np.testing.assert_array_equal(*draws)
@@ -101,9 +101,9 @@ def test_damaged_weights_are_refused(fitted, name):
     facts, arrays = fitted[name][0].state()
     spoilt = {**arrays, "parameter0": arrays["parameter0"][:-1]}
     with pytest.raises(ValueError, match="do not fit"):
-        MODELS[name].restore(DOMAIN, facts, spoilt)
+        MODELS[name, "table"].recipe().restore(DOMAIN, facts, spoilt)
     with pytest.raises(ValueError, match="do not fit"):
-        MODELS[name].restore(DOMAIN, facts, {k: v for k, v in arrays.items() if k != "parameter1"})
+        MODELS[name, "table"].recipe().restore(DOMAIN, facts, {k: v for k, v in arrays.items() if k != "parameter1"})
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -145,8 +145,8 @@ def test_a_saved_gan_holds_no_discriminator(fitted):
 
 def test_the_recipes_are_registered():
     for name, recipe in RECIPES.items():
-        assert isinstance(MODELS[name], Model)
-        assert type(MODELS[name]) is type(recipe)
+        assert isinstance(MODELS[name, "table"].recipe(), Model)
+        assert type(MODELS[name, "table"].recipe()) is type(recipe)
 
 
 def test_latent_points_of_a_vae_decode_to_what_they_came_from(fitted):

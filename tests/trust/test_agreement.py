@@ -132,7 +132,7 @@ def fitted(name: str, ask: Callable[[Run], Setting], fits: int = FITS) -> tuple[
     tables, errors = [], []
     for seed in range(fits):
         setting = ask(begin())
-        model = MODELS[name].fit(setting, target=None, progress=Silent())
+        model = MODELS[name, "table"].recipe().fit(setting, target=None, progress=Silent())
         assert setting.remaining < 1e-6
         drawn = model.sample(20_000, np.random.default_rng(seed))
         cliques = [*((i,) for i in range(len(DOMAIN))), *PAIRS]

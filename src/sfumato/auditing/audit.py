@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,7 +11,6 @@ import pyarrow as pa
 
 from sfumato.atomic import atomic_write
 from sfumato.encoding.codec import Codec
-from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError, TableError
 from sfumato.extras import require
 from sfumato.models import MODELS, RecordLoss
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 _ROWS = 50_000
 _FEW = 300
 _STRIPS = 24
-_STEPS, _IMAGE_STEPS = 1500, 300
 
 
 def audit(
@@ -158,10 +155,11 @@ def white_box_of(release: Release, used: np.ndarray) -> WhiteBox | None:
     if not isinstance(release.fitted, RecordLoss):
         return None
     few = used[np.random.default_rng(0).permutation(len(used))[:_FEW]]
-    recipe = _overfitting(release.model, release.codec.domain)
+    recipe = MODELS[release.model, release.codec.domain.content].recipe().overfitting()
     with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "overfit") as run:
         setting = Central(Records.of(few, release.codec.domain), Purse(run))
         overfitted = recipe.fit(setting, target=None, progress=Silent())
+    assert isinstance(overfitted, RecordLoss)  # the fitted form of one recipe
     return WhiteBox(release.fitted, overfitted, few)
 
 
@@ -173,17 +171,6 @@ def _tables(real: Any, holdout: Any, synthetic: Any, schema: Schema | None) -> l
     """The three as tables; by a guess of how they are written where there is no schema, for such an audit alone."""
     dialects = (None, None, None) if schema is None else (schema.dialect, schema.dialect, schema.written)
     return [_arrow(t, dialect) for t, dialect in zip((real, holdout, synthetic), dialects, strict=True)]
-
-
-def _overfitting(name: str, domain: Domain) -> Any:
-    """The recipe of a model; that of a network for many steps.
-
-    A network of tables goes without its warm start; of images, the warm start itself learns few rows by heart.
-    """
-    recipe: Any = MODELS[name]
-    if domain.pixels is not None and hasattr(recipe, "images"):
-        return replace(recipe.images, gradients=0.5, steps=_IMAGE_STEPS)
-    return replace(recipe, gradients=1.0, steps=_STEPS) if hasattr(recipe, "gradients") else recipe
 
 
 def _drafted(tables: list[pa.Table]) -> Schema:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from sfumato.auditing.attacks.trace import Tape, trace
 from sfumato.auditing.attacks.worst_case import audit_mechanism
 from sfumato.auditing.mechanism_games import gradient_games, marginal_games
 from sfumato.encoding.domain import Axis, Domain
-from sfumato.models import MODELS
+from sfumato.models import MODELS, FittedModel, GradientModel, ModelEntry
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger, Run
@@ -29,6 +29,7 @@ from sfumato.progress import Progress, Silent
 from sfumato.trust.central import Central
 from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
+from sfumato.trust.setting import Setting
 
 PARTS = ("worst_case", "replay", "canaries", "outlier_shadow")
 _LEVEL = 0.05 / len(PARTS)
@@ -54,25 +55,29 @@ class Recipe:
     target: int | None
     claimed: Guarantee
 
+    @property
+    def entry(self) -> ModelEntry:
+        """The model's description."""
+        return MODELS[self.model, self.domain.content]
+
     def run(self, epsilon: float | None = None) -> Run:
         """A run of a ledger of its own, at the claim or at another epsilon."""
         claimed = self.claimed if epsilon is None else Guarantee(epsilon)
         cap = replace(claimed, delta=2 * claimed.delta)
         return Ledger.open(None, cap).begin(claimed, "audit")
 
-    def network(self) -> Any:
+    def network(self) -> GradientModel | None:
         """The recipe with all of its budget for gradients; None for one that asks for none."""
-        recipe: Any = MODELS[self.model]
-        recipe = recipe if self.domain.pixels is None else getattr(recipe, "images", recipe)
-        return replace(recipe, gradients=1.0) if hasattr(recipe, "gradients") else None
+        recipe = self.entry.recipe()
+        return recipe.gradients_only() if isinstance(recipe, GradientModel) else None
 
     def curator(self, rows: np.ndarray, epsilon: float | None = None) -> Central:
         """A setting over rows (n, d)."""
         return Central(Records.of(rows, self.domain), Purse(self.run(epsilon)))
 
-    def fit(self, setting: Any) -> Any:
+    def fit(self, setting: Setting) -> FittedModel:
         """A fit."""
-        return MODELS[self.model].fit(setting, target=self.target, progress=Silent())
+        return self.entry.recipe().fit(setting, target=self.target, progress=Silent())
 
 
 def audit_recipe(
@@ -106,8 +111,9 @@ def audit_recipe(
 
 def _worst_case(recipe: Recipe) -> dict[str, Any]:
     """Games on the worst neighbours: noisy tables, and clipped sums where the recipe asks for any."""
-    games = {"marginals": marginal_games} if recipe.domain.pixels is None else {}
-    if recipe.network() is not None or recipe.domain.pixels is not None:
+    asks = recipe.entry.asks
+    games = {"marginals": marginal_games} if "marginals" in asks else {}
+    if asks & {"gradients", "feature_sum", "scatter"}:
         games["gradients"] = gradient_games
     found = {}
     for name, play in games.items():
@@ -121,12 +127,12 @@ def _worst_case(recipe: Recipe) -> dict[str, Any]:
 
 def _replay(recipe: Recipe, rows: np.ndarray, target: int) -> dict[str, Any]:
     """A fit recorded with a row and replayed without it."""
-    if recipe.network() is not None:
+    if "gradients" in recipe.entry.asks:
         return {"left_out": "gradients are asked for inside a compiled training, which no tape records: see canaries"}
 
     def pipeline(some: np.ndarray, tape: Tape) -> object:
         setting = Taped(recipe.curator(some), recipe.curator(some, math.inf), tape)
-        return recipe.fit(setting).state()
+        return recipe.fit(cast(Setting, setting)).state()  # all but gradients, which the recipe does not ask for
 
     found = trace(pipeline, rows, np.delete(rows, target, axis=0))
     return {**asdict(found), "violation": bool(found.findings)}
@@ -146,7 +152,7 @@ def _canaries(recipe: Recipe, rows: np.ndarray, rng: np.random.Generator) -> dic
     run = recipe.run()
     records = Records.of(np.column_stack([codes, numbers]), domain)
     setting = Planted(Central(records, Purse(run)), np.ones(_CANARIES))
-    network.fit(setting, target=recipe.target, progress=Silent())
+    network.fit(cast(Setting, setting), target=recipe.target, progress=Silent())
     event = next(e for e in run.events if isinstance(e, PoissonSampledGaussian))
     scores = log_likelihood_ratio(setting.released, event.sampling_probability, event.noise_multiplier)
     shown = bounds(scores[picked], scores[~picked], recipe.claimed.delta, _LEVEL)

@@ -10,6 +10,8 @@ from itertools import product
 
 import numpy as np
 
+from sfumato.schema.columns import Content
+
 LEVELS = 256
 """Codes of a pixel."""
 
@@ -99,6 +101,11 @@ class Domain:
 
     def __len__(self) -> int:
         return len(self.axes)
+
+    @property
+    def content(self) -> Content:
+        """Whether an image is among the columns."""
+        return "table" if self.pixels is None else "images"
 
     @cached_property
     def names(self) -> tuple[str, ...]:

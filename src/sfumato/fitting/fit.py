@@ -199,7 +199,7 @@ def learn(plan: Plan, rows: Rows, opened: OpenRun, progress: Progress) -> tuple[
         name, why = choose(codec.domain, target, plan.guarantee)
     setting = Central(gather(rows, codec, progress), purse, plan.max_rows)
     outside = setting.outside(purse.mu(OUTSIDE_SHARE))
-    fitted = MODELS[name].fit(setting, target=target, progress=progress)
+    fitted = MODELS[name, codec.domain.content].recipe().fit(setting, target=target, progress=progress)
     return Release(schema, codec, fitted, name, why, plan.guarantee, absent("not finished")), outside
 
 

@@ -53,13 +53,13 @@ class Places:
     answers: Path | None = None
 
 
-def check_installed(model: str, report: bool) -> None:
-    """MissingExtra where the model of that name, or a report, needs packages that are not installed.
+def check_installed(plan: Plan, report: bool) -> None:
+    """MissingExtra where the model that is asked for, or a report, needs packages that are not installed.
 
     Asked before the table is opened. ``auto`` chooses among models that need no extra.
     """
-    if model != "auto":
-        _imported(model)
+    if plan.model != "auto":
+        MODELS[plan.model, plan.schema.content].recipe()
     if report:
         require("report", "a report")
 
@@ -99,8 +99,9 @@ def _check_model(plan: Plan, rows: Rows) -> str:
         name = plan.model
     else:
         name = "independent" if domain is None else choose(domain, target, plan.guarantee)[0]
-    recipe = _imported(name)
-    if hasattr(recipe, "gradients"):
+    entry = MODELS[name, plan.schema.content]
+    recipe = entry.recipe()
+    if "gradients" in entry.asks:
         for module in _TRAINING:
             _import(module, name)
         if plan.max_rows != 1:
@@ -111,13 +112,6 @@ def _check_model(plan: Plan, rows: Rows) -> str:
     if domain is not None:
         rehearse(recipe, domain, target, plan)
     return name
-
-
-def _imported(name: str) -> Any:
-    try:
-        return MODELS[name]
-    except ModuleNotFoundError as error:
-        raise MissingPackage(error.name or "a package", f"model {name!r}") from None
 
 
 def _import(module: str, model: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.fitting.plan import Plan
+from sfumato.models import GradientModel, Model
 from sfumato.privacy.accounting import mu_for, poisson_noise_multiplier
 from sfumato.privacy.mechanisms import lattice
 from sfumato.privacy.spending import TAIL_SHARE
@@ -31,7 +31,7 @@ class Asked(Exception):  # noqa: N818 - ends a rehearsal, and no error
     """A model came as far as can be gone without rows, or without time."""
 
 
-def rehearse(recipe: Any, domain: Domain, target: int | None, plan: Plan) -> None:
+def rehearse(recipe: Model, domain: Domain, target: int | None, plan: Plan) -> None:
     """Let ``recipe`` ask, as far as its questions follow from public facts.
 
     Sums are planned and answered with zeros, until a model trains or asks for tables. Gradients are planned as if
@@ -42,13 +42,11 @@ def rehearse(recipe: Any, domain: Domain, target: int | None, plan: Plan) -> Non
     """
     with suppress(Asked):
         recipe.fit(Rehearsal(domain, plan), target=target, progress=_Untrained())
-    learner = recipe if domain.pixels is None else getattr(recipe, "images", recipe)
-    share = getattr(learner, "gradients", 0.0)
-    if share > 0 and plan.guarantee.private:
-        alone = _Descending(domain, plan, share)
-        if alone.mu(share) < _ENOUGH:
+    if isinstance(recipe, GradientModel) and recipe.gradients > 0 and plan.guarantee.private:
+        alone = _Descending(domain, plan, recipe.gradients)
+        if alone.mu(recipe.gradients) < _ENOUGH:
             with suppress(Asked):
-                replace(learner, gradients=1.0).fit(alone, target=target, progress=Silent())
+                recipe.gradients_only().fit(alone, target=target, progress=Silent())
 
 
 class _Untrained(Silent):

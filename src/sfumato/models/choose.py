@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError
+from sfumato.models.registry import MODELS, names
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.schema.columns import Content
 
 MOST_FOR_AIM = 40
 """Columns up to which the rounds of ``aim``, each over all pairs, are cheap."""
-FOR_TABLES = ("aim", "independent", "loglinear", "mst")
-FOR_IMAGES = ("class-gaussian", "class-mixture", "mean-embedding")
-"""Models that learn the one and not the other; all others learn both."""
 
 
 def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[str, str]:
@@ -38,9 +37,14 @@ def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[st
     return "loglinear", f"at {strength}, with {len(domain)} columns, pairs are chosen in two rounds, which stays fast"
 
 
-def check_suits(name: str, images: bool) -> None:
-    """SfumatoError where the model called ``name`` cannot learn a table of images, or one without."""
-    if images and name in FOR_TABLES:
-        raise SfumatoError(f"model {name!r} learns tables, and this is a table of images; take {', '.join(FOR_IMAGES)}")
-    if not images and name in FOR_IMAGES:
-        raise SfumatoError(f"model {name!r} learns images, and the schema has none; take {', '.join(FOR_TABLES)}")
+def check_suits(name: str, content: Content) -> None:
+    """SfumatoError where no model is called ``name``, or it does not learn such a table."""
+    if (name, content) in MODELS or name == "auto":
+        return
+    if name not in names():
+        raise SfumatoError(f"no model is called {name!r}; there are auto, {', '.join(names())}")
+    if content == "images":
+        raise SfumatoError(
+            f"model {name!r} learns tables, and this is a table of images; take {', '.join(names('images'))}"
+        )
+    raise SfumatoError(f"model {name!r} learns images, and the schema has none; take {', '.join(names('table'))}")

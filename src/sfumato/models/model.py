@@ -65,6 +65,27 @@ class Model(Protocol):
         """Rebuild a fitted model from :meth:`FittedModel.state`; ValueError on anything malformed."""
         ...
 
+    def overfitting(self) -> Model:
+        """The same recipe with settings under which it overfits a few records, if there is no noise.
+
+        What an attack on such a fit shows is the attack's power.
+        """
+        ...
+
+
+@runtime_checkable
+class GradientModel(Model, Protocol):
+    """A recipe that asks for gradients of records (DP-SGD)."""
+
+    @property
+    def gradients(self) -> float:
+        """Share of the budget for them."""
+        ...
+
+    def gradients_only(self) -> GradientModel:
+        """The same recipe with all of its budget for gradients: no warm start."""
+        ...
+
 
 @runtime_checkable
 class Latent(Protocol):

@@ -126,7 +126,8 @@ class Release:
             guarantee = Guarantee(epsilon, stated["delta"], stated["unit"])
             codec = Codec.from_json(json.dumps(artifact.codec))
             name = artifact.model["name"]
-            fitted = MODELS[name].restore(codec.domain, artifact.model["facts"], dict(artifact.arrays))
+            recipe = MODELS[name, codec.domain.content].recipe()
+            fitted = recipe.restore(codec.domain, artifact.model["facts"], dict(artifact.arrays))
             if not 1 <= fitted.total <= MOST_RECORDS:
                 raise ArtifactError(f"{os.fspath(path)}: says to be of more than {MOST_RECORDS:,} records, or of none")
             schema = Schema.parse(artifact.schema, f"{os.fspath(path)}:schema.yaml")

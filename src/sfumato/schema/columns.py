@@ -17,6 +17,9 @@ from sfumato.tables.images import LARGEST_SIDE
 
 Outside = Literal["clip", "other", "refuse", "missing"]
 
+Content = Literal["table", "images"]
+"""What a table holds: columns alone, or an image and perhaps columns beside it."""
+
 LABEL_LIMIT = 1 << 16
 """The most categories a column may declare."""
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sfumato.errors import SchemaError
-from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, ImageColumn
+from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, Content, ImageColumn
 from sfumato.schema.constraints import Constraint, FixedCombinations, Inequality, NonNull, Unique
 from sfumato.schema.file import FileFacts
 from sfumato.schema.sources import Fact, Statement, Strict
@@ -200,6 +200,11 @@ class PublicFacts(Strict):
     def image(self) -> ImageColumn | None:
         """The column of images, where the table has one."""
         return next((c for c in self.columns if isinstance(c, ImageColumn)), None)
+
+    @property
+    def content(self) -> Content:
+        """What the table holds."""
+        return "table" if self.image is None else "images"
 
     @field_validator("columns")
     @classmethod

@@ -24,7 +24,8 @@ NAMES = ("class-gaussian", "class-mixture", "mean-embedding")
 
 def fit(name: str, codes: np.ndarray, strength: float, domain: Domain = DOMAIN) -> tuple[FittedModel, Run]:
     run = begin(strength)
-    return MODELS[name].fit(curator(codes, run, domain), target=len(domain) - 1, progress=Silent()), run
+    setting = curator(codes, run, domain)
+    return MODELS[name, "images"].recipe().fit(setting, target=len(domain) - 1, progress=Silent()), run
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,7 +45,7 @@ def fitted() -> dict[str, tuple[FittedModel, Run]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_classifier_learns_from_the_images(fitted: dict[str, tuple[FittedModel, Run]], name: str) -> None:
     model, _ = fitted[name]
-    assert isinstance(MODELS[name], Model)
+    assert isinstance(MODELS[name, "images"].recipe(), Model)
     drawn = model.sample(2000, np.random.default_rng(0))
     assert drawn.dtype == DOMAIN.code_dtype()
     assert accuracy(drawn, digits()) > 0.7
@@ -68,12 +69,12 @@ def test_without_a_guarantee_nothing_is_charged(name: str) -> None:
 def test_a_restored_model_draws_the_same(fitted: dict[str, tuple[FittedModel, Run]], name: str) -> None:
     model, _ = fitted[name]
     facts, arrays = model.state()
-    again = MODELS[name].restore(DOMAIN, facts, arrays)
+    again = MODELS[name, "images"].recipe().restore(DOMAIN, facts, arrays)
     drawn = [m.sample(300, np.random.default_rng(5)) for m in (model, again)]
     np.testing.assert_array_equal(*drawn)
     key = next(iter(arrays))
     with pytest.raises(ValueError, match="the saved"):
-        MODELS[name].restore(DOMAIN, facts, {**arrays, key: np.full_like(arrays[key], np.nan)})
+        MODELS[name, "images"].recipe().restore(DOMAIN, facts, {**arrays, key: np.full_like(arrays[key], np.nan)})
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -82,11 +82,11 @@ def test_conditions_hold_and_impossible_ones_are_refused(fitted: dict[str, tuple
 def test_a_saved_model_draws_the_same(fitted: dict[str, tuple[FittedModel, Run]], name: str) -> None:
     model = fitted[name][0]
     facts, arrays = model.state()
-    again = MODELS[name].restore(DOMAIN, facts, arrays)
+    again = MODELS[name, "images"].recipe().restore(DOMAIN, facts, arrays)
     one, other = (m.sample(40, np.random.default_rng(5)) for m in (model, again))
     np.testing.assert_array_equal(one, other)
     with pytest.raises(ValueError, match="saved"):
-        MODELS[name].restore(DOMAIN, facts, {**arrays, "parameter0": arrays["parameter0"][:1]})
+        MODELS[name, "images"].recipe().restore(DOMAIN, facts, {**arrays, "parameter0": arrays["parameter0"][:1]})
 
 
 def test_noise_free_training_without_a_warm_start_learns() -> None:

@@ -38,7 +38,7 @@ def curator(codes: np.ndarray, domain: Domain = DOMAIN, epsilon: float = 1.0) ->
 
 def fit(name: str, codes: np.ndarray, epsilon: float = 1.0, target: int | None = None) -> FittedMarginals:
     """Model ``name`` of ``codes`` over DOMAIN."""
-    return MODELS[name].fit(curator(codes, epsilon=epsilon), target=target, progress=Silent())
+    return MODELS[name, "table"].recipe().fit(curator(codes, epsilon=epsilon), target=target, progress=Silent())
 
 
 def frequencies(codes: np.ndarray, clique: tuple[int, ...], domain: Domain = DOMAIN) -> np.ndarray:

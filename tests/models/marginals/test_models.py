@@ -43,7 +43,7 @@ def test_the_budget_is_wholly_used_and_never_overdrawn(
     domain = Domain(tuple(DOMAIN.axes[i] for i in columns))
     setting = curator(people(n)[:, list(columns)], domain, epsilon)
     target = None if target is None or not columns else min(target, len(columns) - 1)
-    model = MODELS[name].fit(setting, target=target, progress=Silent())
+    model = MODELS[name, "table"].recipe().fit(setting, target=target, progress=Silent())
     assert setting.remaining < 1e-6
     assert draw(model, 30).shape == (30, len(columns))
     assert model.total >= 1
@@ -57,7 +57,7 @@ def test_the_events_add_up_to_the_promise(name: str, target: int | None, adding:
     codes = people(800)
     setting = Sites.of(codes, DOMAIN, Purse(run), 3) if adding else curator(codes)
     events = run if adding else setting._purse.run
-    MODELS[name].fit(setting, target=target, progress=Silent())
+    MODELS[name, "table"].recipe().fit(setting, target=target, progress=Silent())
     assert setting.remaining < 1e-6
     assert 0.98 < accounting.epsilon(events.events, DELTA) <= 1.0
 
@@ -69,7 +69,7 @@ def test_a_model_follows_from_its_answers(name: str, tmp_path: Path) -> None:
 
     def fitted(journal: Journal | None) -> FittedModel:
         setting = Central(Records.of(codes, DOMAIN), Purse(run, journal=journal))
-        return MODELS[name].fit(setting, target=1, progress=Silent())
+        return MODELS[name, "table"].recipe().fit(setting, target=1, progress=Silent())
 
     first = fitted(Journal.begin(tmp_path, {}, run.id)).state()
     again = fitted(Journal.find(tmp_path, {})).state()
@@ -81,7 +81,7 @@ def test_a_model_follows_from_its_answers(name: str, tmp_path: Path) -> None:
 def test_without_a_guarantee_nothing_is_charged_and_tables_are_met(name: str) -> None:
     codes = people(5000)
     setting = curator(codes, epsilon=math.inf)
-    model = MODELS[name].fit(setting, target=None, progress=Silent())
+    model = MODELS[name, "table"].recipe().fit(setting, target=None, progress=Silent())
     assert setting._purse.run.events == ()
     assert model.total == 5000
     drawn = draw(model)
@@ -110,7 +110,7 @@ def test_a_target_is_regressed_on_all_that_bear_on_it() -> None:
     codes = np.column_stack([coins, coins.sum(axis=1) > 2]).astype(np.uint8)
 
     def agreement(name: str, target: int | None) -> float:
-        drawn = draw(MODELS[name].fit(curator(codes, domain, 2.0), target=target, progress=Silent()))
+        drawn = draw(MODELS[name, "table"].recipe().fit(curator(codes, domain, 2.0), target=target, progress=Silent()))
         return float(((drawn[:, :6].sum(axis=1) > 2) == drawn[:, 6]).mean())
 
     assert agreement("loglinear", 6) > 0.88
@@ -127,7 +127,7 @@ def test_a_rare_target_is_not_passed_over() -> None:
     codes = np.column_stack([causes, chains, rare]).astype(np.uint8)
     rises = []
     for _ in range(4):
-        drawn = draw(MODELS["aim"].fit(curator(codes, domain), target=11, progress=Silent()))
+        drawn = draw(MODELS["aim", "table"].recipe().fit(curator(codes, domain), target=11, progress=Silent()))
         rises += [drawn[drawn[:, i] == 1, 11].mean() - drawn[drawn[:, i] == 0, 11].mean() for i in range(3)]
     assert np.mean(rises) > 0.015  # of 0.032, give or take 0.005; about 0.007 where those pairs wait for their turn
 
@@ -156,7 +156,7 @@ def test_constant_columns_stay_constant(name: str) -> None:
     domain = Domain((Axis("one", 1), Axis("same", 5, ordered=True), Axis("gone", 4, missing=3), Axis("free", 2)))
     codes = np.tile(np.array([0, 2, 3, 0], np.uint8), (3000, 1))
     codes[::2, 3] = 1
-    drawn = draw(MODELS[name].fit(curator(codes, domain), target=None, progress=Silent()), 2000)
+    drawn = draw(MODELS[name, "table"].recipe().fit(curator(codes, domain), target=None, progress=Silent()), 2000)
     assert ((drawn == [0, 2, 3, 0])[:, :3]).mean(axis=0).min() > 0.95
 
 
@@ -184,7 +184,7 @@ def test_a_hundred_columns_take_seconds(name: str, target: int | None) -> None:
     domain, codes = hundred(3000)
     setting = curator(codes, domain, 10.0)
     began = time.process_time()
-    model = MODELS[name].fit(setting, target=target, progress=Silent())
+    model = MODELS[name, "table"].recipe().fit(setting, target=target, progress=Silent())
     drawn = draw(model, 3000)
     assert time.process_time() - began < 40
     assert setting.remaining < 1e-6
@@ -193,6 +193,6 @@ def test_a_hundred_columns_take_seconds(name: str, target: int | None) -> None:
 
 def test_models_meet_the_protocol() -> None:
     for name in NAMES:
-        assert isinstance(MODELS[name], Model)
-        assert MODELS[name].name == name
+        assert isinstance(MODELS[name, "table"].recipe(), Model)
+        assert MODELS[name, "table"].recipe().name == name
         assert isinstance(fit(name, people(50)), FittedModel)

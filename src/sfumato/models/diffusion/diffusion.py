@@ -9,7 +9,7 @@ the other form, in which they are continuous.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -21,11 +21,17 @@ from jax import Array
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.diffusion import numbers as continuous
-from sfumato.models.diffusion.images import FittedImageDiffusion, ImageDiffusion
 from sfumato.models.diffusion.joint import FittedJointDiffusion
 from sfumato.models.networks.latent import inverse_rosenblatt, rosenblatt
 from sfumato.models.networks.layout import Layout, batched, fixed_masks
-from sfumato.models.networks.training import Prepare, arrays_of, network_of, train_on_private, train_on_public
+from sfumato.models.networks.training import (
+    OVERFITTING_STEPS,
+    Prepare,
+    arrays_of,
+    network_of,
+    train_on_private,
+    train_on_public,
+)
 from sfumato.models.networks.warm_start import rows_of, warm_start
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Loss, Tape
 from sfumato.progress import Progress
@@ -167,14 +173,12 @@ class Diffusion:
         gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
         warm_steps, steps: of training on public rows, and on private ones.
         numbers: ordered columns of more than eight codes as "codes" under a mask, or "continuous" under Gaussian noise.
-        images: how images are learnt, to which the others do not apply.
     """
 
     gradients: float = 0.1
     warm_steps: int = 1000
     steps: int = 100
     numbers: Literal["codes", "continuous"] = "codes"
-    images: ImageDiffusion = field(default_factory=ImageDiffusion)
 
     name = "diffusion"
 
@@ -184,15 +188,13 @@ class Diffusion:
 
     def fit(
         self, setting: Setting, *, target: int | None, progress: Progress
-    ) -> FittedDiffusion | FittedJointDiffusion | FittedImageDiffusion:
+    ) -> FittedDiffusion | FittedJointDiffusion:
         """Learn from noisy marginals, then from noised gradients.
 
         *Formal guarantee.* All questions go to ``setting``, which charges each; the scale of continuous numbers is
         made of public rows. A record's loss depends on no other record.
         """
         domain = setting.domain
-        if domain.pixels is not None:
-            return self.images.fit(setting, target=target, progress=progress)
         if self.gradients < 1:
             known = warm_start(setting, self.gradients, target, progress)
             total, share, rows = known.total, self.gradients, rows_of(known, 200_000)
@@ -231,12 +233,18 @@ class Diffusion:
 
     def restore(
         self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]
-    ) -> FittedDiffusion | FittedJointDiffusion | FittedImageDiffusion:
+    ) -> FittedDiffusion | FittedJointDiffusion:
         """From a saved state, whose form of numbers is its own."""
-        if domain.pixels is not None:
-            return self.images.restore(domain, facts, arrays)
         if facts.get("numbers") == "continuous":
             return FittedJointDiffusion.restored(domain, facts, arrays)
         layout = Layout(domain)
         network = network_of(partial(Denoiser, layout.width, len(domain)), arrays)
         return FittedDiffusion(layout, float(facts["total"]), network)
+
+    def gradients_only(self) -> Diffusion:
+        """All of the budget for gradients: no warm start."""
+        return replace(self, gradients=1.0)
+
+    def overfitting(self) -> Diffusion:
+        """Many steps on the records, and no warm start."""
+        return replace(self, gradients=1.0, steps=OVERFITTING_STEPS)

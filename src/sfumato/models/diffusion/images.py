@@ -8,7 +8,7 @@ itself. A record's loss is the mean over several noise levels (noise multiplicit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,12 @@ from sfumato.models.images.layout import ImageLayout, choose
 from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import Space, points_of
 from sfumato.models.networks.start import FittedImages, Start
-from sfumato.models.networks.training import network_of, train_on_private
+from sfumato.models.networks.training import (
+    OVERFITTING_IMAGE_SHARE,
+    OVERFITTING_IMAGE_STEPS,
+    network_of,
+    train_on_private,
+)
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -187,6 +192,8 @@ class ImageDiffusion:
     steps: int = 200
     draws: int = 2
 
+    name = "diffusion"
+
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedImageDiffusion:
         """Ask for a mixture, then for noised gradients of what it does not explain."""
         start = Start.asked(setting, self.gradients, target, progress)
@@ -203,3 +210,11 @@ class ImageDiffusion:
         start = Start.restored(ImageLayout(domain), facts, arrays)
         network = network_of(partial(Denoiser, start.space.width, start.layout.classes), arrays)
         return FittedImageDiffusion(start, network)
+
+    def gradients_only(self) -> ImageDiffusion:
+        """All of the budget for gradients: no warm start."""
+        return replace(self, gradients=1.0)
+
+    def overfitting(self) -> ImageDiffusion:
+        """More steps on the records, after a warm start: without noise that fits few records closely by itself."""
+        return replace(self, gradients=OVERFITTING_IMAGE_SHARE, steps=OVERFITTING_IMAGE_STEPS)

@@ -7,7 +7,7 @@ are drawn from those. Its warm start is maximum likelihood on rows sampled from 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,6 @@ from jax import Array
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.gan.adversarial import game
-from sfumato.models.gan.images import FittedImageGan, ImageGan
 from sfumato.models.gan.networks import (
     Discriminator,
     Generator,
@@ -28,7 +27,7 @@ from sfumato.models.gan.networks import (
     relaxed_rows,
 )
 from sfumato.models.networks.layout import Layout, batched
-from sfumato.models.networks.training import arrays_of, network_of, train_on_public
+from sfumato.models.networks.training import OVERFITTING_STEPS, arrays_of, network_of, train_on_public
 from sfumato.models.networks.warm_start import rows_of, warm_start
 from sfumato.privacy.gradients import Tape
 from sfumato.progress import Progress
@@ -92,20 +91,16 @@ class Gan:
     Attributes:
         gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
         warm_steps, steps: of the generator on public rows, and of the discriminator on private ones.
-        images: how images are learnt, to which the others do not apply.
     """
 
     gradients: float = 0.1
     warm_steps: int = 1500
     steps: int = 100
-    images: ImageGan = field(default_factory=ImageGan)
 
     name = "gan"
 
-    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedGan | FittedImageGan:
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedGan:
         """Learn from noisy marginals, then play against a discriminator with noised gradients."""
-        if setting.domain.pixels is not None:
-            return self.images.fit(setting, target=target, progress=progress)
         layout = Layout(setting.domain)
         network = jax.jit(partial(Generator, layout.width))(jax.random.key(0))
         rate = 5e-4
@@ -127,14 +122,18 @@ class Gan:
             network = setting.descend(descent, share, progress).average
         return FittedGan(layout, total, network)
 
-    def restore(
-        self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]
-    ) -> FittedGan | FittedImageGan:
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedGan:
         """From a saved state."""
-        if domain.pixels is not None:
-            return self.images.restore(domain, facts, arrays)
         layout = Layout(domain)
         return FittedGan(layout, float(facts["total"]), network_of(partial(Generator, layout.width), arrays))
+
+    def gradients_only(self) -> Gan:
+        """All of the budget for gradients: no warm start."""
+        return replace(self, gradients=1.0)
+
+    def overfitting(self) -> Gan:
+        """Many steps on the records, and no warm start."""
+        return replace(self, gradients=1.0, steps=OVERFITTING_STEPS)
 
 
 def _generated(layout: Layout, generator: Generator, key: Array) -> Array:

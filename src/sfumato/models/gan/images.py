@@ -7,7 +7,7 @@ the discriminator touches records (Bie, Kamath, Zhang 2023, arXiv 2302.02936).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from sfumato.models.images.layout import ImageLayout
 from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import points_of
 from sfumato.models.networks.start import FittedImages, Start
-from sfumato.models.networks.training import network_of
+from sfumato.models.networks.training import OVERFITTING_IMAGE_SHARE, OVERFITTING_IMAGE_STEPS, network_of
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -119,6 +119,8 @@ class ImageGan:
     gradients: float = 0.2
     steps: int = 200
 
+    name = "gan"
+
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedImageGan:
         """Ask for a mixture, then play against a discriminator with noised gradients."""
         start = Start.asked(setting, self.gradients, target, progress)
@@ -138,3 +140,11 @@ class ImageGan:
         start = Start.restored(ImageLayout(domain), facts, arrays)
         network = network_of(partial(Refiner, start.space.width, start.layout.classes), arrays)
         return FittedImageGan(start, network)
+
+    def gradients_only(self) -> ImageGan:
+        """All of the budget for gradients: no warm start."""
+        return replace(self, gradients=1.0)
+
+    def overfitting(self) -> ImageGan:
+        """More steps on the records, after a warm start: without noise that fits few records closely by itself."""
+        return replace(self, gradients=OVERFITTING_IMAGE_SHARE, steps=OVERFITTING_IMAGE_STEPS)

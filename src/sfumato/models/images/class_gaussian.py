@@ -58,3 +58,7 @@ class ClassGaussian:
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMixture:
         """From a saved state."""
         return FittedMixture.restored(domain, facts, arrays)
+
+    def overfitting(self) -> ClassGaussian:
+        """The recipe itself: without noise its moments are those of the records."""
+        return self

@@ -29,3 +29,7 @@ class Independent:
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
         """From a saved state."""
         return fitted.restore(domain, facts, arrays)
+
+    def overfitting(self) -> Independent:
+        """The recipe itself: without noise its tables are those of the records."""
+        return self

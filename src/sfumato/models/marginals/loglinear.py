@@ -52,6 +52,10 @@ class LogLinear:
         """From a saved state."""
         return fitted.restore(domain, facts, arrays)
 
+    def overfitting(self) -> LogLinear:
+        """The recipe itself: without noise its tables are those of the records."""
+        return self
+
 
 class _Fit:
     """One fit, step by step."""

@@ -19,6 +19,10 @@ from sfumato.trust.setting import Setting
 Parameters = TypeVar("Parameters")
 Prepare = Callable[[Array, Array], Any]
 _REPORTS = 20
+OVERFITTING_STEPS, OVERFITTING_IMAGE_STEPS = 1500, 300
+"""Steps without noise after which a network of a table, and one of images, has fitted a few hundred records closely."""
+OVERFITTING_IMAGE_SHARE = 0.5
+"""Share of gradients in an overfitting network of images; without noise any share but 0 and 1 does."""
 
 
 def train_on_public(

@@ -15,8 +15,9 @@ import numpy as np
 from sfumato.encoding.domain import Domain
 from sfumato.models.images.class_mixture import ClassMixture
 from sfumato.models.marginals.loglinear import LogLinear
-from sfumato.models.model import FittedModel
+from sfumato.models.model import FittedModel, Model
 from sfumato.progress import Progress
+from sfumato.schema.columns import Content
 from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
 
 if TYPE_CHECKING:
@@ -84,13 +85,16 @@ class Reserving:
         return Reserving(self.setting.coarsened(recode), self.reserved)
 
 
+_FIRST: dict[Content, Model] = {"table": LogLinear(), "images": ClassMixture()}
+"""What the budget that is not kept back is spent on."""
+
+
 def warm_start(setting: Setting, reserved: float, target: int | None, progress: Progress) -> FittedModel:
     """A model over marginals, or for images over moments, fitted with all that is left of the budget but ``reserved``.
 
     *Formal guarantee.* All questions go to ``setting``, which charges each.
     """
-    model = LogLinear() if setting.domain.pixels is None else ClassMixture()
-    return model.fit(Reserving(setting, reserved), target=target, progress=progress)
+    return _FIRST[setting.domain.content].fit(Reserving(setting, reserved), target=target, progress=progress)
 
 
 def rows_of(model: FittedModel, n: int) -> np.ndarray:

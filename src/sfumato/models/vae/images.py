@@ -6,7 +6,7 @@ network samples the warm start, and gradients pay for what it does not explain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -21,7 +21,12 @@ from sfumato.models.images.layout import ImageLayout
 from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import Space, points_of
 from sfumato.models.networks.start import FittedImages, Start
-from sfumato.models.networks.training import network_of, train_on_private
+from sfumato.models.networks.training import (
+    OVERFITTING_IMAGE_SHARE,
+    OVERFITTING_IMAGE_STEPS,
+    network_of,
+    train_on_private,
+)
 from sfumato.models.vae.linear import Known, known_in
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
@@ -151,6 +156,8 @@ class ImageVae:
     gradients: float = 0.2
     steps: int = 200
 
+    name = "vae"
+
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedImageVae:
         """Ask for a mixture, then for noised gradients of what it does not explain."""
         start = Start.asked(setting, self.gradients, target, progress)
@@ -169,3 +176,11 @@ class ImageVae:
         start = Start.restored(ImageLayout(domain), facts, arrays)
         build = partial(Autoencoder, start.space.width, known_in(start.space).dimension, start.layout.classes)
         return FittedImageVae(start, network_of(build, arrays))
+
+    def gradients_only(self) -> ImageVae:
+        """All of the budget for gradients: no warm start."""
+        return replace(self, gradients=1.0)
+
+    def overfitting(self) -> ImageVae:
+        """More steps on the records, after a warm start: without noise that fits few records closely by itself."""
+        return replace(self, gradients=OVERFITTING_IMAGE_SHARE, steps=OVERFITTING_IMAGE_STEPS)

@@ -7,7 +7,7 @@ warm start, else the standard normal distribution.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,9 +19,8 @@ from jax import Array
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.networks.layout import Layout, batched
-from sfumato.models.networks.training import arrays_of, network_of, train_on_private, train_on_public
+from sfumato.models.networks.training import OVERFITTING_STEPS, arrays_of, network_of, train_on_private, train_on_public
 from sfumato.models.networks.warm_start import rows_of, warm_start
-from sfumato.models.vae.images import FittedImageVae, ImageVae
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -163,20 +162,16 @@ class Vae:
     Attributes:
         gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
         warm_steps, steps: of training on public rows, and on private ones.
-        images: how images are learnt, to which the others do not apply.
     """
 
     gradients: float = 0.1
     warm_steps: int = 1000
     steps: int = 100
-    images: ImageVae = field(default_factory=ImageVae)
 
     name = "vae"
 
-    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedVae | FittedImageVae:
+    def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedVae:
         """Learn from noisy marginals, then from noised gradients."""
-        if setting.domain.pixels is not None:
-            return self.images.fit(setting, target=target, progress=progress)
         layout = Layout(setting.domain)
         network = jax.jit(partial(Autoencoder, layout.width, len(setting.domain)))(jax.random.key(0))
         prior, share = np.stack([np.zeros((1, LATENT)), np.ones((1, LATENT))], 1).astype(np.float32), 1.0
@@ -200,18 +195,22 @@ class Vae:
             prior = _mixture(layout, network, rows[:_ANCHORS])
         return FittedVae(layout, total, network, prior)
 
-    def restore(
-        self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]
-    ) -> FittedVae | FittedImageVae:
+    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedVae:
         """From a saved state."""
-        if domain.pixels is not None:
-            return self.images.restore(domain, facts, arrays)
         layout = Layout(domain)
         prior = arrays.get("prior")
         if prior is None or prior.ndim != 3 or prior.shape[1:] != (2, LATENT) or not len(prior):
             raise ValueError("the saved prior is malformed")
         network = network_of(partial(Autoencoder, layout.width, len(domain)), arrays)
         return FittedVae(layout, float(facts["total"]), network, prior)
+
+    def gradients_only(self) -> Vae:
+        """All of the budget for gradients: no warm start."""
+        return replace(self, gradients=1.0)
+
+    def overfitting(self) -> Vae:
+        """Many steps on the records, and no warm start."""
+        return replace(self, gradients=1.0, steps=OVERFITTING_STEPS)
 
 
 def _mixture(layout: Layout, network: Autoencoder, rows: np.ndarray) -> np.ndarray:
