@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,10 @@ QUESTIONS = {
 KEYS = list(MODELS)
 
 
+class Trained(Exception):
+    """Gradients are asked for: nothing is asked after them."""
+
+
 class Listening:
     """A setting that notes what is asked of it."""
 
@@ -35,6 +40,8 @@ class Listening:
     def __getattr__(self, name: str) -> Any:
         if name in QUESTIONS:
             self._asked.add(QUESTIONS[name])
+        if name == "descend":
+            raise Trained
         if name == "coarsened":
             return lambda recode: Listening(self._setting.coarsened(recode), self._asked)
         return getattr(self._setting, name)
@@ -57,7 +64,8 @@ def test_a_model_asks_what_it_says(name: str, content: Content) -> None:
     codes, domain = rows(content)
     recipe: Any = entry.recipe()
     setting: Any = Listening(curator(codes, begin(3.0), domain), asked)
-    (shortened(recipe) if entry.extra else recipe).fit(setting, target=None, progress=Silent())
+    with suppress(Trained):
+        (shortened(recipe) if entry.extra else recipe).fit(setting, target=None, progress=Silent())
     assert asked == entry.asks
 
 
@@ -91,7 +99,7 @@ import sys
 sys.modules.update(dict.fromkeys(("jax", "equinox", "optax", "jax_privacy")))
 import numpy as np
 from sfumato.encoding.domain import Domain
-from sfumato.errors import MissingPackage
+from sfumato.errors import MissingExtra
 from sfumato.models import MODELS
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
@@ -106,7 +114,7 @@ for (name, content), entry in MODELS.items():
     if entry.extra:
         try:
             entry.recipe()
-        except MissingPackage as error:
+        except MissingExtra as error:
             assert f"model {{name!r}}" in str(error)
         else:
             raise AssertionError(name)
