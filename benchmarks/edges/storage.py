@@ -257,12 +257,17 @@ class PandasFrame(Storage):
         return pd.DataFrame({n: _inferred(list(c)) for n, c in zip(names, _transposed(rows, names), strict=True)})
 
 
+def _has_an_offset_or_no_zone(moment: dt.datetime) -> bool:
+    """Whether pandas can infer from it: a zone that gives no offset ends in an AttributeError of its own."""
+    return (moment.tzinfo is None) == (moment.utcoffset() is None)
+
+
 def _inferred(cells: list[Any]) -> Any:
     """As a frame that is built from a list would have it, where that is numbers, true/false, text or moments; else
     objects."""
     import pandas as pd
 
-    if all(isinstance(c, dt.datetime) for c in cells):
+    if all(isinstance(c, dt.datetime) and _has_an_offset_or_no_zone(c) for c in cells):
         return pd.Series(cells)  # timestamps, where all have one zone or none
     simple = all(isinstance(c, int | float | bool | str | None.__class__) for c in cells)
     fits = all(not isinstance(c, int) or abs(c) < 2**53 for c in cells)  # a float would hold no more
