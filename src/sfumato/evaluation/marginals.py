@@ -34,8 +34,8 @@ class Binning:
         return cls(Domain(axes), maps)
 
     def apply(self, codes: np.ndarray) -> np.ndarray:
-        """Recode (n, d) codes; returns (n, d) int64."""
-        return np.stack([table[codes[:, i]] for i, table in enumerate(self.maps)], axis=1)
+        """Recode (n, d) codes; returns (n, d) int64, each column in one piece, for it is read by columns."""
+        return np.stack([table[codes[:, i]] for i, table in enumerate(self.maps)]).T
 
 
 def _cut(axis: Axis, bins: int) -> tuple[Axis, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,12 @@ def _bounds(ordered: bool, size: int, rng: np.random.Generator) -> tuple[float, 
     return value, value
 
 
-def query_errors(a: np.ndarray, b: np.ndarray, domain: Domain, queries: list[Query]) -> np.ndarray:
+def shares(codes: np.ndarray, domain: Domain, queries: Sequence[Query]) -> np.ndarray:
+    """The share of the records that match each query, (len(queries),)."""
+    by_column = np.asfortranarray(codes)  # a query reads whole columns
+    return np.array([query.share(by_column, domain) for query in queries])
+
+
+def query_errors(a: np.ndarray, b: np.ndarray, domain: Domain, queries: Sequence[Query]) -> np.ndarray:
     """Absolute difference of the shares in ``a`` and ``b``, (len(queries),)."""
-    return np.array([abs(q.share(a, domain) - q.share(b, domain)) for q in queries])
+    return np.abs(shares(a, domain, queries) - shares(b, domain, queries))

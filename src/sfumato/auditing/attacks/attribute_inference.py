@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfumato.auditing.attacks.game import Population, nearest
+from sfumato.auditing.attacks.game import Population
+from sfumato.auditing.attacks.neighbours import nearest
 from sfumato.evaluation.features import metric_features
 
 

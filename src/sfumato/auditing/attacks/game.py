@@ -6,28 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
+from sfumato.auditing.attacks.neighbours import nearest
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.features import metric_features
 from sfumato.models.model import RecordLoss
 
 NEIGHBOURS = 5
-_NUMBERS = 1 << 23  # held at a time for exact distances
-
-
-def nearest(points: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (m, k), exact also near zero, and indices (m, k) of the ``k`` nearest ``points``."""
-    k = min(k, len(points))
-    index = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points).kneighbors(queries, return_distance=False)
-    gaps = np.empty(index.shape)
-    step = max(1, _NUMBERS // (k * points.shape[1]))
-    for start in range(0, len(queries), step):
-        part = slice(start, start + step)
-        apart = queries[part, None, :].astype(np.float64) - points[index[part]]
-        gaps[part] = np.sqrt((apart**2).sum(-1))
-    order = np.argsort(gaps, axis=1, kind="stable")
-    return np.take_along_axis(gaps, order, 1), np.take_along_axis(index, order, 1)
 
 
 @dataclass(frozen=True)

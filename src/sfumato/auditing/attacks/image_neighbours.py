@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from sfumato.auditing.attacks.game import Game, nearest
+from sfumato.auditing.attacks.game import Game
+from sfumato.auditing.attacks.neighbours import nearest
 from sfumato.encoding.domain import LEVELS, Domain
 
 _FILTERS, _SIDE, _GRID = 32, 5, 4

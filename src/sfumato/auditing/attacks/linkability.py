@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfumato.auditing.attacks.game import Population, nearest
+from sfumato.auditing.attacks.game import Population
+from sfumato.auditing.attacks.neighbours import nearest
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.features import metric_features
 

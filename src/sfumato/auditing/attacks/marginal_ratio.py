@@ -14,6 +14,8 @@ from sfumato.encoding.domain import Domain
 from sfumato.evaluation.marginals import Binning, Clique, cell_index, cliques
 
 _PAIRS, _TRIPLES = 400, 100
+_DENSE_CELLS = 1 << 20
+"""Up to so many cells are counted in an array, which is faster than sorting; beyond, it would not fit."""
 
 
 def marginal_ratio(game: Game, rng: np.random.Generator) -> np.ndarray:
@@ -36,12 +38,15 @@ def log_ratios(
     total = np.zeros(len(candidates))
     for clique in chosen:
         cells, s, r = (cell_index(t, domain, clique) for t in (candidates, synthetic, reference))
-        total += np.log(_shares(s, cells)) - np.log(_shares(r, cells))
+        size = domain.cells(clique)
+        total += np.log(_shares(s, cells, size)) - np.log(_shares(r, cells, size))
     return total / len(chosen)
 
 
-def _shares(table: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Smoothed share of ``table``'s rows in each of ``cells``."""
+def _shares(table: np.ndarray, cells: np.ndarray, size: int) -> np.ndarray:
+    """Smoothed share of ``table``'s rows in each of ``cells``, of which there are ``size``."""
+    if size <= _DENSE_CELLS:
+        return (np.bincount(table, minlength=size)[cells] + 1) / (len(table) + 1)
     values, counts = np.unique(table, return_counts=True)
     at = np.minimum(np.searchsorted(values, cells), len(values) - 1)
     return (np.where(values[at] == cells, counts[at], 0) + 1) / (len(table) + 1)

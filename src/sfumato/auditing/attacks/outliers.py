@@ -13,7 +13,7 @@ from time import perf_counter
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from sfumato.auditing.attacks.game import nearest
+from sfumato.auditing.attacks.neighbours import nearest
 from sfumato.auditing.attacks.rates import halves
 from sfumato.auditing.attacks.result import AttackResult, Terms, from_scores
 from sfumato.encoding.domain import Domain

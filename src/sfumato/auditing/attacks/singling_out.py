@@ -6,6 +6,8 @@ the control table has as many fresh rows, so its rate is what a predicate of tha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sfumato.encoding.domain import Domain
@@ -32,45 +34,42 @@ def singling_out(
     every = Binning.of(domain, max(domain.sizes))
     tables = [every.apply(t[rng.permutation(len(t))[:m]]) for t in (real, fresh)]
     released = np.unique(every.apply(synthetic), axis=0)
-    indices = [_inverted(t, domain) for t in (*tables, released)]
+    indices = [_Index.of(t, domain) for t in (*tables, released)]
     width = min(columns, len(domain))
     hits = np.zeros((3, attempts), bool)
     for t in range(attempts):
         chosen, values = _predicate(released, indices[2], width, rng)
-        hits[0, t], hits[1, t] = (_isolates(i, chosen, values) for i in indices[:2])
+        hits[0, t], hits[1, t] = (i.isolates(chosen, values) for i in indices[:2])
         guess = [int(released[rng.integers(len(released)), i]) for i in chosen]
-        hits[2, t] = _isolates(indices[0], chosen, guess)
+        hits[2, t] = indices[0].isolates(chosen, guess)
     return hits[0], hits[1], float(hits[2].mean())
 
 
-def _inverted(table: np.ndarray, domain: Domain) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Per column: row numbers sorted by code, and where each code starts."""
-    index = []
-    for i, axis in enumerate(domain.axes):
-        order = np.argsort(table[:, i], kind="stable")
-        index.append((order, np.searchsorted(table[order, i], np.arange(axis.size + 1))))
-    return index
+@dataclass(frozen=True)
+class _Index:
+    """A table, and per column: row numbers sorted by code, and where each code starts."""
 
+    table: np.ndarray
+    rows: list[np.ndarray]
+    starts: list[np.ndarray]
 
-def _matches(index: list[tuple[np.ndarray, np.ndarray]], columns: list[int], values: list[int]) -> int:
-    """Number of rows with all ``values``."""
-    found = [index[i][0][index[i][1][v] : index[i][1][v + 1]] for i, v in zip(columns, values, strict=True)]
-    found.sort(key=len)
-    rows = found[0]
-    for other in found[1:]:
-        if not len(rows):
-            break
-        rows = rows[np.isin(rows, other, assume_unique=True)]
-    return len(rows)
+    @classmethod
+    def of(cls, table: np.ndarray, domain: Domain) -> _Index:
+        """Sort each column once."""
+        rows = [np.argsort(column, kind="stable") for column in table.T]
+        starts = [np.searchsorted(table[r, i], np.arange(domain.axes[i].size + 1)) for i, r in enumerate(rows)]
+        return cls(table, rows, starts)
 
-
-def _isolates(index: list[tuple[np.ndarray, np.ndarray]], columns: list[int], values: list[int]) -> bool:
-    return _matches(index, columns, values) == 1
+    def isolates(self, columns: list[int], values: list[int]) -> bool:
+        """Whether exactly one row has all ``values``; the rows of the rarest are looked at alone."""
+        each = [self.rows[i][self.starts[i][v] : self.starts[i][v + 1]] for i, v in zip(columns, values, strict=True)]
+        fewest = min(each, key=len)
+        return int((self.table[fewest[:, None], columns] == values).all(axis=1).sum()) == 1
 
 
 def _predicate(
     released: np.ndarray,
-    index: list[tuple[np.ndarray, np.ndarray]],
+    index: _Index,
     width: int,
     rng: np.random.Generator,
     tries: int = 10,
@@ -81,6 +80,6 @@ def _predicate(
         row = released[rng.integers(len(released))]
         columns = rng.choice(released.shape[1], width, replace=False).tolist()
         values = [int(row[i]) for i in columns]
-        if _isolates(index, columns, values):
+        if index.isolates(columns, values):
             break
     return columns, values
