@@ -17,6 +17,7 @@ import sys
 import tempfile
 import tomllib
 import venv
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,18 @@ def wheel(folder: Path) -> Path:
     """The built wheel."""
     run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)], folder)
     (built,) = folder.glob("sfumato-*.whl")
+    _check_description(built)
     return built
+
+
+def _check_description(built: Path) -> None:
+    """Failed where what a package index shows links to files that it does not have."""
+    with zipfile.ZipFile(built) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        text = archive.read(name).decode()
+    lost = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
+    if lost or "pip install sfumato" not in text:
+        raise Failed(f"the description of {built.name} links to {lost}, or is not the README")
 
 
 def made(environment: Environment, built: Path, folder: Path) -> Path:

@@ -55,6 +55,8 @@ class Synthesizer:
     to the same rows goes on with them, and says so (``resumed``, and a warning).
 
     Attributes:
+        schema: the public facts.
+        guarantee: what is promised, for the schema's unit.
         outside: after a fit, the noisy number of rows with a cell that the schema's facts do not allow (clipped, moved
             to other or missing, or left out with its row), and the scale of that noise; where it stands clear of the
             noise, the facts deserve another look. None for a loaded model.
@@ -286,7 +288,16 @@ class Synthesizer:
 
 
 def load(path: str | os.PathLike[str]) -> Synthesizer:
-    """Read a saved model, ready to sample; ArtifactError when it is damaged, edited or hostile."""
+    """Read a saved model, ready to sample; ArtifactError when it is damaged, edited or hostile.
+
+    >>> import tempfile
+    >>> import sfumato as sf
+    >>> fitted = sf.Synthesizer(sf.examples.adult_schema(), "independent", sf.Guarantee(epsilon=1, delta=1e-9))
+    >>> path = f"{tempfile.mkdtemp()}/model.sfm"
+    >>> fitted.fit(sf.examples.adult()).save(path)
+    >>> len(sf.load(path).sample(5))
+    5
+    """
     release = Release.load(path)
     synthesizer = Synthesizer(release.schema, release.model, no_certificate=True)
     synthesizer.guarantee = release.guarantee  # as it was promised, perhaps by a version that allowed more

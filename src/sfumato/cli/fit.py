@@ -9,6 +9,12 @@ import typer
 
 from sfumato.cli import terminal
 
+MODELS = (
+    "auto (chosen by public facts); for tables independent, mst, aim, loglinear; for images class-gaussian,"
+    " class-mixture, mean-embedding; for both gan, vae, diffusion"
+)
+"""The names, written out: to import the models for a line of help would take a second."""
+
 
 def fit(
     data: Annotated[
@@ -19,7 +25,7 @@ def fit(
     ],
     schema: Annotated[Path, typer.Option(help="Reviewed schema.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the model goes.")] = Path("model.sfm"),
-    model: Annotated[str, typer.Option(help="Name of a model, or auto.")] = "auto",
+    model: Annotated[str, typer.Option(help=f"One of {MODELS}.")] = "auto",
     epsilon: Annotated[float, typer.Option(help="Privacy loss; inf for no guarantee at all.")] = 1.0,
     delta: Annotated[float, typer.Option(help="Probability beyond epsilon.")] = 1e-9,
     ledger: Annotated[

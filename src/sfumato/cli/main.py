@@ -16,9 +16,12 @@ from sfumato.errors import SfumatoError
 
 app = typer.Typer(
     name="sfumato",
-    help="Synthetic data about people under a formal privacy guarantee: sketch, fit, verify, sample, evaluate.",
+    help=(
+        "Synthetic data about people under a formal privacy guarantee. The way: sketch and review a schema, fit a"
+        " model, verify its certificate, sample rows, report. `sfumato demo` goes it on a real table.\n\n"
+        f"Models of `fit --model`: {fit.MODELS}."
+    ),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -76,7 +79,8 @@ def _run(arguments: list[str]) -> tuple[int, str]:
     except SfumatoError as e:
         return _REFUSED, str(e)
     except typer.TyperException as e:
-        return _REFUSED, f"{e.format_message() or 'no command given.'} See `sfumato --help`."
+        said = e.format_message()  # nothing where the help was shown
+        return _REFUSED, said and f"{said} See `sfumato --help`."
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED, _STOPPED
     except MemoryError:

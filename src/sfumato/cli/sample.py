@@ -10,6 +10,7 @@ import typer
 from sfumato.cli import terminal
 
 _FOR_A_GRID = 300
+STDOUT = "-"
 
 
 def sample(
@@ -17,7 +18,9 @@ def sample(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="CSV, Parquet or Arrow file; images: also .npz, .png (a grid), or a folder."
+            "--output",
+            "-o",
+            help="CSV, Parquet or Arrow file, or - for CSV on stdout; images: also .npz, .png (a grid), or a folder.",
         ),
     ],
     rows: Annotated[
@@ -34,7 +37,16 @@ def sample(
     import sfumato as sf
 
     conditions = terminal.conditions(given or [])
+    streamed = str(output) == STDOUT
+    if streamed and as_json:
+        raise sf.SfumatoError("-o - puts the rows on stdout, where --json has its object: take one of the two")
     if rows is None and output.suffix.lower() == ".png":
         rows = _FOR_A_GRID
-    made = sf.load(model).sample_to(output, rows, given=conditions, seed=seed)
-    terminal.answer({"output": str(output), "rows": made, "given": conditions}, f"{output}: {made:,} rows", as_json)
+    try:
+        made = sf.load(model).sample_to(output, rows, given=conditions, seed=seed)
+    except BrokenPipeError:  # whoever reads has enough
+        return
+    if streamed:
+        terminal.note(f"{made:,} rows")
+    else:
+        terminal.answer({"output": str(output), "rows": made, "given": conditions}, f"{output}: {made:,} rows", as_json)

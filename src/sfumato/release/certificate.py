@@ -277,7 +277,13 @@ def _limits_of_noise(process: Process) -> list[str]:
 
 
 def render(certificate: Mapping[str, Any]) -> str:
-    """The certificate as text for people."""
+    """The certificate as text for people.
+
+    >>> import sfumato as sf
+    >>> print(sf.render_certificate({"certificate": None, "reason": "epsilon is infinite."}))
+    NO CERTIFICATE. epsilon is infinite.
+    <BLANKLINE>
+    """
     if certificate.get("certificate") is None:
         return f"NO CERTIFICATE. {certificate.get('reason', '')}\n"
     p, c = certificate["promise"], certificate["composition"]

@@ -32,6 +32,12 @@ def generate(private_path: str | os.PathLike[str], public_path: str | os.PathLik
     Raises:
         KeyFileError: ``private_path`` exists already (a key is never overwritten), or cannot be written.
         OutputError: ``public_path`` cannot be written.
+
+    >>> import tempfile
+    >>> import sfumato as sf
+    >>> folder = tempfile.mkdtemp()
+    >>> len(sf.generate_key(f"{folder}/key.pem", f"{folder}/key.pub.pem"))
+    16
     """
     key = Ed25519PrivateKey.generate()
     public = key.public_key()

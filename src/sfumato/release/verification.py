@@ -75,6 +75,15 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
         CertificateError: there is no certificate, it does not fit its model, signature, or events, or it names a kind
             or a mechanism that this version does not know.
         KeyFileError: ``public_key`` is no key.
+
+    >>> import tempfile
+    >>> import sfumato as sf
+    >>> fitted = sf.Synthesizer(sf.examples.adult_schema(), "independent", sf.Guarantee(epsilon=1, delta=1e-9))
+    >>> path = f"{tempfile.mkdtemp()}/model.sfm"
+    >>> fitted.fit(sf.examples.adult()).save(path)
+    >>> found = sf.verify(path)
+    >>> found.model, found.epsilon <= 1
+    ('independent', True)
     """
     from sfumato.release.signature import load_public_key
 

@@ -74,6 +74,11 @@ def sketch(
 
     Raises:
         TableError: the source cannot be read, or is no delimited text that could be read so.
+
+    >>> import sfumato as sf
+    >>> draft = sf.sketch(sf.examples.adult_test())
+    >>> draft.column("age").bounds, draft.unreviewed()[0]
+    ((17, 90), 'age: kind')
     """
     rows = _opened(source, {"charset": charset, "delimiter": delimiter, "quote": quote, "header": header})
     images = {f.name: shape for f in rows.schema if (shape := image_shape(f.type))}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable
-from contextlib import nullcontext
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pyarrow as pa
@@ -17,13 +18,18 @@ from sfumato.tables.delimited_writing import DELIMITERS, ROWS_AT_ONCE, write_del
 from sfumato.tables.images import image_column
 from sfumato.tables.pictures import SUFFIXES, check_installed, write_pictures
 
+STDOUT = "-"
+"""The path that stands for standard output."""
+
 
 def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.PathLike[str]) -> None:
     """Write one table, given as blocks of rows of ``schema``, to ``path`` in the form that its suffix names.
 
     A block is asked for when the one before it is written; images go to other forms than Parquet and Arrow as a whole.
+    The path ``-`` is standard output, as CSV.
 
     Raises:
+        BrokenPipeError: nobody reads standard output any more.
         MissingExtra: pictures, without Pillow.
         OutputError: an unknown suffix, one that cannot hold images, a place that cannot be written to, or a full disk.
     """
@@ -33,7 +39,7 @@ def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.P
     zipped = suffix == ".gz"
     if zipped:
         suffix = os.path.splitext(stem)[1]
-    if image is not None and not zipped and suffix in SUFFIXES and not name.startswith("/dev/"):
+    if image is not None and not zipped and suffix in SUFFIXES and not name.startswith("/dev/") and name != STDOUT:
         check_installed(path)  # before a row is drawn
         write_pictures(pa.concat_tables(blocks), image, path)
     elif not zipped and suffix == ".parquet":
@@ -48,6 +54,9 @@ def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.P
             f"cannot write images to {name}; take .npz, .parquet, .arrow, .png (a grid of samples), "
             "or a path without a suffix (a folder of PNG files)"
         )
+    elif name == STDOUT:
+        with _standard_output() as out:
+            write_delimited(blocks, schema, out)
     elif suffix in DELIMITERS or name.startswith("/dev/"):
         with atomic_write(path) as stream, _zipping(stream, zipped) as out:
             write_delimited(blocks, schema, out, suffix)
@@ -56,6 +65,19 @@ def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.P
             f"cannot write {name}: the suffix names no format that is written; "
             "take .csv, .csv.gz, .tsv, .parquet, .arrow or .feather"
         )
+
+
+@contextmanager
+def _standard_output() -> Iterator[Any]:
+    """The bytes of file descriptor 1, behind what was printed before."""
+    try:
+        sys.stdout.flush()
+        with os.fdopen(1, "wb", closefd=False) as stream:
+            yield stream
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output: cannot be written to ({error.strerror})") from None
 
 
 def _zipping(stream: Any, zipped: bool) -> Any:
