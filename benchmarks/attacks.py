@@ -18,14 +18,14 @@ import numpy as np
 from scipy.stats import norm, rankdata
 
 from benchmarks import planted_bugs, whole_fits
-from sfumato.auditing.attacks import audit
 from sfumato.auditing.attacks.game import Game, Population
 from sfumato.auditing.attacks.membership import on_model, play
 from sfumato.auditing.attacks.outliers import outlier_shadow, vulnerable_rows
 from sfumato.auditing.attacks.result import Terms
 from sfumato.auditing.attacks.worst_case import audit_mechanism
 from sfumato.auditing.mechanism_games import gradient_games, marginal_games
-from sfumato.auditing.suite import Suite
+from sfumato.auditing.result import Suite
+from sfumato.auditing.suite import run_attacks as audit
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
 from sfumato.models import MODELS

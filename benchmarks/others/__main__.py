@@ -2,9 +2,9 @@
 
     python -m benchmarks.others [--repeats 5] [--only dpmm]
 
-4,000 members, 4,000 fresh and 4,000 made rows of Adult (13 columns, shuffled with seed 0) for the attacks; 2,000 rows
-of five columns for the canaries. Each generator runs in an environment of its own, named by SFUMATO_OTHERS (a folder
-of environments, default .others); one that is missing is said, with the line that makes it, and skipped.
+4,000 real, 4,000 holdout and 4,000 synthetic rows of Adult (13 columns, shuffled with seed 0) for the attacks; 2,000
+rows of five columns for the canaries. Each generator runs in an environment of its own, named by SFUMATO_OTHERS (a
+folder of environments, default .others); one that is missing is said, with the line that makes it, and skipped.
 """
 
 from __future__ import annotations
@@ -39,21 +39,20 @@ def people() -> list[dict[str, str]]:
 
 def attacked(peer: Peer, rows: Rows, folder: Path) -> dict[str, Any]:
     """The full suite against one run, the three tables described by a schema drafted from them."""
-    members, fresh = write(folder / "members.csv", rows[:MEMBERS]), write(folder / "fresh.csv", rows[MEMBERS:])
-    seconds = run(peer, members, folder / "made.csv", MEMBERS)
-    found = sf.audit(members, fresh, folder / "made.csv", claimed=peer.claimed, suite="full")
-    attacks = found["attacks"].values()
-    scored = [a for a in attacks if a["auc"] is not None]
+    real, holdout = write(folder / "real.csv", rows[:MEMBERS]), write(folder / "holdout.csv", rows[MEMBERS:])
+    seconds = run(peer, real, folder / "synthetic.csv", MEMBERS)
+    found = sf.audit(real, holdout, folder / "synthetic.csv", claimed=peer.claimed, suite="full")
+    scored = [a for a in found.attacks if a.auc is not None]
     return {
         "cpu_seconds": round(seconds, 1),
-        "verdict": found["verdict"],
-        "epsilon_lower_bound": round(found["epsilon_lower_bound"], 2),
-        "best_auc": round(max(a["auc"] for a in scored), 3),
-        "tpr_at_0.001": max(a["tpr_at_fpr"]["0.001"] for a in scored),
+        "verdict": found.verdict,
+        "epsilon_lower_bound": round(found.epsilon_lower_bound, 2),
+        "best_auc": round(max(a.auc or 0 for a in scored), 3),
+        "tpr_at_0.001": max(a.tpr_at_fpr["0.001"] for a in scored),
         "criteria": {
-            a["attack"]: [round(a[k], 3) for k in ("train", "control", "naive")] for a in attacks if not a["auc"]
+            a.attack: [round(rate, 3) for rate in (a.real, a.holdout, a.naive)] for a in found.attacks if not a.auc
         },
-        "copy_bound": round(found["self_tests"]["copy"]["epsilon_lower_bound"], 2),
+        "copy_bound": round(found.self_tests.copy.epsilon_lower_bound, 2),
     }
 
 

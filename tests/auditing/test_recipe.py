@@ -13,6 +13,7 @@ import pytest
 
 from sfumato.auditing import recipe as recipes
 from sfumato.auditing.recipe import Recipe, audit_recipe
+from sfumato.auditing.recipe_result import RecipeAudit
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.gradients import clipped
 from sfumato.privacy.guarantee import Guarantee
@@ -34,18 +35,18 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "_LEVEL", 1e-6)
 
 
-def audited(model: str, claim: Guarantee = CLAIM) -> dict:
+def audited(model: str, claim: Guarantee = CLAIM) -> RecipeAudit:
     return audit_recipe(Recipe(model, DOMAIN, None, claim), ROWS[:300], ROWS[300:], Silent())
 
 
 def test_a_right_marginal_model_is_not_accused() -> None:
     found = audited("mst")
-    assert not found["violation"]
-    assert 0.5 < found["worst_case"]["mechanisms"]["marginals"]["tightness"] <= 1
-    assert found["replay"]["findings"] == ()
-    assert 0 < found["replay"]["tightest"] <= 1 + 1e-6
-    assert "trains no network" in found["canaries"]["left_out"]
-    assert len(found["outlier_shadow"]["targets"]) == 2
+    assert not found.violation
+    assert 0.5 < found.worst_case.mechanisms["marginals"].tightness <= 1
+    assert found.replay.findings == ()
+    assert 0 < found.replay.tightest <= 1 + 1e-6
+    assert "trains no network" in found.canaries.left_out
+    assert len(found.outlier_shadow.targets) == 2
 
 
 def test_halved_noise_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,8 +54,8 @@ def test_halved_noise_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
         central, "add_discrete_gaussian", lambda counts, sigma, _=SYSTEM: add_discrete_gaussian(counts, sigma / 2)
     )
     found = audited("independent")
-    assert found["violation"]
-    assert found["worst_case"]["violation"]
+    assert found.violation
+    assert found.worst_case.violation
 
 
 def test_a_look_past_the_answers_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +72,8 @@ def test_a_look_past_the_answers_is_a_violation(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Recipe, "curator", counted)
     monkeypatch.setattr(Recipe, "fit", leaky)
     found = audited("independent")
-    assert "went around them" in found["replay"]["findings"][0]
-    assert found["violation"]
+    assert "went around them" in found.replay.findings[0]
+    assert found.violation
 
 
 @pytest.mark.parametrize("unclipped", [False, True])
@@ -81,8 +82,8 @@ def test_canaries_in_a_network(monkeypatch: pytest.MonkeyPatch, unclipped: bool)
     if unclipped:
         monkeypatch.setattr(clipped, "clip_weights", lambda squared, losses, mask, clip: jnp.where(mask, 1.0, 0.0))
     found = audited("vae", Guarantee(2.0, 1e-5))
-    assert found["canaries"]["violation"] == unclipped
-    assert found["violation"] == unclipped
-    assert "compiled training" in found["replay"]["left_out"]
-    assert "would take about" in found["outlier_shadow"]["left_out"]
-    assert set(found["worst_case"]["mechanisms"]) == {"marginals", "gradients"}
+    assert found.canaries.violation == unclipped
+    assert found.violation == unclipped
+    assert "compiled training" in found.replay.left_out
+    assert "would take about" in found.outlier_shadow.left_out
+    assert set(found.worst_case.mechanisms) == {"marginals", "gradients"}

@@ -52,11 +52,15 @@ def test_copied_rows_are_a_violation(copied):
     assert found.violation
     assert found.epsilon_lower_bound > 2
     assert "VIOLATION" in found.verdict
-    assert all(t["passed"] for t in found.self_tests.values())
+    assert found.self_tests.null.passed
+    assert found.self_tests.copy.passed
     best = next(a for a in found.attacks if a.attack == "nearest_neighbour_calibrated")
     assert best.tpr_at_fpr["0.001"] > best.ceiling["0.001"]
-    assert best.train > 10 * best.control
-    json.dumps(found.to_json(), allow_nan=False)
+    assert best.real > 10 * best.holdout
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert set(found.to_dict()["attacks"]) == {a.attack for a in found.attacks}
+    assert repr(found).startswith(f"AuditReport({found.verdict}")
+    assert all(a.attack[:33] in str(found) and a.attack in found._repr_html_() for a in found.attacks)
 
 
 def test_without_a_claim_it_is_a_leak_not_a_violation(copied):
@@ -69,7 +73,7 @@ def test_fresh_rows_are_not_accused():
     found = run_attacks(REAL, HOLDOUT, FRESH, WIDE, Guarantee(1.0, 1e-6), suite="full")
     assert found.epsilon_lower_bound == 0
     assert found.verdict.startswith("no evidence of a leak beyond")
-    assert "safe" not in json.dumps(found.to_json())
+    assert "safe" not in json.dumps(found.to_dict())
     for attack in found.attacks:
         if attack.auc_interval is not None:
             assert attack.auc_interval[0] - 0.02 < 0.5 < attack.auc_interval[1] + 0.02
@@ -123,10 +127,10 @@ def test_words():
 
 def test_attribute_inference_profits_from_copies():
     right = attribute_inference(POPULATION, REAL, 5)
-    assert right.train.mean() > 0.9
-    assert right.control.mean() < 0.3
+    assert right.members.mean() > 0.9
+    assert right.controls.mean() < 0.3
     assert right.cap[0] == pytest.approx(1, abs=0.1)
-    assert attribute_inference(POPULATION, FRESH, 5).train.mean() < 0.3
+    assert attribute_inference(POPULATION, FRESH, 5).members.mean() < 0.3
 
 
 def test_linear_reconstruction_profits_from_copies():

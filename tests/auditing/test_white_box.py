@@ -57,8 +57,8 @@ def test_a_model_of_other_rows_is_not_accused_and_the_power_stands_beside_it(ove
     by_name = {a.attack: a for a in found.attacks}
     assert {"model_loss", "measured_marginals", "nearest_neighbour"} <= set(by_name)
     assert found.epsilon_lower_bound == 0
-    assert by_name["model_loss"].power["epsilon_lower_bound"] > 1
-    assert "model_loss" in found.self_tests["null"]["auc"]
+    assert by_name["model_loss"].power.epsilon_lower_bound > 1
+    assert "model_loss" in found.self_tests.null.auc
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -80,7 +80,7 @@ def test_images_a_model_of_few_digits_gives_them_away():
     by_name = {a.attack: a for a in found.attacks}
     assert by_name["model_loss"].auc > 0.95
     assert found.verdict.startswith("LEAK")
-    assert by_name["nearest_in_features"].power["auc"] > 0.7
+    assert by_name["nearest_in_features"].power.auc > 0.7
 
 
 def test_features_know_a_copy_that_was_made_a_little_brighter():

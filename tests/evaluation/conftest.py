@@ -21,5 +21,5 @@ def real() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def fresh() -> np.ndarray:
+def holdout() -> np.ndarray:
     return people(1000, 2)

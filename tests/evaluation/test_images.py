@@ -30,7 +30,7 @@ def real() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def fresh() -> np.ndarray:
+def holdout() -> np.ndarray:
     return images(500, 2)
 
 
@@ -44,34 +44,34 @@ def test_frechet_of_gaussians_by_the_formula():
     assert frechet(a, a) == pytest.approx(0, abs=1e-9)
 
 
-def test_fresh_images_score_one(real, fresh):
-    found = image_utility(real, fresh, images(900, 3), DOMAIN, 0)
+def test_fresh_images_score_one(real, holdout):
+    found = image_utility(real, holdout, images(900, 3), DOMAIN, 0)
     for name in ("tstr_accuracy_mlp", "frechet_pixels", "frechet_classifier", "coverage"):
-        assert found["measures"][name]["score"] == pytest.approx(1, abs=0.1), name
-    assert not found["memorisation"]["flag"]
-    assert set(found["spaces"]) == {"pixels", "classifier"}
-    assert not any("fid" in name.lower() for name in (*found["measures"], *found["spaces"].values()))
+        assert found.measures[name].score == pytest.approx(1, abs=0.1), name
+    assert not found.memorisation.flag
+    assert set(found.spaces) == {"pixels", "classifier"}
+    assert not any("fid" in name.lower() for name in (*found.measures, *found.spaces.values()))
 
 
-def test_what_is_spoilt_is_seen(real, fresh):
+def test_what_is_spoilt_is_seen(real, holdout):
     wrong = images(900, 3)
     wrong[:, 0] = (wrong[:, 0] + 1) % 4
-    found = utility(real, fresh, wrong, DOMAIN, 0)["measures"]
-    assert found["tstr_accuracy_mlp"]["value"] < 0.1 < 0.9 < found["tstr_accuracy_mlp"]["fresh"]
-    assert found["frechet_pixels"]["score"] == pytest.approx(1, abs=0.1)
-    single = image_utility(real, fresh, real[real[:, 0] == 2][:300], DOMAIN, 0)
-    assert single["measures"]["coverage"]["value"] < 0.5
-    assert single["measures"]["tvd1_label"]["value"] == pytest.approx(0.75, abs=0.05)
+    found = utility(real, holdout, wrong, DOMAIN, 0).measures
+    assert found["tstr_accuracy_mlp"].value < 0.1 < 0.9 < found["tstr_accuracy_mlp"].holdout
+    assert found["frechet_pixels"].score == pytest.approx(1, abs=0.1)
+    single = image_utility(real, holdout, real[real[:, 0] == 2][:300], DOMAIN, 0)
+    assert single.measures["coverage"].value < 0.5
+    assert single.measures["tvd1_label"].value == pytest.approx(0.75, abs=0.05)
 
 
-def test_copies_are_flagged(real, fresh):
-    flags = image_utility(real, fresh, real[:700], DOMAIN, 0)["memorisation"]
-    assert flags["flag"]
-    assert flags["more_copies_than_fresh_rows"]
-    assert flags["closer_than_fresh_rows"]
+def test_copies_are_flagged(real, holdout):
+    flags = image_utility(real, holdout, real[:700], DOMAIN, 0).memorisation
+    assert flags.flag
+    assert flags.more_copies_than_holdout
+    assert flags.closer_than_holdout
 
 
-def test_images_without_a_label(real, fresh):
-    found = image_utility(real, fresh, images(300, 4), DOMAIN, None)
-    assert found["learning"] is None
-    assert set(found["spaces"]) == {"pixels"}
+def test_images_without_a_label(real, holdout):
+    found = image_utility(real, holdout, images(300, 4), DOMAIN, None)
+    assert found.learning is None
+    assert set(found.spaces) == {"pixels"}

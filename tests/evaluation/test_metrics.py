@@ -1,4 +1,4 @@
-"""Each measure tells a table of independent columns from fresh rows, and says where."""
+"""Each measure tells a table of independent columns from holdout rows, and says where."""
 
 from __future__ import annotations
 
@@ -48,37 +48,37 @@ def test_associations_are_found_and_lost(real):
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
-def test_learners_need_the_dependence(learner, real, fresh):
-    good = predict(real, fresh, DOMAIN, 4, learner).scores()
-    poor = predict(shuffled(real), fresh, DOMAIN, 4, learner).scores()
+def test_learners_need_the_dependence(learner, real, holdout):
+    good = predict(real, holdout, DOMAIN, 4, learner).scores()
+    poor = predict(shuffled(real), holdout, DOMAIN, 4, learner).scores()
     assert good["auc"] > 0.85
     assert poor["auc"] < good["auc"] - 0.1
 
 
 @pytest.mark.parametrize(("target", "task", "score"), [(1, "multiclass", "auc"), (3, "regression", "r2")])
-def test_other_targets(target, task, score, real, fresh):
+def test_other_targets(target, task, score, real, holdout):
     assert task_of(DOMAIN.axes[target]) == task
-    base = majority(real, fresh, DOMAIN, target)[score]
-    assert predict(real, fresh, DOMAIN, target, "gradient_boosting").scores()[score] > base + 0.3
+    base = majority(real, holdout, DOMAIN, target)[score]
+    assert predict(real, holdout, DOMAIN, target, "gradient_boosting").scores()[score] > base + 0.3
 
 
-def test_a_single_class_teaches_nothing(real, fresh):
+def test_a_single_class_teaches_nothing(real, holdout):
     constant = real.copy()
     constant[:, 4] = 1
-    found = predict(constant, fresh, DOMAIN, 4, "forest").scores()
+    found = predict(constant, holdout, DOMAIN, 4, "forest").scores()
     assert found["auc"] == 0.5
-    assert found["accuracy"] == pytest.approx(fresh[:, 4].mean())
+    assert found["accuracy"] == pytest.approx(holdout[:, 4].mean())
 
 
-def test_rows_without_a_target_are_left_out(real, fresh):
-    prediction = predict(real, fresh, DOMAIN, 0, "linear")
+def test_rows_without_a_target_are_left_out(real, holdout):
+    prediction = predict(real, holdout, DOMAIN, 0, "linear")
     assert (prediction.truth < 40).all()
-    assert len(prediction.rows) == (fresh[:, 0] < 40).sum()
+    assert len(prediction.rows) == (holdout[:, 0] < 40).sum()
 
 
-def test_detection_says_where(real, fresh):
-    assert detect(real, fresh, DOMAIN).auc == pytest.approx(0.5, abs=0.05)
-    spoilt = fresh.copy()
+def test_detection_says_where(real, holdout):
+    assert detect(real, holdout, DOMAIN).auc == pytest.approx(0.5, abs=0.05)
+    spoilt = holdout.copy()
     spoilt[:, 2] = 3
     found = detect(real, spoilt, DOMAIN)
     assert found.auc > 0.9
@@ -88,9 +88,9 @@ def test_detection_says_where(real, fresh):
     assert box.synthetic > 0.5 > 0.2 > box.real
 
 
-def test_coverage_falls_when_a_part_is_lost(real, fresh):
-    whole = coverage(real, fresh, DOMAIN)
-    half = coverage(real, fresh[fresh[:, 3] < 30], DOMAIN)
+def test_coverage_falls_when_a_part_is_lost(real, holdout):
+    whole = coverage(real, holdout, DOMAIN)
+    half = coverage(real, holdout[holdout[:, 3] < 30], DOMAIN)
     assert whole["coverage"] > 0.85
     assert half["coverage"] < whole["coverage"] - 0.2
     assert half["precision"] > 0.8
@@ -98,14 +98,14 @@ def test_coverage_falls_when_a_part_is_lost(real, fresh):
     assert whole["alpha_precision"] > 0.95
 
 
-def test_subgroups_name_the_one_that_is_wrong(real, fresh):
+def test_subgroups_name_the_one_that_is_wrong(real, holdout):
     synthetic = people(1000, 9)
     wrong = synthetic[:, 1] == 2
     synthetic[wrong] = shuffled(synthetic)[wrong] * (np.arange(5) != 1) + np.uint8(2) * (np.arange(5) == 1)
-    worst = subgroups(real, fresh, synthetic, DOMAIN)[0]
+    worst = subgroups(real, holdout, synthetic, DOMAIN)[0]
     assert (worst.column, worst.code) == ("job", 2)
-    assert worst.fresh_tvd is not None
-    assert worst.tvd > 2 * worst.fresh_tvd
+    assert worst.holdout_tvd is not None
+    assert worst.tvd > 2 * worst.holdout_tvd
 
 
 def test_interval_overlap_by_hand():
@@ -114,8 +114,8 @@ def test_interval_overlap_by_hand():
     assert interval_overlap((0, 4), (1, 2)) == pytest.approx(0.625)
 
 
-def test_coefficients_agree_for_fresh_rows_only(real, fresh):
-    same = coefficient_overlap(real, fresh, DOMAIN, 4)
+def test_coefficients_agree_for_fresh_rows_only(real, holdout):
+    same = coefficient_overlap(real, holdout, DOMAIN, 4)
     apart = coefficient_overlap(real, shuffled(real), DOMAIN, 4)
     score = next(c for c in same if c.name == "score")
     assert score.real[1] > 0

@@ -7,7 +7,7 @@ import pytest
 
 import sfumato as sf
 from sfumato.errors import RefusedValue
-from sfumato.evaluation.violations import broken, violations
+from sfumato.evaluation.violations import Rule, Shares, broken, violations
 from sfumato.schema import Schema
 
 SCHEMA = Schema.parse("""\
@@ -65,15 +65,10 @@ def test_shares_stand_between_two_anchors():
     real = real.append_column("job", pa.array(["a", "b"] * 200)).append_column("pay", pa.array(["x", "y"] * 200))
     bad = real.set_column(1, "low", pa.array([9] * 400))
     found = violations(real, real, bad, SCHEMA)
-    assert found["rows"]["fresh"] == 0
-    assert found["rows"]["synthetic"] == 1
-    assert 0.4 < found["rows"]["independent"] < 0.9
-    assert found["rules"][0] == {
-        "rule": "inequality: low, high",
-        "synthetic": 1,
-        "fresh": 0,
-        "independent": pytest.approx(0.2, abs=0.1),
-    }
+    assert found.rows.holdout == 0
+    assert found.rows.synthetic == 1
+    assert 0.4 < found.rows.independent < 0.9
+    assert found.rules[0] == Rule(1, 0, pytest.approx(0.2, abs=0.1), "inequality: low, high")
 
 
 def test_rows_that_the_schema_refuses_are_evaluated_all_the_same():
@@ -81,7 +76,7 @@ def test_rows_that_the_schema_refuses_are_evaluated_all_the_same():
     schema = Schema(columns=tuple(SCHEMA.column(n) for n in ("low", "job")))
     strange = real.set_column(1, "job", pa.array(["a", "c"] * 30))
     found = sf.evaluate(real, real, strange, schema, quick=True)
-    assert found["violations"]["rows"] == {"synthetic": 0.5, "fresh": 0, "independent": 0}
-    assert found["measures"]["tvd1"]["value"] == pytest.approx(0.25)
+    assert found.violations.rows == Shares(0.5, 0, 0)
+    assert found.measures["tvd1"].value == pytest.approx(0.25)
     with pytest.raises(RefusedValue):
         sf.evaluate(real, strange, real, schema, quick=True)

@@ -9,7 +9,6 @@ from tests.journeys.conftest import HEADER, people, write_csv
 
 import sfumato as sf
 from sfumato.auditing import recipe as recipes
-from sfumato.cli.audit import render
 from sfumato.tables import Table
 
 
@@ -51,7 +50,7 @@ def test_a_recipe_is_fitted_again_and_held_to_its_promise(run, data, schema, hol
     assert found["recipe"]["worst_case"]["mechanisms"]["marginals"]["tightness"] > 0.9
     assert found["recipe"]["replay"]["steps"] > 0
     assert len(found["recipe"]["outlier_shadow"]["targets"]) == 2
-    text = render(found)
+    text = str(sf.audit(data, holdout, model="model.sfm", recipe=True))
     for said in (
         "worst case of marginals",
         "replay of",
@@ -88,7 +87,7 @@ def test_folders_of_images_from_the_fit_to_the_full_suite(run, folders):
         .json["verdict"]
         .startswith("LEAK")
     ), "a schema drafted from images"
-    found = run("evaluate", "--real", "real", "--test", "fresh", "--synthetic", "made", "--schema", schema, "--json")
+    found = run("evaluate", "--real", "real", "--holdout", "fresh", "--synthetic", "made", "--schema", schema, "--json")
     assert {"tstr_accuracy_mlp", "tstr_accuracy_linear", "tstr_accuracy_forest", "alpha_precision"} <= set(
         found.fine().json["measures"]
     )

@@ -203,4 +203,6 @@ def test_other_files_in_their_place(run, data, schema):
     run("verify", data).refused("people.csv")
     run("sketch", "none.csv").refused("none.csv")
     run("sketch", data, "-o", "no/such/schema.yaml").refused("cannot write")
-    run("evaluate", "--real", data, "--test", data, "--synthetic", "none.csv", "--schema", schema).refused("none.csv")
+    run("evaluate", "--real", data, "--holdout", data, "--synthetic", "none.csv", "--schema", schema).refused(
+        "none.csv"
+    )

@@ -35,7 +35,7 @@ def test_the_whole_way_from_a_table_in_duckdb(run: Run, schema: Path, address: s
     assert "The rows lie in a database" in verified["certificate"]["trust_model"]
     run("sample", "model.sfm", "-n", 200, "-o", "made.csv").fine()
     measured = run(
-        "evaluate", "--real", address, "--test", address, "--synthetic", "made.csv", "--schema", schema, "--quick"
+        "evaluate", "--real", address, "--holdout", address, "--synthetic", "made.csv", "--schema", schema, "--quick"
     )
     assert "measure" in measured.fine().out
     assert CANARY not in Path("made.csv").read_text()

@@ -29,7 +29,7 @@ def test_sketch_fit_sample_evaluate_without_a_certificate(spawn, data, tmp_path)
     spawn("sample", "model.sfm", "-n", 300, "-o", "out.csv", "--seed", 1).fine()
     write_csv(tmp_path / "test.csv", HEADER, people(seed=1))
     found = spawn(
-        *("evaluate", "--real", data, "--test", "test.csv", "--synthetic", "out.csv"),
+        *("evaluate", "--real", data, "--holdout", "test.csv", "--synthetic", "out.csv"),
         *("--schema", "draft.yaml", "--target", "income", "--json"),
     ).fine()
     assert {"tvd1", "tvd2", "tvd3", "query3"} <= set(found.json["measures"])

@@ -84,7 +84,7 @@ def ours(population: Population, synthetic: np.ndarray) -> dict[str, tuple[float
     }
     for secret in SECRETS:
         guessed = attribute_inference(p, synthetic, p.domain.index(secret))
-        found[secret] = risk(guessed.train, guessed.control)
+        found[secret] = risk(guessed.members, guessed.controls)
     return found
 
 

@@ -80,5 +80,5 @@ def test_evaluate(folder):
     made = folder / "made.npz"
     sf.load(folder / "model.sfm").sample(300, seed=0).write(made)
     found = sf.evaluate(folder / "real.npz", folder / "holdout.npz", made, folder / "schema.yaml")
-    assert found["measures"]["tstr_accuracy_mlp"]["value"] > 0.9
-    assert found["violations"]["rows"]["synthetic"] == 0
+    assert found.measures["tstr_accuracy_mlp"].value > 0.9
+    assert found.violations.rows.synthetic == 0

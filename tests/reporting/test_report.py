@@ -169,7 +169,7 @@ def test_releasable_holds_nothing_of_the_rows(folder, releasable):
     assert texts[0] == texts[1]
     assert CANARY not in releasable[1]
     assert "attackers achieved" not in releasable[1]
-    assert "fresh rows" not in releasable[1]
+    assert "holdout rows" not in releasable[1]
 
 
 def test_releasable_takes_nothing_that_only_an_internal_report_may_show(folder):

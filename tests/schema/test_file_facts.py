@@ -106,7 +106,7 @@ def test_rows_go_in_and_come_out_in_the_declared_form(tmp_path: Path) -> None:
         given = fitted.sample(5, given={"Größe": text}, seed=0).to_pandas()["Größe"]
         assert all(size.startswith("1.") for size in given)
     found = sf.evaluate(real, real, made, schema, quick=True)
-    assert found["violations"]
+    assert found.violations
 
 
 def test_the_default_dialect_reads_another_file_wrongly_but_says_so(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, cast
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -20,6 +20,16 @@ from sfumato.auditing.attacks.taped import Taped
 from sfumato.auditing.attacks.trace import Tape, trace
 from sfumato.auditing.attacks.worst_case import audit_mechanism
 from sfumato.auditing.mechanism_games import gradient_games, marginal_games
+from sfumato.auditing.recipe_result import (
+    Canaries,
+    LeftOut,
+    Mechanism,
+    RecipeAudit,
+    Replay,
+    Shadows,
+    ShadowTarget,
+    WorstCase,
+)
 from sfumato.encoding.domain import Axis, Domain
 from sfumato.models import MODELS, FittedModel, GradientModel, ModelEntry
 from sfumato.privacy.events import PoissonSampledGaussian
@@ -30,6 +40,8 @@ from sfumato.trust.central import Central
 from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Setting
+
+Part = TypeVar("Part", WorstCase, Replay | LeftOut, Canaries | LeftOut, Shadows | LeftOut)
 
 PARTS = ("worst_case", "replay", "canaries", "outlier_shadow")
 _LEVEL = 0.05 / len(PARTS)
@@ -82,7 +94,7 @@ class Recipe:
 
 def audit_recipe(
     recipe: Recipe, real: np.ndarray, holdout: np.ndarray, progress: Progress, seed: int = 0
-) -> dict[str, Any]:
+) -> RecipeAudit:
     """Four audits of a recipe on ``real`` (n, d) and ``holdout`` (m, d) rows; what each shows, by name.
 
     ``worst_case``: games against the recipe's mechanisms at its claim. ``replay``: a fit with and without the row that
@@ -93,23 +105,23 @@ def audit_recipe(
     rng = np.random.default_rng(seed)
     pool = np.concatenate([real, holdout])[rng.permutation(len(real) + len(holdout))[:_POOL]]
     targets = vulnerable_rows(pool, recipe.domain, _TARGETS)
-    parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "worst_case": lambda: _worst_case(recipe),
-        "replay": lambda: _replay(recipe, pool, int(targets[0])),
-        "canaries": lambda: _canaries(recipe, real[rng.permutation(len(real))[:_ORDINARY]], rng),
-        "outlier_shadow": lambda: _shadows(recipe, pool, targets, seed),
-    }
-    progress.stage("auditing the recipe", len(parts))
-    found: dict[str, Any] = {}
-    for name, part in parts.items():
+    progress.stage("auditing the recipe", len(PARTS))
+
+    def timed(part: Callable[[], Part]) -> Part:
         began = perf_counter()
-        found[name] = part() | {"seconds": round(perf_counter() - began, 1)}
+        found = replace(part(), seconds=round(perf_counter() - began, 1))
         progress.step()
-    found["violation"] = any(found[name].get("violation", False) for name in parts)
-    return found
+        return found
+
+    worst = timed(lambda: _worst_case(recipe))
+    replay = timed(lambda: _replay(recipe, pool, int(targets[0])))
+    canaries = timed(lambda: _canaries(recipe, real[rng.permutation(len(real))[:_ORDINARY]], rng))
+    shadows = timed(lambda: _shadows(recipe, pool, targets, seed))
+    violation = any(found.violation for found in (worst, replay, canaries, shadows))
+    return RecipeAudit(worst, replay, canaries, shadows, violation)
 
 
-def _worst_case(recipe: Recipe) -> dict[str, Any]:
+def _worst_case(recipe: Recipe) -> WorstCase:
     """Games on the worst neighbours: noisy tables, and clipped sums where the recipe asks for any."""
     asks = recipe.entry.asks
     games = {"marginals": marginal_games} if "marginals" in asks else {}
@@ -120,29 +132,38 @@ def _worst_case(recipe: Recipe) -> dict[str, Any]:
         audited = audit_mechanism(
             play(recipe.claimed, _GAMES[name]), recipe.claimed, _GAMES[name], significance=_LEVEL / len(games)
         )
-        found[name] = {k: v for k, v in asdict(audited).items() if k not in ("claimed", "seconds")}
-        found[name] |= {"tightness": audited.tightness, "violation": audited.violation}
-    return {"mechanisms": found, "violation": any(f["violation"] for f in found.values())}
+        found[name] = Mechanism(
+            audited.claimed_mu,
+            audited.mu_lower_bound,
+            audited.epsilon_from_mu,
+            audited.epsilon_lower_bound,
+            audited.games,
+            audited.tightness,
+            audited.violation,
+        )
+    return WorstCase(found, any(f.violation for f in found.values()))
 
 
-def _replay(recipe: Recipe, rows: np.ndarray, target: int) -> dict[str, Any]:
+def _replay(recipe: Recipe, rows: np.ndarray, target: int) -> Replay | LeftOut:
     """A fit recorded with a row and replayed without it."""
     if "gradients" in recipe.entry.asks:
-        return {"left_out": "gradients are asked for inside a compiled training, which no tape records: see canaries"}
+        return LeftOut(
+            "replay", "gradients are asked for inside a compiled training, which no tape records: see canaries"
+        )
 
     def pipeline(some: np.ndarray, tape: Tape) -> object:
         setting = Taped(recipe.curator(some), recipe.curator(some, math.inf), tape)
         return recipe.fit(cast(Setting, setting)).state()  # all but gradients, which the recipe does not ask for
 
     found = trace(pipeline, rows, np.delete(rows, target, axis=0))
-    return {**asdict(found), "violation": bool(found.findings)}
+    return Replay(found.steps, found.findings, found.tightest, bool(found.findings))
 
 
-def _canaries(recipe: Recipe, rows: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+def _canaries(recipe: Recipe, rows: np.ndarray, rng: np.random.Generator) -> Canaries | LeftOut:
     """A training of the network, without warm start, with planted records that a fair coin let in."""
     network = recipe.network()
     if network is None:
-        return {"left_out": "the recipe trains no network: see worst_case and replay"}
+        return LeftOut("canaries", "the recipe trains no network: see worst_case and replay")
     from sfumato.auditing.attacks.canaries import Planted, log_likelihood_ratio
 
     picked = rng.random(_CANARIES) < 0.5
@@ -156,16 +177,11 @@ def _canaries(recipe: Recipe, rows: np.ndarray, rng: np.random.Generator) -> dic
     event = next(e for e in run.events if isinstance(e, PoissonSampledGaussian))
     scores = log_likelihood_ratio(setting.released, event.sampling_probability, event.noise_multiplier)
     shown = bounds(scores[picked], scores[~picked], recipe.claimed.delta, _LEVEL)
-    return {
-        "epsilon_lower_bound": shown.epsilon_fdp,
-        "claimed": recipe.claimed.epsilon,
-        "inside": shown.inside,
-        "outside": shown.outside,
-        "violation": shown.epsilon_fdp > recipe.claimed.epsilon,
-    }
+    claimed = recipe.claimed.epsilon
+    return Canaries(shown.epsilon_fdp, claimed, shown.inside, shown.outside, shown.epsilon_fdp > claimed)
 
 
-def _shadows(recipe: Recipe, pool: np.ndarray, targets: np.ndarray, seed: int) -> dict[str, Any]:
+def _shadows(recipe: Recipe, pool: np.ndarray, targets: np.ndarray, seed: int) -> Shadows | LeftOut:
     """Shadow models against single rows."""
     rows = min(_ROWS, len(pool) // 2)
 
@@ -177,15 +193,11 @@ def _shadows(recipe: Recipe, pool: np.ndarray, targets: np.ndarray, seed: int) -
     fits = 2 * _SHADOWS * len(targets)
     expected = fits * (perf_counter() - began)
     if expected > _PATIENCE:
-        return {"left_out": f"{fits} fits would take about {expected / 60:.0f} minutes on this machine"}
+        return LeftOut("outlier_shadow", f"{fits} fits would take about {expected / 60:.0f} minutes on this machine")
     terms = Terms(recipe.claimed, _LEVEL / len(targets), seed)
     auxiliary = np.delete(pool, targets, axis=0)
     found = [
         outlier_shadow(generate, auxiliary, pool[t], recipe.domain, terms, rows=rows, shadows=_SHADOWS) for t in targets
     ]
-    return {
-        "targets": [
-            {k: getattr(r, k) for k in ("auc", "auc_interval", "epsilon_lower_bound", "verdict")} for r in found
-        ],
-        "violation": any(r.epsilon_lower_bound > recipe.claimed.epsilon for r in found),
-    }
+    targets_found = tuple(ShadowTarget(r.auc, r.auc_interval, r.epsilon_lower_bound, r.verdict) for r in found)
+    return Shadows(targets_found, any(r.epsilon_lower_bound > recipe.claimed.epsilon for r in found))

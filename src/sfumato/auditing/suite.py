@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, Literal
 
 import numpy as np
 
@@ -17,63 +16,15 @@ from sfumato.auditing.attacks.reconstruction import linear_reconstruction, secre
 from sfumato.auditing.attacks.result import AttackResult, Terms, from_rates, verdict
 from sfumato.auditing.attacks.singling_out import singling_out
 from sfumato.auditing.attacks.white_box import WhiteBox
+from sfumato.auditing.result import AuditReport, RowsUsed, SelfTest, SelfTests, Suite
 from sfumato.encoding.domain import Domain
 from sfumato.errors import TooFewRows
 from sfumato.privacy.guarantee import Guarantee
-
-Suite = Literal["quick", "full"]
 
 _CANDIDATES = {"quick": 5000, "full": 20_000}
 _SYNTHETIC = {"quick": 50_000, "full": 100_000}
 _IMAGES = 5  # times fewer rows where one row has as many columns as an image
 _FEWEST = 40
-
-
-@dataclass(frozen=True)
-class AuditReport:
-    """What the attacks found.
-
-    Attributes:
-        attacks: one result each.
-        self_tests: ``null`` (two halves of fresh rows, must be at chance) and ``copy`` (a copying generator, must win).
-        rows: how many members, controls, reference and synthetic rows were used.
-        claimed: the guarantee that was claimed, if any.
-        verdict: over all attacks; ``powerless`` when the copying generator was not caught either.
-        seconds: in all.
-    """
-
-    attacks: tuple[AttackResult, ...]
-    self_tests: dict[str, dict[str, Any]]
-    rows: dict[str, int]
-    claimed: Guarantee | None
-    suite: Suite
-    verdict: str
-    seconds: float
-
-    @property
-    def violation(self) -> bool:
-        """Whether an attack shows more than was claimed."""
-        return self.verdict.startswith("VIOLATION")
-
-    @property
-    def epsilon_lower_bound(self) -> float:
-        """The largest of the attacks, simultaneously valid with confidence 95 %."""
-        return max(a.epsilon_lower_bound for a in self.attacks)
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain mapping; ``attacks`` by name."""
-        claim = None if self.claimed is None else {"epsilon": self.claimed.epsilon, "delta": self.claimed.delta}
-        return {
-            "suite": self.suite,
-            "verdict": self.verdict,
-            "violation": self.violation,
-            "epsilon_lower_bound": self.epsilon_lower_bound,
-            "claimed": claim,
-            "rows": self.rows,
-            "self_tests": self.self_tests,
-            "attacks": {a.attack: a.to_json() for a in self.attacks},
-            "seconds": self.seconds,
-        }
 
 
 def run_attacks(
@@ -87,10 +38,10 @@ def run_attacks(
     seed: int = 0,
     white_box: WhiteBox | None = None,
 ) -> AuditReport:
-    """Attack ``synthetic`` (k, d), made from ``real`` (n, d), with ``holdout`` (m, d): fresh rows of the population.
+    """Attack ``synthetic`` (k, d), made from ``real`` (n, d), with ``holdout`` (m, d): unused rows of the population.
 
-    Half of the fresh rows are controls, half the attacker's reference. The bounds on epsilon hold simultaneously with
-    confidence 95 % when real and fresh rows are exchangeable. ``quick`` runs the membership attacks, ``full`` adds
+    Half of the holdout rows are controls, half the attacker's reference. The bounds on epsilon hold simultaneously with
+    confidence 95 % when real and holdout rows are exchangeable. ``quick`` runs the membership attacks, ``full`` adds
     more candidates and, for tables, attribute inference, linear reconstruction, singling out and linkability. With a
     ``white_box`` the model that made the rows is attacked too. Deterministic for a ``seed``. Raises ``TooFewRows``.
     Not private: the result is a statistic of real rows.
@@ -115,12 +66,7 @@ def run_attacks(
     return AuditReport(
         attacks=tuple(results),
         self_tests=tests,
-        rows={
-            "members": len(population.members),
-            "controls": len(population.controls),
-            "reference": len(population.reference),
-            "synthetic": len(released),
-        },
+        rows=RowsUsed(len(population.members), len(population.controls), len(population.reference), len(released)),
         claimed=claimed,
         suite=suite,
         verdict=_overall(results, tests, claimed),
@@ -147,10 +93,10 @@ def _membership(
 def _population(
     real: np.ndarray, holdout: np.ndarray, domain: Domain, limit: int, rng: np.random.Generator
 ) -> Population:
-    fresh = holdout[rng.permutation(len(holdout))]
-    half = len(fresh) // 2
+    shuffled = holdout[rng.permutation(len(holdout))]
+    half = len(shuffled) // 2
     members = real[rng.permutation(len(real))[:limit]]
-    return Population(members, fresh[:half][:limit], fresh[half:][:limit], domain)
+    return Population(members, shuffled[:half][:limit], shuffled[half:][:limit], domain)
 
 
 def _art29(population: Population) -> dict[str, Callable[[str, np.ndarray, Terms], AttackResult]]:
@@ -180,7 +126,7 @@ class _Timed:
     def _run(
         self, kind: str, synthetic: np.ndarray, rng: np.random.Generator
     ) -> tuple[tuple[np.ndarray, np.ndarray], float, str, tuple[float | None, float | None] | None]:
-        """Wins over used and unused rows, the naive rate, what the attacker has, and CAP where it is defined."""
+        """Wins over members and controls, the naive rate, what the attacker has, and CAP where it is defined."""
         p = self.population
         if kind == "singling_out":
             *won, naive = singling_out(p.members, p.controls, synthetic, p.domain, rng)
@@ -191,43 +137,36 @@ class _Timed:
         knowledge = "the synthetic rows, all columns of a person but one"
         if kind == "attribute_inference":
             found = attribute_inference(p, synthetic, self.column)
-            return (found.train, found.control), found.naive, knowledge, found.cap
+            return (found.members, found.controls), found.naive, knowledge, found.cap
         share = float((p.reference[:, self.column] == self.bit).mean())
         won = linear_reconstruction(p, synthetic, self.column, self.bit)
         return won, max(share, 1 - share), knowledge, None
 
 
 def _with_power(result: AttackResult, copy: AttackResult) -> AttackResult:
-    power = {k: getattr(copy, k) for k in ("train", "control", "auc", "tpr_at_fpr", "epsilon_lower_bound")}
-    return replace(result, power=power)
+    return replace(result, power=copy.as_power())
 
 
 def _self_tests(
     population: Population, results: list[AttackResult], white_box: WhiteBox | None, terms: Terms
-) -> dict[str, dict[str, Any]]:
+) -> SelfTests:
     """``null``: controls play members of a release made of reference rows; ``copy``: the best of the powers."""
     members, controls, reference = np.array_split(population.controls, 3)
-    fresh = Population(members, controls, reference, population.domain)
+    unused = Population(members, controls, reference, population.domain)
     attacks, model = on_rows(population.domain), None
     if white_box is not None:
         attacks, model = {**attacks, **on_model(white_box.model)}, white_box.model
-    null = play([Game(fold, population.reference, model) for fold in fresh.folds()], terms, attacks)
-    bounds = [r.power["epsilon_lower_bound"] for r in results if r.power]
-    return {
-        "null": {
-            "auc": {r.attack: r.auc for r in null},
-            "epsilon_lower_bound": max(r.epsilon_lower_bound for r in null),
-            "passed": all(r.epsilon_lower_bound == 0 for r in null),
-        },
-        "copy": {"epsilon_lower_bound": max(bounds), "passed": max(bounds) > 0},
-    }
+    found = play([Game(fold, population.reference, model) for fold in unused.folds()], terms, attacks)
+    null = max(r.epsilon_lower_bound for r in found)
+    copy = max(r.power.epsilon_lower_bound for r in results if r.power)
+    return SelfTests(SelfTest(null == 0, null, {r.attack: r.auc for r in found}), SelfTest(copy > 0, copy))
 
 
-def _overall(results: list[AttackResult], tests: dict[str, dict[str, Any]], claimed: Guarantee | None) -> str:
+def _overall(results: list[AttackResult], tests: SelfTests, claimed: Guarantee | None) -> str:
     bound = max(r.epsilon_lower_bound for r in results)
-    if not tests["copy"]["passed"] and bound == 0:
+    if not tests.copy.passed and bound == 0:
         return "powerless: these attacks do not catch a copying generator of these data either"
     said = verdict(bound, claimed)
-    if bound > 0 and not tests["null"]["passed"]:
-        said += " (read with doubt: the same attacks tell fresh rows from fresh rows, see the self-test null)"
+    if bound > 0 and not tests.null.passed:
+        said += " (read with doubt: the same attacks tell holdout rows from holdout rows, see the self-test null)"
     return said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +43,14 @@ def demo(
     rows = (sf.examples.adult(), sf.examples.adult_test(), table)
     utility = sf.evaluate(*rows, synthesizer.schema, "income", quick=True)
     files = {n: str(output / n) for n in _LEFT}
-    measures = {k: v for k, v in utility["measures"].items() if k in _SHOWN}
-    result = {"files": files, "rows": len(table), "epsilon": found.epsilon, "model": found.model, "measures": measures}
+    measures = {k: m for k, m in utility.measures.items() if k in _SHOWN}
+    result = {
+        "files": files,
+        "rows": len(table),
+        "epsilon": found.epsilon,
+        "model": found.model,
+        "measures": {k: asdict(m) for k, m in measures.items()},
+    }
     text = "\n".join(
         [
             repr(table),
@@ -51,8 +58,8 @@ def demo(
             f"{found.model}: epsilon {found.epsilon:.4g} recomputed from {found.events} charges, every byte verified",
             *(f"  {path}" for path in files.values()),
             "",
-            f"{'utility':<28}{'synthetic':>11}{'fresh rows':>12}{'independent':>13}",
-            *(f"{k:<28}{m['value']:>11.3f}{m['fresh']:>12.3f}{m['independent']:>13.3f}" for k, m in measures.items()),
+            f"{'utility':<28}{'synthetic':>11}{'holdout':>12}{'independent':>13}",
+            *(f"{k:<28}{m.value:>11.3f}{m.holdout:>12.3f}{m.independent:>13.3f}" for k, m in measures.items()),
         ]
     )
     terminal.answer(result, text, as_json)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-def answer(result: Mapping[str, Any], text: str, as_json: bool) -> None:
+def answer(result: Mapping[str, object], text: str, as_json: bool) -> None:
     """Print the result of a command: as JSON for machines, else the text."""
     print(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text.rstrip("\n"))
 

@@ -1,1 +1,1 @@
-"""What synthetic rows are good for, each measure between two anchors: fresh real rows and independent columns."""
+"""What synthetic rows are good for, each measure between two anchors: holdout rows and independent columns."""

@@ -11,31 +11,8 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from sfumato.encoding.domain import Domain
+from sfumato.evaluation.details import Detection, Region
 from sfumato.evaluation.features import categorical, tree_features
-
-
-@dataclass(frozen=True)
-class Region:
-    """A box of codes, (column, low, high) per condition, and the share of each table inside it (held-out half)."""
-
-    conditions: tuple[tuple[str, int, int], ...]
-    real: float
-    synthetic: float
-
-
-@dataclass(frozen=True)
-class Detection:
-    """Outcome of the test.
-
-    Attributes:
-        auc: held-out area under the ROC curve; 0.5 means not told apart, 1 always.
-        columns: (name, drop of the AUC when the column is shuffled), largest first.
-        regions: boxes where the two tables differ most, largest difference of shares first.
-    """
-
-    auc: float
-    columns: tuple[tuple[str, float], ...]
-    regions: tuple[Region, ...]
 
 
 @dataclass(frozen=True)

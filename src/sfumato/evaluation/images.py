@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -21,7 +20,8 @@ from sfumato.evaluation.features import nearest_distances
 from sfumato.evaluation.image_learning import COMPONENTS, LEARNERS, TRAINED, ImageClassifier, pixel_values, predict
 from sfumato.evaluation.learning import Prediction, majority
 from sfumato.evaluation.marginals import tvd
-from sfumato.evaluation.tables import Tables, check_sizes, measure, rounded
+from sfumato.evaluation.result import Learning, Measure, Scores, Utility, rounded
+from sfumato.evaluation.tables import Tables, check_sizes
 
 _COMPARED = 5000
 _CLOSER = 0.9
@@ -69,82 +69,78 @@ def pixel_distances(real: np.ndarray, others: Sequence[np.ndarray], pixels: Pixe
 
 
 def image_utility(
-    real: np.ndarray, test: np.ndarray, synthetic: np.ndarray, domain: Domain, target: int | None, seed: int = 0
-) -> dict[str, Any]:
-    """Compare synthetic images (k, d) with those they were made from, ``real`` (n, d), and fresh ones, ``test`` (m, d).
+    real: np.ndarray, holdout: np.ndarray, synthetic: np.ndarray, domain: Domain, target: int | None, seed: int = 0
+) -> Utility:
+    """Compare synthetic images (k, d) with those they were made from, ``real`` (n, d), and with ``holdout`` (m, d).
 
-    The rows are encoded, ``domain.pixels`` says where the images are and ``target`` is the position of their label. The
-    mapping is that of :func:`sfumato.evaluation.summary.utility`, with ``spaces``: what each Fréchet distance and the
-    precision, recall, density and coverage are computed on. Independent columns are here pixels shuffled apart.
+    The rows are encoded, ``domain.pixels`` says where the images are and ``target`` is the position of their label.
+    ``spaces`` says what each Fréchet distance and the precision, recall, density and coverage are computed on.
+    Independent columns are here pixels shuffled apart.
 
     Not private: the result is a statistic of real rows. Deterministic for a ``seed``. Raises ``TooFewRows``.
     """
     assert domain.pixels is not None
-    check_sizes(real, test, synthetic)
+    check_sizes(real, holdout, synthetic)
     began = perf_counter()
-    tables = Tables(real, test, synthetic, seed)
-    measures: dict[str, Any] = {}
+    tables = Tables(real, holdout, synthetic, seed)
+    measures: dict[str, Measure] = {}
     spaces = {"pixels": f"the first {COMPONENTS} principal components of the real images' pixels, levels in [0, 1]"}
     learning, balance = None, {}
     if target is not None:
-        balance = _balance(tables, domain, target, measures)
+        balance = _balance(tables, domain, target)
+        measures["tvd1_label"] = Measure.between(tvd(tables.real, x, domain, (target,)) for x in tables.four)
         learning = _learning(tables, domain, target, measures, spaces, seed)
     points = _Points(tables.real, domain.pixels)
-    reference, *others = (points.of(t) for t in (tables.other, *tables.four))
-    measures["frechet_pixels"] = measure(*(frechet(reference, x) for x in others))
+    reference, *others = (points.of(t) for t in (tables.some_real, *tables.four))
+    measures["frechet_pixels"] = Measure.between(frechet(reference, x) for x in others)
     found = [{**prdc(reference, x), **alpha_precision_beta_recall(reference, x)} for x in others]
-    measures |= {k: measure(*(f[k] for f in found), higher=True) for k in found[0]}
-    return {
-        "rows": tables.sizes,
-        "measures": measures,
-        "columns": {},
-        "learning": learning,
-        "detection": None,
-        "subgroups": [],
-        "coefficients": [],
-        "balance": balance,
-        "spaces": spaces,
-        "memorisation": tables.memorisation(_closer(points, others[1], others[2])),
-        "seconds": round(perf_counter() - began, 2),
-    }
+    measures |= {k: Measure.between((f[k] for f in found), higher=True) for k in found[0]}
+    return Utility(
+        rows=tables.sizes,
+        measures=measures,
+        columns={},
+        learning=learning,
+        balance=balance,
+        spaces=spaces,
+        memorisation=tables.memorisation(_closer(points, others[1], others[2])),
+        seconds=round(perf_counter() - began, 2),
+    )
 
 
-def _balance(t: Tables, domain: Domain, target: int, measures: dict[str, Any]) -> dict[str, list[float]]:
+def _balance(t: Tables, domain: Domain, target: int) -> dict[str, tuple[float, ...]]:
     """Shares of the labels, by code."""
-    measures["tvd1_label"] = measure(*(tvd(t.real, x, domain, (target,)) for x in t.four))
     size = domain.axes[target].size
     tables = {"real": t.real, "synthetic": t.synthetic}
-    return {k: (np.bincount(v[:, target], minlength=size) / len(v)).round(5).tolist() for k, v in tables.items()}
+    return {k: tuple((np.bincount(v[:, target], minlength=size) / len(v)).round(5).tolist()) for k, v in tables.items()}
 
 
 def _learning(
-    t: Tables, domain: Domain, target: int, measures: dict[str, Any], spaces: dict[str, str], seed: int
-) -> dict[str, Any]:
+    t: Tables, domain: Domain, target: int, measures: dict[str, Measure], spaces: dict[str, str], seed: int
+) -> Learning:
     """TSTR beside TRTR for three learners, and the Fréchet distance in the space of one."""
-    base = majority(t.real, t.test, domain, target)
+    base = majority(t.real, t.holdout, domain, target)
     tested, reference = (ImageClassifier.fit(x, domain, target, seed) for x in (t.synthetic, t.real))
     pairs: dict[str, list[Prediction | None]] = {
-        "mlp": [None if c is None else c.predict(t.test, domain) for c in (tested, reference)]
+        "mlp": [None if c is None else c.predict(t.holdout, domain) for c in (tested, reference)]
     }
     for learner in LEARNERS:
-        pairs[learner] = [predict(x, t.test, domain, target, learner, seed) for x in (t.synthetic, t.real)]
-    learners = {}
+        pairs[learner] = [predict(x, t.holdout, domain, target, learner, seed) for x in (t.synthetic, t.real)]
+    learners: dict[str, Scores] = {}
     for learner, pair in pairs.items():
         tstr, trtr = (base if p is None else p.scores() for p in pair)
-        learners[learner] = {"tstr": rounded(tstr), "trtr": rounded(trtr)}
-        measures[f"tstr_accuracy_{learner}"] = measure(
-            tstr["accuracy"], tstr["accuracy"], trtr["accuracy"], base["accuracy"], higher=True
-        )
+        learners[learner] = Scores(rounded(tstr), rounded(trtr))
+        four = (tstr["accuracy"], tstr["accuracy"], trtr["accuracy"], base["accuracy"])
+        measures[f"tstr_accuracy_{learner}"] = Measure.between(four, higher=True)
     if reference is not None:
-        own, *others = (reference.hidden(x[:_COMPARED]) for x in (t.other, *t.four))
-        measures["frechet_classifier"] = measure(*(frechet(own, x) for x in others))
+        own, *others = (reference.hidden(x[:_COMPARED]) for x in (t.some_real, *t.four))
+        measures["frechet_classifier"] = Measure.between(frechet(own, x) for x in others)
         spaces["classifier"] = "the last hidden layer (128) of the perceptron that was trained on the real images"
     task = "binary" if domain.axes[target].size <= 2 else "multiclass"
-    return {"target": domain.names[target], "task": task, "majority": rounded(base), "learners": learners}
+    return Learning(domain.names[target], task, rounded(base), learners)
 
 
-def _closer(points: _Points, matched: np.ndarray, fresh: np.ndarray) -> bool:
-    """Whether synthetic images are clearly nearer to real ones than fresh images are."""
+def _closer(points: _Points, matched: np.ndarray, holdout: np.ndarray) -> bool:
+    """Whether synthetic images are clearly nearer to real ones than holdout images are."""
     real = points.components.transform(pixel_values(points.real[:TRAINED], points.pixels))
-    near, usual = (float(np.median(nearest_distances(real, x))) for x in (matched, fresh))
+    near, usual = (float(np.median(nearest_distances(real, x))) for x in (matched, holdout))
     return near < _CLOSER * usual

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sklearn.compose import make_column_transformer
@@ -24,10 +24,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from sfumato.encoding.domain import Axis, Domain
+from sfumato.evaluation.details import Task
 from sfumato.evaluation.features import categorical, tree_features
 
 LEARNERS = ("gradient_boosting", "linear", "forest")
-Task = Literal["binary", "multiclass", "regression"]
 _REGRESSION_FROM = 20
 
 

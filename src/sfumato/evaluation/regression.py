@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import linalg, special
 
 from sfumato.encoding.domain import Domain
+from sfumato.evaluation.details import Coefficient
 from sfumato.evaluation.learning import task_of
 
 _Z = 1.959963984540054
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """A main effect with its 95 % interval in both tables, and the overlap of the two in [0, 1]."""
-
-    name: str
-    real: tuple[float, float, float]
-    synthetic: tuple[float, float, float]
-    overlap: float
 
 
 def interval_overlap(a: tuple[float, float], b: tuple[float, float]) -> float:

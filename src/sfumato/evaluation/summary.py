@@ -1,105 +1,105 @@
-"""All utility measures of a synthetic table in one mapping, each between two anchors."""
+"""All utility measures of a synthetic table, each between two anchors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.associations import associations
 from sfumato.evaluation.coverage import coverage
+from sfumato.evaluation.details import Coefficient, Detection, Subgroup
 from sfumato.evaluation.detection import detect, detection_auc
 from sfumato.evaluation.images import image_utility
 from sfumato.evaluation.learning import LEARNERS, Prediction, majority, predict
 from sfumato.evaluation.marginals import Binning, cliques, tvds
 from sfumato.evaluation.queries import query_errors, random_queries
 from sfumato.evaluation.regression import coefficient_overlap
+from sfumato.evaluation.result import Learning, Measure, Scores, Utility, rounded
 from sfumato.evaluation.subgroups import subgroups
-from sfumato.evaluation.tables import Tables, check_sizes, measure, rounded
+from sfumato.evaluation.tables import Tables, check_sizes
 
 _PAIRS, _TRIPLES, _QUERIES = 2000, 200, 1000
+"""Cliques of two and of three columns, and random queries, that are compared at most."""
 _MEMORISED = 0.9
+"""Marginals nearer to the real ones than this share of the distance of holdout rows are more than chance gives."""
+_SUBGROUPS = 30
+"""Worst subgroups that are kept."""
 
 
 def utility(
     real: np.ndarray,
-    test: np.ndarray,
+    holdout: np.ndarray,
     synthetic: np.ndarray,
     domain: Domain,
     target: int | None = None,
     *,
     seed: int = 0,
     quick: bool = False,
-) -> dict[str, Any]:
-    """Compare ``synthetic`` (k, d) with the rows it was made from, ``real`` (n, d), and fresh ones, ``test`` (m, d).
+) -> Utility:
+    """Compare ``synthetic`` (k, d) with the rows it was made from, ``real`` (n, d), and with ``holdout`` (m, d) rows.
 
-    ``measures`` maps a name to ``value`` (all rows), ``matched`` (as many synthetic rows as there are fresh ones),
-    ``fresh`` (the test rows in place of the synthetic), ``independent`` (real columns shuffled apart) and ``score``
-    (of ``matched``: 1 as good as fresh rows, 0 as bad as independent columns; None where independent
-    columns are not clearly worse than fresh rows).
-    ``learning``, ``detection``, ``subgroups``, ``coefficients`` and ``columns`` hold the details, ``memorisation`` says
-    whether the synthetic rows are closer to ``real`` than fresh rows are. ``target`` is a column's position. ``quick``
-    leaves out detection, coverage, coefficients, subgroups and the slowest learner: a third of the time. A table of
-    images gets the measures of :func:`sfumato.evaluation.image_utility`, quick or not.
+    ``target`` is a column's position. ``quick`` leaves out detection, coverage, coefficients, subgroups and the slowest
+    learner: a third of the time. A table of images gets the measures of :func:`sfumato.evaluation.image_utility`, quick
+    or not.
 
     Not private: the result is a statistic of real rows. Deterministic for a ``seed``. Raises ``TooFewRows``.
     """
     if domain.pixels is not None:
-        return image_utility(real, test, synthetic, domain, target, seed)
-    check_sizes(real, test, synthetic)
+        return image_utility(real, holdout, synthetic, domain, target, seed)
+    check_sizes(real, holdout, synthetic)
     began = perf_counter()
-    tables = Tables(real, test, synthetic, seed)
+    tables = Tables(real, holdout, synthetic, seed)
     measures, columns = _marginal_measures(tables, domain, seed)
-    learners = LEARNERS[:2] if quick else LEARNERS
     learning, predictions = None, None
     if target is not None:
-        learning, predictions = _learning(tables, domain, target, learners, measures, seed)
-    details = {} if quick else _details(tables, domain, target, predictions, measures, seed)
-    return {
-        "rows": tables.sizes,
-        "measures": measures,
-        "columns": columns,
-        "learning": learning,
-        **details,
-        "spaces": {},
-        "memorisation": tables.memorisation(_closer(measures)),
-        "seconds": round(perf_counter() - began, 2),
-    }
-
-
-def _details(
-    t: Tables,
-    domain: Domain,
-    target: int | None,
-    predictions: tuple[Prediction, Prediction] | None,
-    measures: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
-    """The slower measures, added to ``measures``, and what they are made of."""
-    detection = detect(t.fresh, t.matched, domain, seed=seed)
-    measures["detection_auc"] = measure(
-        detection.auc,
-        detection.auc,
-        detection_auc(t.fresh, t.other, domain, seed=seed),
-        detection_auc(t.fresh, t.independent, domain, seed=seed),
+        learning, predictions, found = _learning(tables, domain, target, LEARNERS[:2] if quick else LEARNERS, seed)
+        measures |= found
+    slow = _Slow() if quick else _slower(tables, domain, target, predictions, seed)
+    measures |= slow.measures
+    return Utility(
+        rows=tables.sizes,
+        measures=measures,
+        columns=columns,
+        learning=learning,
+        detection=slow.detection,
+        subgroups=slow.subgroups,
+        coefficients=slow.coefficients,
+        memorisation=tables.memorisation(_closer(measures)),
+        seconds=round(perf_counter() - began, 2),
     )
+
+
+@dataclass(frozen=True)
+class _Slow:
+    """What a quick evaluation leaves out."""
+
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    detection: Detection | None = None
+    subgroups: tuple[Subgroup, ...] = ()
+    coefficients: tuple[Coefficient, ...] = ()
+
+
+def _slower(
+    t: Tables, domain: Domain, target: int | None, predictions: tuple[Prediction, Prediction] | None, seed: int
+) -> _Slow:
+    """The slower measures, and what they are made of."""
+    detection = detect(t.some_holdout, t.some_synthetic, domain, seed=seed)
+    anchors = (detection_auc(t.some_holdout, x, domain, seed=seed) for x in (t.some_real, t.independent))
+    measures = {"detection_auc": Measure.between((detection.auc, detection.auc, *anchors))}
     measures |= _coverage_measures(t, domain, seed)
     coefficients = [] if target is None else coefficient_overlap(t.real, t.synthetic, domain, target)
     if target is not None and coefficients:
         measures["coefficient_overlap"] = _coefficient_measure(t, domain, target, coefficients)
-    return {
-        "detection": asdict(detection),
-        "subgroups": [asdict(g) for g in subgroups(t.real, t.test, t.synthetic, domain, predictions)[:30]],
-        "coefficients": [asdict(c) for c in coefficients],
-    }
+    worst = subgroups(t.real, t.holdout, t.synthetic, domain, predictions)[:_SUBGROUPS]
+    return _Slow(measures, detection, tuple(worst), tuple(coefficients))
 
 
-def _marginal_measures(t: Tables, domain: Domain, seed: int) -> tuple[dict[str, Any], dict[str, float]]:
-    measures: dict[str, Any] = {}
+def _marginal_measures(t: Tables, domain: Domain, seed: int) -> tuple[dict[str, Measure], dict[str, float]]:
+    measures: dict[str, Measure] = {}
     columns: dict[str, float] = {}
     for suffix, binning in (("", Binning.of(domain, max(domain.sizes))), ("_b32", Binning.of(domain, 32))):
         real, *others = (binning.apply(x) for x in (t.real, *t.four))
@@ -108,14 +108,14 @@ def _marginal_measures(t: Tables, domain: Domain, seed: int) -> tuple[dict[str, 
                 continue
             chosen = cliques(binning.domain, order, limit, seed)
             each = [tvds(real, x, binning.domain, chosen) for x in others]
-            measures[f"tvd{order}{suffix}"] = measure(*(e.mean() for e in each))
+            measures[f"tvd{order}{suffix}"] = Measure.between(e.mean() for e in each)
             if order == 1 and not suffix:
                 columns = dict(zip(domain.names, each[0].round(5).tolist(), strict=True))
     queries = random_queries(domain, _QUERIES, seed=seed)
-    measures["query3"] = measure(*(query_errors(t.real, x, domain, queries).mean() for x in t.four))
+    measures["query3"] = Measure.between(query_errors(t.real, x, domain, queries).mean() for x in t.four)
     pairs = Binning.of(domain, 32)
     reference, *others = (associations(pairs.apply(x), pairs.domain) for x in (t.real, *t.four))
-    measures["association"] = measure(*(_off_diagonal(np.abs(a - reference)) for a in others))
+    measures["association"] = Measure.between(_off_diagonal(np.abs(a - reference)) for a in others)
     return measures, columns
 
 
@@ -124,40 +124,37 @@ def _off_diagonal(gaps: np.ndarray) -> float:
     return float((gaps.sum() - np.trace(gaps)) / (d * (d - 1))) if d > 1 else 0.0
 
 
-def _coverage_measures(t: Tables, domain: Domain, seed: int) -> dict[str, Any]:
-    full, matched, fresh, independent = (coverage(t.real, x, domain, seed=seed) for x in t.four)
-    return {k: measure(full[k], matched[k], fresh[k], independent[k], higher=True) for k in full}
+def _coverage_measures(t: Tables, domain: Domain, seed: int) -> dict[str, Measure]:
+    found = [coverage(t.real, x, domain, seed=seed) for x in t.four]
+    return {name: Measure.between((f[name] for f in found), higher=True) for name in found[0]}
 
 
 def _learning(
-    t: Tables, domain: Domain, target: int, chosen: Sequence[str], measures: dict[str, Any], seed: int
-) -> tuple[dict[str, Any], tuple[Prediction, Prediction]]:
-    base = majority(t.real, t.test, domain, target)
-    learners: dict[str, Any] = {}
+    t: Tables, domain: Domain, target: int, chosen: Sequence[str], seed: int
+) -> tuple[Learning, tuple[Prediction, Prediction], dict[str, Measure]]:
+    """Scores, the predictions of the first learner, and the headline of each as a measure."""
+    base = majority(t.real, t.holdout, domain, target)
+    headline = "r2" if "r2" in base else "auc"
+    learners: dict[str, Scores] = {}
+    measures: dict[str, Measure] = {}
     pairs: dict[str, tuple[Prediction, Prediction]] = {}
     for learner in chosen:
-        tested, reference = (predict(x, t.test, domain, target, learner, seed=seed) for x in (t.synthetic, t.real))
+        tested, reference = (predict(x, t.holdout, domain, target, learner, seed=seed) for x in (t.synthetic, t.real))
         pairs[learner] = tested, reference
         tstr, trtr = tested.scores(), reference.scores()
-        learners[learner] = {"tstr": rounded(tstr), "trtr": rounded(trtr)}
-        headline = "r2" if "r2" in base else "auc"
-        measures[f"tstr_{headline}_{learner}"] = measure(
-            tstr[headline], tstr[headline], trtr[headline], base[headline], higher=True
-        )
+        learners[learner] = Scores(rounded(tstr), rounded(trtr))
+        four = (tstr[headline], tstr[headline], trtr[headline], base[headline])
+        measures[f"tstr_{headline}_{learner}"] = Measure.between(four, higher=True)
     first = pairs[chosen[0]]
-    found = {"target": domain.names[target], "task": first[0].task, "majority": rounded(base), "learners": learners}
-    return found, first
+    return Learning(domain.names[target], first[0].task, rounded(base), learners), first, measures
 
 
-def _coefficient_measure(t: Tables, domain: Domain, target: int, found: list[Any]) -> dict[str, Any]:
-    mean = [
-        float(np.mean([c.overlap for c in coefficient_overlap(t.real, x, domain, target)]))
-        for x in (t.matched, t.fresh, t.independent)
-    ]
-    return measure(float(np.mean([c.overlap for c in found])), *mean, higher=True)
+def _coefficient_measure(t: Tables, domain: Domain, target: int, found: Sequence[Coefficient]) -> Measure:
+    others = (coefficient_overlap(t.real, x, domain, target) for x in (t.some_synthetic, t.some_holdout, t.independent))
+    return Measure.between((float(np.mean([c.overlap for c in each])) for each in (found, *others)), higher=True)
 
 
-def _closer(measures: dict[str, Any]) -> bool:
-    """Whether the widest marginals are nearer to the real ones than those of fresh rows."""
+def _closer(measures: Mapping[str, Measure]) -> bool:
+    """Whether the widest marginals are nearer to the real ones than those of holdout rows."""
     tightest = measures[max(k for k in measures if k.startswith("tvd") and k.endswith("_b32"))]
-    return tightest["matched"] < _MEMORISED * tightest["fresh"]
+    return tightest.matched < _MEMORISED * tightest.holdout

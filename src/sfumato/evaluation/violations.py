@@ -4,16 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfumato.encoding.codec import Codec
-from sfumato.encoding.column import Encoded
+from sfumato.encoding.column import ColumnCodec, Encoded
 from sfumato.encoding.constraints import CombinedAxis
+from sfumato.encoding.quantity import QuantityCodec
 from sfumato.schema import Column, FixedCombinations, Inequality, Schema, Unique
 from sfumato.tables.objects import plain
 
@@ -82,8 +83,9 @@ def _listed(axis: CombinedAxis, codes: np.ndarray) -> np.ndarray:
     return np.isin(own, allowed)
 
 
-def _values(codec: Any, codes: np.ndarray, cells: pa.ChunkedArray) -> pa.Array:
+def _values(codec: ColumnCodec, codes: np.ndarray, cells: pa.ChunkedArray) -> pa.Array:
     """Natural values, null where the cell has none that is declared."""
+    assert isinstance(codec, QuantityCodec)  # the schema orders no columns but numbers and times
     values = plain(_whole(cells))
     absent = codes == codec.axis.missing
     present = pc.if_else(pa.array(absent), pa.scalar(None, values.type), values)
@@ -94,25 +96,49 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def violations(
-    real: pa.Table, fresh: pa.Table, synthetic: pa.Table, schema: Schema, *, seed: int = 0
-) -> dict[str, Any]:
-    """Shares of rows that break the schema in ``synthetic`` and in its two anchors: fresh and column-shuffled rows.
+@dataclass(frozen=True)
+class Shares:
+    """Shares of rows in the synthetic table and in its two anchors: holdout rows and independent columns."""
 
-    ``rows`` has the shares that break any rule, ``rules`` lists each rule that some row breaks, worst first. An
-    identifier is made anew, never learnt, so it is shuffled like any other column.
+    synthetic: float
+    holdout: float
+    independent: float
+
+
+@dataclass(frozen=True)
+class Rule(Shares):
+    """The shares of rows that break one rule."""
+
+    rule: str
+
+
+@dataclass(frozen=True)
+class Violations:
+    """Rows that break the schema: any rule of it, and each rule that some row breaks, worst first."""
+
+    rows: Shares
+    rules: tuple[Rule, ...]
+
+
+def violations(real: pa.Table, holdout: pa.Table, synthetic: pa.Table, schema: Schema, *, seed: int = 0) -> Violations:
+    """Shares of rows that break the schema in ``synthetic`` and in its two anchors: holdout and column-shuffled rows.
+
+    An identifier is made anew, never learnt, so it is shuffled like any other column.
     """
     rng = np.random.default_rng(seed)
     images = [c.name for c in schema.columns if c.kind == "image"]
-    names = [n for n in real.column_names if all(n in t.column_names for t in (fresh, synthetic)) and n not in images]
+    names = [n for n in real.column_names if all(n in t.column_names for t in (holdout, synthetic)) and n not in images]
     apart = pa.table({n: real.column(n).take(pa.array(rng.permutation(len(real)))) for n in names})
-    tables = {"synthetic": synthetic.select(names), "fresh": fresh.select(names), "independent": apart}
-    found = {kind: broken(table, schema) for kind, table in tables.items()}
-    rules = [
-        {"rule": rule, **{kind: round(float(masks[rule].mean()), 5) for kind, masks in found.items()}}
-        for rule in found["synthetic"]
-    ]
-    return {
-        "rows": {k: round(float(np.any(list(masks.values()), axis=0).mean()), 5) for k, masks in found.items()},
-        "rules": sorted((r for r in rules if any(r[k] for k in tables)), key=lambda r: -r["synthetic"]),
-    }
+    made, held, mixed = (broken(table, schema) for table in (synthetic.select(names), holdout.select(names), apart))
+    rules = [Rule(_share(made[rule]), _share(held[rule]), _share(mixed[rule]), rule) for rule in made]
+    some = [r for r in rules if r.synthetic or r.holdout or r.independent]
+    every = Shares(_share_of_any(made), _share_of_any(held), _share_of_any(mixed))
+    return Violations(every, tuple(sorted(some, key=lambda r: -r.synthetic)))
+
+
+def _share(mask: np.ndarray) -> float:
+    return round(float(mask.mean()), 5)
+
+
+def _share_of_any(masks: Mapping[str, np.ndarray]) -> float:
+    return _share(np.any(list(masks.values()), axis=0))

@@ -13,6 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sfumato.evaluation.result import Scores
+
 BLUE, ORANGE, GREY, GREEN, RED = "#0072B2", "#E69F00", "#767676", "#009E73", "#B8003A"
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -121,20 +123,20 @@ def error_curve(series: Mapping[str, np.ndarray]) -> str:
         return _svg(figure, "errors of random queries")
 
 
-def learning_bars(learners: Mapping[str, Mapping[str, Mapping[str, float]]], score: str, base: float) -> str:
+def learning_bars(learners: Mapping[str, Scores], score: str, base: float) -> str:
     """Trained on synthetic beside trained on real, per learner, over the majority guess."""
     with matplotlib.rc_context(_STYLE):
         figure, axes = _axes()
         at = np.arange(len(learners))
         for shift, kind, colour, hatch in ((-0.19, "tstr", BLUE, ""), (0.19, "trtr", ORANGE, "//")):
-            values = [m[kind][score] for m in learners.values()]
+            values = [(m.tstr if kind == "tstr" else m.trtr)[score] for m in learners.values()]
             label = "trained on synthetic" if kind == "tstr" else "trained on real"
             bars = axes.bar(at + shift, values, 0.36, color=colour, hatch=hatch, edgecolor="white", label=label)
             axes.bar_label(bars, [f"{v:.3f}" for v in values], fontsize=7)
         axes.axhline(base, color=GREY, ls=":", label="guess without learning")
         axes.set_xticks(at, [n.replace("_", " ") for n in learners])
         axes.set(
-            ylabel=f"{score.upper() if len(score) < 4 else score} on fresh rows",
+            ylabel=f"{score.upper() if len(score) < 4 else score} on holdout rows",
             ylim=(min(0.0, base) if score == "r2" else max(0.0, min(0.4, base - 0.1)), 1.12),
         )
         axes.legend(loc="lower center", ncols=3, bbox_to_anchor=(0.5, 1.0), fontsize=7)
@@ -172,12 +174,12 @@ def roc(curves: Mapping[str, Sequence[tuple[float, float]]], epsilon: float | No
 
 
 def subgroup_bars(groups: Sequence[tuple[str, float, float]]) -> str:
-    """(name, distance of the synthetic rows, distance of fresh rows) per subgroup, worst first."""
+    """(name, distance of the synthetic rows, distance of holdout rows) per subgroup, worst first."""
     with matplotlib.rc_context(_STYLE):
         figure, axes = _axes(4.6, 0.9 + 0.24 * len(groups))
         at = -np.arange(len(groups))
         axes.barh(at, [g[1] for g in groups], 0.7, color=BLUE, label="synthetic rows")
-        axes.plot([g[2] for g in groups], at, "|", color="black", ms=9, mew=2, label="fresh rows")
+        axes.plot([g[2] for g in groups], at, "|", color="black", ms=9, mew=2, label="holdout rows")
         axes.set_yticks(at, [_short(g[0], 34) for g in groups], fontsize=7)
         axes.set_xlabel("mean TVD of the group's marginals")
         axes.legend(loc="lower right")
@@ -227,12 +229,12 @@ def claimed_and_measured(bounds: Mapping[str, tuple[float, float]], claimed: flo
 
 
 def utility_curve(points: Sequence[tuple[float, float]], ylabel: str, anchors: tuple[float, float]) -> str:
-    """A measure against epsilon (log), with fresh rows and independent columns as lines."""
+    """A measure against epsilon (log), with holdout rows and independent columns as lines."""
     with matplotlib.rc_context(_STYLE):
         figure, axes = _axes()
         x, y = np.array(sorted(points)).T
         axes.plot(x, y, "o-", color=BLUE, label="synthetic rows")
-        axes.axhline(anchors[0], color="black", ls="--", lw=1, label="fresh rows")
+        axes.axhline(anchors[0], color="black", ls="--", lw=1, label="holdout rows")
         axes.axhline(anchors[1], color=GREY, ls=":", label="independent columns")
         axes.set(xscale="log", xlabel="epsilon", ylabel=ylabel)
         axes.set_xticks(x, [f"{v:g}" for v in x])

@@ -9,21 +9,21 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from sfumato.atomic import atomic_write
 from sfumato.auditing.audit import white_box_of
-from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
-from sfumato.errors import SfumatoError, TableError
+from sfumato.errors import SfumatoError
 from sfumato.extras import require
 from sfumato.release.release import Release
-from sfumato.tables import Rows
 from sfumato.tables.databases import display_url, is_url
 from sfumato.version import VERSION
+
+if TYPE_CHECKING:
+    from sfumato.evaluation.result import Utility
 
 Path_ = str | os.PathLike[str]
 Build = Literal["internal", "releasable"]
@@ -84,7 +84,8 @@ def report(
     codes = release.fitted.sample(min(_ROWS, release.default_rows), np.random.default_rng(seed), {})
     drawn = perf_counter() - began
     facts = _promised(model, release)
-    facts |= {"build": build, "rows": {"synthetic": len(codes)}, "audit": None, "utility": None, "criteria": []}
+    facts |= {"build": build, "rows": {"synthetic": len(codes)}, "audit": None, "utility": None, "criteria": {}}
+    facts |= {"subgroups": [], "coefficients": [], "regions": []}
     facts["charts"] = dict.fromkeys(_CHARTS, "") | facts["charts"] | _public_charts(release, codes)
     facts["book"] = None if ledger is None else _book(ledger)
     facts["seconds"] = {f"loading, drawing {len(codes):,} rows": drawn}
@@ -209,37 +210,31 @@ def _measure(
 ) -> None:
     """Add what needs real rows to ``facts``."""
     from sfumato.auditing.suite import run_attacks
+    from sfumato.evaluation.data import EvaluationData
     from sfumato.evaluation.summary import utility
-    from sfumato.evaluation.violations import violations
     from sfumato.reporting import tables, wording
 
-    codec = release.codec
-    domain = codec.domain
-    used, held = (_whole(s, codec) for s in sources)
-    real, fresh = _encoded(used, codec), _encoded(held, codec)
-    target = None if release.schema.target is None else codec.position(release.schema.target)
-    found = utility(real, fresh, codes, domain, target, seed=seed)
-    broken = violations(used, held, codec.decode(codes, np.random.default_rng(seed)), codec.schema)
+    data = EvaluationData.of_model(release.codec, *sources, codes)
+    domain, real, holdout = data.domain, data.real, data.holdout
+    found = utility(real, holdout, codes, domain, data.position(release.schema.target), seed=seed)
     claimed, white_box = release.guarantee if facts["promise"] else None, white_box_of(release, real)
-    attacked = run_attacks(real, fresh, codes, domain, claimed, suite, seed=seed, white_box=white_box)
-    labels = wording.axis_labels(codec)
-    facts |= {"utility": found, "violations": broken, "audit": attacked.to_json(), "rows": found["rows"]}
-    facts["measures"] = [{"name": wording.measure_name(k), **m} for k, m in found["measures"].items()]
-    facts["criteria"] = [
-        {"name": wording.criterion(a.attack), **a.to_json()}
-        for a in attacked.attacks
-        if a.attack.split(":")[0] in wording.CRITERIA
-    ]
-    anchors = {"synthetic rows": codes, "fresh rows": fresh, "independent columns": _apart(real, seed)}
+    attacked = run_attacks(real, holdout, codes, domain, claimed, suite, seed=seed, white_box=white_box)
+    labels = wording.axis_labels(release.codec)
+    facts |= {"utility": found, "violations": data.violations(seed), "audit": attacked, "rows": found.rows}
+    facts["measures"] = {wording.measure_name(k): m for k, m in found.measures.items()}
+    facts["criteria"] = {
+        wording.criterion(a.attack): a for a in attacked.attacks if a.attack.split(":")[0] in wording.CRITERIA
+    }
+    anchors = {"synthetic rows": codes, "holdout rows": holdout, "independent columns": _apart(real, seed)}
     facts["charts"] |= {
         "marginals": tables.marginal_charts({"synthetic": codes, "real": real}, domain, labels),
-        "learning": tables.learning_chart(found["learning"]) if found["learning"] else "",
+        "learning": tables.learning_chart(found.learning) if found.learning else "",
         **tables.attack_charts(attacked),
     }
     facts["charts"]["curve"] = _curve(release, codes, others, real, anchors, seed)
     if domain.pixels is None:
         _detail(facts, real, anchors, domain, labels)
-    facts["seconds"] |= {"utility": found["seconds"], f"attacks ({suite})": attacked.seconds}
+    facts["seconds"] |= {"utility": found.seconds, f"attacks ({suite})": attacked.seconds}
 
 
 def _detail(
@@ -248,35 +243,18 @@ def _detail(
     """What a table of columns has and one of images has not."""
     from sfumato.reporting import tables, wording
 
-    found = facts["utility"]
-    for effect in found["coefficients"]:
-        effect["name"] = wording.effect(effect["name"], domain, labels)
-    for group in found["subgroups"]:
-        group["label"] = labels(domain.index(group["column"]), np.array([group["code"]]))[0]
+    found: Utility = facts["utility"]
+    facts["coefficients"] = [(wording.effect(c.name, domain, labels), c) for c in found.coefficients]
+    groups = [(wording.group(g, domain, labels), g) for g in found.subgroups]
+    facts["subgroups"] = groups
     facts["regions"] = [
-        {**r, "where": wording.where(r["conditions"], domain, labels)} for r in found["detection"]["regions"]
+        (wording.where(r.conditions, domain, labels), r) for r in (found.detection.regions if found.detection else ())
     ]
     facts["charts"] |= {
         "pairs": tables.heat_map(anchors["synthetic rows"], real, domain),
         "errors": tables.error_chart(real, anchors, domain),
-        "subgroups": tables.subgroup_chart(found["subgroups"]) if found["subgroups"] else "",
+        "subgroups": tables.subgroup_chart(groups) if groups else "",
     }
-
-
-def _whole(source: Any, codec: Codec) -> pa.Table:
-    rows = Rows.open(source, codec.schema.dialect)
-    lacking = [c.name for c in codec.schema.columns if c.modelled and c.name not in rows.columns]
-    if lacking:
-        raise TableError(f"{rows.name}: lacks the column {lacking[0]!r} of the model's schema")
-    kept = [name for name in codec.schema.names if name in rows.columns]
-    return pa.Table.from_batches([batch.select(kept) for batch in rows.batches()])
-
-
-def _encoded(table: pa.Table, codec: Codec) -> np.ndarray:
-    columns = tuple(c for c in codec.schema.columns if c.modelled)
-    learnt = Codec.from_schema(codec.schema.model_copy(update={"columns": columns}))
-    batches = table.select([c.name for c in columns]).to_batches(max_chunksize=1 << 18)
-    return np.concatenate([learnt.encode(batch) for batch in batches])
 
 
 def _apart(real: np.ndarray, seed: int) -> np.ndarray:
@@ -303,11 +281,11 @@ def _curve(
             raise SfumatoError(f"{os.fspath(path)}: is a model of another table or schema; leave it out")
         epsilons.append(other.guarantee.epsilon)
         drawn.append(other.fitted.sample(len(codes), np.random.default_rng(seed), {}))
-    name, (*found, fresh, apart) = _distances(
-        real, [*drawn, anchors["fresh rows"], anchors["independent columns"]], release.codec.domain
+    name, (*found, holdout, apart) = _distances(
+        real, [*drawn, anchors["holdout rows"], anchors["independent columns"]], release.codec.domain
     )
     finite = [point for point in zip(epsilons, found, strict=True) if math.isfinite(point[0])]
-    return charts.utility_curve(finite, name, (fresh, apart))
+    return charts.utility_curve(finite, name, (holdout, apart))
 
 
 def _distances(real: np.ndarray, others: Sequence[np.ndarray], domain: Domain) -> tuple[str, list[float]]:
@@ -338,11 +316,11 @@ def _verdict(facts: Mapping[str, Any]) -> dict[str, Any]:
     audit = facts["audit"]
     if audit is None:
         lines.append("Attacks and comparisons with real rows are in the internal report.")
-    elif audit["violation"]:
-        headline, kind = audit["verdict"], "bad"
+    elif audit.violation:
+        headline, kind = audit.verdict, "bad"
     else:
-        kind = "warn" if audit["verdict"].startswith(("LEAK", "powerless")) and kind == "good" else kind
-        lines.append(f"Attacks: {audit['verdict']}.")
+        kind = "warn" if audit.verdict.startswith(("LEAK", "powerless")) and kind == "good" else kind
+        lines.append(f"Attacks: {audit.verdict}.")
     return {"headline": headline, "lines": lines, "kind": kind}
 
 

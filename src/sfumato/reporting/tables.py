@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from sfumato.auditing.suite import AuditReport
+from sfumato.auditing.result import AuditReport
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.associations import associations
+from sfumato.evaluation.details import Subgroup
 from sfumato.evaluation.marginals import Binning
 from sfumato.evaluation.queries import query_errors, random_queries
+from sfumato.evaluation.result import Learning
 from sfumato.reporting import charts
 from sfumato.reporting.wording import Labels, attack_name
 
@@ -65,24 +66,22 @@ def error_chart(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Doma
     return charts.error_curve({name: query_errors(real, t, domain, queries) for name, t in tables.items()})
 
 
-def learning_chart(learning: Mapping[str, Any]) -> str:
+def learning_chart(learning: Learning) -> str:
     """TSTR beside TRTR for all learners."""
-    score = "accuracy" if "mlp" in learning["learners"] else "auc" if "auc" in learning["majority"] else "r2"
-    return charts.learning_bars(learning["learners"], score, learning["majority"][score])
+    score = "accuracy" if "mlp" in learning.learners else "auc" if "auc" in learning.majority else "r2"
+    return charts.learning_bars(learning.learners, score, learning.majority[score])
 
 
-def subgroup_chart(groups: Sequence[Mapping[str, Any]]) -> str:
-    """The twelve subgroups that are furthest from what fresh rows of the group give."""
-    return charts.subgroup_bars(
-        [(f"{g['column']}: {g['label']}", g["tvd"], g["fresh_tvd"] or 0.0) for g in groups[:12]]
-    )
+def subgroup_chart(groups: Sequence[tuple[str, Subgroup]]) -> str:
+    """The twelve subgroups that are furthest from what holdout rows of the group give."""
+    return charts.subgroup_bars([(label, g.tvd, g.holdout_tvd or 0.0) for label, g in groups[:12]])
 
 
 def attack_charts(report: AuditReport) -> dict[str, str]:
     """Claimed against measured epsilon, and the ROC curves."""
     claimed = report.claimed if report.claimed is not None and report.claimed.private else None
     bounds = {
-        attack_name(a.attack): (a.epsilon_lower_bound, (a.power or {}).get("epsilon_lower_bound", 0.0))
+        attack_name(a.attack): (a.epsilon_lower_bound, 0.0 if a.power is None else a.power.epsilon_lower_bound)
         for a in report.attacks
     }
     curves = {a.attack: a.roc for a in report.attacks if a.roc}

@@ -10,6 +10,7 @@ import numpy as np
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
+from sfumato.evaluation.details import Subgroup
 from sfumato.schema import Column, FixedCombinations, Schema
 
 Labels = Callable[[int, np.ndarray], list[str]]
@@ -101,6 +102,11 @@ def effect(name: str, domain: Domain, labels: Labels) -> str:
     if not equals or column not in domain.names:
         return name
     return f"{column}: {labels(domain.index(column), np.array([int(code)]))[0]}"
+
+
+def group(found: Subgroup, domain: Domain, labels: Labels) -> str:
+    """A subgroup's column with the label of its code."""
+    return f"{found.column}: {labels(domain.index(found.column), np.array([found.code]))[0]}"
 
 
 def charges(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Attribute inference: guess a secret column of a row from its other columns and the synthetic table.
 
 Source: Elliot 2014 and Taub et al. 2018 (correct attribution probability, CAP); GTCAP allows near keys. A guess that
-does as well on fresh rows is what the population teaches, not a leak: the control rate is part of the answer.
+does as well on holdout rows is what the population teaches, not a leak: the rate of controls is part of the answer.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Attribution:
     """
 
     column: str
-    train: np.ndarray
-    control: np.ndarray
+    members: np.ndarray
+    controls: np.ndarray
     naive: float
     cap: tuple[float | None, float | None]
 

@@ -21,8 +21,8 @@ class Population:
 
     Attributes:
         members: rows that were used.
-        controls: fresh rows of the same population that were not.
-        reference: other fresh rows, which the attacker has.
+        controls: holdout rows, which were not.
+        reference: other holdout rows, which the attacker has.
         domain: the public columns.
     """
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,49 +15,65 @@ FPRS = {"0.01": 0.01, "0.001": 0.001}
 
 
 @dataclass(frozen=True)
+class Power:
+    """What an attack does to a generator known to leak; the fields are those of :class:`AttackResult`."""
+
+    real: float
+    holdout: float
+    auc: float | None
+    tpr_at_fpr: Mapping[str, float]
+    epsilon_lower_bound: float
+
+
+@dataclass(frozen=True)
 class AttackResult:
     """One attack.
 
     Attributes:
         attack: its name; ``knowledge``: what the attacker has.
-        train: success rate on rows that were used; ``control``: on rows that were not; ``naive``: without the release,
-            or, for a score, of saying "used" as often without looking.
-        interval: of ``train``, 95 %.
-        auc: area under the ROC curve of used against unused rows, or None for an attack that gives no score.
+        real: success rate on real rows, which were used; ``holdout``: on holdout rows, which were not;
+            ``naive``: without the release, or, for a score, of saying "used" as often without looking.
+        interval: of ``real``, 95 %.
+        auc: area under the ROC curve of real against holdout rows, or None for an attack that gives no score.
         auc_interval: its 95 % interval.
         tpr_at_fpr: true positive rate at a false positive rate of 0.01 and 0.001.
         roc: (false, true positive rate) pairs from 0.001 to 1, log-spaced; empty for an attack that gives no score.
-        ceiling: the largest true positive rate at those two that the claimed guarantee allows, or the largest ``train``
-            beside this ``control`` (key ``train``); empty without a claim.
+        ceiling: the largest true positive rate at those two that the claimed guarantee allows, or the largest ``real``
+            beside this ``holdout`` (key ``real``); empty without a claim.
         epsilon_lower_bound: no smaller epsilon fits (simultaneous confidence 95 % over all attacks of the audit).
-        power: the same attack's ``epsilon_lower_bound``, ``tpr_at_fpr`` and rates on a generator known to leak: one
-            that copies the data or, for an attack on a model, one fitted without noise to few of the rows.
+        power: the same attack on a generator known to leak: one that copies the data or, for an attack on a model, one
+            fitted without noise to few of the rows.
         seconds: time it took, without its power; distances that several attacks share are charged to the first.
         verdict: VIOLATION, LEAK (nothing was claimed), or no evidence of a leak beyond a stated epsilon.
-        cap: of attribute inference, the share right among used rows, and among unused ones, whose other columns all
+        cap: of attribute inference, the share right among real rows, and among holdout ones, whose other columns all
             equal those of a synthetic row (correct attribution probability); None where there is none.
     """
 
     attack: str
     knowledge: str
-    train: float
-    control: float
+    real: float
+    holdout: float
     naive: float
     interval: tuple[float, float]
     auc: float | None
     auc_interval: tuple[float, float] | None
-    tpr_at_fpr: dict[str, float]
+    tpr_at_fpr: Mapping[str, float]
     roc: tuple[tuple[float, float], ...]
-    ceiling: dict[str, float]
+    ceiling: Mapping[str, float]
     epsilon_lower_bound: float
-    power: dict[str, Any] | None
+    power: Power | None
     seconds: float
     verdict: str
     cap: tuple[float | None, float | None] | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """A plain mapping."""
-        return asdict(self)
+    @property
+    def allowed(self) -> float | None:
+        """The largest rate under the claim: at 0.1 % false positives, or on real rows; None without a claim."""
+        return self.ceiling.get("0.001", self.ceiling.get("real"))
+
+    def as_power(self) -> Power:
+        """As what stands beside the same attack on a release."""
+        return Power(self.real, self.holdout, self.auc, self.tpr_at_fpr, self.epsilon_lower_bound)
 
 
 def ceiling(claimed: Guarantee | None, rates: Mapping[str, float] = FPRS) -> dict[str, float]:
@@ -109,8 +124,8 @@ def from_scores(
     return AttackResult(
         attack=attack,
         knowledge=knowledge,
-        train=hits / len(test[0]),
-        control=float((test[1] >= threshold).mean()),
+        real=hits / len(test[0]),
+        holdout=float((test[1] >= threshold).mean()),
         naive=float((np.concatenate(test) >= threshold).mean()),
         interval=interval(hits, len(test[0])),
         auc=area,
@@ -126,28 +141,28 @@ def from_scores(
 
 
 def from_rates(
-    attack: str, knowledge: str, train: np.ndarray, control: np.ndarray, naive: float, terms: Terms, seconds: float
+    attack: str, knowledge: str, real: np.ndarray, holdout: np.ndarray, naive: float, terms: Terms, seconds: float
 ) -> AttackResult:
-    """The result of an attack that wins or loses per row: boolean successes on used and on unused rows.
+    """The result of an attack that wins or loses per row: boolean successes on real and on holdout rows.
 
-    The success on a used row may not exceed ``e^epsilon`` times that on an unused one, plus delta.
+    The success on a real row may not exceed ``e^epsilon`` times that on a holdout one, plus delta.
     """
-    hits, alarms = int(train.sum()), int(control.sum())
-    tpr = float(lower(hits, len(train), terms.significance / 2)) - terms.delta
-    fpr = float(upper(alarms, len(control), terms.significance / 2))
+    hits, alarms = int(real.sum()), int(holdout.sum())
+    tpr = float(lower(hits, len(real), terms.significance / 2)) - terms.delta
+    fpr = float(upper(alarms, len(holdout), terms.significance / 2))
     bound = max(0.0, math.log(max(tpr, 1e-300) / fpr))
     return AttackResult(
         attack=attack,
         knowledge=knowledge,
-        train=float(train.mean()),
-        control=float(control.mean()),
+        real=float(real.mean()),
+        holdout=float(holdout.mean()),
         naive=naive,
-        interval=interval(hits, len(train)),
+        interval=interval(hits, len(real)),
         auc=None,
         auc_interval=None,
         tpr_at_fpr={},
         roc=(),
-        ceiling=ceiling(terms.claimed, {"train": float(control.mean())}),
+        ceiling=ceiling(terms.claimed, {"real": float(holdout.mean())}),
         epsilon_lower_bound=bound,
         power=None,
         seconds=seconds,

@@ -1,7 +1,7 @@
 """Singling out: predicates made from synthetic rows that hold for exactly one real row.
 
 Source: Cohen and Nissim 2020 (predicate singling out), with predicates as conjunctions of a synthetic row's values;
-the control table has as many fresh rows, so its rate is what a predicate of that weight isolates by chance.
+the control table has as many holdout rows, so its rate is what a predicate of that weight isolates by chance.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sfumato.evaluation.marginals import Binning
 
 def singling_out(
     real: np.ndarray,
-    fresh: np.ndarray,
+    holdout: np.ndarray,
     synthetic: np.ndarray,
     domain: Domain,
     rng: np.random.Generator,
@@ -24,15 +24,15 @@ def singling_out(
     columns: int = 4,
     attempts: int = 2000,
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Successes (attempts,) against ``real`` and against ``fresh`` rows, and the naive rate.
+    """Successes (attempts,) against ``real`` and against ``holdout`` rows, and the naive rate.
 
     Each attempt takes a synthetic row and ``columns`` random columns whose values it alone has in the synthetic table,
     in which equal rows count as one: a row that was copied twice stands for no more people than one copied once. The
     naive attacker draws each value from the synthetic column instead. Both tables are cut to one size.
     """
-    m = min(len(real), len(fresh))
+    m = min(len(real), len(holdout))
     every = Binning.of(domain, max(domain.sizes))
-    tables = [every.apply(t[rng.permutation(len(t))[:m]]) for t in (real, fresh)]
+    tables = [every.apply(t[rng.permutation(len(t))[:m]]) for t in (real, holdout)]
     released = np.unique(every.apply(synthetic), axis=0)
     indices = [_Index.of(t, domain) for t in (*tables, released)]
     width = min(columns, len(domain))
