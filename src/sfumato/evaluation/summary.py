@@ -43,8 +43,7 @@ def utility(
     """Compare ``synthetic`` (k, d) with the rows it was made from, ``real`` (n, d), and with ``holdout`` (m, d) rows.
 
     ``target`` is a column's position. ``quick`` leaves out detection, coverage, coefficients, subgroups and the slowest
-    learner: a third of the time. A table of images gets the measures of :func:`sfumato.evaluation.images.image_utility`,
-    quick or not.
+    learner: a third of the time. A table of images gets the measures of :func:`.images.image_utility`, quick or not.
 
     Not private: the result is a statistic of real rows. Deterministic for a ``seed``. Raises ``TooFewRows``.
     """
