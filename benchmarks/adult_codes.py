@@ -17,8 +17,8 @@ from sfumato.models.choose import choose
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "adult_codes"
@@ -46,7 +46,7 @@ def fit_and_sample(model: str, epsilon: float, aware: bool, domain: Domain, rows
     guarantee = Guarantee(epsilon, DELTA)
     target = domain.index(TARGET) if aware else None
     name = choose(domain, target, guarantee)[0] if model == "auto" else model
-    setting = Central(Records.of(rows, domain), Purse(Ledger.open().begin(guarantee, "benchmark")))
+    setting = Central(Records.of(rows, domain), Budget(Ledger.open().begin(guarantee, "benchmark")))
     fitted = MODELS[name, domain.content].recipe().fit(setting, target=target, progress=Silent())
     return fitted.sample(n, np.random.default_rng())
 

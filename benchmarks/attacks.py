@@ -34,8 +34,8 @@ from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.schema import Schema
 from sfumato.tables import examples
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 
@@ -66,7 +66,7 @@ def copula(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def fitted(model: str, rows: np.ndarray, domain: Domain, epsilon: float, delta: float = 1e-9) -> Any:
     """One of the project's models, fitted on rows in memory."""
     run = Ledger.open(None, Guarantee(epsilon, 2 * delta)).begin(Guarantee(epsilon, delta), model)
-    setting = Central(Records.of(rows, domain), Purse(run))
+    setting = Central(Records.of(rows, domain), Budget(run))
     return MODELS[model, "table"].recipe().fit(setting, target=None, progress=Silent())
 
 

@@ -31,7 +31,7 @@ from jax import lax
 
 from benchmarks.step_networks import CASES
 from sfumato.privacy.draws import fresh
-from sfumato.privacy.gradients import Grid, Needs, Tape, whole_sum
+from sfumato.privacy.gradients import GradientGrid, Needs, Tape, whole_sum
 from sfumato.privacy.gradients.noise import NoiseWords, noise_like
 from sfumato.privacy.groups import MOST_DRAWN
 from sfumato.privacy.randomness import SYSTEM
@@ -46,7 +46,9 @@ ROUNDS, PEER_ROUNDS, FEWEST, SECONDS = 30, 9, 3, 40.0  # of alternating runs: fe
 CHUNKS = (8, 32, 512, 1024)
 HELD = 2e9  # bytes of per-record gradients, above which the mode of Opacus that holds them is not tried
 SCANNED = 4  # steps in one compiled scan
-GRID = Grid(1.0, 18, 221, MOST_DRAWN, Needs(1, 1, 1.0))  # noise of about twice the clip; costs the same at any other
+GRID = GradientGrid(
+    1.0, 18, 221, MOST_DRAWN, Needs(1, 1, 1.0)
+)  # noise of about twice the clip; costs the same at any other
 
 
 def plain_sum(loss, network, records, mask, clip, chunk):

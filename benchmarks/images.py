@@ -35,8 +35,8 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.tables.pictures import sample_grid
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -79,7 +79,7 @@ def drawn(name: str, epsilon: float, seed: int, validate: bool) -> tuple[np.ndar
     """A fit of images to learn: 60,000 codes drawn from it, and the CPU seconds of fitting and of drawing."""
     codes = parts(validate)[0]
     run = Ledger.open().begin(Guarantee(epsilon, 1 / (len(codes) * math.log(len(codes)))), "benchmark")
-    setting = Central(Records.of(codes, DOMAIN), Purse(run))
+    setting = Central(Records.of(codes, DOMAIN), Budget(run))
     start = time.process_time()
     model = recipe(name).fit(setting, target=LABEL, progress=Silent())
     middle = time.process_time()

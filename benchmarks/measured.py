@@ -19,8 +19,8 @@ from sfumato.models import MODELS
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 
@@ -56,7 +56,7 @@ def _import_all() -> None:
     """Fit eight rows at another budget than any benchmark's, so that every module is loaded."""
     domain = Domain.of(("a", "b"), (2, 2))
     run = Ledger.open().begin(Guarantee(2.0, 1e-6), "imports")
-    setting = Central(Records.of(np.zeros((8, 2), np.uint8), domain), Purse(run))
+    setting = Central(Records.of(np.zeros((8, 2), np.uint8), domain), Budget(run))
     MODELS["independent", "table"].recipe().fit(setting, target=None, progress=Silent()).sample(
         1, np.random.default_rng(0)
     )

@@ -21,8 +21,8 @@ from sfumato.models import MODELS
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 # epsilon, and what is changed of the recipe
@@ -40,7 +40,7 @@ def figures(model: Any, epsilon: float, domain: Domain, train: np.ndarray, test:
     target = domain.index(adult_codes.TARGET)
     run = Ledger.open().begin(Guarantee(epsilon, 1e-9), "benchmark")
     start = time.process_time()
-    fitted = model.fit(Central(Records.of(train, domain), Purse(run)), target=target, progress=Silent())
+    fitted = model.fit(Central(Records.of(train, domain), Budget(run)), target=target, progress=Silent())
     middle = time.process_time()
     drawn = fitted.sample(len(train), np.random.default_rng(0))
     end = time.process_time()

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 from sfumato.auditing.attacks.taped import Taped
-from sfumato.auditing.attacks.trace import Tape, trace
+from sfumato.auditing.attacks.trace import AnswerTape, trace
 from sfumato.auditing.attacks.worst_case import audit_mechanism
 from sfumato.encoding.domain import Domain
 from sfumato.privacy import accounting
@@ -27,8 +27,8 @@ from sfumato.privacy.events import DiscreteGaussian
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.randomness import SYSTEM, SeededEntropy
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Query
 
@@ -43,10 +43,10 @@ NEIGHBOUR = ROWS[1:]
 def central(rows: np.ndarray, domain: Domain, epsilon: float = CLAIM.epsilon, entropy: Any = SYSTEM) -> Central:
     """A curator with a budget of its own."""
     run = Ledger.open(None).begin(Guarantee(epsilon, CLAIM.delta), "benchmark")
-    return Central(Records.of(rows, domain), Purse(run), entropy=entropy)
+    return Central(Records.of(rows, domain), Budget(run), entropy=entropy)
 
 
-def taped(rows: np.ndarray, tape: Tape, domain: Domain = DOMAIN) -> Taped:
+def taped(rows: np.ndarray, tape: AnswerTape, domain: Domain = DOMAIN) -> Taped:
     """A noisy and an exact curator on a tape."""
     return Taped(central(rows, domain), central(rows, domain, math.inf), tape)
 
@@ -85,71 +85,71 @@ def accused(games: Callable[[bool], np.ndarray]) -> bool:
 # replay ----------------------------------------------------------------------------------------------------------
 
 
-def right(rows: np.ndarray, tape: Tape) -> Any:
+def right(rows: np.ndarray, tape: AnswerTape) -> Any:
     """Count, one table, one chosen pair."""
     setting = taped(rows, tape)
     return setting.count(0.1), setting.marginals([Query((0, 1))], [0.2])[0].values
 
 
-def bounds_from_data(rows: np.ndarray, tape: Tape) -> Any:
+def bounds_from_data(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L1: the axis ends at the largest value seen."""
     top = int(rows[:, 0].max()) + 1
     return taped(rows, tape, Domain.of(("age", "job"), (top, 5))).marginals([Query((0,))], [0.2])[0].values
 
 
-def categories_from_data(rows: np.ndarray, tape: Tape) -> Any:
+def categories_from_data(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L2: one code per category seen."""
     seen, codes = np.unique(rows[:, 1] * 64 + rows[:, 0], return_inverse=True)
     return taped(codes[:, None], tape, Domain.of(("both",), (len(seen),))).marginals([Query((0,))], [0.2])[0].values
 
 
-def rare_suppressed(rows: np.ndarray, tape: Tape) -> Any:
+def rare_suppressed(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L2: categories seen once are left out, by the exact count."""
     kept = np.flatnonzero(np.bincount(rows[:, 0], minlength=64) > 0)
     return kept, taped(rows, tape).marginals([Query((0,))], [0.2])[0].values[kept]
 
 
-def exact_row_count(rows: np.ndarray, tape: Tape) -> Any:
+def exact_row_count(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L3: as many synthetic rows as real ones."""
     return len(rows), taped(rows, tape).marginals([Query((0,))], [0.2])[0].values
 
 
-def quantile_bins(rows: np.ndarray, tape: Tape) -> Any:
+def quantile_bins(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L4: bin edges are quantiles of the rows."""
     edges = np.quantile(rows[:, 0], np.linspace(0, 1, 9)) + rows[:, 0].mean()
     return edges, taped(rows, tape).count(0.2)
 
 
-def standardised(rows: np.ndarray, tape: Tape) -> Any:
+def standardised(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L4: a scaler is fitted before the noise."""
     mean = rows[:, 0].mean()
     return taped(rows, tape).feature_sum(lambda r: r[:, :1] - mean, 1, 64.0, 0.2), mean
 
 
-def mean_for_sum(rows: np.ndarray, tape: Tape) -> Any:
+def mean_for_sum(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L8: a mean is released with the noise that belongs to it, the divisor unprotected."""
     return taped(rows, tape).feature_sum(lambda r: r[:, :1] / len(rows), 1, 64.0 / 299, 0.2), 1 / len(rows)
 
 
-def counted_twice(rows: np.ndarray, tape: Tape) -> Any:
+def counted_twice(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L8: a record falls into two cells of a table that is noised for one."""
     return taped(np.concatenate([rows, rows]), tape).marginals([Query((0, 1))], [0.2])[0].values
 
 
-def unclipped(rows: np.ndarray, tape: Tape) -> Any:
+def unclipped(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L8: the sum of a feature beyond its declared bound."""
     exact = [np.array(float(rows[:, 0].sum()))]
     return tape.answer("sum", 64, exact, [10.0], lambda: exact[0] + np.random.default_rng(0).normal(0, 50))
 
 
-def batch_normalised(rows: np.ndarray, tape: Tape) -> Any:
+def batch_normalised(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L10: a record's feature depends on the other records."""
     feature = (rows[:, 0] - rows[:, 0].mean()) / rows[:, 0].std()
     exact = [np.array([np.clip(feature, -1, 1).sum(), np.abs(np.clip(feature, -1, 1)).sum() * 30])]
     return tape.answer("normalised", (), exact, [1.0], lambda: exact[0])
 
 
-def early_stop(rows: np.ndarray, tape: Tape) -> Any:
+def early_stop(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L11: rounds end when the un-noised loss is low enough."""
     setting, loss = taped(rows, tape), rows[:, 0].sum()
     answers = []
@@ -159,24 +159,24 @@ def early_stop(rows: np.ndarray, tape: Tape) -> Any:
     return answers, rows[:, 0].sum() < np.inf and int(rows[:, 0].sum() % 97)
 
 
-def best_checkpoint(rows: np.ndarray, tape: Tape) -> Any:
+def best_checkpoint(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L11: the checkpoint with the best un-noised score is kept."""
     answers = [taped(rows, tape).count(0.05) for _ in range(5)]
     return answers[int(rows[:, 0].sum()) % 5]
 
 
-def rounds_from_rows(rows: np.ndarray, tape: Tape) -> Any:
+def rounds_from_rows(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L12: as many rounds as there are hundreds of rows, rounded up."""
     setting = taped(rows, tape)
     return [setting.count(0.05) for _ in range(len(rows) - 297)]
 
 
-def noise_from_rows(rows: np.ndarray, tape: Tape) -> Any:
+def noise_from_rows(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L12: the noise scale follows the data."""
     return taped(rows, tape).count(0.01 * len(rows) / 100)
 
 
-def diverges(pipeline: Callable[[np.ndarray, Tape], Any]) -> bool:
+def diverges(pipeline: Callable[[np.ndarray, AnswerTape], Any]) -> bool:
     """Whether the replay finds anything."""
     return bool(trace(pipeline, ROWS, NEIGHBOUR).findings)
 

@@ -12,10 +12,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from sfumato.encoding.domain import Domain
-from sfumato.models.diffusion.diffusion import Denoiser as TableDenoiser
-from sfumato.models.diffusion.diffusion import order_agnostic_bound
+from sfumato.models.diffusion.diffusion import TableDenoiser, order_agnostic_bound
 from sfumato.models.gan.adversarial import real_loss
-from sfumato.models.gan.networks import Discriminator as TableDiscriminator
+from sfumato.models.gan.networks import TableDiscriminator
 from sfumato.models.networks.layout import Layout
 from sfumato.privacy.gradients import Convolution, Dense, GroupNorm
 

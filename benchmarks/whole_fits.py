@@ -21,8 +21,8 @@ from sfumato.models.marginals import aim, mst
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 DOMAIN = Domain.of(["a", "b"], [2, 2])
@@ -34,7 +34,7 @@ CLAIMS = (Guarantee(4.0, 1e-5), Guarantee(1.0, 1e-2))
 def central(rows: np.ndarray, guarantee: Guarantee) -> Central:
     """A curator with a budget of its own."""
     cap = Guarantee(2 * guarantee.epsilon, 2 * guarantee.delta)
-    return Central(Records.of(rows, DOMAIN), Purse(Ledger.open(None, cap).begin(guarantee, "audit")))
+    return Central(Records.of(rows, DOMAIN), Budget(Ledger.open(None, cap).begin(guarantee, "audit")))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from sfumato.privacy import gdp
 from sfumato.privacy.draws import fresh
 from sfumato.privacy.gradients import Needs
 from sfumato.privacy.gradients.alias import COLUMN_BITS
-from sfumato.privacy.gradients.grid import Grid, plan
+from sfumato.privacy.gradients.grid import GradientGrid, plan
 from sfumato.privacy.gradients.noise import NoiseWords, discrete_gaussian, padded
 from sfumato.privacy.randomness import SYSTEM
 
@@ -64,7 +64,7 @@ def whole_steps(trials: int, numbers: int, inside: bool) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _score(words: NoiseWords, pull: jax.Array, grid: Grid, inside: bool) -> jax.Array:
+def _score(words: NoiseWords, pull: jax.Array, grid: GradientGrid, inside: bool) -> jax.Array:
     released = discrete_gaussian(words, grid.stride) + (pull if inside else 0)
     end = (1 << (COLUMN_BITS - 1)) * (1 + grid.stride)  # the noise never goes further
     seen = pull > 0

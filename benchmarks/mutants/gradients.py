@@ -17,9 +17,9 @@ MUTANTS = (
     ),
     Mutant(
         "the noised sum over the true size of the batch",
-        "privacy/descent.py",
+        "privacy/dp_sgd.py",
         "    return jax.tree.map(lambda whole, more: (whole + more).astype(jnp.float32) * grid.step, summed, noise)",
-        "    size = jnp.maximum((draws.inclusion < jnp.uint32(steps._threshold)).sum(), 1) / descent.batch\n"
+        "    size = jnp.maximum((draws.inclusion < jnp.uint32(steps._threshold)).sum(), 1) / training.batch\n"
         "    step = grid.step / size\n"
         "    return jax.tree.map(lambda whole, more: (whole + more).astype(jnp.float32) * step, summed, noise)",
         "a mean over the batch, as everywhere else in deep learning",
@@ -158,7 +158,7 @@ MUTANTS = (
     Mutant(
         "a training that nobody pays for",
         "trust/training.py",
-        "        self._pay(steps, mark, descent.steps, share)\n",
+        "        self._pay(steps, mark, training.steps, share)\n",
         "",
         "to be charged when it is done, which is forgotten",
         "tests/trust/test_training.py::test_learns_and_spends_its_share_only",

@@ -3,12 +3,12 @@
 from benchmarks.mutants.mutant import Mutant
 
 _LEDGER = "tests/privacy/test_ledger.py"
-_JOURNAL = "tests/trust/test_journal.py"
+_ANSWER_LOG = "tests/trust/test_answer_log.py"
 
 MUTANTS = (
     Mutant(
         "an answer is made, and then paid for",
-        "trust/purse.py",
+        "trust/budget.py",
         "        self.charge(events)\n        if kept is not None:\n            return kept\n        made = make()\n",
         "        if kept is not None:\n            self.charge(events)\n            return kept\n"
         "        made = make()\n        self.charge(events)\n",
@@ -52,27 +52,27 @@ MUTANTS = (
     ),
     Mutant(
         "a kept answer is drawn anew and charged no more",
-        "trust/purse.py",
+        "trust/budget.py",
         "        if kept is not None:\n            return kept\n        made = make()",
         "        made = make()",
         "answers are cheap to make again, it seems",
-        f"{_JOURNAL}::test_every_answer_is_given_again_as_it_was_at_no_charge",
+        f"{_ANSWER_LOG}::test_every_answer_is_given_again_as_it_was_at_no_charge",
     ),
     Mutant(
         "an answer is given before it is kept",
-        "trust/journal.py",
+        "trust/answer_log.py",
         "        self._next = len(self._entries)\n        self._write()",
         "        self._next = len(self._entries)",
         "written at the end, in one go",
-        f"{_JOURNAL}::test_every_answer_is_given_again_as_it_was_at_no_charge",
+        f"{_ANSWER_LOG}::test_every_answer_is_given_again_as_it_was_at_no_charge",
     ),
     Mutant(
         "any question gets the next kept answer",
-        "trust/journal.py",
+        "trust/answer_log.py",
         "        if (digest, paid) != (_digest(question), cost):",
         "        if paid != cost:",
         "a fit that goes on asks the same questions, so why compare",
-        f"{_JOURNAL}::test_other_questions_and_other_facts_are_refused",
+        f"{_ANSWER_LOG}::test_other_questions_and_other_facts_are_refused",
     ),
     Mutant(
         "an older copy of a checkpoint takes its steps again",
@@ -85,8 +85,8 @@ MUTANTS = (
     Mutant(
         "a training that goes on has been paid for",
         "trust/training.py",
-        "        paid = event in self._purse.run.events[mark.before :]\n",
-        "        paid = mark.done > 0 or event in self._purse.run.events[mark.before :]\n",
+        "        paid = event in self._budget.run.events[mark.before :]\n",
+        "        paid = mark.done > 0 or event in self._budget.run.events[mark.before :]\n",
         "it would not have a checkpoint otherwise",
         "tests/trust/test_training.py",
     ),

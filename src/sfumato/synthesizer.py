@@ -161,7 +161,7 @@ class Synthesizer:
             release = replace(release, certificate=self._certificate(release, opened, book, rows.kind))
         self._release, self._open = release, opened
         self.ledger_path, self.resumed = book.path, opened.resumed
-        if opened.journal is None:
+        if opened.answer_log is None:
             self._forget()
         large = self.guarantee.large_delta(release.default_rows)
         if large is not None:
@@ -273,10 +273,10 @@ class Synthesizer:
         return certificate if plan.key is None else sign(certificate, load_signing_key(plan.key))
 
     def _say_resumed(self, opened: OpenRun) -> None:
-        if opened.resumed and opened.journal is not None:
+        if opened.resumed and opened.answer_log is not None:
             warnings.warn(
                 f"goes on with run {opened.run.id}, an earlier try of this fit: its {opened.resumed} charges are not"
-                f" paid again, and its answers ({opened.journal.folder}) are of the rows as they were then",
+                f" paid again, and its answers ({opened.answer_log.folder}) are of the rows as they were then",
                 stacklevel=3,
             )
 

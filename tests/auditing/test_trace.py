@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from sfumato.auditing.attacks.taped import Taped
-from sfumato.auditing.attacks.trace import Tape, trace
+from sfumato.auditing.attacks.trace import AnswerTape, trace
 from sfumato.encoding.domain import Domain
 from sfumato.models import MODELS
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Query
 
@@ -24,16 +24,16 @@ ROWS = np.random.default_rng(0).integers(0, DOMAIN.sizes, (400, 4))
 NEIGHBOUR = ROWS[1:]
 
 
-def setting(rows: np.ndarray, tape: Tape, epsilon: float = 2.0) -> Taped:
+def setting(rows: np.ndarray, tape: AnswerTape, epsilon: float = 2.0) -> Taped:
     def central(e: float) -> Central:
-        return Central(Records.of(rows, DOMAIN), Purse(Ledger.open(None).begin(Guarantee(e, 1e-6), "replay")))
+        return Central(Records.of(rows, DOMAIN), Budget(Ledger.open(None).begin(Guarantee(e, 1e-6), "replay")))
 
     return Taped(central(epsilon), central(math.inf), tape)
 
 
-@pytest.mark.parametrize("name", ["independent", "mst", "aim", "loglinear"])  # a tape has no answer to a descent
+@pytest.mark.parametrize("name", ["independent", "mst", "aim", "loglinear"])  # a tape has no answer to a training
 def test_models_keep_their_course(name):
-    def pipeline(rows: np.ndarray, tape: Tape) -> object:
+    def pipeline(rows: np.ndarray, tape: AnswerTape) -> object:
         return MODELS[name, "table"].recipe().fit(setting(rows, tape), target=3, progress=Silent()).state()
 
     found = trace(pipeline, ROWS, NEIGHBOUR)

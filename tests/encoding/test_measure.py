@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from sfumato.encoding.codec import Codec
-from sfumato.encoding.measure import NoisyHistogram, categories, covered, label_counts, measure, preliminary
+from sfumato.encoding.measure import NoisyHistogram, categories, covered, label_counts, measure_facts, preliminary
 from sfumato.errors import SchemaError
 from sfumato.progress import Silent
 from sfumato.schema import (
@@ -84,7 +84,7 @@ def people(n: int = 20_000) -> pa.Table:
 
 def test_facts_are_found_and_settle_the_schema() -> None:
     source = InMemory(people(), sigma=10)
-    facts = measure(SCHEMA, source)
+    facts = measure_facts(SCHEMA, source)
     assert source.asked == ["age", "wage", "born", "seen", "town"]
     codec = Codec.from_schema(SCHEMA, facts)
     assert codec.schema.measured() == ()
@@ -107,7 +107,7 @@ def test_a_single_outlier_moves_no_bound() -> None:
     rows = people()
     far = rows.set_column(0, "age", pa.array([*rows["age"].to_pylist()[:-1], 987_654_321]))
     for sigma in (5.0, 50.0):
-        a, b = (measure(SCHEMA, InMemory(t, sigma)) for t in (rows, far))
+        a, b = (measure_facts(SCHEMA, InMemory(t, sigma)) for t in (rows, far))
         assert a["age"] == b["age"]
 
 
@@ -115,7 +115,7 @@ def test_nothing_is_asked_where_all_is_declared() -> None:
     source = InMemory(people(), sigma=1)
     declared = Schema(columns=(IntegerColumn(name="age", bounds=(0, 9)),))
     assert preliminary(declared) is None
-    assert measure(declared, source) == {}
+    assert measure_facts(declared, source) == {}
     assert source.asked == []
 
 

@@ -13,8 +13,8 @@ from safetensors import safe_open
 import sfumato as sf
 from sfumato.errors import CheckpointError, LedgerError
 from sfumato.folder_lock import FolderLock
+from sfumato.trust.answer_log import AnswerLog
 from sfumato.trust.central import Central
-from sfumato.trust.journal import Journal
 
 SCHEMA = """\
 sfumato: schema/1
@@ -153,7 +153,7 @@ def test_of_two_fits_at_once_one_has_the_folder(folder, monkeypatch, locked):
     if not locked:
         monkeypatch.setattr(FolderLock, "take", lambda _: None)
     first, second = (synthesizer(checkpoint="kept", ledger=f"{name}.ledger") for name in "ab")
-    look, others = Journal.find, []
+    look, others = AnswerLog.find, []
 
     def find(where, facts):
         found = look(where, facts)
@@ -163,7 +163,7 @@ def test_of_two_fits_at_once_one_has_the_folder(folder, monkeypatch, locked):
                 second.fit("people.csv")
         return found
 
-    monkeypatch.setattr(Journal, "find", find)
+    monkeypatch.setattr(AnswerLog, "find", find)
     first.fit("people.csv")
     asked = json.loads(safe_open("kept/answers.safetensors", "numpy").metadata()["journal"])["questions"]
     assert others == ["begins"]
@@ -240,6 +240,6 @@ def test_memory_and_no_guarantee_keep_nothing(folder):
 def test_a_fit_that_asks_again_would_be_seen(folder, monkeypatch):
     """Planted bug: a log that nothing is found in."""
     fails(monkeypatch)
-    monkeypatch.setattr("sfumato.fitting.fit.Journal.matching", lambda *_: iter(()))
+    monkeypatch.setattr("sfumato.fitting.fit.AnswerLog.matching", lambda *_: iter(()))
     synthesizer().fit("people.csv").save("m.sfm")
     assert len(runs()) == 2

@@ -13,7 +13,7 @@ import sfumato as sf
 from sfumato.errors import SfumatoError, TooMuchNoise
 from sfumato.fitting.rehearsal import Asked, Rehearsal
 from sfumato.privacy.mechanisms.discrete_gaussian import planned
-from sfumato.trust.purse import Purse
+from sfumato.trust.budget import Budget
 
 SCHEMA = """\
 sfumato: schema/1
@@ -200,6 +200,6 @@ def test_a_rehearsal_that_plans_nothing_is_seen_to_spend(folder, monkeypatch):
 def test_noise_of_counts_is_planned_before_it_is_paid():
     assert planned(2.0**50) == 2.0**50
     with sf.Ledger.open(None, sf.Guarantee(1, 1e-5)) as ledger:
-        purse = Purse(ledger.begin(sf.Guarantee(1, 1e-6), "test"))
+        budget = Budget(ledger.begin(sf.Guarantee(1, 1e-6), "test"))
         with pytest.raises(TooMuchNoise, match="more than 64 bits hold"):
-            purse.integer_sigma(1e-16, 1)
+            budget.integer_sigma(1e-16, 1)

@@ -33,8 +33,7 @@ from sfumato.auditing.attacks.canaries import PULL, Planted, log_likelihood_rati
 from sfumato.auditing.attacks.one_run import bounds
 from sfumato.encoding.domain import Domain
 from sfumato.models import MODELS
-from sfumato.privacy import descent as descents
-from sfumato.privacy import pld
+from sfumato.privacy import dp_sgd, pld
 from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients import clipped
@@ -45,8 +44,8 @@ from sfumato.privacy.randomness import SYSTEM
 from sfumato.privacy.sampling import PoissonSteps
 from sfumato.progress import Silent
 from sfumato.trust import central
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 CLAIM = Guarantee(4.0, 1e-5)
@@ -115,7 +114,7 @@ def people(picked: np.ndarray) -> np.ndarray:
 
 def plant(patch: pytest.MonkeyPatch) -> None:
     """The bugs, each for its group."""
-    noise, weights = descents.noise_like, clipped.clip_weights
+    noise, weights = dp_sgd.noise_like, clipped.clip_weights
 
     def quieter(tree: Any, words: Any, stride: int) -> Any:
         own, coordinates = noise(tree, words, stride)
@@ -126,7 +125,7 @@ def plant(patch: pytest.MonkeyPatch) -> None:
         factor = jnp.where(squared > (1.5 * PULL) ** 2, UNCLIPPED, 1.0)
         return factor * weights(squared, losses, mask, clip)
 
-    patch.setattr(descents, "noise_like", quieter)
+    patch.setattr(dp_sgd, "noise_like", quieter)
     patch.setattr(clipped, "clip_weights", unclipped)
 
 
@@ -136,7 +135,7 @@ def train(name: str) -> Run:
     pulls = np.ones(CANARIES)
     pulls[group("unclipped")] = 2
     run = Ledger.open().begin(CLAIM, name)
-    setting = Planted(Central(Records.of(people(picked), DOMAIN), Purse(run)), pulls)
+    setting = Planted(Central(Records.of(people(picked), DOMAIN), Budget(run)), pulls)
     recipe: Any = MODELS[name, "table"].recipe()
     replace(recipe, gradients=1.0, steps=STEPS).fit(setting, target=None, progress=Silent())
     charged = [e for e in run.events if isinstance(e, PoissonSampledGaussian)]
@@ -198,7 +197,7 @@ def test_canaries_in_a_marginal_model(monkeypatch: pytest.MonkeyPatch, bug: str)
     )
     picked = np.random.default_rng().random(CELLS) < 0.5
     rows = np.repeat(np.arange(CELLS), 50 + copies * picked)[:, None]
-    setting = Central(Records.of(rows, Domain.of(["who"], [CELLS])), Purse(Ledger.open().begin(CLAIM, "canaries")))
+    setting = Central(Records.of(rows, Domain.of(["who"], [CELLS])), Budget(Ledger.open().begin(CLAIM, "canaries")))
     masses = MODELS["independent", "table"].recipe().fit(setting, target=None, progress=Silent()).state()[1]["fine.0"]
     inside, outside = masses[picked], masses[~picked]
     if bug == "right":

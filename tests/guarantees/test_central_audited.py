@@ -21,8 +21,8 @@ from sfumato.privacy.ledger import Ledger, Run
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.trust import central, summing
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Candidate, Query
 
@@ -37,7 +37,7 @@ Game = Callable[[Central, float], np.ndarray]
 
 def setting(rows: np.ndarray, max_rows: int = 1, run: Run | None = None, entropy: Entropy = SYSTEM) -> Central:
     run = run or boundless_run("audit")
-    return Central(Records.of(rows.astype(np.uint8), DOMAIN), Purse(run), max_rows, entropy)
+    return Central(Records.of(rows.astype(np.uint8), DOMAIN), Budget(run), max_rows, entropy)
 
 
 def tables(curator: Central, mu: float) -> np.ndarray:
@@ -190,7 +190,7 @@ def test_an_overdraft_releases_nothing(question: str) -> None:
 def test_the_watch_catches_an_answer_that_is_charged_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Ledger.open().begin(Guarantee(1.0, 1e-5), "questions")
     watching = Watching(run)
-    monkeypatch.setattr(Purse, "charge", lambda self, events: None)
+    monkeypatch.setattr(Budget, "charge", lambda self, events: None)
     QUESTIONS["marginals"](setting(OTHERS, run=run, entropy=watching))
     assert min(watching.charged) == 0
 

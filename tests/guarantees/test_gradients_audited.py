@@ -14,8 +14,8 @@ import pytest
 from tests.privacy.gradients.naive import quick
 
 from sfumato.auditing.attacks.audit_bounds import mu_lower_bound
-from sfumato.privacy import descent as descents
-from sfumato.privacy.descent import Descent, gradient_sum
+from sfumato.privacy import dp_sgd
+from sfumato.privacy.dp_sgd import DpSgd, gradient_sum
 from sfumato.privacy.draws import Draws
 from sfumato.privacy.gradients import Constant, Dense, clipped_sum, whole_sum
 from sfumato.privacy.gradients.noise import NoiseWords
@@ -37,7 +37,7 @@ def _pulls(parameters, records, tape):
 
 
 PARAMETERS = Constant((1,), jax.random.key(0))
-DESCENT = Descent(
+TRAINING = DpSgd(
     carry=PARAMETERS,
     parameters=lambda carry: carry,
     prepare=_worst_case,
@@ -53,7 +53,7 @@ DESCENT = Descent(
 def released(codes, runs, seed):
     """``runs`` independent answers to one full-batch step on ``codes``, along the axis that the target pulls."""
     rng = np.random.default_rng(seed)
-    grid = DESCENT.grid(1, NOISE, Rooms(1, len(codes), 128))
+    grid = TRAINING.grid(1, NOISE, Rooms(1, len(codes), 128))
     groups = Groups(codes[None], jnp.asarray([len(codes)]))
     steps = PoissonSteps(1.0, grid.noise_multiplier, grid.delta)
 
@@ -61,7 +61,7 @@ def released(codes, runs, seed):
         return jnp.asarray(rng.integers(0, 2**32, (runs, *shape)), jnp.uint32)
 
     def one(draws):
-        return gradient_sum(DESCENT, PARAMETERS, groups, steps, draws, grid, 128).value[0]
+        return gradient_sum(TRAINING, PARAMETERS, groups, steps, draws, grid, 128).value[0]
 
     rare = jnp.full((runs, 2, 1), NOWHERE, jnp.int32)  # one draw in 2^18, seen elsewhere
     noise = NoiseWords(words(1), words(1), rare, jnp.zeros_like(rare))
@@ -82,8 +82,8 @@ def test_one_step_costs_what_is_claimed_and_not_much_less():
 
 
 def test_halved_noise_is_caught(monkeypatch):
-    right = descents.noise_like
-    monkeypatch.setattr(descents, "noise_like", lambda tree, words, stride: right(tree, words, stride // 2))
+    right = dp_sgd.noise_like
+    monkeypatch.setattr(dp_sgd, "noise_like", lambda tree, words, stride: right(tree, words, stride // 2))
     bound, claim = audit()
     assert bound > claim
 
@@ -92,7 +92,7 @@ def test_removed_clipping_is_caught(monkeypatch):
     def unclipped(loss, parameters, records, mask, grid):
         return whole_sum(loss, parameters, records, mask, replace(grid, clip=3 * CLIP, exponent=grid.exponent + 1))
 
-    monkeypatch.setattr(descents, "whole_sum", unclipped)
+    monkeypatch.setattr(dp_sgd, "whole_sum", unclipped)
     bound, claim = audit()
     assert bound > claim
 

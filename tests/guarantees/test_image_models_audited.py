@@ -9,7 +9,7 @@ import pytest
 from tests.models.images.population import begin, curator, digits
 
 from sfumato.auditing.attacks.taped import Taped
-from sfumato.auditing.attacks.trace import Tape, Trace, trace
+from sfumato.auditing.attacks.trace import AnswerTape, Trace, trace
 from sfumato.models.images import mean_embedding, moments, projection
 from sfumato.models.images.class_gaussian import ClassGaussian
 from sfumato.models.images.class_mixture import ClassMixture
@@ -36,7 +36,7 @@ OTHERS = digits()[:1200]
 def replay(model: Model, image: np.ndarray, label: int = 9) -> Trace:
     """Fit with and without one image more."""
 
-    def pipeline(rows: np.ndarray, tape: Tape) -> object:
+    def pipeline(rows: np.ndarray, tape: AnswerTape) -> object:
         noisy, exact = (curator(rows, begin(epsilon)) for epsilon in (20.0, math.inf))
         return model.fit(Taped(noisy, exact, tape), target=64, progress=Silent()).state()
 

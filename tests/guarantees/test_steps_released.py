@@ -15,14 +15,14 @@ from scipy import stats
 from tests.guarantees.boundless import boundless_run
 
 from sfumato.encoding.domain import Domain
-from sfumato.privacy.descent import Descent
+from sfumato.privacy.dp_sgd import DpSgd
 from sfumato.privacy.draws import fresh
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients import Embedding
 from sfumato.privacy.randomness import SYSTEM
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 ERROR = 1e-6
@@ -41,8 +41,8 @@ def released() -> tuple[np.ndarray, float]:
     """(STEPS, RECORDS) sums in units of the clipping bound, and the noise multiplier that was charged."""
     run = boundless_run("steps", HARDLY)
     codes = np.arange(RECORDS)[:, None]
-    setting = Central(Records.of(codes, Domain.of(["who"], [RECORDS])), Purse(run))
-    descent = Descent(
+    setting = Central(Records.of(codes, Domain.of(["who"], [RECORDS])), Budget(run))
+    training = DpSgd(
         carry=(Embedding(RECORDS, 1, jax.random.key(0)), jnp.zeros((STEPS, RECORDS)), jnp.zeros((), jnp.int32)),
         parameters=lambda carry: carry[0],
         prepare=lambda codes, key: codes.astype(jnp.int32),
@@ -53,7 +53,7 @@ def released() -> tuple[np.ndarray, float]:
         clip=CLIP,
         total=RECORDS,
     )
-    found = np.asarray(setting.descend(descent, 1.0, Silent())[1], np.float64)
+    found = np.asarray(setting.dp_sgd(training, 1.0, Silent())[1], np.float64)
     (noise,) = {e.noise_multiplier for e in run.events if isinstance(e, PoissonSampledGaussian)}
     return found, noise
 

@@ -17,11 +17,11 @@ from functools import partial
 from sfumato.cli.main import main
 from sfumato.models import vae
 from sfumato.trust import checkpoint
-from sfumato.trust.journal import Journal
+from sfumato.trust.answer_log import AnswerLog
 
 vae.Vae = partial(vae.Vae, warm_steps=40, steps={STEPS})
 place, name, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
-owner = Journal if place == "answers" else checkpoint
+owner = AnswerLog if place == "answers" else checkpoint
 right, left = getattr(owner, name), [times]
 
 def halting(*arguments):

@@ -19,8 +19,8 @@ from sfumato.privacy.gradients import clipped_sum
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 DOMAIN = Domain((Axis("kind", 3), Axis("gain", 17, ordered=True, missing=16), Axis("hours", 12, ordered=True)))
@@ -38,7 +38,7 @@ def records(n: int = 4000) -> np.ndarray:
 @pytest.fixture(scope="module")
 def fitted() -> FittedJointDiffusion:
     run = Ledger.open().begin(Guarantee(epsilon=3, delta=1e-6), "joint")
-    setting = Central(Records.of(records(), DOMAIN), Purse(run))
+    setting = Central(Records.of(records(), DOMAIN), Budget(run))
     recipe = Diffusion(0.2, warm_steps=120, steps=8, numbers="continuous")
     model = recipe.fit(setting, target=None, progress=Silent())
     assert isinstance(model, FittedJointDiffusion)
@@ -51,7 +51,7 @@ def _far(one: np.ndarray, other: np.ndarray, column: int) -> float:
 
 
 def test_every_code_comes_back_from_its_ranks():
-    scale = numbers.Scale.of(DOMAIN, records())
+    scale = numbers.QuantileScale.of(DOMAIN, records())
     for i, column in enumerate(scale.columns):
         codes = np.flatnonzero(scale.chances[i])
         assert len(codes) == DOMAIN.sizes[column] - (DOMAIN.axes[column].missing is not None)
@@ -113,9 +113,9 @@ def test_the_loss_of_a_record_is_lower_for_likely_ones(fitted):
 
 
 def test_clipped_sums_are_the_naive_ones():
-    scale = numbers.Scale.of(DOMAIN, records())
+    scale = numbers.QuantileScale.of(DOMAIN, records())
     rng = np.random.default_rng(1)
-    shapes = jax.eval_shape(partial(numbers.Denoiser, scale.layout.width, 3, 2), jax.random.key(0))
+    shapes = jax.eval_shape(partial(numbers.JointDenoiser, scale.layout.width, 3, 2), jax.random.key(0))
     network = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape) * 0.05, x.dtype), shapes)
     given = numbers.prepare(scale, jnp.asarray(records()[:6]), jax.random.key(2))
     mask, loss = jnp.asarray([True, True, False, True, True, True]), partial(numbers.loss, scale.layout)

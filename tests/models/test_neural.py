@@ -16,8 +16,8 @@ from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 DOMAIN = Domain.of(["a", "b", "c"], [4, 3, 5], ["c"])
@@ -43,7 +43,7 @@ def fitted():
     found = {}
     for name, recipe in RECIPES.items():
         run = Ledger.open().begin(GUARANTEE, name)
-        setting = Central(Records.of(records(), DOMAIN), Purse(run))
+        setting = Central(Records.of(records(), DOMAIN), Budget(run))
         found[name] = recipe.fit(setting, target=1, progress=Silent()), run
     return found
 

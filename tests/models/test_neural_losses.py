@@ -21,17 +21,17 @@ LAYOUT = Layout(Domain.of(["a", "b", "c"], [4, 3, 5]))
 CODES = np.stack([np.random.default_rng(0).integers(0, s, 6) for s in LAYOUT.domain.sizes], axis=1)
 FAMILIES = {
     "vae": (
-        partial(vae.Autoencoder, LAYOUT.width, 3),
+        partial(vae.TableAutoencoder, LAYOUT.width, 3),
         partial(vae.negative_elbo, LAYOUT, 1.0),
         partial(vae._prepare, LAYOUT),
     ),
     "diffusion": (
-        partial(diffusion.Denoiser, LAYOUT.width, 3),
+        partial(diffusion.TableDenoiser, LAYOUT.width, 3),
         partial(diffusion.order_agnostic_bound, LAYOUT),
         partial(diffusion._prepare, LAYOUT),
     ),
     "gan": (
-        partial(networks.Discriminator, LAYOUT.width, 3),
+        partial(networks.TableDiscriminator, LAYOUT.width, 3),
         adversarial.real_loss,
         lambda codes, key: LAYOUT.rows(codes),
     ),

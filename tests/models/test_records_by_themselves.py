@@ -1,6 +1,6 @@
 """L10: what a training makes of a record depends on that record alone, in every network of every family.
 
-The descent that a recipe asks for is caught instead of run. Then one record of a batch is changed: what `prepare` and
+The training that a recipe asks for is caught instead of run. Then one record of a batch is changed: what `prepare` and
 the loss make of all others must be the same to the bit, and so must a clipped sum that leaves the changed one out.
 """
 
@@ -22,13 +22,13 @@ from sfumato.models.gan import Gan
 from sfumato.models.gan.images import ImageGan
 from sfumato.models.vae import Vae
 from sfumato.models.vae.images import ImageVae
-from sfumato.privacy.descent import Descent
+from sfumato.privacy.dp_sgd import DpSgd
 from sfumato.privacy.gradients import Tape, clipped_sum
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 BATCH = 8
@@ -49,15 +49,15 @@ RECIPES: dict[str, tuple[Any, Domain]] = {
 
 
 class Asked(Exception):
-    """The descent that a recipe asks for."""
+    """The training that a recipe asks for."""
 
-    def __init__(self, descent: Descent) -> None:
+    def __init__(self, training: DpSgd) -> None:
         super().__init__()
-        self.descent = descent
+        self.training = training
 
 
 class Catching:
-    """A setting that answers as its curator does, up to the first descent."""
+    """A setting that answers as its curator does, up to the first training."""
 
     def __init__(self, setting: Any) -> None:
         self._setting = setting
@@ -65,8 +65,8 @@ class Catching:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._setting, name)
 
-    def descend(self, descent: Descent, share: float, progress: Any) -> Any:
-        raise Asked(descent)
+    def dp_sgd(self, training: DpSgd, share: float, progress: Any) -> Any:
+        raise Asked(training)
 
 
 def codes_of(domain: Domain, n: int, seed: int) -> np.ndarray:
@@ -74,28 +74,28 @@ def codes_of(domain: Domain, n: int, seed: int) -> np.ndarray:
     return rng.integers(0, domain.sizes, (n, len(domain))).astype(domain.code_dtype())
 
 
-def descent_of(name: str) -> Descent:
+def training_of(name: str) -> DpSgd:
     recipe, domain = RECIPES[name]
     run = Ledger.open().begin(Guarantee(20.0, 1e-5), "caught")
-    setting = Catching(Central(Records.of(codes_of(domain, 300, 0), domain), Purse(run)))
+    setting = Catching(Central(Records.of(codes_of(domain, 300, 0), domain), Budget(run)))
     with pytest.raises(Asked) as asked:
         recipe.fit(setting, target=len(domain) - 1, progress=Silent())
-    return asked.value.descent
+    return asked.value.training
 
 
-def touched(descent: Descent, domain: Domain) -> list[str]:
+def touched(training: DpSgd, domain: Domain) -> list[str]:
     """What of the other records changes with the first."""
     codes = codes_of(domain, BATCH, 1)
     changed = codes.copy()
     changed[0] = [size - 1 for size in domain.sizes] - codes[0]
-    key, parameters = jax.random.PRNGKey(0), descent.parameters(descent.carry)
+    key, parameters = jax.random.PRNGKey(0), training.parameters(training.carry)
     mask = jnp.arange(BATCH) > 0
 
     @jax.jit
     def seen(batch: Any) -> tuple[Any, Any, Any]:
-        records = descent.prepare(batch, key)
-        losses = descent.loss(parameters, records, Tape())
-        return records, losses, clipped_sum(descent.loss, parameters, records, mask, descent.clip)
+        records = training.prepare(batch, key)
+        losses = training.loss(parameters, records, Tape())
+        return records, losses, clipped_sum(training.loss, parameters, records, mask, training.clip)
 
     one, other = (seen(jnp.asarray(x)) for x in (codes, changed))
     parts = {"prepare": (one[0], other[0], 1), "loss": (one[1], other[1], 1), "gradient": (one[2], other[2], 0)}
@@ -111,7 +111,7 @@ def touched(descent: Descent, domain: Domain) -> list[str]:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_record_changes_nothing_that_is_made_of_another(name: str) -> None:
-    assert touched(descent_of(name), RECIPES[name][1]) == []
+    assert touched(training_of(name), RECIPES[name][1]) == []
 
 
 def _centred(right: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,6 +132,6 @@ def _by_the_batch(right: Callable[..., Any]) -> Callable[..., Any]:
 def test_batch_statistics_are_caught() -> None:
     """The planted bugs: records centred by the mean of their batch, losses scaled by their sum."""
     name = "vae of images, cold"
-    right = descent_of(name)
+    right = training_of(name)
     assert touched(replace(right, prepare=_centred(right.prepare)), IMAGES) == ["prepare", "loss", "gradient"]
     assert touched(replace(right, loss=_by_the_batch(right.loss)), IMAGES) == ["loss", "gradient"]

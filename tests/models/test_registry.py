@@ -22,7 +22,7 @@ from sfumato.schema.columns import Content
 TABLE = Domain.of(["a", "b", "c"], [3, 4, 2])
 QUESTIONS = {
     "count": "count", "marginals": "marginals", "select": "select", "distances": "distances",
-    "feature_sum": "feature_sum", "scatter": "scatter", "descend": "gradients",
+    "feature_sum": "feature_sum", "scatter": "scatter", "dp_sgd": "gradients",
 }  # fmt: skip
 KEYS = list(MODELS)
 
@@ -40,7 +40,7 @@ class Listening:
     def __getattr__(self, name: str) -> Any:
         if name in QUESTIONS:
             self._asked.add(QUESTIONS[name])
-        if name == "descend":
+        if name == "dp_sgd":
             raise Trained
         if name == "coarsened":
             return lambda recode: Listening(self._setting.coarsened(recode), self._asked)
@@ -105,7 +105,7 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
+from sfumato.trust.budget import Budget
 from sfumato.trust.records import Records
 rng = np.random.default_rng(0)
 domain = Domain.of(["a", "b", "c"], {list(TABLE.sizes)})
@@ -120,7 +120,7 @@ for (name, content), entry in MODELS.items():
             raise AssertionError(name)
     elif content == "table":
         run = Ledger.open(None, Guarantee(9, 1e-5)).begin(Guarantee(1, 1e-6), "test")
-        fitted = entry.recipe().fit(Central(records, Purse(run)), target=1, progress=Silent())
+        fitted = entry.recipe().fit(Central(records, Budget(run)), target=1, progress=Silent())
         print(name, len(fitted.sample(50, rng)))
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)

@@ -21,8 +21,8 @@ from sfumato.privacy import process
 from sfumato.privacy.events import Gaussian
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger, Run
-from sfumato.trust.journal import Journal
-from sfumato.trust.purse import Purse
+from sfumato.trust.answer_log import AnswerLog
+from sfumato.trust.budget import Budget
 
 PROMISE = Guarantee(1.0, 1e-6)
 FENCED = "nothing was released: run 1 was taken over by another process, or given back by this one"
@@ -95,18 +95,18 @@ class Taker:
 
     def __init__(self, ledger: Ledger, folder: Path, given: dict[int, set[float]]) -> None:
         self.ledger, self.folder, self.given = ledger, folder, given
-        self.purse: Purse | None = None
+        self.budget: Budget | None = None
         self.asked = 0
 
     def resume(self) -> None:
         run = self.ledger.resume(1, elsewhere=True)
-        self.purse, self.asked = Purse(run, Journal.find(self.folder, {})), 0
+        self.budget, self.asked = Budget(run, AnswerLog.find(self.folder, {})), 0
 
     def ask(self, draws: Iterator[int], while_drawing: Callable[[], None] = lambda: None) -> None:
         """The next question; whatever is returned has been given."""
-        if self.purse is None:
+        if self.budget is None:
             self.resume()
-        assert self.purse is not None
+        assert self.budget is not None
 
         def make() -> np.ndarray:
             drawn = next(draws)
@@ -114,11 +114,11 @@ class Taker:
             return np.array(float(drawn))
 
         try:
-            answer = self.purse.answer(["question", self.asked], [Gaussian(100.0 + self.asked)], make)
+            answer = self.budget.answer(["question", self.asked], [Gaussian(100.0 + self.asked)], make)
         except Killed:
-            self.purse = None
+            self.budget = None
         except (LedgerError, CheckpointError):  # fenced, or the log went on without it
-            self.purse = None
+            self.budget = None
         else:
             self.given[self.asked].add(float(answer))
             self.asked += 1
@@ -136,7 +136,7 @@ def play(
         if without is not None:
             without(patch)
         run = ledger.begin(PROMISE, "fit")
-        Journal.begin(folder, {}, run.id)
+        AnswerLog.begin(folder, {}, run.id)
         given: dict[int, set[float]] = defaultdict(set)
         takers, draws = [Taker(ledger, folder, given) for _ in range(2)], iter(range(10**6))
         for who, what in steps:
@@ -197,16 +197,16 @@ from pathlib import Path
 from sfumato.privacy.events import Gaussian
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
-from sfumato.trust.journal import Journal
-from sfumato.trust.purse import Purse
+from sfumato.trust.answer_log import AnswerLog
+from sfumato.trust.budget import Budget
 path, folder = map(Path, sys.argv[1:])
 run = Ledger.open(path).begin(Guarantee(1.0, 1e-6), "fit")
-purse = Purse(run, Journal.begin(folder, {}, run.id))
+budget = Budget(run, AnswerLog.begin(folder, {}, run.id))
 def make():
     print("drawing", flush=True)
     sys.stdin.readline()
     return np.array(1.0)
-print("given", purse.answer(["question"], [Gaussian(100.0)], make), flush=True)
+print("given", budget.answer(["question"], [Gaussian(100.0)], make), flush=True)
 """
 
 
@@ -230,8 +230,8 @@ def test_a_pod_that_was_retried_elsewhere_gives_nothing_when_it_wakes_up(
         if taken:
             held_by(path, host="a pod on another node")
             run = ledger.resume(1, elsewhere=True)
-            purse = Purse(run, Journal.find(folder, {}))
-            assert purse.answer(["question"], [Gaussian(100.0)], lambda: np.array(2.0)) == 2.0
+            budget = Budget(run, AnswerLog.find(folder, {}))
+            assert budget.answer(["question"], [Gaussian(100.0)], lambda: np.array(2.0)) == 2.0
         said, error = holder.communicate("\n")
         assert ("given" in said) == (not taken)
         assert (FENCED in error) == taken

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from sfumato.encoding.domain import Domain
-from sfumato.privacy.descent import Descent
+from sfumato.privacy.dp_sgd import DpSgd
 from sfumato.privacy.events import DiscreteGaussian
 from sfumato.privacy.mechanisms import lattice
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.progress import Progress
 from sfumato.trust import summing
-from sfumato.trust.purse import Purse
+from sfumato.trust.budget import Budget
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
 
@@ -49,7 +49,7 @@ class Site:
 
 
 class Sites:
-    """Sums over sites, each noised at home by a k-th part of the variance; one purse. It adds, so it compares nothing.
+    """Sums over sites, each noised at home by a k-th part of the variance; one budget. It adds, so it compares nothing.
 
     *Formal guarantee.* Every answer is charged as one noise of scale sigma before any site is asked. k discrete
     Gaussians of scale s = sigma / sqrt(k) add up to a discrete Gaussian of scale sigma up to a factor within about 10 k
@@ -58,31 +58,31 @@ class Sites:
 
     Args:
         sites: where the rows lie.
-        purse: what may be spent, for all sites together.
+        budget: what may be spent, for all sites together.
         silent: sites that leave out their noise: 0, but for the planted bug.
     """
 
     compares = False
 
-    def __init__(self, sites: Sequence[Site], purse: Purse, silent: int = 0) -> None:
-        self._sites, self._purse, self._silent = list(sites), purse, silent
+    def __init__(self, sites: Sequence[Site], budget: Budget, silent: int = 0) -> None:
+        self._sites, self._budget, self._silent = list(sites), budget, silent
 
     @classmethod
-    def of(cls, codes: np.ndarray, domain: Domain, purse: Purse, k: int, silent: int = 0) -> Sites:
+    def of(cls, codes: np.ndarray, domain: Domain, budget: Budget, k: int, silent: int = 0) -> Sites:
         """Rows dealt out unevenly: the first site has half of them, the next half of the rest, the last the rest."""
         cuts = [len(codes) - (len(codes) >> i) for i in range(1, k)]
-        return cls([Site(Records.of(part, domain)) for part in np.split(codes, cuts)], purse, silent)
+        return cls([Site(Records.of(part, domain)) for part in np.split(codes, cuts)], budget, silent)
 
     @property
     def domain(self) -> Domain:
         return self._sites[0].records.domain
 
     def mu(self, share: float) -> float:
-        return self._purse.mu(share)
+        return self._budget.mu(share)
 
     @property
     def remaining(self) -> float:
-        return self._purse.remaining
+        return self._budget.remaining
 
     def count(self, mu: float) -> float:
         return float(self._counts([None], [mu])[0][0][0])
@@ -107,10 +107,10 @@ class Sites:
 
     def _paid(self, mu: float, scale: lattice.Scale, numbers: int, weight: float = 1.0) -> float:
         """Scale of the noise in steps, charged; 0 without a guarantee."""
-        if not self._purse.sigma(mu, scale.sensitivity):
+        if not self._budget.sigma(mu, scale.sensitivity):
             return 0.0
         sigma = lattice.scale(1 / mu, scale.sensitivity, weight)
-        self._purse.charge([lattice.event(sigma, scale.sensitivity, numbers, weight)])
+        self._budget.charge([lattice.event(sigma, scale.sensitivity, numbers, weight)])
         return sigma
 
     def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
@@ -119,17 +119,17 @@ class Sites:
     def distances(self, candidates: Sequence[Candidate], mu: float) -> np.ndarray:
         raise TypeError("sites add, they do not compare")
 
-    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
+    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
         raise TypeError("these sites count, they do not train")
 
     def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
-        return Sites([Site(s.records.coarsened(recode)) for s in self._sites], self._purse, self._silent)
+        return Sites([Site(s.records.coarsened(recode)) for s in self._sites], self._budget, self._silent)
 
     def _counts(self, queries: Sequence[Query | None], mu: Sequence[float]) -> list[tuple[np.ndarray, float]]:
         """(summed answer, scale of its noise) per query."""
-        sigmas = [self._purse.integer_sigma(m, 1) for m in mu]
-        if self._purse.private:
-            self._purse.charge([DiscreteGaussian(s) for s in sigmas])
+        sigmas = [self._budget.integer_sigma(m, 1) for m in mu]
+        if self._budget.private:
+            self._budget.charge([DiscreteGaussian(s) for s in sigmas])
         return [
             (np.sum([site.counts(q, s) for site, s in self._shares(sigma)], axis=0), sigma)
             for q, sigma in zip(queries, sigmas, strict=True)

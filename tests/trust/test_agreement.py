@@ -21,8 +21,8 @@ from sfumato.privacy import accounting
 from sfumato.privacy.guarantee import MOST_EPSILON, Guarantee
 from sfumato.privacy.ledger import Ledger, Run
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Query, Setting
 
@@ -41,11 +41,11 @@ def begin(epsilon: float = 2.0) -> Run:
 
 
 def central(run: Run) -> Setting:
-    return Central(Records.of(ROWS, DOMAIN), Purse(run))
+    return Central(Records.of(ROWS, DOMAIN), Budget(run))
 
 
 def sites(run: Run, silent: int = 0) -> Setting:
-    return Sites.of(ROWS, DOMAIN, Purse(run), K, silent)
+    return Sites.of(ROWS, DOMAIN, Budget(run), K, silent)
 
 
 SETTINGS = {"central": central, "sites": sites}
@@ -154,7 +154,7 @@ def test_a_site_that_is_never_asked_is_noticed() -> None:
     parts = np.split(ROWS[np.argsort(ROWS[:, 0], kind="stable")], 4)[:3]
 
     def lossy(run: Run) -> Setting:
-        return Sites([Site(Records.of(part, DOMAIN)) for part in parts], Purse(run))
+        return Sites([Site(Records.of(part, DOMAIN)) for part in parts], Budget(run))
 
     (one, _), (other, _) = (fitted("independent", ask, 1) for ask in (central, lossy))
     assert np.abs(one - other).max() > 2 * MARGIN

@@ -17,8 +17,8 @@ from sfumato.privacy.guarantee import MOST_EPSILON, Guarantee
 from sfumato.privacy.ledger import Ledger, Run
 from sfumato.privacy.randomness import SeededEntropy
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Candidate, Query
 
@@ -37,8 +37,8 @@ def begin(epsilon: float = 1.0) -> Run:
 def curator(run: Run, max_rows: int = 1, seed: int | None = None) -> Central:
     records = Records.of(ROWS, DOMAIN)
     if seed is None:
-        return Central(records, Purse(run), max_rows)
-    return Central(records, Purse(run), max_rows, SeededEntropy(seed))
+        return Central(records, Budget(run), max_rows)
+    return Central(records, Budget(run), max_rows, SeededEntropy(seed))
 
 
 def test_without_a_guarantee_answers_are_exact_and_free() -> None:
@@ -89,7 +89,7 @@ class Told(Silent):
 
 def test_progress_is_told_what_was_spent_up_to_the_guarantee() -> None:
     told = Told()
-    setting = Central(Records.of(ROWS, DOMAIN), Purse(begin(), progress=told))
+    setting = Central(Records.of(ROWS, DOMAIN), Budget(begin(), progress=told))
     for _ in range(4):
         setting.count(setting.mu(0.25))
     assert told.epsilons == sorted(told.epsilons)
@@ -172,7 +172,7 @@ def test_narrow_noise_is_noise() -> None:
 def test_scores_move_by_exactly_one_record() -> None:
     """Sums of floats round: a guess that lies on no grid can move a score by more than the record that it is for."""
     shapes, rows = Domain.of(["a", "b"], [30, 30]), np.zeros((513, 2), np.uint8)
-    one, other = (Central(Records.of(rows[:n], shapes), Purse(begin(math.inf))) for n in (512, 513))
+    one, other = (Central(Records.of(rows[:n], shapes), Budget(begin(math.inf))) for n in (512, 513))
     for seed in range(50):
         candidate = Candidate(PAIR, np.random.default_rng(seed).random((30, 30)))
         assert other._score(candidate) - one._score(candidate) == 1
@@ -197,7 +197,7 @@ def test_a_seed_repeats_the_noise_and_nothing_else_does() -> None:
 def test_gradients_need_units_of_one_row() -> None:
     run = begin()
     with pytest.raises(UnsupportedUnit, match="declare max_rows 1"):
-        curator(run, max_rows=2).descend(case(1), 0.5, Silent())
+        curator(run, max_rows=2).dp_sgd(case(1), 0.5, Silent())
     assert run.events == ()
 
 

@@ -24,7 +24,7 @@ from tests.engines import in_duckdb, in_postgres, postgres_server
 from sfumato.encoding import expressions
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.expressions import NotExpressible
-from sfumato.encoding.measure import measure
+from sfumato.encoding.measure import measure_facts
 from sfumato.errors import SfumatoError, TableError
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
@@ -32,10 +32,10 @@ from sfumato.progress import Silent
 from sfumato.schema import IdUnit, Schema
 from sfumato.tables import Rows
 from sfumato.tables.databases import DatabaseTable
+from sfumato.trust.budget import Budget
 from sfumato.trust.database import DatabaseRecords, encoded_inside
 from sfumato.trust.facts import CentralFacts
 from sfumato.trust.gathering import gather
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Query
 
@@ -324,7 +324,7 @@ def test_measured_facts_are_those_in_memory(engine: Engine) -> None:
     )
     with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "exact") as run:
         found = [
-            measure(schema, CentralFacts(Rows.open(source), schema, Purse(run), Silent()))
+            measure_facts(schema, CentralFacts(Rows.open(source), schema, Budget(run), Silent()))
             for source in (engine(people()), people())
         ]
     assert found[0] == found[1]

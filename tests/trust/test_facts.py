@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from sfumato.encoding.measure import MEASURED_SHARE, measure
+from sfumato.encoding.measure import MEASURED_SHARE, measure_facts
 from sfumato.privacy.events import DiscreteGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
@@ -17,8 +17,8 @@ from sfumato.privacy.spending import DELTA_SHARE
 from sfumato.progress import Silent
 from sfumato.schema import CategoryColumn, IdentifierColumn, IdUnit, IntegerColumn, RowUnit, Schema
 from sfumato.tables import Rows
+from sfumato.trust.budget import Budget
 from sfumato.trust.facts import THRESHOLD_SHARE, CentralFacts
-from sfumato.trust.purse import Purse
 
 GUARANTEE = Guarantee(epsilon=1, delta=1e-6)
 CANARY = "ZEBRA"
@@ -45,19 +45,19 @@ def table(n=20_000):
 def ask(guarantee, known, rows, entropy=SYSTEM):
     ledger = Ledger.open(None)
     run = ledger.begin(guarantee, "test")
-    purse = Purse(run)
-    return measure(known, CentralFacts(Rows.open(rows), known, purse, Silent(), entropy)), run, purse
+    budget = Budget(run)
+    return measure_facts(known, CentralFacts(Rows.open(rows), known, budget, Silent(), entropy)), run, budget
 
 
 def test_facts_are_found_charged_and_the_rare_stays_hidden():
     """With one noise of all: bounds are wide where noise stands out, which it does in one of forty searches."""
-    facts, run, purse = ask(GUARANTEE, schema(), table(), SeededEntropy(0))
+    facts, run, budget = ask(GUARANTEE, schema(), table(), SeededEntropy(0))
     assert facts["town"].categories == ("Delft", "Ede")
     low, high = facts["age"].bounds
     assert -200 < low <= 20
     assert 69 <= high < 300
     assert [type(e) for e in run.events] == [DiscreteGaussian, Threshold]
-    assert purse.remaining == pytest.approx(1 - MEASURED_SHARE, abs=1e-3)
+    assert budget.remaining == pytest.approx(1 - MEASURED_SHARE, abs=1e-3)
     assert run.events[1].delta <= THRESHOLD_SHARE * GUARANTEE.delta < DELTA_SHARE * GUARANTEE.delta / 5
 
 
@@ -74,7 +74,7 @@ def found(rows, unit, guarantee=GUARANTEE):
     """The labels of `town` that come out, with their counts, and the event that paid for them."""
     known = schema(unit)
     run = Ledger.open(None).begin(guarantee, "test")
-    keys = CentralFacts(Rows.open(rows), known, Purse(run), Silent()).keys(["town"])["town"]
+    keys = CentralFacts(Rows.open(rows), known, Budget(run), Silent()).keys(["town"])["town"]
     return keys, run.events[-1]
 
 
@@ -137,5 +137,5 @@ def test_a_threshold_of_one_would_show_the_canary(monkeypatch):
     """The planted bug: no threshold to speak of, and little noise; the canary comes out."""
     monkeypatch.setattr("sfumato.trust.facts.plan", lambda sigma, delta, sensitivity: Threshold(1e-3, 1, 0.5))
     monkeypatch.setattr("sfumato.trust.facts.release", lambda counts, event, entropy: dict(counts))
-    monkeypatch.setattr(Purse, "charge", lambda self, events: None)
+    monkeypatch.setattr(Budget, "charge", lambda self, events: None)
     assert CANARY in ask(GUARANTEE, schema(), table())[0]["town"].categories

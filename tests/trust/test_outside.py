@@ -14,9 +14,9 @@ from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.schema import Schema
 from sfumato.tables import Rows
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
 from sfumato.trust.gathering import gather
-from sfumato.trust.purse import Purse
 
 SCHEMA = """
 sfumato: schema/1
@@ -27,27 +27,27 @@ columns:
 """
 
 
-def setting(epsilon: float, run_of: Ledger) -> tuple[Central, Purse]:
+def setting(epsilon: float, run_of: Ledger) -> tuple[Central, Budget]:
     codec = Codec.from_schema(Schema.parse(SCHEMA, "schema.yaml"))
     rows = Rows.open(pa.table({"age": [5, 500, -3, 100] * 1000, "sex": ["M", "F", "X", "Y"] * 1000}))
-    purse = Purse(run_of.begin(Guarantee(epsilon, 1e-6), "test"))
-    return Central(gather(rows, codec, Silent()), purse), purse
+    budget = Budget(run_of.begin(Guarantee(epsilon, 1e-6), "test"))
+    return Central(gather(rows, codec, Silent()), budget), budget
 
 
 def test_without_a_guarantee_the_count_is_exact() -> None:
     with Ledger.open(None, Guarantee(math.inf)) as ledger:
-        central, purse = setting(math.inf, ledger)
-        assert central.outside(purse.mu(0.005)) == (3000.0, 0.0)
+        central, budget = setting(math.inf, ledger)
+        assert central.outside(budget.mu(0.005)) == (3000.0, 0.0)
 
 
 def test_with_a_guarantee_it_is_noised_and_charged_for_one_record() -> None:
     with Ledger.open(None) as ledger:
-        central, purse = setting(1.0, ledger)
-        estimate, noise = central.outside(purse.mu(0.005))
-        (event,) = purse.run.events
+        central, budget = setting(1.0, ledger)
+        estimate, noise = central.outside(budget.mu(0.005))
+        (event,) = budget.run.events
         assert isinstance(event, DiscreteGaussian)
         assert event.sigma == noise
         assert event.sensitivity == 1  # a record outside in both columns counts once
-        assert purse.remaining == pytest.approx(0.995, abs=1e-6)
+        assert budget.remaining == pytest.approx(0.995, abs=1e-6)
         assert abs(estimate - 3000) < 8 * noise  # false alarm below 1e-14
         assert noise < 100

@@ -1,4 +1,4 @@
-"""Descents answered by one curator: what is learnt, what is charged, and going on after an interruption."""
+"""Trainings answered by one curator: what is learnt, what is charged, and going on after an interruption."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.spending import Spending
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 
@@ -29,8 +29,8 @@ def _charged_steps(run):
 
 def test_learns_and_spends_its_share_only():
     run = Ledger.open().begin(GUARANTEE, "test")
-    setting = Central(records(), Purse(run))
-    learnt, _ = setting.descend(case(), 0.5, Silent())
+    setting = Central(records(), Budget(run))
+    learnt, _ = setting.dp_sgd(case(), 0.5, Silent())
     np.testing.assert_allclose(learnt.value, records().matrix().mean(0) / 2, atol=0.5)
     assert _charged_steps(run) == STEPS
     assert setting.remaining == pytest.approx(0.5, abs=2e-3)  # noise comes in steps of a thousandth
@@ -42,17 +42,17 @@ def test_learns_and_spends_its_share_only():
 
 def test_more_than_is_left_is_refused_and_nothing_charged():
     run = Ledger.open().begin(GUARANTEE, "test")
-    setting = Central(records(), Purse(run))
+    setting = Central(records(), Budget(run))
     setting.count(setting.mu(0.6))
     before = run.events
     with pytest.raises(Overdraft, match=r"a share of 0.5"):
-        setting.descend(case(), 0.5, Silent())
+        setting.dp_sgd(case(), 0.5, Silent())
     assert run.events == before
 
 
 def test_without_a_guarantee_nothing_is_charged_and_no_noise_added():
     run = Ledger.open().begin(Guarantee(float("inf")), "test")
-    learnt, _ = Central(records(), Purse(run)).descend(case(batch=1000.0), 1.0, Silent())
+    learnt, _ = Central(records(), Budget(run)).dp_sgd(case(batch=1000.0), 1.0, Silent())
     np.testing.assert_allclose(learnt.value, records().matrix().mean(0) / 2, atol=0.2)
     assert run.events == ()
 
@@ -61,7 +61,7 @@ def test_a_table_whose_rows_are_all_left_out_gives_noise():
     """No record is no error: that would tell."""
     run = Ledger.open().begin(GUARANTEE, "test")
     nothing = Records.of(np.zeros((0, 2), np.uint8), DOMAIN)
-    learnt, _ = Central(nothing, Purse(run)).descend(case(), 0.5, Silent())
+    learnt, _ = Central(nothing, Budget(run)).dp_sgd(case(), 0.5, Silent())
     assert np.isfinite(learnt.value).all()
     assert np.abs(learnt.value - case().carry[0].value).max() > 0
     assert _charged_steps(run) == STEPS
@@ -70,7 +70,7 @@ def test_a_table_whose_rows_are_all_left_out_gives_noise():
 def test_two_trainings_differ():
     def once():
         run = Ledger.open().begin(GUARANTEE, "test")
-        return Central(records(), Purse(run)).descend(case(4), 1.0, Silent())[0].value
+        return Central(records(), Budget(run)).dp_sgd(case(4), 1.0, Silent())[0].value
 
     assert not np.array_equal(once(), once())
 
@@ -78,7 +78,7 @@ def test_two_trainings_differ():
 def test_units_of_several_rows_are_refused():
     run = Ledger.open().begin(GUARANTEE, "test")
     with pytest.raises(UnsupportedUnit, match="a unit may hold 3 rows"):
-        Central(records(), Purse(run), max_rows=3).descend(case(), 1.0, Silent())
+        Central(records(), Budget(run), max_rows=3).dp_sgd(case(), 1.0, Silent())
 
 
 def test_a_killed_training_goes_on_where_it_was_and_pays_nothing_twice(tmp_path):
@@ -99,7 +99,7 @@ def test_a_killed_training_goes_on_where_it_was_and_pays_nothing_twice(tmp_path)
         run = book.resume(1)
         assert _charged_steps(run) == STEPS
         assert 0 < run.steps < STEPS
-        learnt, _ = Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Silent())
+        learnt, _ = Central(records(), Budget(run), saved=saved).dp_sgd(case(), 0.5, Silent())
         assert run.steps == _charged_steps(run) == STEPS
     np.testing.assert_allclose(learnt.value, records().matrix().mean(0) / 2, atol=0.5)
 
@@ -118,10 +118,10 @@ def test_a_chunk_that_was_begun_but_lost_is_drawn_again_without_a_new_charge(tmp
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Stop())
+        Central(records(), Budget(run), saved=saved).dp_sgd(case(), 0.5, Stop())
     assert _charged_steps(run) == STEPS
     run.begin_steps(run.steps + STEPS // 8)  # as if killed between the ledger and the checkpoint
-    Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Silent())
+    Central(records(), Budget(run), saved=saved).dp_sgd(case(), 0.5, Silent())
     assert _charged_steps(run) == STEPS
 
 
@@ -134,10 +134,10 @@ def test_an_older_copy_of_a_checkpoint_is_refused(tmp_path):
         def step(self, n=1):
             older.append(saved.read_bytes())
 
-    Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Copy())
+    Central(records(), Budget(run), saved=saved).dp_sgd(case(), 0.5, Copy())
     saved.write_bytes(older[2])
     with pytest.raises(CheckpointError, match="older copy"):
-        Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Silent())
+        Central(records(), Budget(run), saved=saved).dp_sgd(case(), 0.5, Silent())
 
 
 def test_a_training_is_paid_for_whole_before_its_first_step(tmp_path):
@@ -149,23 +149,23 @@ def test_a_training_is_paid_for_whole_before_its_first_step(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Central(records(), Purse(run), saved=tmp_path / "x").descend(case(), 0.5, Stop())
+        Central(records(), Budget(run), saved=tmp_path / "x").dp_sgd(case(), 0.5, Stop())
     (event,) = run.events
     assert (event.count, run.steps) == (STEPS, 0)
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     saved = tmp_path / "training.checkpoint"
-    Central(records(), Purse(Ledger.open().begin(GUARANTEE, "test")), saved=saved).descend(case(), 0.5, Silent())
+    Central(records(), Budget(Ledger.open().begin(GUARANTEE, "test")), saved=saved).dp_sgd(case(), 0.5, Silent())
     with pytest.raises(CheckpointError, match="did not pay for"):
-        Central(records(), Purse(Ledger.open().begin(GUARANTEE, "test")), saved=saved).descend(case(), 0.5, Silent())
+        Central(records(), Budget(Ledger.open().begin(GUARANTEE, "test")), saved=saved).dp_sgd(case(), 0.5, Silent())
 
 
 def test_a_second_training_of_the_same_run_is_not_free(tmp_path):
     run = Ledger.open().begin(GUARANTEE, "test")
-    purse = Purse(run)
+    budget = Budget(run)
     for i in range(2):
-        Central(records(), purse, saved=tmp_path / f"{i}").descend(case(), 0.5, Silent())
+        Central(records(), budget, saved=tmp_path / f"{i}").dp_sgd(case(), 0.5, Silent())
     assert _charged_steps(run) == 2 * STEPS
 
 
@@ -179,5 +179,5 @@ def test_a_foreign_checkpoint_is_refused(tmp_path, content):
     saved.write_bytes(content)
     run = Ledger.open().begin(GUARANTEE, "test")
     with pytest.raises(CheckpointError, match="delete it to begin anew"):
-        Central(records(), Purse(run), saved=saved).descend(case(), 0.5, Silent())
+        Central(records(), Budget(run), saved=saved).dp_sgd(case(), 0.5, Silent())
     assert run.events == ()

@@ -1,4 +1,4 @@
-"""A small descent: the mean of standardised codes, by gradients. As a program: trains until it is killed."""
+"""A small training: the mean of standardised codes, by gradients. As a program: trains until it is killed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 import optax
 
 from sfumato.encoding.domain import Domain
-from sfumato.privacy.descent import Descent
+from sfumato.privacy.dp_sgd import DpSgd
 from sfumato.privacy.gradients import Constant
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 DOMAIN = Domain.of(["a", "b"], [10, 10])
@@ -36,7 +36,7 @@ def case(steps=STEPS, batch=100.0):
         updates, memory = optimiser.update(gradient, memory)
         return optax.apply_updates(parameters, updates), memory
 
-    return Descent(
+    return DpSgd(
         carry=(start, optimiser.init(start)),
         parameters=lambda carry: carry[0],
         prepare=lambda codes, key: codes.astype(jnp.float32) / 2,
@@ -69,7 +69,7 @@ class Halting(Silent):
 def main(ledger: str, saved: str) -> None:
     with Ledger.open(ledger) as book:
         run = book.begin(GUARANTEE, "killed")
-        Central(records(), Purse(run), saved=Path(saved)).descend(case(), 0.5, Halting())
+        Central(records(), Budget(run), saved=Path(saved)).dp_sgd(case(), 0.5, Halting())
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from sfumato.progress import Progress, Silent
 from sfumato.release.release import Release
 from sfumato.schema import Schema
 from sfumato.tables.source import RowSource
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def white_box_of(release: Release, real: np.ndarray) -> WhiteBox | None:
     few = real[np.random.default_rng(0).permutation(len(real))[:_FEW]]
     recipe = MODELS[release.model, release.codec.domain.content].recipe().overfitting()
     with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "overfit") as run:
-        setting = Central(Records.of(few, release.codec.domain), Purse(run))
+        setting = Central(Records.of(few, release.codec.domain), Budget(run))
         overfitted = recipe.fit(setting, target=None, progress=Silent())
     assert isinstance(overfitted, RecordLoss)  # the fitted form of one recipe
     return WhiteBox(release.fitted, overfitted, few)

@@ -13,8 +13,8 @@ from sfumato.auditing.attacks.worst_case import Play
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Query
 
@@ -56,4 +56,4 @@ def gradient_games(claimed: Guarantee, games: int) -> Play:
 def _setting(rows: np.ndarray, domain: Domain, claimed: Guarantee) -> Central:
     """A curator with a budget of its own."""
     run = Ledger.open(None, replace(claimed, delta=2 * claimed.delta)).begin(claimed, "audit")
-    return Central(Records.of(rows, domain), Purse(run))
+    return Central(Records.of(rows, domain), Budget(run))

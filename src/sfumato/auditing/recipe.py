@@ -17,7 +17,7 @@ from sfumato.auditing.attacks.one_run import bounds
 from sfumato.auditing.attacks.outliers import outlier_shadow, vulnerable_rows
 from sfumato.auditing.attacks.result import Terms
 from sfumato.auditing.attacks.taped import Taped
-from sfumato.auditing.attacks.trace import Tape, trace
+from sfumato.auditing.attacks.trace import AnswerTape, trace
 from sfumato.auditing.attacks.worst_case import audit_mechanism
 from sfumato.auditing.mechanism_games import gradient_games, marginal_games
 from sfumato.auditing.recipe_result import (
@@ -36,8 +36,8 @@ from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger, Run
 from sfumato.progress import Progress, Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Setting
 
@@ -85,7 +85,7 @@ class Recipe:
 
     def curator(self, rows: np.ndarray, epsilon: float | None = None) -> Central:
         """A setting over rows (n, d)."""
-        return Central(Records.of(rows, self.domain), Purse(self.run(epsilon)))
+        return Central(Records.of(rows, self.domain), Budget(self.run(epsilon)))
 
     def fit(self, setting: Setting) -> FittedModel:
         """A fit."""
@@ -151,7 +151,7 @@ def _replay(recipe: Recipe, rows: np.ndarray, target: int) -> Replay | LeftOut:
             "replay", "gradients are asked for inside a compiled training, which no tape records: see canaries"
         )
 
-    def pipeline(some: np.ndarray, tape: Tape) -> object:
+    def pipeline(some: np.ndarray, tape: AnswerTape) -> object:
         setting = Taped(recipe.curator(some), recipe.curator(some, math.inf), tape)
         return recipe.fit(cast(Setting, setting)).state()  # all but gradients, which the recipe does not ask for
 
@@ -172,7 +172,7 @@ def _canaries(recipe: Recipe, rows: np.ndarray, rng: np.random.Generator) -> Can
     domain = Domain((*recipe.domain.axes, Axis("canary", 1 + _CANARIES)), recipe.domain.pixels)
     run = recipe.run()
     records = Records.of(np.column_stack([codes, numbers]), domain)
-    setting = Planted(Central(records, Purse(run)), np.ones(_CANARIES))
+    setting = Planted(Central(records, Budget(run)), np.ones(_CANARIES))
     network.fit(cast(Setting, setting), target=recipe.target, progress=Silent())
     event = next(e for e in run.events if isinstance(e, PoissonSampledGaussian))
     scores = log_likelihood_ratio(setting.released, event.sampling_probability, event.noise_multiplier)

@@ -15,6 +15,9 @@ from sfumato.schema.columns import Content
 LEVELS = 256
 """Codes of a pixel."""
 
+Clique = tuple[int, ...]
+"""Positions of the columns of one marginal."""
+
 
 @dataclass(frozen=True)
 class Axis:

@@ -61,7 +61,7 @@ class FactSource(Protocol):
         ...
 
 
-def measure(schema: Schema, source: FactSource) -> Facts:
+def measure_facts(schema: Schema, source: FactSource) -> Facts:
     """Settle every measured fact of ``schema`` by asking ``source``; nothing is asked where nothing is open.
 
     Raises:

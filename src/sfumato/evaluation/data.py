@@ -16,7 +16,7 @@ import pyarrow as pa
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
 from sfumato.encoding.facts import settled
-from sfumato.encoding.measure import measure
+from sfumato.encoding.measure import measure_facts
 from sfumato.errors import RefusedValue, TableError
 from sfumato.evaluation.violations import Violations, tolerant, violations
 from sfumato.privacy.guarantee import Guarantee
@@ -26,14 +26,14 @@ from sfumato.schema import Schema, sketch
 from sfumato.tables import Rows
 from sfumato.tables.dialect import Dialect
 from sfumato.tables.source import RowSource
+from sfumato.trust.budget import Budget
 from sfumato.trust.facts import CentralFacts
-from sfumato.trust.purse import Purse
 
 _BLOCK = 1 << 18
 """Rows encoded at a time: the temporary arrays stay below a gigabyte."""
 
 
-class Tables(NamedTuple):
+class ArrowTables(NamedTuple):
     """The rows as they were read; None for synthetic rows that were drawn from a model as codes."""
 
     real: pa.Table
@@ -58,7 +58,7 @@ class EvaluationData:
 
     schema: Schema
     codec: Codec
-    tables: Tables
+    tables: ArrowTables
     real: np.ndarray
     holdout: np.ndarray
     synthetic: np.ndarray
@@ -75,7 +75,7 @@ class EvaluationData:
             RefusedValue: a real or holdout row breaks the schema.
         """
         known = _settled(schema, real)
-        tables = Tables(
+        tables = ArrowTables(
             _read(real, known, known.dialect),
             _read(holdout, known, known.dialect),
             made := _read(synthetic, known, known.written),
@@ -102,7 +102,7 @@ class EvaluationData:
         names = [name for name in whole[0].column_names if all(name in t.column_names for t in whole[1:])]
         if not names:
             raise TableError("the three tables share no column; nothing can be compared")
-        tables = Tables(whole[0].select(names), whole[1].select(names), made := whole[2].select(names))
+        tables = ArrowTables(whole[0].select(names), whole[1].select(names), made := whole[2].select(names))
         known = _draft((tables.real, tables.holdout, made))
         codec = _learnt(Schema(columns=known.columns, nulls=known.nulls))
         codes = _encoded(tables.real, codec), _encoded(tables.holdout, codec), _encoded(made, codec)
@@ -123,9 +123,9 @@ class EvaluationData:
         learnt = _learnt(schema)
         codes = _encoded(kept[0], learnt), _encoded(kept[1], learnt)
         if isinstance(synthetic, np.ndarray):
-            return cls(schema, codec, Tables(kept[0], kept[1], None), codes[0], codes[1], synthetic)
+            return cls(schema, codec, ArrowTables(kept[0], kept[1], None), codes[0], codes[1], synthetic)
         made = _read(synthetic, schema, schema.written)
-        return cls(schema, codec, Tables(kept[0], kept[1], made), codes[0], codes[1], _encoded(made, learnt))
+        return cls(schema, codec, ArrowTables(kept[0], kept[1], made), codes[0], codes[1], _encoded(made, learnt))
 
     @property
     def domain(self) -> Domain:
@@ -151,7 +151,7 @@ def _settled(schema: Schema, real: RowSource) -> Schema:
     rows = Rows.open(real, schema.dialect)
     schema.check_columns(rows.columns)
     with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "evaluate") as exact:
-        return settled(schema, measure(schema, CentralFacts(rows, schema, Purse(exact), Silent())))
+        return settled(schema, measure_facts(schema, CentralFacts(rows, schema, Budget(exact), Silent())))
 
 
 def _read(source: RowSource, schema: Schema, dialect: Dialect) -> pa.Table:

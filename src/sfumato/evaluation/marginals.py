@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfumato.encoding.domain import Axis, Domain
+from sfumato.encoding.domain import Axis, Clique, Domain
 
-Clique = tuple[int, ...]
 _DENSE_CELLS = 1 << 20
 
 

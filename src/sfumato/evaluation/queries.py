@@ -11,7 +11,7 @@ from sfumato.encoding.domain import Domain
 
 
 @dataclass(frozen=True)
-class Query:
+class RangeQuery:
     """The records with ``low <= code <= high`` (never the missing code) in each of ``columns``."""
 
     columns: tuple[int, ...]
@@ -29,7 +29,7 @@ class Query:
         return float(match.mean())
 
 
-def random_queries(domain: Domain, count: int = 1000, width: int = 3, seed: int = 0) -> list[Query]:
+def random_queries(domain: Domain, count: int = 1000, width: int = 3, seed: int = 0) -> list[RangeQuery]:
     """``count`` queries of ``width`` distinct columns (fewer if there are not so many).
 
     An ordered column gets the interval between two uniform points of its codes, another one uniformly drawn value.
@@ -41,7 +41,7 @@ def random_queries(domain: Domain, count: int = 1000, width: int = 3, seed: int 
         columns = rng.choice(len(domain), width, replace=False)
         bounds = [_bounds(domain.axes[i].ordered, domain.axes[i].size, rng) for i in columns]
         low, high = zip(*bounds, strict=True)
-        queries.append(Query(tuple(columns.tolist()), low, high))
+        queries.append(RangeQuery(tuple(columns.tolist()), low, high))
     return queries
 
 
@@ -53,12 +53,12 @@ def _bounds(ordered: bool, size: int, rng: np.random.Generator) -> tuple[float, 
     return value, value
 
 
-def shares(codes: np.ndarray, domain: Domain, queries: Sequence[Query]) -> np.ndarray:
+def shares(codes: np.ndarray, domain: Domain, queries: Sequence[RangeQuery]) -> np.ndarray:
     """The share of the records that match each query, (len(queries),)."""
     by_column = np.asfortranarray(codes)  # a query reads whole columns
     return np.array([query.share(by_column, domain) for query in queries])
 
 
-def query_errors(a: np.ndarray, b: np.ndarray, domain: Domain, queries: Sequence[Query]) -> np.ndarray:
+def query_errors(a: np.ndarray, b: np.ndarray, domain: Domain, queries: Sequence[RangeQuery]) -> np.ndarray:
     """Absolute difference of the shares in ``a`` and ``b``, (len(queries),)."""
     return np.abs(shares(a, domain, queries) - shares(b, domain, queries))

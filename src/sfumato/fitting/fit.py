@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sfumato.encoding.codec import Codec
-from sfumato.encoding.measure import measure
+from sfumato.encoding.measure import measure_facts
 from sfumato.errors import LedgerError
 from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.fitting.plan import Plan
@@ -23,11 +23,11 @@ from sfumato.release.certificate import Process, absent, declared, declared_of_t
 from sfumato.release.ledger_statement import Cap, Kept, LedgerStatement
 from sfumato.release.release import Release
 from sfumato.tables import Rows
+from sfumato.trust.answer_log import AnswerLog
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
 from sfumato.trust.facts import CentralFacts
 from sfumato.trust.gathering import gather
-from sfumato.trust.journal import Journal
-from sfumato.trust.purse import Purse
 
 ANSWERS = ".answers"
 """What a ledger's name is followed by in that of the folder with the answers of unfinished fits."""
@@ -80,7 +80,7 @@ class OpenRun:
         ledger: where it is charged.
         owned: whether the ledger was opened for it, and is to be closed with it.
         run: the run.
-        journal: its answers, or None.
+        answer_log: its answers, or None.
         resumed: charges that an earlier try of the same fit had paid for; 0 for a new run.
         lock: of the folder that the caller named for the answers, or None.
     """
@@ -88,21 +88,21 @@ class OpenRun:
     ledger: Ledger
     owned: bool
     run: Run
-    journal: Journal | None
+    answer_log: AnswerLog | None
     resumed: int = 0
     lock: FolderLock | None = None
 
     def finish(self) -> None:
         """Delete the answers and close the run: its model is saved, or nobody wants it."""
-        if self.journal is not None:
+        if self.answer_log is not None:
             with self.run.held():
-                self.journal.remove()
+                self.answer_log.remove()
         self.run.close()
         self._close()
 
     def abandon(self) -> None:
         """After a failure: what was paid for stays for the next try; a run that paid nothing is closed."""
-        if self.journal is None or not self.run.events:
+        if self.answer_log is None or not self.run.events:
             self.finish()
             return
         self.run.release()
@@ -131,14 +131,14 @@ def begin(plan: Plan, book: DatasetLedger, log: Log | None) -> OpenRun:
     lock = None
     try:
         lock = FolderLock.take(log.folder) if log is not None and log.named else None
-        run, journal = _resumed(plan, ledger, log) or _new(plan, ledger, log)
+        run, answer_log = _resumed(plan, ledger, log) or _new(plan, ledger, log)
     except BaseException:
         if lock is not None:
             lock.give_back()
         if owned:
             ledger.close()
         raise
-    return OpenRun(ledger, owned, run, journal, len(run.events), lock)
+    return OpenRun(ledger, owned, run, answer_log, len(run.events), lock)
 
 
 def _opened(book: DatasetLedger, plan: Plan) -> Ledger:
@@ -146,25 +146,25 @@ def _opened(book: DatasetLedger, plan: Plan) -> Ledger:
     return Ledger.open(book.path, replace(DEFAULT_CAP, unit=plan.guarantee.unit) if new else None)
 
 
-def _new(plan: Plan, ledger: Ledger, log: Log | None) -> tuple[Run, Journal | None]:
+def _new(plan: Plan, ledger: Ledger, log: Log | None) -> tuple[Run, AnswerLog | None]:
     run = ledger.begin(plan.guarantee, f"fit {plan.model}")
     if log is None:
         return run, None
     folder = log.folder if log.named else log.folder / f"run-{run.id}"
     try:
-        return run, Journal.begin(folder, plan.facts(), run.id, log.data)
+        return run, AnswerLog.begin(folder, plan.facts(), run.id, log.data)
     except BaseException:
         run.close()
         raise
 
 
-def _resumed(plan: Plan, ledger: Ledger, log: Log | None) -> tuple[Run, Journal] | None:
+def _resumed(plan: Plan, ledger: Ledger, log: Log | None) -> tuple[Run, AnswerLog] | None:
     if log is None:
         return None
     if log.named:
-        found = Journal.find(log.folder, plan.facts())
+        found = AnswerLog.find(log.folder, plan.facts())
         return None if found is None else _taken(ledger, found, plan)
-    kept = list(Journal.matching(log.folder, plan.facts(), log.data))
+    kept = list(AnswerLog.matching(log.folder, plan.facts(), log.data))
     states = {run["run"]: run["state"] for run in ledger.summary()["runs"]} if kept else {}
     for found in kept:
         if states.get(found.run) in ("dead", "elsewhere"):  # a live one goes on by itself: this fit is another
@@ -172,15 +172,15 @@ def _resumed(plan: Plan, ledger: Ledger, log: Log | None) -> tuple[Run, Journal]
     return None
 
 
-def _taken(ledger: Ledger, found: Journal, plan: Plan) -> tuple[Run, Journal]:
+def _taken(ledger: Ledger, found: AnswerLog, plan: Plan) -> tuple[Run, AnswerLog]:
     """Take over the run; then read its answers again, for its last holder may have gone on until now."""
     run = ledger.resume(found.run, plan.take_over)
     with run.held():
-        journal = Journal.find(found.folder, plan.facts())
-    if journal is None:
+        answer_log = AnswerLog.find(found.folder, plan.facts())
+    if answer_log is None:
         run.release()
         raise LedgerError(f"the answers of run {found.run} are gone")
-    return run, journal
+    return run, answer_log
 
 
 def learn(plan: Plan, rows: Rows, opened: OpenRun, progress: Progress) -> tuple[Release, tuple[float, float]]:
@@ -189,16 +189,16 @@ def learn(plan: Plan, rows: Rows, opened: OpenRun, progress: Progress) -> tuple[
     *Formal guarantee.* Every question is charged to the run before it is answered.
     """
     schema = plan.schema
-    purse = Purse(opened.run, opened.journal, progress)
+    budget = Budget(opened.run, opened.answer_log, progress)
     schema.check_columns(rows.columns)
-    facts = measure(schema, CentralFacts(rows, schema, purse, progress))
+    facts = measure_facts(schema, CentralFacts(rows, schema, budget, progress))
     codec = Codec.from_schema(schema, facts, rows.stored_types)
     target = None if schema.target is None else codec.position(schema.target)
     name, why = (plan.model, "asked for by name")
     if name == "auto":
         name, why = choose(codec.domain, target, plan.guarantee)
-    setting = Central(gather(rows, codec, progress), purse, plan.max_rows)
-    outside = setting.outside(purse.mu(OUTSIDE_SHARE))
+    setting = Central(gather(rows, codec, progress), budget, plan.max_rows)
+    outside = setting.outside(budget.mu(OUTSIDE_SHARE))
     fitted = MODELS[name, codec.domain.content].recipe().fit(setting, target=target, progress=progress)
     return Release(schema, codec, fitted, name, why, plan.guarantee, absent("not finished")), outside
 

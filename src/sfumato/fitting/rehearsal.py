@@ -19,12 +19,12 @@ from sfumato.progress import Progress, Silent
 from sfumato.trust.setting import Measurement, Query
 
 if TYPE_CHECKING:
-    from sfumato.privacy.descent import Descent
+    from sfumato.privacy.dp_sgd import DpSgd
 
 _RECORDS = 2.0**16
-"""Of which a descent is planned: how many there are is not known, and hardly matters to whether it can be."""
+"""Of which a training is planned: how many there are is not known, and hardly matters to whether it can be."""
 _ENOUGH = 0.01
-"""A GDP cost at which any descent of up to 10^4 steps can be planned, even on all records: 10^4 times a gradient."""
+"""A GDP cost at which any training of up to 10^4 steps can be planned, even on all records: 10^4 times a gradient."""
 
 
 class Asked(Exception):  # noqa: N818 - ends a rehearsal, and no error
@@ -43,7 +43,7 @@ def rehearse(recipe: Model, domain: Domain, target: int | None, plan: Plan) -> N
     with suppress(Asked):
         recipe.fit(Rehearsal(domain, plan), target=target, progress=_Untrained())
     if isinstance(recipe, GradientModel) and recipe.gradients > 0 and plan.guarantee.private:
-        alone = _Descending(domain, plan, recipe.gradients)
+        alone = _TrainingAlone(domain, plan, recipe.gradients)
         if alone.mu(recipe.gradients) < _ENOUGH:
             with suppress(Asked):
                 recipe.gradients_only().fit(alone, target=target, progress=Silent())
@@ -87,11 +87,11 @@ class Rehearsal:
     def _asked(self, *args: Any, **options: Any) -> NoReturn:
         raise Asked
 
-    count = marginals = select = distances = descend = coarsened = _asked
+    count = marginals = select = distances = dp_sgd = coarsened = _asked
 
 
-class _Descending(Rehearsal):
-    """A rehearsal of the descent alone, at the ``share`` that it gets."""
+class _TrainingAlone(Rehearsal):
+    """A rehearsal of the training alone, at the ``share`` that it gets."""
 
     def __init__(self, domain: Domain, plan: Plan, share: float) -> None:
         super().__init__(domain, plan)
@@ -109,14 +109,14 @@ class _Descending(Rehearsal):
             for query, shape, m in zip(queries, shapes, mu, strict=True)
         ]
 
-    def descend(self, descent: Descent, share: float, progress: Progress) -> NoReturn:
+    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> NoReturn:
         """Plan it, with the share that it gets; ends the rehearsal."""
         from sfumato.privacy.groups import rooms
         from sfumato.privacy.sampling import PoissonSteps
 
-        probability, tail = PoissonSteps(descent.rate, 0).probability, self._share * TAIL_SHARE
+        probability, tail = PoissonSteps(training.rate, 0).probability, self._share * TAIL_SHARE
         noise = poisson_noise_multiplier(
-            probability, descent.steps, self.mu(self._share), tail * self._plan.guarantee.delta
+            probability, training.steps, self.mu(self._share), tail * self._plan.guarantee.delta
         )
-        descent.grid(len(self.domain), noise, rooms(descent.rate, descent.total))
+        training.grid(len(self.domain), noise, rooms(training.rate, training.total))
         raise Asked

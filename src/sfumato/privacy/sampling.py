@@ -32,7 +32,7 @@ class PoissonSteps:
 
     Attributes:
         rate: wanted chance of a record to be in a batch, in (0, 1]; rounded down to a multiple of 2^-32.
-        noise_multiplier: what the noise is worth, in sensitivities (``Grid.noise_multiplier``); 0 without a guarantee.
+        noise_multiplier: what the noise is worth, in sensitivities (see ``GradientGrid``); 0 without a guarantee.
         inexact: what the noise of one step adds to delta.
     """
 

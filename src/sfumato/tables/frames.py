@@ -19,7 +19,7 @@ _ENGINE_ONLY = ("UHUGEINT", "BIT", "INTERVAL", "BIGNUM")
 """DuckDB's types that Arrow cannot hold: numbers of 128 bits without a sign come out negative from 2^127 on."""
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Something that delivers the same rows each time it is asked, as record batches of one schema."""
 
     @property
@@ -37,7 +37,7 @@ class Source(Protocol):
         ...
 
 
-def open_frame(frame: Any) -> Source:
+def open_frame(frame: Any) -> BatchSource:
     """The frame as a source; types come with it, and nothing is copied before it is asked for.
 
     Raises:

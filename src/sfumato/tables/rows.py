@@ -17,7 +17,7 @@ from sfumato.tables.columnar import ArrowFile, ParquetFile
 from sfumato.tables.databases import DatabaseTable, display_url, is_url
 from sfumato.tables.delimited import DelimitedFile
 from sfumato.tables.dialect import Dialect, display_name
-from sfumato.tables.frames import Source, open_frame
+from sfumato.tables.frames import BatchSource, open_frame
 from sfumato.tables.guessing import guessed
 from sfumato.tables.idx import IdxFile, idx_mark
 from sfumato.tables.image_folder import ImageFolder
@@ -49,7 +49,7 @@ class Rows:
     evaluation may hold it. Its ``repr`` and its errors show no value and no count of rows.
     """
 
-    source: Source = field(repr=False)
+    source: BatchSource = field(repr=False)
     name: str
 
     @classmethod
@@ -133,7 +133,7 @@ def open_file(
     file: Dialect | None = None,
     empty_is_null: bool = False,
     picture: Shape | None = None,
-) -> Source:
+) -> BatchSource:
     """The file as a source; delimited text by ``file``, or by a guess; a folder of images in the size ``picture``.
 
     Without ``picture`` images have the size of the first. The kind of a file is told from its first bytes; where these
@@ -159,7 +159,7 @@ def open_file(
         raise TableError(f"{name}: cannot be read ({error.strerror or type(error).__name__})") from None
 
 
-def _by_first_bytes(path: str, start: bytes, file: Dialect | None, empty_is_null: bool) -> Source:
+def _by_first_bytes(path: str, start: bytes, file: Dialect | None, empty_is_null: bool) -> BatchSource:
     if start.startswith(b"PAR1"):
         return ParquetFile.open(path)
     if start.startswith(b"ARROW1"):

@@ -18,12 +18,12 @@ from sfumato.privacy.mechanisms.exponential import select
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.progress import Progress
 from sfumato.trust import summing
-from sfumato.trust.purse import Purse
+from sfumato.trust.budget import Budget
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
 
 if TYPE_CHECKING:
-    from sfumato.privacy.descent import Descent
+    from sfumato.privacy.dp_sgd import DpSgd
 
 _GRID = 2.0**-10  # of a record
 
@@ -33,10 +33,10 @@ class Central:
 
     Args:
         records: the encoded rows.
-        purse: what may be spent.
+        budget: what may be spent.
         max_rows: how many records one protected unit may hold; the caller has enforced it.
         entropy: source of noise.
-        saved: where a descent keeps its checkpoint, one file per descent; None: beside the purse's journal, if any.
+        saved: where a training keeps its checkpoint, one file per training; None: beside the answer log, if any.
 
     *Formal guarantee.* Each answer is a mechanism of ``privacy.mechanisms`` applied to a function of the records that
     one unit (at most ``max_rows`` records) moves by at most the sensitivity used, under adding or removing the unit;
@@ -48,13 +48,13 @@ class Central:
     def __init__(
         self,
         records: ExactRecords,
-        purse: Purse,
+        budget: Budget,
         max_rows: int = 1,
         entropy: Entropy = SYSTEM,
         saved: Path | None = None,
     ) -> None:
-        self._records, self._purse, self._max_rows, self._entropy = records, purse, max_rows, entropy
-        self._saved = saved if purse.journal is None else purse.journal.training
+        self._records, self._budget, self._max_rows, self._entropy = records, budget, max_rows, entropy
+        self._saved = saved if budget.answer_log is None else budget.answer_log.training
 
     def __repr__(self) -> str:
         return f"<central setting over {len(self.domain)} columns>"
@@ -66,12 +66,12 @@ class Central:
 
     def mu(self, share: float) -> float:
         """The GDP cost that uses ``share`` of the run's squared budget."""
-        return self._purse.mu(share)
+        return self._budget.mu(share)
 
     @property
     def remaining(self) -> float:
         """Share of the squared budget that is left."""
-        return self._purse.remaining
+        return self._budget.remaining
 
     def count(self, mu: float) -> float:
         """Noisy number of records: integer noise, sensitivity ``max_rows``."""
@@ -97,14 +97,14 @@ class Central:
     def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
         """Exponential mechanism over the candidates' scores; one unit moves each by at most weight x ``max_rows``."""
         sensitivity = max(c.weight for c in candidates) * self._max_rows
-        if not self._purse.private:
+        if not self._budget.private:
             return int(np.argmax([self._score(c) for c in candidates]))
 
         def chosen() -> np.ndarray:
             scores = np.array([self._score(c) for c in candidates])
             return np.array(select(scores, epsilon, sensitivity, self._entropy))
 
-        return int(self._purse.answer(["select", _cliques(candidates)], [Exponential(epsilon)], chosen))
+        return int(self._budget.answer(["select", _cliques(candidates)], [Exponential(epsilon)], chosen))
 
     def distances(self, candidates: Sequence[Candidate], mu: float) -> np.ndarray:
         """All scores, rounded down to integers and given integer noise.
@@ -113,14 +113,14 @@ class Central:
         """
         if any(c.weight != 1 for c in candidates):
             raise ValueError("distances are unweighted; divide the answer instead")
-        sigma = self._purse.integer_sigma(mu / math.sqrt(len(candidates)), self._max_rows)
+        sigma = self._budget.integer_sigma(mu / math.sqrt(len(candidates)), self._max_rows)
         events = [DiscreteGaussian(sigma, self._max_rows, len(candidates))] if sigma else []
 
         def noised() -> np.ndarray:
             scores = np.array([math.floor(self._score(c)) for c in candidates])
             return self._noised(scores, sigma)
 
-        return self._purse.answer(["distances", _cliques(candidates)], events, noised).astype(np.float64)
+        return self._budget.answer(["distances", _cliques(candidates)], events, noised).astype(np.float64)
 
     def feature_sum(
         self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
@@ -152,7 +152,7 @@ class Central:
         noised = self._total(["scatter", dimension, groups], mu, scale, np.tile(weights, (groups, 1)), packed)
         return summing.unpacked(noised, dimension)
 
-    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
+    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
         """DP-SGD over the records; see ``training.Trainer``. UnsupportedUnit when a unit may hold several records."""
         if self._max_rows != 1:
             raise UnsupportedUnit(
@@ -161,16 +161,16 @@ class Central:
             )
         from sfumato.trust.training import Trainer  # imports jax, which models over marginals do without
 
-        return Trainer(self._records.matrix(), self._purse, self._entropy, self._saved).descend(
-            descent, share, progress
+        return Trainer(self._records.matrix(), self._budget, self._entropy, self._saved).dp_sgd(
+            training, share, progress
         )
 
     def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
         """The same records through public maps code -> coarser code."""
-        return Central(self._records.coarsened(recode), self._purse, self._max_rows, self._entropy, self._saved)
+        return Central(self._records.coarsened(recode), self._budget, self._max_rows, self._entropy, self._saved)
 
     def _sigma(self, mu: float) -> float:
-        return self._purse.integer_sigma(mu, self._max_rows)
+        return self._budget.integer_sigma(mu, self._max_rows)
 
     def _counts(
         self,
@@ -187,7 +187,7 @@ class Central:
             return np.concatenate([self._noised(x.ravel(), s) for x, s in zip(exact(), sigmas, strict=True)])
 
         ends = np.cumsum([math.prod(shape) for shape in shapes])
-        return np.split(self._purse.answer(question, events, noised), ends[:-1])
+        return np.split(self._budget.answer(question, events, noised), ends[:-1])
 
     def _total(
         self,
@@ -202,7 +202,7 @@ class Central:
         One record moves it by at most ``scale.sensitivity``, in the l2 norm of coordinates times ``weights``.
         """
         sensitivity = scale.sensitivity * self._max_rows
-        paid = self._purse.sigma(mu, sensitivity)
+        paid = self._budget.sigma(mu, sensitivity)
         sigma = lattice.scale(paid / sensitivity, sensitivity, weights.max()) if paid else 0.0
         events = [lattice.event(sigma, sensitivity, weights.size, weights.max())] if paid else []
 
@@ -214,7 +214,7 @@ class Central:
                 answer[chosen] = self._noised(values[chosen], sigma / weight)
             return answer * scale.step
 
-        return self._purse.answer(question, events, noised)
+        return self._budget.answer(question, events, noised)
 
     def _noised(self, counts: np.ndarray, sigma: float) -> np.ndarray:
         return add_discrete_gaussian(counts, sigma, self._entropy) if sigma else counts

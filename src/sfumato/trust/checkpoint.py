@@ -1,4 +1,4 @@
-"""Where an interrupted descent goes on: its public state, and how far the ledger had been charged before it."""
+"""Where an interrupted training goes on: its public state, and how far the ledger had been charged before it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sfumato.errors import CheckpointError
 
 @dataclass(frozen=True)
 class Mark:
-    """How far a descent has come.
+    """How far a training has come.
 
     Attributes:
         done: steps whose result is in the carry.
-        before: events that the run had charged before the descent began.
+        before: events that the run had charged before the training began.
         rate, noise_multiplier: of its steps, fixed before the first.
     """
 
@@ -40,7 +40,7 @@ def write(path: Path, mark: Mark, carry: Any) -> None:
 
 
 def read(path: Path, carry: Any) -> tuple[Mark, Any]:
-    """The saved state, in the structure of ``carry``; CheckpointError when damaged or of another descent."""
+    """The saved state, in the structure of ``carry``; CheckpointError when damaged or of another training."""
     leaves, structure = jax.tree.flatten(carry)
     try:
         with safe_open(path, "numpy") as file:

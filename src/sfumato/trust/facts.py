@@ -18,9 +18,9 @@ from sfumato.progress import Progress
 from sfumato.schema import IdUnit, Schema
 from sfumato.tables import Rows
 from sfumato.tables.databases import DatabaseTable
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
 from sfumato.trust.gathering import bound_of, gather
-from sfumato.trust.purse import Purse
 from sfumato.trust.setting import Query
 
 THRESHOLD_SHARE = 0.02
@@ -36,7 +36,7 @@ class CentralFacts:
     Args:
         rows: the private table.
         schema: tells which facts are open, and the unit whose contribution is bounded.
-        purse: pays ``MEASURED_SHARE`` of its squared total in all.
+        budget: pays ``MEASURED_SHARE`` of its squared total in all.
         progress: told of each reading.
         entropy: source of noise.
 
@@ -44,14 +44,16 @@ class CentralFacts:
     event is charged before its noise is drawn. One unit adds at most its declared rows to every count.
     """
 
-    def __init__(self, rows: Rows, schema: Schema, purse: Purse, progress: Progress, entropy: Entropy = SYSTEM) -> None:
-        self._rows, self._schema, self._purse = rows, schema, purse
+    def __init__(
+        self, rows: Rows, schema: Schema, budget: Budget, progress: Progress, entropy: Entropy = SYSTEM
+    ) -> None:
+        self._rows, self._schema, self._budget = rows, schema, budget
         self._progress, self._entropy = progress, entropy
         self._max_rows = schema.unit.max_rows if isinstance(schema.unit, IdUnit) else 1
 
     def histograms(self, codec: Codec) -> Sequence[NoisyHistogram]:
         """The noised one-way table of each axis of ``codec``."""
-        setting = Central(gather(self._rows, codec, self._progress), self._purse, self._max_rows, self._entropy)
+        setting = Central(gather(self._rows, codec, self._progress), self._budget, self._max_rows, self._entropy)
         queries = [Query((i,)) for i in range(len(codec.domain))]
         answers = setting.marginals(queries, [self._mu] * len(queries))
         return [NoisyHistogram(a.values, a.sigma) for a in answers]
@@ -59,22 +61,22 @@ class CentralFacts:
     def keys(self, columns: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
         """Per column the labels whose noisy count cleared the threshold; all labels where there is no guarantee."""
         counts = self._counted(columns)
-        if not self._purse.private:
+        if not self._budget.private:
             return {name: {label: float(n) for label, n in counts[name].items()} for name in columns}
-        delta = THRESHOLD_SHARE * self._purse.run.guarantee.delta / len(columns)
-        event = plan(self._purse.integer_sigma(self._mu, self._max_rows), delta, self._max_rows)
+        delta = THRESHOLD_SHARE * self._budget.run.guarantee.delta / len(columns)
+        event = plan(self._budget.integer_sigma(self._mu, self._max_rows), delta, self._max_rows)
 
         def cleared(name: str) -> np.ndarray:
             shown = {label: float(n) for label, n in release(counts[name], event, self._entropy).items()}
             return np.frombuffer(json.dumps(shown).encode(), np.uint8)
 
-        answers = {name: self._purse.answer(["keys", name], [event], partial(cleared, name)) for name in columns}
+        answers = {name: self._budget.answer(["keys", name], [event], partial(cleared, name)) for name in columns}
         return {name: json.loads(answer.tobytes()) for name, answer in answers.items()}
 
     @property
     def _mu(self) -> float:
         """What each open column may cost."""
-        return self._purse.mu(MEASURED_SHARE / len(self._schema.measured()))
+        return self._budget.mu(MEASURED_SHARE / len(self._schema.measured()))
 
     def _counted(self, columns: Sequence[str]) -> dict[str, Counter[str]]:
         self._progress.stage("finding categories")

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from sfumato.encoding.domain import Clique as Clique
 from sfumato.encoding.domain import Domain
 from sfumato.progress import Progress
 
 if TYPE_CHECKING:
-    from sfumato.privacy.descent import Descent
-
-Clique = tuple[int, ...]
+    from sfumato.privacy.dp_sgd import DpSgd
 
 GroupedFeature = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Records (n, d) -> a vector of each (n, dimension), and the group of each (n,), 0 .. groups - 1."""
@@ -139,10 +138,10 @@ class Setting(Protocol):
         """
         ...
 
-    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
+    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
         """Noised sums of clipped gradients of Poisson batches, one after the other (DP-SGD): the final carry.
 
-        Costs ``share`` of the run's squared budget. See ``privacy.descent.Descent``.
+        Costs ``share`` of the run's squared budget. See ``privacy.dp_sgd.DpSgd``.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""How a curator answers a descent: charged as a whole, then chunks of compiled steps."""
+"""How a curator runs DP-SGD: charged as a whole, then chunks of compiled steps."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import numpy as np
 
 from sfumato.errors import CheckpointError, Overdraft
 from sfumato.privacy.accounting import poisson_noise_multiplier
-from sfumato.privacy.descent import Descent, compiled
+from sfumato.privacy.dp_sgd import DpSgd, compiled
 from sfumato.privacy.draws import bytes_of, fresh
 from sfumato.privacy.events import PoissonSampledGaussian
-from sfumato.privacy.gradients.grid import Grid
+from sfumato.privacy.gradients.grid import GradientGrid
 from sfumato.privacy.groups import Rooms, deal, rooms
 from sfumato.privacy.randomness import Entropy
 from sfumato.privacy.sampling import PoissonSteps
 from sfumato.progress import Progress
 from sfumato.trust import checkpoint
-from sfumato.trust.purse import Purse
+from sfumato.trust.budget import Budget
 
 _RELEASES = 8  # chunks of steps; after each one the state is public and may be saved
 _DRAWN = 1 << 26  # bytes of random numbers that are drawn at a time
 
 
 class Trainer:
-    """Runs a descent over private codes.
+    """Runs DP-SGD over private codes.
 
     Args:
         codes: private codes (n, d); put on the device once.
-        purse: what may be spent.
+        budget: what may be spent.
         entropy: source of the keys for sampling and noise, fresh for every step.
         saved: where to keep a checkpoint, to go on after an interruption in a resumed run; None: nowhere.
 
@@ -41,24 +41,24 @@ class Trainer:
     never seen, so its steps are drawn again, with fresh entropy, at no new charge.
     """
 
-    def __init__(self, codes: np.ndarray, purse: Purse, entropy: Entropy, saved: Path | None = None) -> None:
-        self._codes, self._purse, self._entropy, self._saved = codes, purse, entropy, saved
+    def __init__(self, codes: np.ndarray, budget: Budget, entropy: Entropy, saved: Path | None = None) -> None:
+        self._codes, self._budget, self._entropy, self._saved = codes, budget, entropy, saved
 
-    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
-        """The final carry, public; costs ``share`` of the squared budget. See ``Setting.descend``."""
-        carry, mark = self._begin(descent, share)
-        steps, grid, into = self._plan(descent, mark)
-        self._pay(steps, mark, descent.steps, share)
+    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
+        """The final carry, public; costs ``share`` of the squared budget. See ``Setting.dp_sgd``."""
+        carry, mark = self._begin(training, share)
+        steps, grid, into = self._plan(training, mark)
+        self._pay(steps, mark, training.steps, share)
         groups = deal(self._codes, into, self._entropy)
-        run = compiled(descent, steps, grid, into.capacity)
+        run = compiled(training, steps, grid, into.capacity)
         numbers = 0 if grid is None else grid.needs.numbers
         shape = (into.groups, into.length)
-        size = -(-descent.steps // _RELEASES)
+        size = -(-training.steps // _RELEASES)
         piece = max(1, min(size, _DRAWN // bytes_of(shape, numbers)))
-        progress.stage("private gradients", descent.steps)
+        progress.stage("private gradients", training.steps)
         progress.step(mark.done)
-        while mark.done < descent.steps:
-            count = min(size, descent.steps - mark.done)
+        while mark.done < training.steps:
+            count = min(size, training.steps - mark.done)
             self._announce(mark, count)
             for start in range(0, count, piece):
                 draws = fresh(piece, shape, numbers, self._entropy)
@@ -70,49 +70,49 @@ class Trainer:
             progress.step(count)
         return carry
 
-    def _plan(self, descent: Descent, mark: checkpoint.Mark) -> tuple[PoissonSteps, Grid | None, Rooms]:
+    def _plan(self, training: DpSgd, mark: checkpoint.Mark) -> tuple[PoissonSteps, GradientGrid | None, Rooms]:
         """What a step does, from public facts: the same for a run that goes on."""
-        if not self._purse.private:
-            return PoissonSteps(mark.rate, 0.0), None, rooms(mark.rate, descent.total, len(self._codes))
-        into = rooms(mark.rate, descent.total)
-        grid = descent.grid(self._codes.shape[1], mark.noise_multiplier, into)
+        if not self._budget.private:
+            return PoissonSteps(mark.rate, 0.0), None, rooms(mark.rate, training.total, len(self._codes))
+        into = rooms(mark.rate, training.total)
+        grid = training.grid(self._codes.shape[1], mark.noise_multiplier, into)
         return PoissonSteps(mark.rate, grid.noise_multiplier, grid.delta), grid, into
 
-    def _begin(self, descent: Descent, share: float) -> tuple[Any, checkpoint.Mark]:
+    def _begin(self, training: DpSgd, share: float) -> tuple[Any, checkpoint.Mark]:
         if self._saved is not None and self._saved.exists():
-            mark, carry = checkpoint.read(self._saved, descent.carry)
+            mark, carry = checkpoint.read(self._saved, training.carry)
             return carry, mark
-        noise = self._noise_multiplier(descent, share)
-        mark = checkpoint.Mark(0, len(self._purse.run.events), descent.rate, noise)
-        self._save(mark, descent.carry)
-        return descent.carry, mark
+        noise = self._noise_multiplier(training, share)
+        mark = checkpoint.Mark(0, len(self._budget.run.events), training.rate, noise)
+        self._save(mark, training.carry)
+        return training.carry, mark
 
-    def _noise_multiplier(self, descent: Descent, share: float) -> float:
+    def _noise_multiplier(self, training: DpSgd, share: float) -> float:
         """The noise at which all steps cost ``share`` of the squared budget."""
-        if not self._purse.private:
+        if not self._budget.private:
             return 0.0
-        if not 0 < share <= self._purse.remaining + 1e-9:
+        if not 0 < share <= self._budget.remaining + 1e-9:
             raise Overdraft(f"nothing was released: a share of {share:g} of the budget was asked for, less is left")
-        probability = PoissonSteps(descent.rate, 0).probability
-        return poisson_noise_multiplier(probability, descent.steps, self._purse.mu(share), self._purse.tail(share))
+        probability = PoissonSteps(training.rate, 0).probability
+        return poisson_noise_multiplier(probability, training.steps, self._budget.mu(share), self._budget.tail(share))
 
     def _pay(self, steps: PoissonSteps, mark: checkpoint.Mark, count: int, share: float) -> None:
         """Charge all ``count`` steps as one event, unless the process that was interrupted did."""
-        if not self._purse.private:
+        if not self._budget.private:
             return
-        event = replace(steps.event(count), tail=self._purse.tail(share))
-        paid = event in self._purse.run.events[mark.before :]
+        event = replace(steps.event(count), tail=self._budget.tail(share))
+        paid = event in self._budget.run.events[mark.before :]
         if mark.done and not paid:
             raise CheckpointError(
-                f"run {self._purse.run.id} of the ledger did not pay for the training in {self._saved}"
+                f"run {self._budget.run.id} of the ledger did not pay for the training in {self._saved}"
             )
-        self._purse.charge_training(event, paid)
+        self._budget.charge_training(event, paid)
 
     def _announce(self, mark: checkpoint.Mark, count: int) -> None:
         """Tell the ledger of the next ``count`` steps before they are taken, so that no older copy takes them again."""
-        if not self._purse.private:
+        if not self._budget.private:
             return
-        run = self._purse.run
+        run = self._budget.run
         earlier = sum(e.count for e in run.events[: mark.before] if isinstance(e, PoissonSampledGaussian))
         last = earlier + mark.done + count
         if run.steps > last:  # each chunk is saved before the next is announced
@@ -121,5 +121,5 @@ class Trainer:
 
     def _save(self, mark: checkpoint.Mark, carry: Any) -> None:
         if self._saved is not None:
-            with self._purse.run.held():  # only the run's holder may give the result of a chunk
+            with self._budget.run.held():  # only the run's holder may give the result of a chunk
                 checkpoint.write(self._saved, mark, carry)

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sfumato.encoding.domain import Axis, Domain, Pixels
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger, Run
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 DELTA = 1e-5
@@ -32,7 +32,7 @@ def begin(epsilon: float) -> Run:
 
 
 def curator(codes: np.ndarray, run: Run, domain: Domain = DOMAIN) -> Central:
-    return Central(Records.of(codes, domain), Purse(run))
+    return Central(Records.of(codes, domain), Budget(run))
 
 
 def accuracy(train: np.ndarray, test: np.ndarray) -> float:

@@ -20,8 +20,8 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.trust import summing
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 PIXELS = Pixels(0, 9, 7, 1)
@@ -56,7 +56,7 @@ def images(n: int, seed: int) -> np.ndarray:
 
 def asked_by(name: str) -> list[tuple[Feature, int]]:
     run = Ledger.open().begin(Guarantee(20.0, 1e-5), "caught")
-    setting = Catching(Central(Records.of(images(300, 0), DOMAIN), Purse(run)))
+    setting = Catching(Central(Records.of(images(300, 0), DOMAIN), Budget(run)))
     RECIPES[name].fit(setting, target=len(DOMAIN) - 1, progress=Silent())  # type: ignore[arg-type]
     return setting.asked
 

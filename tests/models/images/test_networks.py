@@ -17,15 +17,15 @@ from tests.models.images.population import DELTA, DOMAIN, LABEL, accuracy, begin
 from sfumato.encoding.domain import Domain, Pixels
 from sfumato.models import MODELS
 from sfumato.models.diffusion import images as diffusion
-from sfumato.models.diffusion.images import Denoiser, ImageDiffusion
+from sfumato.models.diffusion.images import ImageDenoiser, ImageDiffusion
 from sfumato.models.gan.adversarial import real_loss
-from sfumato.models.gan.images import Discriminator, ImageGan
+from sfumato.models.gan.images import ImageDiscriminator, ImageGan
 from sfumato.models.images.layout import ImageLayout
 from sfumato.models.images.mixture import FittedMixture
 from sfumato.models.model import FittedModel, ImpossibleCondition, Latent, RecordLoss
 from sfumato.models.networks.space import Frames, Principal, points_of
 from sfumato.models.networks.warm_start import warm_start
-from sfumato.models.vae.images import Autoencoder, ImageVae, negative_elbo
+from sfumato.models.vae.images import ImageAutoencoder, ImageVae, negative_elbo
 from sfumato.models.vae.linear import Linear, Nothing
 from sfumato.privacy.accounting import epsilon
 from sfumato.privacy.events import PoissonSampledGaussian
@@ -197,13 +197,13 @@ def _others(name: str):
     """(network, loss, records) of one family, for twelve digits."""
     codes, key, space = jnp.asarray(digits()[:12]), jax.random.key(3), Frames(64)
     if name == "gan":
-        return Discriminator(64, 10, key), real_loss, points_of(space, LAYOUT, codes)
+        return ImageDiscriminator(64, 10, key), real_loss, points_of(space, LAYOUT, codes)
     if name == "vae":
         nothing = Nothing()
         noise = jax.random.normal(key, (12, nothing.dimension))
-        network = Autoencoder(64, nothing.dimension, 10, key)
+        network = ImageAutoencoder(64, nothing.dimension, 10, key)
         return network, partial(negative_elbo, nothing), (*points_of(space, LAYOUT, codes), noise)
-    return Denoiser(64, 10, key), diffusion.loss, diffusion.prepare(space, LAYOUT, 2, codes, key)
+    return ImageDenoiser(64, 10, key), diffusion.loss, diffusion.prepare(space, LAYOUT, 2, codes, key)
 
 
 @pytest.mark.parametrize("name", RECIPES)

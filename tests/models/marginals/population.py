@@ -12,8 +12,8 @@ from sfumato.models.marginals.fitted import FittedMarginals
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 NAMES = ("independent", "mst", "aim", "loglinear")
@@ -33,7 +33,7 @@ def people(n: int, seed: int = 0) -> np.ndarray:
 def curator(codes: np.ndarray, domain: Domain = DOMAIN, epsilon: float = 1.0) -> Central:
     """A fresh in-memory ledger's run over ``codes``."""
     run = Ledger.open(cap=Guarantee(math.inf, DELTA)).begin(Guarantee(epsilon, DELTA), "fit")
-    return Central(Records.of(codes, domain), Purse(run))
+    return Central(Records.of(codes, domain), Budget(run))
 
 
 def fit(name: str, codes: np.ndarray, epsilon: float = 1.0, target: int | None = None) -> FittedMarginals:

@@ -7,11 +7,11 @@ from tests.models.marginals.population import DOMAIN, curator, people
 from tests.trust.sites import Sites
 
 from sfumato.models.marginals.association import Associations, pairs_of, worth
-from sfumato.models.marginals.columns import Resolution, measure
+from sfumato.models.marginals.columns import Resolution, measure_columns
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
-from sfumato.trust.purse import Purse
+from sfumato.trust.budget import Budget
 
 
 @pytest.mark.parametrize("adding", [False, True])
@@ -19,8 +19,8 @@ def test_dependent_pairs_score_above_independent_ones(adding: bool) -> None:
     """Whether the setting compares or only adds; an adding one is asked once, for the whole share."""
     codes = people(6000)
     run = Ledger.open().begin(Guarantee(2.0, 1e-6), "scores")
-    setting = Sites.of(codes, DOMAIN, Purse(run), 3) if adding else curator(codes, epsilon=2.0)
-    known = measure(setting, 0.3)
+    setting = Sites.of(codes, DOMAIN, Budget(run), 3) if adding else curator(codes, epsilon=2.0)
+    known = measure_columns(setting, 0.3)
     resolution = Resolution(known)
     grouped = setting.coarsened(known.maps)
     scores = Associations(grouped, resolution, 0.2)

@@ -19,9 +19,9 @@ from sfumato.privacy import accounting
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
+from sfumato.trust.answer_log import AnswerLog
+from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.journal import Journal
-from sfumato.trust.purse import Purse
 from sfumato.trust.records import Records
 
 PAIRS = ((0, 1), (1, 2), (0, 2))
@@ -55,8 +55,8 @@ def test_the_events_add_up_to_the_promise(name: str, target: int | None, adding:
     """By the accountant of record."""
     run = Ledger.open().begin(Guarantee(1.0, DELTA), "fit")
     codes = people(800)
-    setting = Sites.of(codes, DOMAIN, Purse(run), 3) if adding else curator(codes)
-    events = run if adding else setting._purse.run
+    setting = Sites.of(codes, DOMAIN, Budget(run), 3) if adding else curator(codes)
+    events = run if adding else setting._budget.run
     MODELS[name, "table"].recipe().fit(setting, target=target, progress=Silent())
     assert setting.remaining < 1e-6
     assert 0.98 < accounting.epsilon(events.events, DELTA) <= 1.0
@@ -67,12 +67,12 @@ def test_a_model_follows_from_its_answers(name: str, tmp_path: Path) -> None:
     """So that a fit which was interrupted asks the same again, and is given what it was given."""
     run, codes = Ledger.open().begin(Guarantee(3.0, DELTA), "fit"), people(2000)
 
-    def fitted(journal: Journal | None) -> FittedModel:
-        setting = Central(Records.of(codes, DOMAIN), Purse(run, journal=journal))
+    def fitted(answer_log: AnswerLog | None) -> FittedModel:
+        setting = Central(Records.of(codes, DOMAIN), Budget(run, answer_log=answer_log))
         return MODELS[name, "table"].recipe().fit(setting, target=1, progress=Silent())
 
-    first = fitted(Journal.begin(tmp_path, {}, run.id)).state()
-    again = fitted(Journal.find(tmp_path, {})).state()
+    first = fitted(AnswerLog.begin(tmp_path, {}, run.id)).state()
+    again = fitted(AnswerLog.find(tmp_path, {})).state()
     assert first[0] == again[0]
     np.testing.assert_equal(first[1], again[1])
 
@@ -82,7 +82,7 @@ def test_without_a_guarantee_nothing_is_charged_and_tables_are_met(name: str) ->
     codes = people(5000)
     setting = curator(codes, epsilon=math.inf)
     model = MODELS[name, "table"].recipe().fit(setting, target=None, progress=Silent())
-    assert setting._purse.run.events == ()
+    assert setting._budget.run.events == ()
     assert model.total == 5000
     drawn = draw(model)
     for i in range(len(DOMAIN)):

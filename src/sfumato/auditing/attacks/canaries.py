@@ -16,7 +16,7 @@ from jax import Array
 from scipy.special import logsumexp
 
 from sfumato.encoding.domain import Domain
-from sfumato.privacy.descent import Descent
+from sfumato.privacy.dp_sgd import DpSgd
 from sfumato.privacy.gradients import Embedding, Tape
 from sfumato.progress import Progress
 
@@ -34,7 +34,7 @@ class _Carry(NamedTuple):
 
 
 class Planted:
-    """A setting whose descents hold canaries; it answers everything else as the setting itself does.
+    """A setting whose trainings hold canaries; it answers everything else as the setting itself does.
 
     The last column says which canary a record is, from 1 on, and is 0 for others; the model does not see it.
 
@@ -43,7 +43,7 @@ class Planted:
         pulls: (canaries,) norms of their gradients, in units of ``PULL``.
 
     Attributes:
-        released: after a descent, (steps, canaries): what an observer of all noised sums sees of each canary in units
+        released: after a training, (steps, canaries): what an observer of all noised sums sees of each canary in units
             of the clipping bound, 1 where it was in the batch, plus noise.
     """
 
@@ -60,32 +60,32 @@ class Planted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._setting, name)
 
-    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
+    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
         """The model's own result; what was seen of the canaries is kept."""
         start = Embedding(len(self._pulls), 1, jax.random.key(0))
-        zeros = jnp.zeros((descent.steps, len(self._pulls) - 1))
+        zeros = jnp.zeros((training.steps, len(self._pulls) - 1))
         pulls = jnp.asarray(-PULL * self._pulls, jnp.float32)
 
         def loss(parameters: Any, records: Any, tape: Tape) -> Array:
             own, coordinates = parameters
             prepared, canary = records
             pull = pulls[canary] * coordinates(canary[:, None], tape)[:, 0, 0]
-            return jnp.where(canary > 0, pull, descent.loss(own, prepared, tape))
+            return jnp.where(canary > 0, pull, training.loss(own, prepared, tape))
 
         def update(carry: _Carry, gradient: Any, key: Array) -> _Carry:
-            own = descent.update(carry.own, gradient[0], key)
-            seen = -gradient[1].table[1:, 0] * (descent.batch / descent.clip)
+            own = training.update(carry.own, gradient[0], key)
+            seen = -gradient[1].table[1:, 0] * (training.batch / training.clip)
             return _Carry(own, carry.coordinates, carry.released.at[carry.step].set(seen), carry.step + 1)
 
         planted = replace(
-            descent,
-            carry=_Carry(descent.carry, start, zeros, jnp.zeros((), jnp.int32)),
-            parameters=lambda carry: (descent.parameters(carry.own), carry.coordinates),
-            prepare=lambda codes, key: (descent.prepare(codes[:, :-1], key), codes[:, -1].astype(jnp.int32)),
+            training,
+            carry=_Carry(training.carry, start, zeros, jnp.zeros((), jnp.int32)),
+            parameters=lambda carry: (training.parameters(carry.own), carry.coordinates),
+            prepare=lambda codes, key: (training.prepare(codes[:, :-1], key), codes[:, -1].astype(jnp.int32)),
             loss=loss,
             update=update,
         )
-        final = self._setting.descend(planted, share, progress)
+        final = self._setting.dp_sgd(planted, share, progress)
         self.released = np.asarray(final.released, np.float64)
         return final.own
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from sfumato.auditing.attacks.game import Game
-from sfumato.encoding.domain import Domain
-from sfumato.evaluation.marginals import Binning, Clique, cell_index, cliques
+from sfumato.encoding.domain import Clique, Domain
+from sfumato.evaluation.marginals import Binning, cell_index, cliques
 
 _PAIRS, _TRIPLES = 400, 100
 _DENSE_CELLS = 1 << 20

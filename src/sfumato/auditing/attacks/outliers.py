@@ -19,7 +19,7 @@ from sfumato.auditing.attacks.result import AttackResult, Terms, from_scores
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.features import metric_features
 
-Generator = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+RowGenerator = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Fits on (n, d) encoded rows and returns about as many synthetic rows."""
 
 
@@ -68,7 +68,7 @@ class Queries:
 
 
 def outlier_shadow(
-    generator: Generator,
+    generator: RowGenerator,
     auxiliary: np.ndarray,
     target: np.ndarray,
     domain: Domain,

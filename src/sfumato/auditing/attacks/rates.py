@@ -41,19 +41,19 @@ def auc(inside: np.ndarray, outside: np.ndarray) -> tuple[float, tuple[float, fl
     return area, (max(0.0, area - 1.96 * spread), min(1.0, area + 1.96 * spread))
 
 
-Scores = tuple[np.ndarray, np.ndarray]
-"""Scores of rows that were used, and of rows that were not."""
+SplitScores = tuple[np.ndarray, np.ndarray]
+"""SplitScores of rows that were used, and of rows that were not."""
 
 _TPR_SHARE = 0.2
 
 
-def halves(inside: np.ndarray, outside: np.ndarray, rng: np.random.Generator) -> tuple[Scores, Scores]:
+def halves(inside: np.ndarray, outside: np.ndarray, rng: np.random.Generator) -> tuple[SplitScores, SplitScores]:
     """Random halves of both, for choosing a threshold and for testing it."""
     (a, c), (b, d) = (np.array_split(rng.permutation(v), 2) for v in (inside, outside))
     return (a, b), (c, d)
 
 
-def _epsilons(scores: Scores, at: np.ndarray, delta: float, significance: float) -> np.ndarray:
+def _epsilons(scores: SplitScores, at: np.ndarray, delta: float, significance: float) -> np.ndarray:
     inside, outside = scores
     hits = len(inside) - np.searchsorted(np.sort(inside), at)
     alarms = len(outside) - np.searchsorted(np.sort(outside), at)
@@ -62,7 +62,9 @@ def _epsilons(scores: Scores, at: np.ndarray, delta: float, significance: float)
     return np.log(np.maximum(tpr, 1e-300) / fpr)
 
 
-def epsilon_lower_bound(choose: Scores, test: Scores, delta: float, significance: float) -> tuple[float, float]:
+def epsilon_lower_bound(
+    choose: SplitScores, test: SplitScores, delta: float, significance: float
+) -> tuple[float, float]:
     """(epsilon, threshold): with confidence 1 - ``significance`` no smaller epsilon fits the scores of ``test``.
 
     The threshold is chosen on ``choose``; both rates come from ``test``, with Clopper-Pearson bounds in
@@ -73,7 +75,7 @@ def epsilon_lower_bound(choose: Scores, test: Scores, delta: float, significance
     return max(0.0, float(_epsilons(test, np.array([threshold]), delta, significance)[0])), threshold
 
 
-def promising(choose: Scores, delta: float, significance: float) -> tuple[float, float]:
+def promising(choose: SplitScores, delta: float, significance: float) -> tuple[float, float]:
     """(epsilon, threshold) that look best on ``choose``: for choosing, not for claiming."""
     at = np.unique(np.concatenate(choose))
     if len(at) > 4000:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfumato.auditing.attacks.rates import Scores, auc, epsilon_lower_bound, interval, lower, tpr_at, upper
+from sfumato.auditing.attacks.rates import SplitScores, auc, epsilon_lower_bound, interval, lower, tpr_at, upper
 from sfumato.privacy.guarantee import Guarantee
 
 FPRS = {"0.01": 0.01, "0.001": 0.001}
@@ -114,7 +114,7 @@ class Terms:
 
 
 def from_scores(
-    attack: str, knowledge: str, choose: Scores, test: Scores, terms: Terms, seconds: float
+    attack: str, knowledge: str, choose: SplitScores, test: SplitScores, terms: Terms, seconds: float
 ) -> AttackResult:
     """The result of an attack that scores rows; higher means "was used"."""
     bound, threshold = epsilon_lower_bound(choose, test, terms.delta, terms.significance)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sfumato.auditing.attacks.trace import Tape
+from sfumato.auditing.attacks.trace import AnswerTape
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.mechanisms import lattice
 
@@ -23,7 +23,7 @@ class Taped:
         max_rows: how many records one unit may hold.
     """
 
-    def __init__(self, noisy: Any, exact: Any, tape: Tape, max_rows: int = 1) -> None:
+    def __init__(self, noisy: Any, exact: Any, tape: AnswerTape, max_rows: int = 1) -> None:
         self._noisy, self._exact, self._tape, self._rows = noisy, exact, tape, max_rows
 
     @property

@@ -37,16 +37,16 @@ class Step:
 
 
 @dataclass
-class Tape:
+class AnswerTape:
     """Questions and released answers, recorded in a first run and played back in a second."""
 
     steps: list[Step] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
-    _playing: Tape | None = None
+    _playing: AnswerTape | None = None
 
-    def replay(self) -> Tape:
+    def replay(self) -> AnswerTape:
         """A tape that gives this one's answers to the same questions."""
-        return Tape(_playing=self)
+        return AnswerTape(_playing=self)
 
     def answer(
         self,
@@ -95,14 +95,14 @@ def _same_draws() -> Iterator[None]:
         np.random.default_rng = make
 
 
-def trace(pipeline: Callable[[Any, Tape], Any], data: Any, neighbour: Any) -> Trace:
+def trace(pipeline: Callable[[Any, AnswerTape], Any], data: Any, neighbour: Any) -> Trace:
     """Record ``pipeline(data, tape)``, replay ``pipeline(neighbour, tape)`` under the recorded answers, compare.
 
     The pipeline passes every private question through the tape (:class:`Taped` does so for a setting). What the two
     runs return is compared too: under equal answers it must be equal. What a pipeline draws for itself from an unseeded
     numpy generator is the same in both runs.
     """
-    tape = Tape()
+    tape = AnswerTape()
     with _same_draws():
         first = pipeline(data, tape)
     again = tape.replay()

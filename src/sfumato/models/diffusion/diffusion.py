@@ -41,7 +41,7 @@ HIDDEN = 256
 Network = TypeVar("Network", bound=eqx.Module)
 
 
-class Denoiser(eqx.Module):
+class TableDenoiser(eqx.Module):
     """From a row with masked columns to the distribution of every column: two residual blocks."""
 
     first: EmbeddingSum
@@ -63,7 +63,7 @@ class Denoiser(eqx.Module):
         return self.last(jax.nn.silu(h), tape)
 
 
-def order_agnostic_bound(layout: Layout, network: Denoiser, records: Any, tape: Tape) -> Array:
+def order_agnostic_bound(layout: Layout, network: TableDenoiser, records: Any, tape: Tape) -> Array:
     """An upper bound of -log p per record; ``records`` are rows (B, d) and which columns are masked (B, d)."""
     rows, masked = records
     columns = len(layout.domain)
@@ -92,7 +92,7 @@ class FittedDiffusion:
 
     layout: Layout
     total: float
-    network: Denoiser
+    network: TableDenoiser
 
     @property
     def domain(self) -> Domain:
@@ -151,7 +151,7 @@ class FittedDiffusion:
 
 
 @eqx.filter_jit
-def _mean_loss(layout: Layout, network: Denoiser, codes: Array) -> Array:
+def _mean_loss(layout: Layout, network: TableDenoiser, codes: Array) -> Array:
     rows = layout.rows(codes)
 
     def one(mask: Array) -> Array:
@@ -161,7 +161,7 @@ def _mean_loss(layout: Layout, network: Denoiser, codes: Array) -> Array:
 
 
 @eqx.filter_jit
-def _denoised(network: Denoiser, rows: Array) -> Array:
+def _denoised(network: TableDenoiser, rows: Array) -> Array:
     return network(rows, Tape())
 
 
@@ -201,14 +201,14 @@ class Diffusion:
         else:
             total, share, rows = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining), None
         if self.numbers == "continuous" and len(continuous.number_columns(domain)):
-            scale = continuous.Scale.of(domain, rows)
-            build = partial(continuous.Denoiser, scale.layout.width, len(domain), len(scale.columns))
+            scale = continuous.QuantileScale.of(domain, rows)
+            build = partial(continuous.JointDenoiser, scale.layout.width, len(domain), len(scale.columns))
             loss, prepare = partial(continuous.loss, scale.layout), partial(continuous.prepare, scale)
             network = self._trained(setting, share, loss, prepare, build, rows, total, progress)
             return FittedJointDiffusion(scale, total, network)
         layout = Layout(domain)
         loss, prepare = partial(order_agnostic_bound, layout), partial(_prepare, layout)
-        build = partial(Denoiser, layout.width, len(domain))
+        build = partial(TableDenoiser, layout.width, len(domain))
         return FittedDiffusion(
             layout, total, self._trained(setting, share, loss, prepare, build, rows, total, progress)
         )
@@ -238,7 +238,7 @@ class Diffusion:
         if facts.get("numbers") == "continuous":
             return FittedJointDiffusion.restored(domain, facts, arrays)
         layout = Layout(domain)
-        network = network_of(partial(Denoiser, layout.width, len(domain)), arrays)
+        network = network_of(partial(TableDenoiser, layout.width, len(domain)), arrays)
         return FittedDiffusion(layout, float(facts["total"]), network)
 
     def gradients_only(self) -> Diffusion:

@@ -42,7 +42,7 @@ _WAVES = 16
 _BLOCK = 512
 
 
-class Denoiser(eqx.Module):
+class ImageDenoiser(eqx.Module):
     """From a noisy point, its noise level and its class to what is missing: two residual blocks."""
 
     enter: Dense
@@ -100,7 +100,7 @@ def _noised(space: Space, layout: ImageLayout, codes: Array, sigma: Array, noise
     return seen, level, classes, (points[:, None] - known) / scale[:, :, None]
 
 
-def loss(network: Denoiser, records: Any, tape: Tape) -> Array:
+def loss(network: ImageDenoiser, records: Any, tape: Tape) -> Array:
     """Mean squared error over numbers and draws, (B,); EDM's weighting makes all noise levels count alike."""
     seen, level, classes, wanted = records
     return jnp.mean((network(seen, level, classes, tape) - wanted) ** 2, axis=(1, 2))
@@ -110,7 +110,7 @@ def loss(network: Denoiser, records: Any, tape: Tape) -> Array:
 class FittedImageDiffusion(FittedImages):
     """A trained denoiser and what it adds to."""
 
-    network: Denoiser
+    network: ImageDenoiser
 
     def _draw(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         classes = choose(self.start.weights, n, rng, allowed)
@@ -154,7 +154,7 @@ class FittedImageDiffusion(FittedImages):
 
 
 @eqx.filter_jit
-def _loss_of(space: Space, layout: ImageLayout, network: Denoiser, codes: Array) -> Array:
+def _loss_of(space: Space, layout: ImageLayout, network: ImageDenoiser, codes: Array) -> Array:
     sigma = space.spread * jnp.tile(jnp.exp(jnp.linspace(-2.3, 1.3, 8)), (codes.shape[0], 1))
     noise = jax.random.normal(jax.random.key(0), (1, 8, space.width))
     return loss(network, _noised(space, layout, codes, sigma, noise), Tape())
@@ -165,7 +165,7 @@ def _schedule(space: Space) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _integrated(space: Space, network: Denoiser, levels: Array, packed: Array) -> Array:
+def _integrated(space: Space, network: ImageDenoiser, levels: Array, packed: Array) -> Array:
     """Points moved along ``levels``; the step to zero that is left out is one denoising."""
     classes = packed[:, -1:].astype(jnp.int32)
 
@@ -197,7 +197,7 @@ class ImageDiffusion:
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedImageDiffusion:
         """Ask for a mixture, then for noised gradients of what it does not explain."""
         start = Start.asked(setting, self.gradients, target, progress)
-        build = partial(Denoiser, start.space.width, start.layout.classes)
+        build = partial(ImageDenoiser, start.space.width, start.layout.classes)
         network = train_on_private(
             setting, min(self.gradients, setting.remaining), loss,
             partial(prepare, start.space, start.layout, self.draws), jax.jit(build)(jax.random.key(0)),
@@ -208,7 +208,7 @@ class ImageDiffusion:
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedImageDiffusion:
         """From a saved state."""
         start = Start.restored(ImageLayout(domain), facts, arrays)
-        network = network_of(partial(Denoiser, start.space.width, start.layout.classes), arrays)
+        network = network_of(partial(ImageDenoiser, start.space.width, start.layout.classes), arrays)
         return FittedImageDiffusion(start, network)
 
     def gradients_only(self) -> ImageDiffusion:

@@ -18,8 +18,8 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.diffusion.numbers import (
     KNOWN,
     UNKNOWN,
-    Denoiser,
-    Scale,
+    JointDenoiser,
+    QuantileScale,
     integrated,
     levels,
     loss,
@@ -59,9 +59,9 @@ class FittedJointDiffusion:
         network: weights.
     """
 
-    scale: Scale
+    scale: QuantileScale
     total: float
-    network: Denoiser
+    network: JointDenoiser
 
     @property
     def domain(self) -> Domain:
@@ -248,13 +248,13 @@ class FittedJointDiffusion:
     @classmethod
     def restored(cls, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedJointDiffusion:
         """The inverse of :meth:`state`; ValueError on anything malformed."""
-        scale = Scale.restored(domain, arrays.get("chances", np.empty(0)))
-        network = network_of(partial(Denoiser, scale.layout.width, len(domain), len(scale.columns)), arrays)
+        scale = QuantileScale.restored(domain, arrays.get("chances", np.empty(0)))
+        network = network_of(partial(JointDenoiser, scale.layout.width, len(domain), len(scale.columns)), arrays)
         return cls(scale, float(facts["total"]), network)
 
 
 @eqx.filter_jit
-def _mean_loss(scale: Scale, network: Denoiser, codes: Array) -> Array:
+def _mean_loss(scale: QuantileScale, network: JointDenoiser, codes: Array) -> Array:
     masks = fixed_masks(len(scale.domain))
     noise = jax.random.normal(jax.random.key(0), (len(masks), 1, len(scale.columns)))
     sigma = jnp.exp(jnp.resize(jnp.linspace(-3.0, 0.6, 4), (len(masks),)))

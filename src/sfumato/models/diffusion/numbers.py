@@ -39,7 +39,7 @@ def number_columns(domain: Domain) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Scale:
+class QuantileScale:
     """Numbers between codes and normal quantiles; compared and hashed by identity, as compiled functions need.
 
     Attributes:
@@ -51,7 +51,7 @@ class Scale:
     chances: np.ndarray
 
     @classmethod
-    def of(cls, domain: Domain, rows: np.ndarray | None) -> Scale:
+    def of(cls, domain: Domain, rows: np.ndarray | None) -> QuantileScale:
         """From public rows (n, d), or without any: all codes alike."""
         columns = number_columns(domain)
         chances = np.zeros((len(columns), max(domain.sizes[c] for c in columns)))
@@ -111,7 +111,7 @@ class Scale:
         return np.minimum(np.searchsorted(self.ends[i][1:], special.ndtr(values), side="right"), last)
 
     @classmethod
-    def restored(cls, domain: Domain, chances: np.ndarray) -> Scale:
+    def restored(cls, domain: Domain, chances: np.ndarray) -> QuantileScale:
         """From saved chances; ValueError where they do not fit the columns."""
         if not len(number_columns(domain)):
             raise ValueError("numbers are saved as continuous, but no column is a number")
@@ -123,7 +123,7 @@ class Scale:
         return cls(domain, chances)
 
 
-class Denoiser(eqx.Module):
+class JointDenoiser(eqx.Module):
     """From a row with masks and noised numbers to the distribution of every category and what numbers lack."""
 
     first: EmbeddingSum
@@ -155,7 +155,7 @@ def _features(values: Array, sigma: Array) -> Array:
     return jnp.concatenate(parts, axis=2).reshape(values.shape[0], -1)
 
 
-def prepare(scale: Scale, codes: Array, key: Array) -> Any:
+def prepare(scale: QuantileScale, codes: Array, key: Array) -> Any:
     """Hide between one and all columns in random order; of hidden numbers, let some be noised only."""
     many, order, coin, share, level, place, noise = jax.random.split(key, 7)
     shape, numbers = codes.shape, (codes.shape[0], len(scale.columns))
@@ -167,7 +167,9 @@ def prepare(scale: Scale, codes: Array, key: Array) -> Any:
     return shown(scale, codes, masked, noised, sigma, values, jax.random.normal(noise, numbers))
 
 
-def shown(scale: Scale, codes: Array, masked: Array, noised: Array, sigma: Array, values: Array, noise: Array) -> Any:
+def shown(
+    scale: QuantileScale, codes: Array, masked: Array, noised: Array, sigma: Array, values: Array, noise: Array
+) -> Any:
     """What :func:`loss` takes."""
     layout, columns = scale.layout, scale.columns
     rows = layout.rows(scale.flags(codes))
@@ -182,7 +184,7 @@ def shown(scale: Scale, codes: Array, masked: Array, noised: Array, sigma: Array
     return symbols, seen, levels, rows, hidden, flow, wanted, masked.shape[1] / masked.sum(axis=1)
 
 
-def loss(layout: Layout, network: Denoiser, records: Any, tape: Tape) -> Array:
+def loss(layout: Layout, network: JointDenoiser, records: Any, tape: Tape) -> Array:
     """-log p of hidden categories plus squared error of noised numbers, per record (B,), for as many as are hidden."""
     symbols, seen, levels, rows, hidden, flow, wanted, weight = records
     outputs = network(symbols, seen, levels, tape)
@@ -197,7 +199,7 @@ def levels() -> np.ndarray:
 
 
 @eqx.filter_jit
-def integrated(network: Denoiser, levels: Array, packed: Array) -> Array:
+def integrated(network: JointDenoiser, levels: Array, packed: Array) -> Array:
     """Move numbers along ``levels``: values (B, k).
 
     ``packed`` (B, d + 3 k) are symbols, values, noise levels, and ones for the numbers that move.
@@ -215,7 +217,7 @@ def integrated(network: Denoiser, levels: Array, packed: Array) -> Array:
 
 
 @eqx.filter_jit
-def outputs(network: Denoiser, packed: Array) -> Array:
+def outputs(network: JointDenoiser, packed: Array) -> Array:
     """What the network says of categories, (B, width), for symbols, values and levels packed (B, d + 3 k)."""
     k = network.enter.weight.shape[0] // _FEATURES
     symbols = packed[:, : -3 * k].astype(jnp.int32)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-from sfumato.privacy.descent import Descent
+from sfumato.privacy.dp_sgd import DpSgd
 from sfumato.privacy.gradients import Tape
 
 _DISCRIMINATOR_STEPS = 5  # per step of the generator (Bie, Kamath, Zhang 2023: many help)
@@ -34,7 +34,7 @@ Generated = Callable[[Any, Array], Any]
 """(generator, key) -> a batch of what it makes."""
 
 
-class Game(NamedTuple):
+class GameState(NamedTuple):
     """All that changes: two players, their optimisers, the generator's average, and the number of the step."""
 
     discriminator: Any
@@ -59,12 +59,12 @@ def game(
     batch: float,
     total: float,
     rate: float,
-) -> Descent:
-    """The descent of the discriminator; the generator moves in its update, after the noise (post-processing)."""
+) -> DpSgd:
+    """The training of the discriminator; the generator moves in its update, after the noise (post-processing)."""
     optimisers = optax.adam(1e-3, b1=0.5), optax.adam(rate, b1=0.5)
     memories = (optimisers[0].init(discriminator), optimisers[1].init(generator))  # pyright: ignore[reportArgumentType]
-    return Descent(
-        carry=Game(discriminator, generator, memories, generator, jnp.zeros((), jnp.int32)),
+    return DpSgd(
+        carry=GameState(discriminator, generator, memories, generator, jnp.zeros((), jnp.int32)),
         parameters=lambda game: game.discriminator,
         prepare=prepare,
         loss=real_loss,
@@ -76,7 +76,7 @@ def game(
     )
 
 
-def _update(generated: Generated, optimisers: Any, state: Game, gradient: Any, key: Array) -> Game:
+def _update(generated: Generated, optimisers: Any, state: GameState, gradient: Any, key: Array) -> GameState:
     """One step of the discriminator on noised real and on generated records, and now and then one of the generator."""
     key = jax.random.wrap_key_data(key)
     fake = generated(state.generator, key)
@@ -96,4 +96,4 @@ def _update(generated: Generated, optimisers: Any, state: Game, gradient: Any, k
     turn = state.step % _DISCRIMINATOR_STEPS == _DISCRIMINATOR_STEPS - 1
     generator, own = lax.cond(turn, play, lambda g, m: (g, m), state.generator, state.memories[1])
     average = jax.tree.map(lambda a, b: _DECAY * a + (1 - _DECAY) * b, state.average, generator)
-    return Game(discriminator, generator, (memory, own), average, state.step + 1)
+    return GameState(discriminator, generator, (memory, own), average, state.step + 1)

@@ -20,8 +20,8 @@ from jax import Array
 from sfumato.encoding.domain import Domain
 from sfumato.models.gan.adversarial import game
 from sfumato.models.gan.networks import (
-    Discriminator,
-    Generator,
+    TableDiscriminator,
+    TableGenerator,
     latent_points,
     negative_log_likelihood,
     relaxed_rows,
@@ -48,7 +48,7 @@ class FittedGan:
 
     layout: Layout
     total: float
-    network: Generator
+    network: TableGenerator
 
     @property
     def domain(self) -> Domain:
@@ -80,7 +80,7 @@ class FittedGan:
 
 
 @eqx.filter_jit
-def _loss(layout: Layout, network: Generator, codes: Array) -> Array:
+def _loss(layout: Layout, network: TableGenerator, codes: Array) -> Array:
     return negative_log_likelihood(layout, network, layout.rows(codes), Tape())
 
 
@@ -102,7 +102,7 @@ class Gan:
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedGan:
         """Learn from noisy marginals, then play against a discriminator with noised gradients."""
         layout = Layout(setting.domain)
-        network = jax.jit(partial(Generator, layout.width))(jax.random.key(0))
+        network = jax.jit(partial(TableGenerator, layout.width))(jax.random.key(0))
         rate = 5e-4
         if self.gradients < 1:
             known = warm_start(setting, self.gradients, target, progress)
@@ -114,18 +114,18 @@ class Gan:
         else:
             total, share = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining)
         if share > 0:
-            critic = jax.jit(partial(Discriminator, layout.width, len(layout.domain)))(jax.random.key(2))
-            descent = game(
+            critic = jax.jit(partial(TableDiscriminator, layout.width, len(layout.domain)))(jax.random.key(2))
+            training = game(
                 critic, network, partial(_generated, layout), lambda codes, key: layout.rows(codes),
                 steps=self.steps, batch=total / 20, total=total, rate=rate,
             )  # fmt: skip
-            network = setting.descend(descent, share, progress).average
+            network = setting.dp_sgd(training, share, progress).average
         return FittedGan(layout, total, network)
 
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedGan:
         """From a saved state."""
         layout = Layout(domain)
-        return FittedGan(layout, float(facts["total"]), network_of(partial(Generator, layout.width), arrays))
+        return FittedGan(layout, float(facts["total"]), network_of(partial(TableGenerator, layout.width), arrays))
 
     def gradients_only(self) -> Gan:
         """All of the budget for gradients: no warm start."""
@@ -136,7 +136,7 @@ class Gan:
         return replace(self, gradients=1.0, steps=OVERFITTING_STEPS)
 
 
-def _generated(layout: Layout, generator: Generator, key: Array) -> Array:
+def _generated(layout: Layout, generator: TableGenerator, key: Array) -> Array:
     pick, noise = jax.random.split(key)
     points = latent_points()[jax.random.randint(pick, (_GENERATED,), 0, len(latent_points()))]
     return relaxed_rows(layout, generator(points, Tape()), noise)

@@ -51,7 +51,7 @@ class Refiner(eqx.Module):
         return points + c(jax.nn.silu(b(h, Tape())), Tape())
 
 
-class Discriminator(eqx.Module):
+class ImageDiscriminator(eqx.Module):
     """Tells images from generated ones."""
 
     layers: tuple[Dense, Dense, Dense]
@@ -125,14 +125,14 @@ class ImageGan:
         """Ask for a mixture, then play against a discriminator with noised gradients."""
         start = Start.asked(setting, self.gradients, target, progress)
         width, classes = start.space.width, start.layout.classes
-        critic = jax.jit(partial(Discriminator, width, classes))(jax.random.key(2))
+        critic = jax.jit(partial(ImageDiscriminator, width, classes))(jax.random.key(2))
         refiner = jax.jit(partial(Refiner, width, classes))(jax.random.key(0))
-        descent = game(
+        training = game(
             critic, refiner, partial(_generated, start),
             lambda codes, key: points_of(start.space, start.layout, codes),
             steps=self.steps, batch=start.total / 20, total=start.total, rate=RATES[start.mixture is None],
         )  # fmt: skip
-        played = setting.descend(descent, min(self.gradients, setting.remaining), progress)
+        played = setting.dp_sgd(training, min(self.gradients, setting.remaining), progress)
         return FittedImageGan(start, played.average)
 
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedImageGan:

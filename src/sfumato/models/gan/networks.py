@@ -17,7 +17,7 @@ HIDDEN = 256
 _TEMPERATURE = 0.5
 
 
-class Generator(eqx.Module):
+class TableGenerator(eqx.Module):
     """From a latent point to the distribution of every column given it, as in GEM (Liu, Vietri, Wu 2021)."""
 
     layers: tuple[Dense, Dense, Dense]
@@ -32,7 +32,7 @@ class Generator(eqx.Module):
         return c(jax.nn.silu(b(jax.nn.silu(a(points, tape)), tape)), tape)
 
 
-class Discriminator(eqx.Module):
+class TableDiscriminator(eqx.Module):
     """Tells records from generated rows."""
 
     first: EmbeddingSum
@@ -67,7 +67,7 @@ def relaxed_rows(layout: Layout, outputs: Array, key: Array) -> Array:
     return jnp.exp(layout.log_probabilities(noisy / _TEMPERATURE))
 
 
-def negative_log_likelihood(layout: Layout, generator: Generator, rows: Array, tape: Tape) -> Array:
+def negative_log_likelihood(layout: Layout, generator: TableGenerator, rows: Array, tape: Tape) -> Array:
     """Of public rows (B, d) under the mixture of all latent points, (B,)."""
     each = layout.log_probabilities(generator(latent_points(), tape))
     return jnp.log(POINTS) - jax.nn.logsumexp(layout.one_hot(rows) @ each.T, axis=1)

@@ -40,7 +40,7 @@ _EACH = 32
 _REPORTS = 20
 
 
-class Generator(eqx.Module):
+class ImageGenerator(eqx.Module):
     """From normal numbers and a class to pixels in [0, 1], whose logits are made of slow cosines.
 
     What the embedding cannot see, fast waves of brightness, the generator so cannot make.
@@ -74,7 +74,7 @@ class FittedMeanEmbedding:
     layout: ImageLayout
     total: float
     weights: np.ndarray
-    network: Generator
+    network: ImageGenerator
 
     @property
     def domain(self) -> Domain:
@@ -139,7 +139,7 @@ class MeanEmbedding:
         counts = summed[:, 0] / one
         weights = np.maximum(counts, 0.0) if counts.max() > 0 else np.ones(layout.classes)
         embedding = summed[:, 1:] / scale / np.maximum(counts, 1.0)[:, None]
-        network = jax.jit(partial(Generator, layout.classes, len(cosines)))(jax.random.key(0))
+        network = jax.jit(partial(ImageGenerator, layout.classes, len(cosines)))(jax.random.key(0))
         network = _trained(network, cosines, embedding, weights, frequencies, self.steps, progress)
         return FittedMeanEmbedding(layout, max(1.0, counts.sum()), weights, network)
 
@@ -150,7 +150,7 @@ class MeanEmbedding:
         if weights.shape != (layout.classes,) or not (weights >= 0).all() or not 0 < weights.sum() < math.inf:
             raise ValueError("the saved weights of classes do not fit the images")
         cosines = low_frequencies(*layout.pixels.shape)
-        network = network_of(partial(Generator, layout.classes, len(cosines)), arrays)
+        network = network_of(partial(ImageGenerator, layout.classes, len(cosines)), arrays)
         return FittedMeanEmbedding(layout, float(facts["total"]), weights, network)
 
     def overfitting(self) -> MeanEmbedding:
@@ -165,14 +165,14 @@ class MeanEmbedding:
 
 
 def _trained(
-    network: Generator,
+    network: ImageGenerator,
     cosines: np.ndarray,
     embedding: np.ndarray,
     weights: np.ndarray,
     frequencies: np.ndarray,
     steps: int,
     progress: Progress,
-) -> Generator:
+) -> ImageGenerator:
     """The generator after Adam on the squared distance of embeddings, each class weighted by its noisy count.
 
     The square is a product over two halves of a batch: without bias, so that images are not drawn to their mean.
@@ -182,7 +182,7 @@ def _trained(
     classes = jnp.repeat(jnp.eye(len(weights)), _EACH, axis=0)
     optimiser = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
 
-    def distance(network: Generator, key: Array) -> Array:
+    def distance(network: ImageGenerator, key: Array) -> Array:
         phases = network(jax.random.normal(key, (len(classes), LATENT)), classes, slow) @ waves
         features = jnp.concatenate([jnp.cos(phases), jnp.sin(phases)], axis=1) / math.sqrt(waves.shape[1])
         one, other = jnp.moveaxis(features.reshape(len(weights), 2, _EACH // 2, -1).mean(axis=2), 1, 0)

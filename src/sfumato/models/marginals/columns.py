@@ -54,7 +54,7 @@ class Columns:
         return tuple(np.bincount(m, weights=f) for m, f in zip(self.maps, self.fine, strict=True))
 
 
-def measure(setting: Setting, share: float) -> Columns:
+def measure_columns(setting: Setting, share: float) -> Columns:
     """Ask for every column alone, at ``share`` of the budget, and choose groups from the answers.
 
     Where there is no pair to ask for later, the whole budget goes here.

@@ -64,7 +64,7 @@ class _Fit:
         self.budget = setting.remaining
         self.target, self.progress = target, progress
         progress.stage("columns", 1)
-        self.known = columns.measure(setting, COLUMNS * self.budget)
+        self.known = columns.measure_columns(setting, COLUMNS * self.budget)
         progress.step()
         self.setting = setting.coarsened(self.known.maps)
         self.resolution = Resolution(self.known)

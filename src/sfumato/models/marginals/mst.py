@@ -29,7 +29,7 @@ class Mst:
         """Three questions; ``target`` plays no part."""
         budget = setting.remaining
         progress.stage("columns", 1)
-        known = columns.measure(setting, SHARES["columns"] * budget)
+        known = columns.measure_columns(setting, SHARES["columns"] * budget)
         progress.step()
         grouped = setting.coarsened(known.maps)
         resolution = Resolution(known)

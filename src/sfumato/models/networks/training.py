@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from sfumato.privacy.descent import Descent
+from sfumato.privacy.dp_sgd import DpSgd
 from sfumato.privacy.gradients import Loss, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -76,7 +76,7 @@ def train_on_private(
 ) -> Parameters:
     """DP-SGD through the setting: Adam on noised clipped gradients, and the average of the last steps (EMA).
 
-    *Formal guarantee.* Records are touched by ``Setting.descend`` alone; Adam and the average are post-processing.
+    *Formal guarantee.* Records are touched by ``Setting.dp_sgd`` alone; Adam and the average are post-processing.
     """
     optimiser = optax.adam(rate)
     decay = 1 - 10 / max(steps, 20)
@@ -88,7 +88,7 @@ def train_on_private(
         average = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, average, network)
         return network, memory, average
 
-    descent = Descent(
+    training = DpSgd(
         carry=(parameters, optimiser.init(parameters), parameters),
         parameters=lambda carry: carry[0],
         prepare=prepare,
@@ -99,7 +99,7 @@ def train_on_private(
         clip=clip,
         total=total,
     )
-    return setting.descend(descent, share, progress)[2]
+    return setting.dp_sgd(training, share, progress)[2]
 
 
 def arrays_of(network: Any) -> dict[str, np.ndarray]:

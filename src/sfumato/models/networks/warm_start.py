@@ -21,7 +21,7 @@ from sfumato.schema.columns import Content
 from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
 
 if TYPE_CHECKING:
-    from sfumato.privacy.descent import Descent
+    from sfumato.privacy.dp_sgd import DpSgd
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class Reserving:
         """As the setting's."""
         return self.setting.scatter(feature, dimension, groups, bound, mu)
 
-    def descend(self, descent: Descent, share: float, progress: Progress) -> Any:
+    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
         """As the setting's."""
-        return self.setting.descend(descent, share, progress)
+        return self.setting.dp_sgd(training, share, progress)
 
     def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
         """As the setting's, with the same reserve."""

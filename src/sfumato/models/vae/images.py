@@ -36,7 +36,7 @@ HIDDEN = 384
 _SMALL = 0.01  # first scale of what a network adds to what is known
 
 
-class Autoencoder(eqx.Module):
+class ImageAutoencoder(eqx.Module):
     """What is added to the known encoder and decoder, three layers each; both are told the class."""
 
     encoder: tuple[Dense, Dense, Dense]
@@ -70,7 +70,7 @@ class Autoencoder(eqx.Module):
         return known.decode(latent) + f(jax.nn.silu(e(jax.nn.silu(d(latent, tape) + label), tape)), tape)
 
 
-def negative_elbo(known: Known, network: Autoencoder, records: Any, tape: Tape) -> Array:
+def negative_elbo(known: Known, network: ImageAutoencoder, records: Any, tape: Tape) -> Array:
     """-log p(x | z, class) + KL per record, but for a constant; ``records`` are points, classes and the noise of z."""
     points, classes, noise = records
     mean, log_variance = network.encode(known, points, classes, tape)
@@ -88,7 +88,7 @@ def _prepare(space: Space, layout: ImageLayout, dimension: int, codes: Array, ke
 class FittedImageVae(FittedImages):
     """A trained autoencoder and what it adds to."""
 
-    network: Autoencoder
+    network: ImageAutoencoder
 
     @cached_property
     def known(self) -> Known:
@@ -127,12 +127,12 @@ class FittedImageVae(FittedImages):
 
 
 @eqx.filter_jit
-def _encoded(known: Known, space: Space, layout: ImageLayout, network: Autoencoder, codes: Array) -> Array:
+def _encoded(known: Known, space: Space, layout: ImageLayout, network: ImageAutoencoder, codes: Array) -> Array:
     return network.encode(known, *points_of(space, layout, codes), Tape())[0]
 
 
 @eqx.filter_jit
-def _mean_loss(known: Known, space: Space, layout: ImageLayout, network: Autoencoder, codes: Array) -> Array:
+def _mean_loss(known: Known, space: Space, layout: ImageLayout, network: ImageAutoencoder, codes: Array) -> Array:
     seen = points_of(space, layout, codes)
     draws = jax.random.normal(jax.random.key(0), (4, 1, known.dimension))
     each = [negative_elbo(known, network, (*seen, jnp.tile(d, (codes.shape[0], 1))), Tape()) for d in draws]
@@ -140,7 +140,7 @@ def _mean_loss(known: Known, space: Space, layout: ImageLayout, network: Autoenc
 
 
 @eqx.filter_jit
-def _blended(known: Known, network: Autoencoder, latent: Array) -> Array:
+def _blended(known: Known, network: ImageAutoencoder, latent: Array) -> Array:
     return network.blended(known, latent[:, : known.dimension], latent[:, known.dimension :])
 
 
@@ -162,7 +162,7 @@ class ImageVae:
         """Ask for a mixture, then for noised gradients of what it does not explain."""
         start = Start.asked(setting, self.gradients, target, progress)
         known = known_in(start.space)
-        build = partial(Autoencoder, start.space.width, known.dimension, start.layout.classes)
+        build = partial(ImageAutoencoder, start.space.width, known.dimension, start.layout.classes)
         network = train_on_private(
             setting, min(self.gradients, setting.remaining), partial(negative_elbo, known),
             partial(_prepare, start.space, start.layout, known.dimension), jax.jit(build)(jax.random.key(0)),
@@ -174,7 +174,7 @@ class ImageVae:
     def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedImageVae:
         """From a saved state."""
         start = Start.restored(ImageLayout(domain), facts, arrays)
-        build = partial(Autoencoder, start.space.width, known_in(start.space).dimension, start.layout.classes)
+        build = partial(ImageAutoencoder, start.space.width, known_in(start.space).dimension, start.layout.classes)
         return FittedImageVae(start, network_of(build, arrays))
 
     def gradients_only(self) -> ImageVae:

@@ -32,7 +32,7 @@ _DRAWS = 4  # of the noise, for the loss of a record
 _CANDIDATES = 16  # latent points tried per row when there is a condition
 
 
-class Autoencoder(eqx.Module):
+class TableAutoencoder(eqx.Module):
     """Encoder and decoder, three layers each."""
 
     encoder: tuple[EmbeddingSum, Dense, Dense]
@@ -56,7 +56,7 @@ class Autoencoder(eqx.Module):
         return f(jax.nn.silu(e(jax.nn.silu(d(points, tape)), tape)), tape)
 
 
-def negative_elbo(layout: Layout, weight: float, network: Autoencoder, records: Any, tape: Tape) -> Array:
+def negative_elbo(layout: Layout, weight: float, network: TableAutoencoder, records: Any, tape: Tape) -> Array:
     """-log p(x | z) + weight * KL per record; ``records`` are rows (B, d) and the noise of z (B, LATENT)."""
     rows, noise = records
     mean, log_variance = network.encode(rows, tape)
@@ -82,7 +82,7 @@ class FittedVae:
 
     layout: Layout
     total: float
-    network: Autoencoder
+    network: TableAutoencoder
     prior: np.ndarray
 
     @property
@@ -136,17 +136,17 @@ class FittedVae:
         return {"total": self.total}, {"prior": self.prior, **arrays_of(self.network)}
 
 
-def _decode(network: Autoencoder) -> Any:
+def _decode(network: TableAutoencoder) -> Any:
     return partial(_decoded, network)
 
 
 @eqx.filter_jit
-def _decoded(network: Autoencoder, points: Array) -> Array:
+def _decoded(network: TableAutoencoder, points: Array) -> Array:
     return network.decode(points, Tape())
 
 
 @eqx.filter_jit
-def _mean_loss(layout: Layout, network: Autoencoder, codes: Array) -> Array:
+def _mean_loss(layout: Layout, network: TableAutoencoder, codes: Array) -> Array:
     rows = layout.rows(codes)
 
     def one(draw: Array) -> Array:
@@ -173,7 +173,7 @@ class Vae:
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedVae:
         """Learn from noisy marginals, then from noised gradients."""
         layout = Layout(setting.domain)
-        network = jax.jit(partial(Autoencoder, layout.width, len(setting.domain)))(jax.random.key(0))
+        network = jax.jit(partial(TableAutoencoder, layout.width, len(setting.domain)))(jax.random.key(0))
         prior, share = np.stack([np.zeros((1, LATENT)), np.ones((1, LATENT))], 1).astype(np.float32), 1.0
         prepare, loss = partial(_prepare, layout), partial(negative_elbo, layout, 1.0)
         rows = None
@@ -201,7 +201,7 @@ class Vae:
         prior = arrays.get("prior")
         if prior is None or prior.ndim != 3 or prior.shape[1:] != (2, LATENT) or not len(prior):
             raise ValueError("the saved prior is malformed")
-        network = network_of(partial(Autoencoder, layout.width, len(domain)), arrays)
+        network = network_of(partial(TableAutoencoder, layout.width, len(domain)), arrays)
         return FittedVae(layout, float(facts["total"]), network, prior)
 
     def gradients_only(self) -> Vae:
@@ -213,7 +213,7 @@ class Vae:
         return replace(self, gradients=1.0, steps=OVERFITTING_STEPS)
 
 
-def _mixture(layout: Layout, network: Autoencoder, rows: np.ndarray) -> np.ndarray:
+def _mixture(layout: Layout, network: TableAutoencoder, rows: np.ndarray) -> np.ndarray:
     """What the encoder makes of public rows: (k, 2, LATENT) means and standard deviations."""
     run = jax.jit(lambda c: jnp.concatenate(network.encode(layout.rows(c), Tape()), axis=1))
     encoded = batched(run, rows)

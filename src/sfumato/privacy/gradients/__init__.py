@@ -1,7 +1,7 @@
 """Clipped per-record gradients at the price of ordinary ones."""
 
 from sfumato.privacy.gradients.clipped import Loss, clipped_sum, needs, whole_sum
-from sfumato.privacy.gradients.grid import Grid, Needs
+from sfumato.privacy.gradients.grid import GradientGrid, Needs
 from sfumato.privacy.gradients.layers import (
     Constant,
     Convolution,
@@ -18,7 +18,7 @@ __all__ = [
     "Dense",
     "Embedding",
     "EmbeddingSum",
-    "Grid",
+    "GradientGrid",
     "GroupNorm",
     "Loss",
     "Needs",

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from sfumato.privacy.gradients.contractions import Contraction
-from sfumato.privacy.gradients.grid import Grid, Needs
+from sfumato.privacy.gradients.grid import GradientGrid, Needs
 from sfumato.privacy.gradients.tape import Tape, contractions
 
 Parameters = TypeVar("Parameters")
@@ -88,14 +88,14 @@ def _clipped(loss: Loss, parameters: Any, records: Any, mask: Array, clip: float
         return rebuilt([part.weigh(weights) for part in parts])
 
 
-def whole_sum(loss: Loss, parameters: Parameters, records: Any, mask: Array, grid: Grid) -> Parameters:
+def whole_sum(loss: Loss, parameters: Parameters, records: Any, mask: Array, grid: GradientGrid) -> Parameters:
     """:func:`clipped_sum` of at most ``grid.capacity`` records in whole steps of ``grid``: int32, modulo 2^32.
 
     Takes and gives what :func:`clipped_sum` does, with ``grid.clip`` for the bound.
 
     *Formal guarantee.* Adding or removing one record changes the result by at most ``grid.sensitivity`` in l2 norm,
-    whatever the record holds, also where that moves other records to other places; see :class:`Grid`. Products of
-    matrices are computed in full single precision, also on devices that would lower it.
+    whatever the record holds, also where that moves other records to other places; see :class:`GradientGrid`. Products
+    of matrices are computed in full single precision, also on devices that would lower it.
     """
     with jax.default_matmul_precision("highest"):
         losses, parts, rebuilt = _traced(loss, parameters, records)

@@ -1,7 +1,7 @@
 """A convolution and its gradients, each written as a forward convolution with channels last.
 
 XLA's CPU compiler has fast convolutions for that one layout, and brings others into it outside of loops only: inside
-``lax.scan``, where every descent runs, the gradients that JAX derives took forty to a hundred times as long.
+``lax.scan``, where DP-SGD runs, the gradients that JAX derives took forty to a hundred times as long.
 """
 
 from __future__ import annotations

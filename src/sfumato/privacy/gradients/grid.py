@@ -34,7 +34,7 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Grid:
+class GradientGrid:
     """Steps of ``clip / 2^exponent`` in which the gradients of a group of records are added, in 32-bit whole numbers.
 
     Attributes:
@@ -109,18 +109,18 @@ class Grid:
         return self.needs.numbers * INEXACT
 
 
-def plan(noise_multiplier: float, clip: float, groups: int, capacity: int, needs: Needs) -> Grid:
+def plan(noise_multiplier: float, clip: float, groups: int, capacity: int, needs: Needs) -> GradientGrid:
     """The finest grid for ``groups`` of ``capacity`` with noise worth at least ``noise_multiplier``, from public facts.
 
     Sums of a batch cannot wrap around, even if all its records pull at one number. TooMuchNoise for noise beyond what
     32 bits hold.
     """
     for exponent in range(_WORD - math.ceil(math.log2(groups * capacity)), _FEWEST - 1, -1):
-        bare = Grid(clip, exponent, 1, capacity, needs)
+        bare = GradientGrid(clip, exponent, 1, capacity, needs)
         wanted = math.hypot(noise_multiplier * bare.sensitivity, SMOOTH) / SCALE
         stride = max(1, math.ceil(math.sqrt(max(wanted**2 - 1, 0.0))))
         if stride <= STRIDES:
-            return Grid(clip, exponent, stride, capacity, needs)
+            return GradientGrid(clip, exponent, stride, capacity, needs)
     raise TooMuchNoise(
         f"noise of {noise_multiplier:.3g} times a gradient is more than 32 bits hold, and nothing could be learnt: take"
         " a larger epsilon or delta, or a model over marginals"

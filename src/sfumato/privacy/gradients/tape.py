@@ -12,13 +12,13 @@ from jax import Array
 
 from sfumato.privacy.gradients.contractions import Contraction
 
-Rule = Callable[[Array, Array], Contraction]
+LayerRule = Callable[[Array, Array], Contraction]
 
 
 class Tape:
     """The plain tape: layers compute, nothing is kept. Use it to sample, or to train on data that is not private."""
 
-    def layer(self, inputs: Array, outputs: Array, uses: tuple[tuple[Array, Rule], ...]) -> Array:
+    def layer(self, inputs: Array, outputs: Array, uses: tuple[tuple[Array, LayerRule], ...]) -> Array:
         """A layer maps ``inputs`` to ``outputs``; ``uses`` pairs each parameter with its gradient's rule."""
         return outputs
 
@@ -29,7 +29,7 @@ class Shapes(Tape):
 
     outputs: list[jax.ShapeDtypeStruct] = field(default_factory=list)
 
-    def layer(self, inputs: Array, outputs: Array, uses: tuple[tuple[Array, Rule], ...]) -> Array:
+    def layer(self, inputs: Array, outputs: Array, uses: tuple[tuple[Array, LayerRule], ...]) -> Array:
         """Keep the shape."""
         self.outputs.append(jax.ShapeDtypeStruct(outputs.shape, outputs.dtype))
         return outputs
@@ -41,9 +41,9 @@ class Recording(Tape):
 
     probes: list[Array]
     inputs: list[Array] = field(default_factory=list)
-    uses: list[tuple[tuple[Array, Rule], ...]] = field(default_factory=list)
+    uses: list[tuple[tuple[Array, LayerRule], ...]] = field(default_factory=list)
 
-    def layer(self, inputs: Array, outputs: Array, uses: tuple[tuple[Array, Rule], ...]) -> Array:
+    def layer(self, inputs: Array, outputs: Array, uses: tuple[tuple[Array, LayerRule], ...]) -> Array:
         """Probe the output."""
         probe = self.probes[len(self.uses)]
         self.inputs.append(inputs)
@@ -76,7 +76,7 @@ def contractions(losses: Callable[[Tape], Array], parameters: list[Array]) -> tu
 
 def _by_parameter(
     parameters: list[Array],
-    uses: list[tuple[tuple[Array, Rule], ...]],
+    uses: list[tuple[tuple[Array, LayerRule], ...]],
     inputs: list[Array],
     signals: list[Array],
 ) -> list[Contraction]:

@@ -18,9 +18,11 @@ from sfumato.errors import CheckpointError, OutputError
 
 _ANSWERS, _TRAINING = "answers.safetensors", "training.safetensors"
 _OWNER_ONLY = 0o700
+_HEAD = "journal"
+"""Under which the file of answers says what it is: a public format, which older versions wrote too."""
 
 
-class Journal:
+class AnswerLog:
     """A folder with the noised answers of one run, in order, and the state of its training.
 
     Every question is told by a digest of its public parameters. A fit that goes on asks the same questions in the same
@@ -30,7 +32,7 @@ class Journal:
         folder: where it is; its owner alone may read it.
         run: number of the run in its ledger.
         data: what tells the rows from others, in public facts.
-        training: where a descent keeps its checkpoint.
+        training: where a training keeps its checkpoint.
 
     *Formal guarantee.* Holds answers only, each charged before it was made. An answer is on disk before it is given, so
     one that is missing here was never seen: it may be made again, with fresh noise, for the charge that already stands.
@@ -51,7 +53,9 @@ class Journal:
         self.training = folder / _TRAINING
 
     @classmethod
-    def begin(cls, folder: Path, facts: Mapping[str, Any], run: int, data: Mapping[str, Any] | None = None) -> Journal:
+    def begin(
+        cls, folder: Path, facts: Mapping[str, Any], run: int, data: Mapping[str, Any] | None = None
+    ) -> AnswerLog:
         """A new one in ``folder``, which is made; OutputError where that fails.
 
         ``facts`` are public: what the fit was asked for. So is ``data``: the name of the rows, never their content.
@@ -62,19 +66,19 @@ class Journal:
             (folder / _TRAINING).unlink(missing_ok=True)  # of a fit whose answers were deleted
         except OSError as error:
             raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
-        journal = cls(folder, _digest(facts), run, [], data)
-        journal._write()
-        return journal
+        answer_log = cls(folder, _digest(facts), run, [], data)
+        answer_log._write()
+        return answer_log
 
     @classmethod
-    def find(cls, folder: Path, facts: Mapping[str, Any]) -> Journal | None:
+    def find(cls, folder: Path, facts: Mapping[str, Any]) -> AnswerLog | None:
         """The one in ``folder``, or None; CheckpointError when it is damaged or of a fit of something else."""
         path = folder / _ANSWERS
         if not path.exists():
             return None
         try:
             with safe_open(path, "numpy") as file:
-                head = json.loads(file.metadata()["journal"])
+                head = json.loads(file.metadata()[_HEAD])
                 asked = [(str(digest), int(cost)) for digest, cost in head["questions"]]
                 entries = [(*q, file.get_tensor(str(i))) for i, q in enumerate(asked)]
                 found, run, data = head["facts"], int(head["run"]), dict(head["data"])
@@ -88,7 +92,7 @@ class Journal:
         return cls(folder, found, run, entries, data)
 
     @classmethod
-    def matching(cls, root: Path, facts: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Journal]:
+    def matching(cls, root: Path, facts: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[AnswerLog]:
         """Those in folders of ``root`` that were kept by the same fit of the same rows, the newest first.
 
         Others, and damaged ones, are passed over: they stay for who names them.
@@ -142,7 +146,7 @@ class Journal:
         }
         arrays = {str(i): np.array(answer, order="C") for i, (_, _, answer) in enumerate(self._entries)}
         with atomic_write(self.folder / _ANSWERS) as file:
-            file.write(save(arrays, {"journal": json.dumps(head)}))
+            file.write(save(arrays, {_HEAD: json.dumps(head)}))
 
 
 def _number(folder: Path) -> int:

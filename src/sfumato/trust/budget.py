@@ -19,17 +19,17 @@ from sfumato.privacy.spending import TAIL_SHARE, mu_squared
 
 if TYPE_CHECKING:
     from sfumato.progress import Progress
-    from sfumato.trust.journal import Journal
+    from sfumato.trust.answer_log import AnswerLog
 
 
-class Purse:
+class Budget:
     """What a run may spend in GDP units, and its ledger: shared by all views of one setting.
 
     A run without a guarantee (epsilon = inf) has an infinite ``mu`` and charges nothing.
 
     Args:
         run: what is charged.
-        journal: keeps the answers; with those of an interrupted run, it gives them again.
+        answer_log: keeps the answers; with those of an interrupted run, it gives them again.
         progress: told what has been spent; None: nobody is, and nothing is computed for it.
 
     *Formal guarantee.* Each charge of the run pays for one answer that is ever given: a kept answer is given again as
@@ -40,16 +40,16 @@ class Purse:
     def __init__(
         self,
         run: Run,
-        journal: Journal | None = None,
+        answer_log: AnswerLog | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.run = run
-        self.journal = journal
+        self.answer_log = answer_log
         self._progress = progress
         self.private = run.guarantee.private
         self.total = math.inf if not self.private else mu_for(run.guarantee)
         self._spent = 0.0
-        self._paid = [] if journal is None else self._charged_before(journal)
+        self._paid = [] if answer_log is None else self._charged_before(answer_log)
 
     def mu(self, share: float) -> float:
         """The cost that uses ``share`` of the squared total."""
@@ -70,18 +70,18 @@ class Purse:
         """
         cost = [[type(e).__name__, *astuple(e)] for e in events]
         kept = None
-        if self.journal is not None:
+        if self.answer_log is not None:
             with self.run.held():
-                kept = self.journal.recall([question, cost], len(events))
+                kept = self.answer_log.recall([question, cost], len(events))
         if kept is None and self._paid and len(self._paid) != len(events):  # each is kept before the next is paid for
             raise CheckpointError("the run paid for answers that its checkpoint lacks: it is an older copy, or damaged")
         self.charge(events)
         if kept is not None:
             return kept
         made = make()
-        if self.journal is not None:
+        if self.answer_log is not None:
             with self.run.held():
-                self.journal.keep([question, cost], len(events), made)
+                self.answer_log.keep([question, cost], len(events), made)
         return made
 
     def charge(self, events: Sequence[Event]) -> None:
@@ -129,10 +129,10 @@ class Purse:
         delta = gdp.delta(self.run.guarantee.epsilon, self.total)
         self._progress.spent(gdp.epsilon(math.sqrt(self._spent), delta))
 
-    def _charged_before(self, journal: Journal) -> list[Event]:
+    def _charged_before(self, answer_log: AnswerLog) -> list[Event]:
         """What an interrupted run has charged, but for DP-SGD, which accounts for itself."""
         paid: list[Event] = [e for e in self.run.events if not isinstance(e, PoissonSampledGaussian)]
-        if len(paid) < journal.charges:
+        if len(paid) < answer_log.charges:
             raise CheckpointError(f"run {self.run.id} of this ledger is not the one that the checkpoint was kept by")
         return paid
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from sfumato.privacy.draws import Draws
-from sfumato.privacy.gradients import Grid, Loss, clipped_sum, needs, whole_sum
+from sfumato.privacy.gradients import GradientGrid, Loss, clipped_sum, needs, whole_sum
 from sfumato.privacy.gradients.grid import plan
 from sfumato.privacy.gradients.noise import noise_like
 from sfumato.privacy.groups import Groups, Rooms
@@ -20,7 +20,7 @@ from sfumato.privacy.sampling import PoissonSteps
 
 
 @dataclass(frozen=True)
-class Descent:
+class DpSgd:
     """What a model wants to learn by noised gradients. Only the loss sees records; everything else is public.
 
     Attributes:
@@ -51,7 +51,7 @@ class Descent:
         """The sampling rate."""
         return min(1.0, max(2.0**-32, self.batch / max(self.total, 1.0)))
 
-    def grid(self, columns: int, noise_multiplier: float, rooms: Rooms) -> Grid:
+    def grid(self, columns: int, noise_multiplier: float, rooms: Rooms) -> GradientGrid:
         """Where its gradients are added and noised, for records of so many columns: from public facts alone."""
         codes = jax.ShapeDtypeStruct((rooms.capacity, columns), jnp.int32)
         records = jax.eval_shape(self.prepare, codes, jax.ShapeDtypeStruct((2,), jnp.uint32))
@@ -60,12 +60,12 @@ class Descent:
 
 
 def gradient_sum(
-    descent: Descent,
+    training: DpSgd,
     parameters: Any,
     groups: Groups,
     steps: PoissonSteps,
     draws: Draws,
-    grid: Grid | None,
+    grid: GradientGrid | None,
     capacity: int,
 ) -> Any:
     """One noised gradient sum over a Poisson batch of ``groups`` of records; without a ``grid``, without noise.
@@ -83,10 +83,10 @@ def gradient_sum(
     def one(part: tuple[Array, Array, Array, Array]) -> Any:
         codes, records, words, key = part
         rows, mask = steps.draw(words, records, capacity)
-        batch = descent.prepare(codes[rows], key)
+        batch = training.prepare(codes[rows], key)
         if grid is None:
-            return clipped_sum(descent.loss, parameters, batch, mask, descent.clip)
-        return whole_sum(descent.loss, parameters, batch, mask, grid)
+            return clipped_sum(training.loss, parameters, batch, mask, training.clip)
+        return whole_sum(training.loss, parameters, batch, mask, grid)
 
     parts = (groups.codes, groups.records, draws.inclusion, draws.batches)
     if len(groups.codes) == 1:  # a public number
@@ -101,15 +101,15 @@ def gradient_sum(
 
 
 def compiled(
-    descent: Descent, steps: PoissonSteps, grid: Grid | None, capacity: int
+    training: DpSgd, steps: PoissonSteps, grid: GradientGrid | None, capacity: int
 ) -> Callable[[Any, Groups, Draws, int], Any]:
     """``run(carry, groups, draws, count) -> carry``: the first ``count`` steps of ``draws`` in one compiled loop."""
 
     def one(groups: Groups, draws: Draws, i: Array, carry: Any) -> Any:
         now = jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, i, keepdims=False), draws)
-        summed = gradient_sum(descent, descent.parameters(carry), groups, steps, now, grid, capacity)
-        mean = jax.tree.map(lambda g: g / descent.batch, summed)
-        return descent.update(carry, mean, now.update)
+        summed = gradient_sum(training, training.parameters(carry), groups, steps, now, grid, capacity)
+        mean = jax.tree.map(lambda g: g / training.batch, summed)
+        return training.update(carry, mean, now.update)
 
     def run(carry: Any, groups: Groups, draws: Draws, count: int) -> Any:
         return lax.fori_loop(0, count, partial(one, groups, draws), carry)
