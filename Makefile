@@ -8,7 +8,7 @@ DOCS_INSTALLED := .venv/.docs-installed
 help:
 	@echo "make demo     set up, then a real table in, a certified synthetic table out (in demo/)"
 	@echo "make test     set up, then the tests (about ten minutes on two cores)"
-	@echo "make setup    make .venv and install the package with its development tools"
+	@echo "make setup    make .venv and install the package with all extras and its development tools"
 	@echo "make lint     ruff and pyright"
 	@echo "make mutants  mistakes planted in copies of the code: each must turn its test red; TENTH=1 for a tenth, by commit"
 	@echo "make edges    the edges of the promise, tried part by part, in an hour; EDGES=audits for some parts"

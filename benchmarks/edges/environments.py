@@ -1,7 +1,9 @@
 """Fresh environments: the wheel without extras, with each, at the oldest and the newest versions that it allows.
 
 Each is made outside the checkout, from the built wheel, and runs the whole way by processes (sketch, review, fit,
-verify, sample) and then the blocks of the README whose extras it has, in their order. Costs minutes and gigabytes.
+verify, sample) and then the blocks of the README whose extras it has, in their order. No package of an extra that it
+lacks can be imported. What the wheel takes on disk, and how long it takes to start, is measured without extras. Costs
+minutes and gigabytes.
 
     python -m benchmarks.edges.environments plain readme     # what CI runs
     python -m benchmarks.edges environments                  # all
@@ -10,8 +12,10 @@ verify, sample) and then the blocks of the README whose extras it has, in their 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -24,12 +28,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.edges.readme import blocks
+from sfumato.extras import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = ("frames", "sql")
-"""Those that a user installs; the others are for work on sfumato itself."""
+MOST_MB, SLOWEST_START, SLOWEST_IMPORT = 500, 0.3, 0.05
+"""What the environment of the wheel may take on disk, the command line to start, and ``import sfumato`` (seconds)."""
+_STARTS = 10
 
+_BROUGHT_BY_OTHERS = {"pandas", "polars", "duckdb", "PIL"}
+"""Packages of one extra that another may bring along: matplotlib brings Pillow, Ibis DuckDB."""
 _ROWS = 2000
 _PATIENCE = 1500
 _DATA = f"""
@@ -70,14 +78,14 @@ class Environment:
     readme: bool = True
 
 
-CI = (Environment("plain", readme=False), Environment("readme", EXTRAS))
+CI = (Environment("plain", readme=False), Environment("readme", tuple(EXTRAS)))
 """What is tried at each change: the whole way without extras, and the README with all of them."""
 
 EDGES = (
     Environment("without extras"),
     *(Environment(f"with {extra}", (extra,)) for extra in EXTRAS),
-    Environment("oldest", EXTRAS, "oldest"),
-    Environment("newest", EXTRAS, "newest"),
+    Environment("oldest", tuple(EXTRAS), "oldest"),
+    Environment("newest", tuple(EXTRAS), "newest"),
 )
 
 
@@ -132,11 +140,12 @@ def made(environment: Environment, built: Path, folder: Path) -> Path:
     return python
 
 
-def try_out(environment: Environment, built: Path) -> list[str]:
-    """Make it and run all that it must; the commands that ran. Failed otherwise."""
+def try_out(environment: Environment, built: Path) -> list[dict[str, Any]]:
+    """Make it and run all that it must: one figure of the commands that ran, and more without extras; else Failed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         python = made(environment, built, folder)
+        _check_lacks(environment, python, folder)
         run([str(python), "-c", _DATA], folder)
         if "sql" in environment.extras:
             run([str(python), "-c", _DATABASE], folder)
@@ -145,7 +154,61 @@ def try_out(environment: Environment, built: Path) -> list[str]:
             for block in blocks(ROOT / "README.md"):
                 if block.extras <= set(environment.extras):
                     ran += [_step(command, folder) for command in block.commands(python)]
-        return ran
+        return [_figure(f"commands in {environment.name}", len(ran)), *([] if environment.extras else weighed(python))]
+
+
+def _check_lacks(environment: Environment, python: Path, folder: Path) -> None:
+    """That no package can be imported which only extras bring that are not there; Failed otherwise."""
+    has = {package for extra in environment.extras for package in EXTRAS[extra]}
+    lacks = sorted({package for packages in EXTRAS.values() for package in packages} - has - _BROUGHT_BY_OTHERS)
+    code = f"import importlib.util as u; found = [p for p in {lacks} if u.find_spec(p)]; assert not found, found"
+    run([str(python), "-c", code], folder)
+
+
+def weighed(python: Path) -> list[dict[str, Any]]:
+    """Figures of an environment: MB on disk, as ``du -sm`` counts them, and seconds until the program starts.
+
+    Seconds are of one core, the least of a few starts, so that other work on the machine does not count; beside them,
+    how many starts of Python itself they are.
+    """
+    (packages,) = (python.parents[1] / "lib").glob("python*/site-packages")
+    taken = {path.name: _megabytes(path) for path in packages.iterdir()}
+    largest = sorted(taken, key=lambda name: -taken[name])[:8]
+    print("MB: " + ", ".join(f"{name} {taken[name]}" for name in largest), file=sys.stderr)
+    nothing = _start([str(python), "-c", "pass"])
+    found = [_figure("MB of the plain environment", _megabytes(packages), MOST_MB)]
+    for what, command, limit in (
+        ("sfumato --version", [str(python.with_name("sfumato")), "--version"], SLOWEST_START),
+        ("import sfumato", [str(python), "-c", "import sfumato"], SLOWEST_IMPORT),
+    ):
+        seconds = _start(command)
+        found.append(_figure(f"{what}: seconds", round(seconds, 3), limit) | {"starts": round(seconds / nothing, 1)})
+    return found
+
+
+def _megabytes(path: Path) -> int:
+    return int(subprocess.run(["du", "-sm", str(path)], capture_output=True, text=True, check=True).stdout.split()[0])
+
+
+def _start(command: Sequence[str]) -> float:
+    """Seconds of processor time that a process takes, the least of several."""
+    least = math.inf
+    for _ in range(_STARTS):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        least = min(least, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return least
+
+
+def _figure(name: str, value: float, limit: float | None = None) -> dict[str, Any]:
+    """A figure that is met up to its limit, or, where it has none, as all ran."""
+    return {
+        "name": name,
+        "value": value,
+        "limit": "all" if limit is None else limit,
+        "met": limit is None or value <= limit,
+    }
 
 
 def _step(command: list[str], folder: Path) -> str:
@@ -162,22 +225,21 @@ def _answer(template: Path) -> None:
 
 
 def figures(most: int = len(EDGES)) -> list[dict[str, Any]]:
-    """One figure for each of the first ``most`` of ``EDGES``."""
+    """The figures of the first ``most`` of ``EDGES``."""
     return tried(EDGES[:most])
 
 
 def tried(chosen: Sequence[Environment]) -> list[dict[str, Any]]:
-    """One figure per environment: how many commands ran in it, and whether all did."""
+    """The figures of each environment; one of no commands, not met, where one failed."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         built = wheel(Path(folder))
         for environment in chosen:
             try:
-                value, met = len(try_out(environment, built)), True
+                found += try_out(environment, built)
             except Failed as failure:
                 print(f"{environment.name}: {failure}", file=sys.stderr)
-                value, met = 0, False
-            found.append({"name": f"commands in {environment.name}", "value": value, "limit": "all", "met": met})
+                found.append({**_figure(f"commands in {environment.name}", 0), "met": False})
     return found
 
 

@@ -7,8 +7,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfumato.extras import EXTRAS
+
 _BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EXTRA = re.compile(r"sfumato\[([a-z,]+)\]")
+_ALL = {"all": EXTRAS.keys()}
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,9 @@ class Block:
 
     @property
     def extras(self) -> frozenset[str]:
-        """The extras that it says to install."""
-        return frozenset(name for found in _EXTRA.findall(self.text) for name in found.split(","))
+        """The extras that it says to install; ``all`` is each."""
+        named = (name for found in _EXTRA.findall(self.text) for name in found.split(","))
+        return frozenset(extra for name in named for extra in _ALL.get(name, (name,)))
 
     def commands(self, python: Path) -> list[list[str]]:
         """What to run with the interpreter of an environment; installing is done already."""
