@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -12,25 +14,30 @@ import pytest
 from benchmarks.edges.readme import Block, blocks
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from tests.test_imports import imported, modules
 
 from sfumato import extras
 from sfumato.errors import MissingExtra
-from tests.test_imports import imported, modules
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OPTIONAL = PROJECT["optional-dependencies"]
-BROUGHT = {"markupsafe", "pydantic_core"}
-"""Packages that are imported and always come with another that is declared: jinja2, pydantic."""
+BROUGHT = {"markupsafe", "pydantic_core", "_typeshed"}
+"""Imported, and always there: with jinja2, with pydantic, and for type checkers alone."""
 
 
 def distributions(requirements: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(text).name) for text in requirements}
 
 
+@cache
+def modules_of_all() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
 def provides(module: str) -> set[str]:
     """The distributions that bring a module."""
-    return {canonicalize_name(name) for name in packages_distributions()[module]}
+    return {canonicalize_name(name) for name in modules_of_all().get(module, ())}
 
 
 @pytest.mark.parametrize("extra", extras.EXTRAS)
