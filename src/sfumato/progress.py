@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 
 class Progress(Protocol):
@@ -32,3 +38,73 @@ class Silent:
 
     def spent(self, epsilon: float) -> None:
         """Ignore."""
+
+
+@contextmanager
+def shown(progress: Progress | None, verbose: bool) -> Iterator[Progress]:
+    """The caller's own progress; without one bars (:func:`bars`) where it is to be ``verbose``, else nothing."""
+    if progress is None and verbose:
+        with bars() as drawn:
+            yield drawn
+    else:
+        yield progress or Silent()
+
+
+@contextmanager
+def bars() -> Iterator[Progress]:
+    """A bar for each stage, on standard error or in a notebook: steps, epsilon spent, time taken and time left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[spent]:<10}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(*columns, console=Console(stderr=True), transient=False) as bar:
+        drawn = _Bars(bar)
+        yield drawn
+        drawn.finish()
+
+
+class _Bars:
+    """One line per stage; a stage ends when the next begins, the last when all is done."""
+
+    def __init__(self, bar: RichProgress) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+        self._spent = ""
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """Begin a stage of ``total`` steps."""
+        self.finish()
+        self._task = self._bar.add_task(name, total=total, spent=self._spent)
+
+    def step(self, n: int = 1) -> None:
+        """Advance the current stage."""
+        if self._task is not None:
+            self._bar.advance(self._task, n)
+
+    def spent(self, epsilon: float) -> None:
+        """Show what was spent up to now, from this stage on."""
+        self._spent = f"ε {epsilon:.3f}"
+        if self._task is not None:
+            self._bar.update(self._task, spent=self._spent)
+
+    def finish(self) -> None:
+        """Show the current stage as completed."""
+        if self._task is not None:
+            task = self._bar.tasks[self._task]
+            self._bar.update(self._task, total=task.completed or 1, completed=task.completed or 1)

@@ -19,7 +19,7 @@ from sfumato.fitting.preflight import Places, check_installed, preflight
 from sfumato.models.choose import check_suits
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger import Ledger
-from sfumato.progress import Progress, Silent
+from sfumato.progress import Progress, shown
 from sfumato.release.certificate import absent, issue
 from sfumato.release.release import Release
 from sfumato.schema import Schema
@@ -120,6 +120,7 @@ class Synthesizer:
         *,
         output: str | os.PathLike[str] | None = None,
         report: str | os.PathLike[str] | None = None,
+        verbose: bool = False,
     ) -> Synthesizer:
         """Learn ``source``: a path (CSV, Parquet, Arrow, images), or a frame (pandas, polars, pyarrow, DuckDB, Ibis).
 
@@ -131,6 +132,7 @@ class Synthesizer:
             output: where the model will be saved; like all that can fail without the rows, tried before anything is
                 charged.
             report: where a report will be written; likewise.
+            verbose: draw bars of the progress where none is given.
 
         Raises:
             MissingExtra: the model, the report or the images need an extra that is not installed; nothing was read.
@@ -155,9 +157,9 @@ class Synthesizer:
         preflight(plan, rows, places)
         self._forget()
         opened = begin(plan, book, log)
-        with kept_on_failure(opened):
+        with kept_on_failure(opened), shown(progress, verbose) as seen:
             self._say_resumed(opened)
-            release, self.outside = learn(plan, rows, opened, progress or Silent())
+            release, self.outside = learn(plan, rows, opened, seen)
             release = replace(release, certificate=self._certificate(release, opened, book, rows.kind))
         self._release, self._open = release, opened
         self.ledger_path, self.resumed = book.path, opened.resumed

@@ -17,7 +17,7 @@ from sfumato.extras import require
 from sfumato.models import MODELS, RecordLoss
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
-from sfumato.progress import Progress, Silent
+from sfumato.progress import Progress, Silent, shown
 from sfumato.release.release import Release
 from sfumato.schema import Schema
 from sfumato.tables.source import RowSource
@@ -45,6 +45,7 @@ def audit(
     *,
     recipe: bool = False,
     progress: Progress | None = None,
+    verbose: bool = False,
 ) -> AuditReport:
     """Attack ``synthetic`` rows and say what the attacks show beside what was claimed.
 
@@ -60,7 +61,8 @@ def audit(
         model: a saved model that made the rows; it is attacked too, and brings its schema along.
         strips: where to write a PNG of synthetic images, each beside the nearest real ones: it shows real images.
         recipe: fit the model's recipe again to audit it (:func:`sfumato.auditing.recipe.audit_recipe`); minutes.
-        progress: receives stages and steps of that.
+        progress: receives stages and steps.
+        verbose: draw bars of the progress where none is given.
 
     Returns:
         What each attack found, the verdict over all, and the audit of the recipe where it was asked for. Synthetic
@@ -77,22 +79,24 @@ def audit(
         require("images", "a picture of strips")
     from sfumato.auditing.suite import run_attacks
 
-    if model is not None:
-        if schema is not None:
-            raise SfumatoError("a model brings its schema along: leave --schema out")
-        release = Release.load(model)
-        again = (progress or Silent()) if recipe else None
-        return _with_model(real, holdout, synthetic, claimed, suite, release, strips, again)
-    if recipe:
+    if model is not None and schema is not None:
+        raise SfumatoError("a model brings its schema along: leave --schema out")
+    if model is None and recipe:
         raise SfumatoError("only the recipe of a --model can be fitted again: give one, or leave --recipe out")
-    if synthetic is None:
+    if model is None and synthetic is None:
         raise SfumatoError("nothing to attack: give --synthetic rows, a --model, or both")
-    if schema is None:
-        data = EvaluationData.drafted(real, holdout, synthetic)
-    else:
-        data = EvaluationData.of_schema(_loaded(schema), real, holdout, synthetic)
-    _show(data, strips)
-    found = run_attacks(data.real, data.holdout, data.synthetic, data.domain, claimed, suite)
+    with shown(progress, verbose) as seen:
+        seen.stage("reading the tables")
+        if model is not None:
+            release = Release.load(model)
+            return _with_model(real, holdout, synthetic, claimed, suite, release, strips, recipe, seen)
+        assert synthetic is not None
+        if schema is None:
+            data = EvaluationData.drafted(real, holdout, synthetic)
+        else:
+            data = EvaluationData.of_schema(_loaded(schema), real, holdout, synthetic)
+        _show(data, strips)
+        found = run_attacks(data.real, data.holdout, data.synthetic, data.domain, claimed, suite, progress=seen)
     return replace(found, schema="drafted" if schema is None else "given", columns=data.domain.names)
 
 
@@ -104,11 +108,12 @@ def _with_model(
     suite: Suite,
     release: Release,
     strips: str | os.PathLike[str] | None,
-    again: Progress | None,
+    again: bool,
+    seen: Progress,
 ) -> AuditReport:
     from sfumato.auditing.suite import run_attacks
 
-    if again is not None and not release.guarantee.private:
+    if again and not release.guarantee.private:
         raise SfumatoError("the model carries no guarantee that its recipe could be held to: leave --recipe out")
     made = synthetic if synthetic is not None else _drawn(release)
     data = EvaluationData.of_model(release.codec, real, holdout, made)
@@ -116,14 +121,15 @@ def _with_model(
         claimed = release.guarantee
     _show(data, strips)
     white_box = white_box_of(release, data.real)
-    found = run_attacks(data.real, data.holdout, data.synthetic, data.domain, claimed, suite, white_box=white_box)
+    tables = (data.real, data.holdout, data.synthetic)
+    found = run_attacks(*tables, data.domain, claimed, suite, white_box=white_box, progress=seen)
     found = replace(found, schema="the model's", columns=data.domain.names)
-    if again is None:
+    if not again:
         return found
     from sfumato.auditing.recipe import Recipe, audit_recipe
 
     recipe = Recipe(release.model, data.domain, data.position(release.schema.target), release.guarantee)
-    return replace(found, recipe=audit_recipe(recipe, data.real, data.holdout, again))
+    return replace(found, recipe=audit_recipe(recipe, data.real, data.holdout, seen))
 
 
 def _drawn(release: Release) -> np.ndarray:

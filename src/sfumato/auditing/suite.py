@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sfumato.auditing.attacks.attribute_inference import attribute_inference, secret_columns
 from sfumato.auditing.attacks.game import Game, Population
@@ -20,6 +21,7 @@ from sfumato.auditing.result import AuditReport, RowsUsed, SelfTest, SelfTests, 
 from sfumato.encoding.domain import Domain
 from sfumato.errors import TooFewRows
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.progress import Progress, Silent
 
 _CANDIDATES = {"quick": 5000, "full": 20_000}
 _SYNTHETIC = {"quick": 50_000, "full": 100_000}
@@ -27,6 +29,7 @@ _IMAGES = 5  # times fewer rows where one row has as many columns as an image
 _FEWEST = 40
 
 
+@threadpool_limits.wrap(limits=1)  # several threads of small jobs mostly wait for each other
 def run_attacks(
     real: np.ndarray,
     holdout: np.ndarray,
@@ -37,6 +40,7 @@ def run_attacks(
     *,
     seed: int = 0,
     white_box: WhiteBox | None = None,
+    progress: Progress | None = None,
 ) -> AuditReport:
     """Attack ``synthetic`` (k, d), made from ``real`` (n, d), with ``holdout`` (m, d): unused rows of the population.
 
@@ -58,11 +62,15 @@ def run_attacks(
     copy = real[rng.integers(len(real), size=len(released))]
     other = _art29(population) if suite == "full" and not images else {}
     level = 0.025 if other else 0.05
-    results = _membership(population, released, copy, white_box, Terms(claimed, level, seed))
+    seen = progress or Silent()
+    results = _membership(population, released, copy, white_box, Terms(claimed, level, seed), seen)
     terms = Terms(claimed, level / max(1, len(other)), seed)
+    if other:
+        seen.stage("attacks on single rows", len(other))
     for name, attack in other.items():
         results.append(_with_power(attack(name, released, terms), attack(name, copy, terms)))
-    tests = _self_tests(population, results, white_box, Terms(claimed, 0.05, seed))
+        seen.step()
+    tests = _self_tests(population, results, white_box, Terms(claimed, 0.05, seed), seen)
     return AuditReport(
         attacks=tuple(results),
         self_tests=tests,
@@ -75,18 +83,24 @@ def run_attacks(
 
 
 def _membership(
-    population: Population, released: np.ndarray, copy: np.ndarray, white_box: WhiteBox | None, terms: Terms
+    population: Population,
+    released: np.ndarray,
+    copy: np.ndarray,
+    white_box: WhiteBox | None,
+    terms: Terms,
+    seen: Progress,
 ) -> list[AttackResult]:
     """Membership attacks on the release, each with its power: on a copy, or on an overfitted model."""
     folds, rows = population.folds(), on_rows(population.domain)
-    powers = play([Game(fold, copy) for fold in folds], terms, rows)
+    model = {} if white_box is None else on_model(white_box.model)
+    seen.stage("membership attacks", 2 * len(rows) + 2 * len(model))
+    powers = play([Game(fold, copy) for fold in folds], terms, rows, seen)
     if white_box is None:
-        results = play([Game(fold, released) for fold in folds], terms, rows)
+        results = play([Game(fold, released) for fold in folds], terms, rows, seen)
     else:
-        model = on_model(white_box.model)
-        results = play([Game(fold, released, white_box.model) for fold in folds], terms, {**rows, **model})
+        results = play([Game(fold, released, white_box.model) for fold in folds], terms, {**rows, **model}, seen)
         few = replace(population, members=white_box.few).folds()
-        powers += play([Game(fold, copy, white_box.overfitted) for fold in few], terms, model)
+        powers += play([Game(fold, copy, white_box.overfitted) for fold in few], terms, model, seen)
     return [_with_power(a, b) for a, b in zip(results, powers, strict=True)]
 
 
@@ -148,7 +162,7 @@ def _with_power(result: AttackResult, copy: AttackResult) -> AttackResult:
 
 
 def _self_tests(
-    population: Population, results: list[AttackResult], white_box: WhiteBox | None, terms: Terms
+    population: Population, results: list[AttackResult], white_box: WhiteBox | None, terms: Terms, seen: Progress
 ) -> SelfTests:
     """``null``: controls play members of a release made of reference rows; ``copy``: the best of the powers."""
     members, controls, reference = np.array_split(population.controls, 3)
@@ -156,7 +170,8 @@ def _self_tests(
     attacks, model = on_rows(population.domain), None
     if white_box is not None:
         attacks, model = {**attacks, **on_model(white_box.model)}, white_box.model
-    found = play([Game(fold, population.reference, model) for fold in unused.folds()], terms, attacks)
+    seen.stage("self-test", len(attacks))
+    found = play([Game(fold, population.reference, model) for fold in unused.folds()], terms, attacks, seen)
     null = max(r.epsilon_lower_bound for r in found)
     copy = max(r.power.epsilon_lower_bound for r in results if r.power)
     return SelfTests(SelfTest(null == 0, null, {r.attack: r.auc for r in found}), SelfTest(copy > 0, copy))

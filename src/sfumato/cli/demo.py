@@ -24,7 +24,8 @@ def demo(
 
     output.mkdir(parents=True, exist_ok=True)
     model, report = output / "model.sfm", output / "report.html"
-    terminal.note(f"Adult census 1994: fitting at epsilon {epsilon:g}, delta 1e-09 ...")
+    people = sf.examples.adult()
+    terminal.note(f"Adult census 1994, {len(people):,} people: fitting at epsilon {epsilon:g}, delta 1e-09 ...")
     synthesizer = sf.Synthesizer(
         sf.examples.adult_schema(),
         guarantee=terminal.guarantee(epsilon, 1e-9),
@@ -32,16 +33,18 @@ def demo(
         about={"curator": "demonstration", "purpose": "to show the way from rows to certified synthetic rows"},
     )
     with terminal.progress() as progress:
-        synthesizer.fit(sf.examples.adult(), progress, output=model, report=report)
+        synthesizer.fit(people, progress, output=model, report=report)
     synthesizer.save(model)
     table = synthesizer.sample(seed=0)
     table.write(output / "synthetic.csv")
     found = sf.verify(model)
     (output / "certificate.txt").write_text(sf.render_certificate(found.certificate), encoding="utf-8")
-    sf.report(model, report)
+    with terminal.progress() as progress:
+        sf.report(model, report, progress=progress)
     terminal.note("evaluating against rows held out from the fit ...")
-    rows = (sf.examples.adult(), sf.examples.adult_test(), table)
-    utility = sf.evaluate(*rows, synthesizer.schema, "income", quick=True)
+    rows = (people, sf.examples.adult_test(), table)
+    with terminal.progress() as progress:
+        utility = sf.evaluate(*rows, synthesizer.schema, "income", quick=True, progress=progress)
     files = {n: str(output / n) for n in _LEFT}
     measures = {k: m for k, m in utility.measures.items() if k in _SHOWN}
     result = {

@@ -22,5 +22,6 @@ def evaluate(
     """Compare synthetic rows with real ones. The result is a statistic of real rows: internal, not for release."""
     import sfumato as sf
 
-    found = sf.evaluate(real, holdout, synthetic, schema, target, quick=quick)
+    with terminal.progress() as progress:
+        found = sf.evaluate(real, holdout, synthetic, schema, target, quick=quick, progress=progress)
     terminal.answer(found.to_dict(), str(found), as_json)

@@ -21,22 +21,24 @@ def report(
         Path | None, typer.Option(help="The data set's ledger, whose runs an internal report lists.")
     ] = None,
     releasable: Annotated[bool, typer.Option("--releasable", help="Only what was declared or paid for.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Membership attacks only.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Membership attacks, marginals, two learners only.")] = False,
     as_json: terminal.Json = False,
 ) -> None:
     """Write a self-contained report: internal with real rows, releasable without."""
     import sfumato as sf
 
-    found = sf.report(
-        models[0],
-        output,
-        real,
-        holdout,
-        others=models[1:],
-        ledger=ledger,
-        build="releasable" if releasable else None,
-        suite="quick" if quick else "full",
-    )
+    with terminal.progress() as progress:
+        found = sf.report(
+            models[0],
+            output,
+            real,
+            holdout,
+            others=models[1:],
+            ledger=ledger,
+            build="releasable" if releasable else None,
+            suite="quick" if quick else "full",
+            progress=progress,
+        )
     terminal.answer(
         found, f"{found['output']}: {found['build']} report, {found['bytes']:,} bytes. {found['verdict']}", as_json
     )

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sfumato.errors import SfumatoError
-from sfumato.progress import Progress, Silent
+from sfumato.progress import Progress, Silent, bars
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
-
     from sfumato import Guarantee
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -34,62 +31,12 @@ def note(text: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A bar on stderr: stage, steps, epsilon spent, time taken and time left; nothing where stderr is no terminal."""
+    """Bars on stderr (:func:`sfumato.progress.bars`); nothing where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield Silent()
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as RichProgress
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[spent]:<10}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with RichProgress(*columns, console=Console(stderr=True), transient=False) as bar:
-        yield _Bar(bar)
-
-
-class _Bar:
-    """One line per stage; a stage ends when the next begins."""
-
-    def __init__(self, bar: RichProgress) -> None:
-        self._bar = bar
-        self._task: TaskID | None = None
-        self._spent = ""
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        """Begin a stage of ``total`` steps."""
-        self._finish()
-        self._task = self._bar.add_task(name, total=total, spent=self._spent)
-
-    def step(self, n: int = 1) -> None:
-        """Advance the current stage."""
-        if self._task is not None:
-            self._bar.advance(self._task, n)
-
-    def spent(self, epsilon: float) -> None:
-        """Show what was spent up to now, from this stage on."""
-        self._spent = f"ε {epsilon:.3f}"
-        if self._task is not None:
-            self._bar.update(self._task, spent=self._spent)
-
-    def _finish(self) -> None:
-        if self._task is not None:
-            task = self._bar.tasks[self._task]
-            self._bar.update(self._task, total=task.completed or 1, completed=task.completed or 1)
+    with bars() as drawn:
+        yield drawn
 
 
 def guarantee(epsilon: float, delta: float, unit: str = "row") -> Guarantee:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sfumato.evaluation.result import Utility
 from sfumato.extras import require
+from sfumato.progress import Progress, shown
 from sfumato.schema import Schema
 from sfumato.tables.source import RowSource
 
@@ -19,6 +20,8 @@ def evaluate(
     target: str | None = None,
     *,
     quick: bool = False,
+    progress: Progress | None = None,
+    verbose: bool = False,
 ) -> Utility:
     """Compare ``synthetic`` rows with the ``real`` ones they stand for and with ``holdout`` rows.
 
@@ -29,6 +32,8 @@ def evaluate(
         schema: describes all three; its bounds and categories fix the public binning.
         target: column to predict; default: the schema's.
         quick: marginals, queries and two learners only, in a third of the time.
+        progress: receives stages and steps.
+        verbose: draw bars of the progress where none is given.
 
     Returns:
         Each measure between holdout rows and independent columns, and the shares of rows that break the schema.
@@ -45,7 +50,11 @@ def evaluate(
     from sfumato.evaluation.summary import utility
 
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
-    data = EvaluationData.of_schema(known, real, holdout, synthetic)
-    position = data.position(target or known.target)
-    found = utility(data.real, data.holdout, data.synthetic, data.domain, position, quick=quick)
-    return replace(found, violations=data.violations())
+    with shown(progress, verbose) as seen:
+        seen.stage("reading the tables")
+        data = EvaluationData.of_schema(known, real, holdout, synthetic)
+        position = data.position(target or known.target)
+        tables = (data.real, data.holdout, data.synthetic)
+        found = utility(*tables, data.domain, position, quick=quick, progress=seen)
+        seen.stage("rules of the schema")
+        return replace(found, violations=data.violations())

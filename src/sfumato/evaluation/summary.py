@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.associations import associations
@@ -21,6 +22,7 @@ from sfumato.evaluation.regression import coefficient_overlap
 from sfumato.evaluation.result import Learning, Measure, Scores, Utility, rounded
 from sfumato.evaluation.subgroups import subgroups
 from sfumato.evaluation.tables import Tables, check_sizes
+from sfumato.progress import Progress, Silent
 
 _PAIRS, _TRIPLES, _QUERIES = 2000, 200, 1000
 """Cliques of two and of three columns, and random queries, that are compared at most."""
@@ -30,6 +32,7 @@ _SUBGROUPS = 30
 """Worst subgroups that are kept."""
 
 
+@threadpool_limits.wrap(limits=1)  # several threads of small jobs mostly wait for each other
 def utility(
     real: np.ndarray,
     holdout: np.ndarray,
@@ -39,6 +42,7 @@ def utility(
     *,
     seed: int = 0,
     quick: bool = False,
+    progress: Progress | None = None,
 ) -> Utility:
     """Compare ``synthetic`` (k, d) with the rows it was made from, ``real`` (n, d), and with ``holdout`` (m, d) rows.
 
@@ -47,16 +51,22 @@ def utility(
 
     Not private: the result is a statistic of real rows. Deterministic for a ``seed``. Raises ``TooFewRows``.
     """
+    seen = progress or Silent()
     if domain.pixels is not None:
+        seen.stage("images")
         return image_utility(real, holdout, synthetic, domain, target, seed)
     check_sizes(real, holdout, synthetic)
     began = perf_counter()
+    seen.stage("marginals, queries")
     tables = Tables(real, holdout, synthetic, seed)
     measures, columns = _marginal_measures(tables, domain, seed)
     learning, predictions = None, None
     if target is not None:
+        seen.stage("prediction")
         learning, predictions, found = _learning(tables, domain, target, LEARNERS[:2] if quick else LEARNERS, seed)
         measures |= found
+    if not quick:
+        seen.stage("detection, coverage")
     slow = _Slow() if quick else _slower(tables, domain, target, predictions, seed)
     measures |= slow.measures
     return Utility(

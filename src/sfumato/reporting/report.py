@@ -18,6 +18,7 @@ from sfumato.auditing.audit import white_box_of
 from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError
 from sfumato.extras import require
+from sfumato.progress import Progress, shown
 from sfumato.release.release import Release
 from sfumato.tables.databases import display_url, is_url
 from sfumato.version import VERSION
@@ -43,6 +44,8 @@ def report(
     build: Build | None = None,
     suite: Literal["quick", "full"] = "full",
     seed: int = 0,
+    progress: Progress | None = None,
+    verbose: bool = False,
 ) -> dict[str, Any]:
     """Write a self-contained HTML report of a saved model.
 
@@ -54,8 +57,11 @@ def report(
         others: more saved models of the same table, for the curve of utility against epsilon.
         ledger: the data set's ledger, to list its runs in an internal report (a run that stopped may tell of rows).
         build: ``internal`` or ``releasable``; default: internal where real rows are given.
-        suite: how thoroughly an internal report attacks.
+        suite: how thoroughly an internal report attacks and compares; ``quick`` leaves out the attacks on single rows,
+            detection, coverage, coefficients, subgroups and the slowest learner.
         seed: fixes the synthetic rows that are shown and attacked.
+        progress: receives stages and steps.
+        verbose: draw bars of the progress where none is given.
 
     Returns:
         ``output``, ``build``, ``verdict``, ``bytes`` and ``seconds``.
@@ -67,7 +73,6 @@ def report(
     *Formal guarantee.* A releasable report is computed from the saved model alone, so it is post-processing of noised
     answers and public facts. An internal report is not private.
     """
-    began = perf_counter()
     require("report", "a report")
     build = build or ("internal" if real is not None else "releasable")
     if build == "internal" and (real is None or holdout is None):
@@ -78,6 +83,26 @@ def report(
         )
     if others and build == "releasable":
         raise SfumatoError("more models are compared with real rows: give --real and --holdout, or one model")
+    with shown(progress, verbose) as seen:
+        return _written(model, output, (real, holdout), others, ledger, build, suite, seed, seen)
+
+
+def _written(
+    model: Path_,
+    output: Path_,
+    sources: tuple[Any, Any],
+    others: Sequence[Path_],
+    ledger: Path_ | None,
+    build: Build,
+    suite: Literal["quick", "full"],
+    seed: int,
+    seen: Progress,
+) -> dict[str, Any]:
+    """Draw, measure and write."""
+    from threadpoolctl import threadpool_limits
+
+    began = perf_counter()
+    seen.stage("drawing rows")
     release = Release.load(model)
     if release.schema.image is not None:
         require("images", "a report of images")
@@ -86,15 +111,19 @@ def report(
     facts = _promised(model, release)
     facts |= {"build": build, "rows": {"synthetic": len(codes)}, "audit": None, "utility": None, "criteria": {}}
     facts |= {"subgroups": [], "coefficients": [], "regions": []}
-    facts["charts"] = dict.fromkeys(_CHARTS, "") | facts["charts"] | _public_charts(release, codes)
+    facts["charts"] = dict.fromkeys(_CHARTS, "") | facts["charts"] | _samples(release, codes)
     facts["book"] = None if ledger is None else _book(ledger)
     facts["seconds"] = {f"loading, drawing {len(codes):,} rows": drawn}
-    if build == "internal":
-        _measure(facts, release, codes, (real, holdout), others, suite, seed)
+    with threadpool_limits(1):  # several threads of small jobs mostly wait for each other
+        if build == "internal":
+            _measure(facts, release, codes, sources, others, suite, seed, seen)
+        else:
+            seen.stage("charts")
+            facts["charts"] |= _public_charts(release, codes)
     facts["images"] = release.schema.image is not None
     facts["commands"] = _again(model, facts["images"], seed)
     if build == "internal":
-        facts["commands"] += _attacked_again((model, *others), (real, holdout), ledger, suite, output)
+        facts["commands"] += _attacked_again((model, *others), sources, ledger, suite, output)
     facts["verdict"] = _verdict(facts)
     from sfumato.reporting.page import render
 
@@ -184,19 +213,25 @@ def _risk(epsilon: float) -> list[dict[str, float]]:
 
 
 def _public_charts(release: Release, codes: np.ndarray) -> dict[str, Any]:
+    """What the synthetic rows show alone."""
     from sfumato.reporting import tables, wording
-    from sfumato.reporting.pictures import grid
 
     codec = release.codec
-    found: dict[str, Any] = {
+    return {
         "marginals": tables.marginal_charts({"synthetic": codes}, codec.domain, wording.axis_labels(codec)),
         "pairs": tables.heat_map(codes, None, codec.domain),
     }
+
+
+def _samples(release: Release, codes: np.ndarray) -> dict[str, str]:
+    """A picture of some images, where the table has a column of them."""
     image = release.schema.image
-    if image is not None:
-        some = codec.decode(codes[:_PICTURED], np.random.default_rng(0))
-        found["grid"] = grid(some, image.name, release.schema.target)
-    return found
+    if image is None:
+        return {}
+    from sfumato.reporting.pictures import grid
+
+    some = release.codec.decode(codes[:_PICTURED], np.random.default_rng(0))
+    return {"grid": grid(some, image.name, release.schema.target)}
 
 
 def _measure(
@@ -207,6 +242,7 @@ def _measure(
     others: Sequence[Path_],
     suite: Literal["quick", "full"],
     seed: int,
+    seen: Progress,
 ) -> None:
     """Add what needs real rows to ``facts``."""
     from sfumato.auditing.suite import run_attacks
@@ -216,9 +252,11 @@ def _measure(
 
     data = EvaluationData.of_model(release.codec, *sources, codes)
     domain, real, holdout = data.domain, data.real, data.holdout
-    found = utility(real, holdout, codes, domain, data.position(release.schema.target), seed=seed)
+    target, quick = data.position(release.schema.target), suite == "quick"
+    found = utility(real, holdout, codes, domain, target, seed=seed, quick=quick, progress=seen)
     claimed, white_box = release.guarantee if facts["promise"] else None, white_box_of(release, real)
-    attacked = run_attacks(real, holdout, codes, domain, claimed, suite, seed=seed, white_box=white_box)
+    attacked = run_attacks(real, holdout, codes, domain, claimed, suite, seed=seed, white_box=white_box, progress=seen)
+    seen.stage("charts")
     labels = wording.axis_labels(release.codec)
     facts |= {"utility": found, "violations": data.violations(seed), "audit": attacked, "rows": found.rows}
     facts["measures"] = {wording.measure_name(k): m for k, m in found.measures.items()}

@@ -20,6 +20,7 @@ from sfumato.auditing.attacks.white_box import measured_marginals, model_loss, m
 from sfumato.encoding.domain import Domain
 from sfumato.models.marginals.fitted import FittedMarginals
 from sfumato.models.model import RecordLoss
+from sfumato.progress import Progress
 
 Attacks = Mapping[str, tuple[Callable[[Game, np.random.Generator], np.ndarray], str]]
 """By name: the score (higher: "was used"), and what the attacker has."""
@@ -55,7 +56,7 @@ def on_model(model: RecordLoss) -> Attacks:
     return attacks
 
 
-def play(games: Sequence[Game], terms: Terms, attacks: Attacks) -> list[AttackResult]:
+def play(games: Sequence[Game], terms: Terms, attacks: Attacks, progress: Progress | None = None) -> list[AttackResult]:
     """All attacks; the one that looks strongest where thresholds are chosen is tested at most of the level.
 
     That choice looks at scores of the first fold alone, and rates are measured on the second, so the weighted
@@ -66,6 +67,8 @@ def play(games: Sequence[Game], terms: Terms, attacks: Attacks) -> list[AttackRe
         began = perf_counter()
         scores[name] = [game.split(score(game, terms.rng())) for game in games]
         seconds[name] = perf_counter() - began
+        if progress is not None:
+            progress.step()
     best = max(scores, key=lambda name: promising(scores[name][0], terms.delta, terms.significance)[0])
     results = []
     for name, (choose, test) in scores.items():
