@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.docs-installed
 
-.PHONY: help setup demo test lint mutants edges wheel-test bench oracles docs clean
+.PHONY: help setup demo test lint mutants edges wheel-test advisories bench oracles docs clean
 
 help:
 	@echo "make demo     set up, then a real table in, a certified synthetic table out (in demo/)"
@@ -13,6 +13,7 @@ help:
 	@echo "make mutants  mistakes planted in copies of the code: each must turn its test red; TENTH=1 for a tenth, by commit"
 	@echo "make edges    the edges of the promise, tried part by part, in an hour; EDGES=audits for some parts"
 	@echo "make wheel-test  the built wheel, without extras and with them, in fresh environments; runs the README there"
+	@echo "make advisories  known advisories against the pinned versions, where the package index gives them"
 	@echo "make bench    the figures in docs/, measured again, in two to three hours; BENCHMARKS=tables for some of them"
 	@echo "make oracles  the slow comparisons with other people's code"
 	@echo "make docs     the documentation, in site/"
@@ -49,6 +50,9 @@ edges: $(INSTALLED)
 
 wheel-test: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.edges.environments plain readme
+
+advisories: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.advisories
 
 BENCHMARKS ?= attacks dp_step images neural_tables tables
 
