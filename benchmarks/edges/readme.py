@@ -1,4 +1,4 @@
-"""The code blocks of the README, and the extras that each names, so that a fresh environment can run them."""
+"""The code blocks of the README and the documentation, the extras that each names, and which of them run where."""
 
 from __future__ import annotations
 
@@ -12,6 +12,21 @@ from sfumato.extras import EXTRAS
 _BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EXTRA = re.compile(r"sfumato\[([a-z,]+)\]")
 _ALL = {"all": EXTRAS.keys()}
+
+ELSEWHERE = {
+    "make ": "the checkout itself: CI runs it",
+    "git clone": "needs an address",
+    "pip install": "the environment is made with what is named",
+    "export ": "a setting of the shell",
+    ".venv/bin/python -m benchmarks": "a benchmark",
+    "postgresql://": "needs a server: tests/tables and tests/journeys start one",
+    "ibis.postgres": "needs a server: tests/tables and tests/journeys start one",
+    "/usr/share/datasets": "needs a package of Debian: tests/models fits it where it is",
+    "fashion.sfm": "made from that package",
+}
+"""What no test of the documentation runs, and why, by a part of its text."""
+SLOW = ("--model gan", "--model vae", "--model diffusion", "--recipe", "vae.sfm")
+"""Parts of what takes minutes: run with the wheel alone."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +47,22 @@ class Block:
         named = (name for found in _EXTRA.findall(self.text) for name in found.split(","))
         return frozenset(extra for name in named for extra in _ALL.get(name, (name,)))
 
-    def commands(self, python: Path) -> list[list[str]]:
-        """What to run with the interpreter of an environment; installing is done already."""
+    @property
+    def lines(self) -> list[str]:
+        """What a reader gives to the shell, or the whole program, without what runs elsewhere."""
+        shown = [line[2:].split("  #")[0].strip() for line in self.text.splitlines() if line.startswith("$ ")]
+        steps = [self.text] if self.language == "python" else shown
+        return [step for step in steps if not any(part in step for part in ELSEWHERE)]
+
+    def commands(self, python: Path, *, slow: bool = True) -> list[list[str]]:
+        """What to run with the interpreter of an environment; ``slow``: also what takes minutes."""
+        programs = {"python": str(python), "sfumato": str(python.with_name("sfumato"))}
+        steps = [step for step in self.lines if slow or not any(part in step for part in SLOW)]
         if self.language == "python":
-            return [[str(python), "-c", self.text]]
-        lines = [line.removeprefix("$ ").split("  #")[0].strip() for line in self.text.splitlines() if line[:2] == "$ "]
-        program = str(python.with_name("sfumato"))
-        return [[program, *shlex.split(line)[1:]] for line in lines if line.startswith("sfumato ")]
+            return [[str(python), "-c", step] for step in steps]
+        return [[programs[word], *rest] for word, *rest in map(shlex.split, steps)]
 
 
-def blocks(readme: Path) -> list[Block]:
-    """The blocks in order; without those that set up the checkout itself (``make``)."""
-    found = [Block(*parts) for parts in _BLOCK.findall(readme.read_text(encoding="utf-8"))]
-    return [block for block in found if not re.search(r"^\$ make ", block.text, re.MULTILINE)]
+def blocks(page: Path) -> list[Block]:
+    """The blocks of a page in order."""
+    return [Block(*parts) for parts in _BLOCK.findall(page.read_text(encoding="utf-8"))]
