@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.docs-installed
 
-.PHONY: help setup demo test lint mutants edges wheel-test advisories bench oracles docs clean
+.PHONY: help setup demo test lint mutants edges fuzz wheel-test advisories bench oracles docs clean
 
 help:
 	@echo "make demo     set up, then a real table in, a certified synthetic table out (in demo/)"
@@ -12,6 +12,7 @@ help:
 	@echo "make lint     ruff and pyright"
 	@echo "make mutants  mistakes planted in copies of the code: each must turn its test red; TENTH=1 for a tenth, by commit"
 	@echo "make edges    the edges of the promise, tried part by part, in an hour; EDGES=audits for some parts"
+	@echo "make fuzz     5,000 hostile inputs in forked children, 300 by the command line, in ten minutes; SECONDS=60 for fewer"
 	@echo "make wheel-test  the built wheel, without extras and with them, in fresh environments; runs the README there"
 	@echo "make advisories  known advisories against the pinned versions, where the package index gives them"
 	@echo "make bench    the figures in docs/, measured again, in two to three hours; BENCHMARKS=tables for some of them"
@@ -47,6 +48,9 @@ mutants: $(INSTALLED)
 
 edges: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.edges $(EDGES)
+
+fuzz: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 wheel-test: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.edges.environments plain readme

@@ -10,7 +10,7 @@ import pytest
 from sfumato.encoding.domain import Axis, Domain, Pixels
 from sfumato.errors import SfumatoError
 from sfumato.models import MODELS, names
-from sfumato.models.choose import MOST_FOR_AIM, check_suits, choose
+from sfumato.models.choose import MOST_FOR_AIM, MOST_JOINT, check_suits, check_width, choose
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.schema.columns import Content
 
@@ -32,6 +32,8 @@ def domain(columns: int) -> Domain:
         (MOST_FOR_AIM, None, "aim"),
         (MOST_FOR_AIM + 1, None, "loglinear"),
         (300, 7, "loglinear"),
+        (MOST_JOINT, None, "loglinear"),
+        (MOST_JOINT + 1, None, "independent"),
     ],
 )
 def test_the_choice_follows_columns_and_target(columns: int, target: int | None, name: str) -> None:
@@ -79,3 +81,12 @@ def test_only_public_facts_can_be_consulted() -> None:
     annotations = [p.annotation for p in inspect.signature(choose).parameters.values()]
     assert annotations == ["Domain", "int | None", "Guarantee"]
     assert choose(domain(9), 4, PROMISE) == choose(domain(9), 4, PROMISE)
+
+
+def test_a_table_too_wide_for_dependence_is_refused_by_name() -> None:
+    for name in ("aim", "loglinear", "mst", "vae"):
+        check_width(name, MOST_JOINT)
+        with pytest.raises(SfumatoError, match=f"'{name}' learns how up to 1,000 columns .* has 16,000.*'independent'"):
+            check_width(name, 16_000)
+    check_width("independent", 16_000)
+    check_width("auto", 16_000)

@@ -12,7 +12,7 @@ from pyarrow import feather, parquet
 
 from sfumato.errors import TableError
 from sfumato.tables import Rows, decoding
-from sfumato.tables.dialect import MOST_COLUMNS, Dialect
+from sfumato.tables.dialect import LONGEST_NAME, MOST_COLUMNS, Dialect
 from sfumato.tables.structure import LONGEST
 
 
@@ -28,8 +28,15 @@ def test_more_columns_than_a_table_may_have_are_refused(tmp_path: Path) -> None:
     parquet.write_table(table, tmp_path / "wide.parquet")
     feather.write_feather(table, tmp_path / "wide.arrow")
     for source in (csv, tmp_path / "wide.parquet", tmp_path / "wide.arrow", table):
-        with pytest.raises(TableError, match="more than 32,768 columns"):
+        with pytest.raises(TableError, match="more than 16,384 columns"):
             Rows.open(source)
+
+
+def test_a_name_that_is_longer_than_any_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "name.csv"
+    path.write_text(f"a,{'x' * (LONGEST_NAME + 1)}\n1,2\n")
+    with pytest.raises(TableError, match="the name of column 2 has more than 4,096 characters"):
+        Rows.open(path)
 
 
 @pytest.mark.parametrize("declared", [None, Dialect(), Dialect(header=False)])

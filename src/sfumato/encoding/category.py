@@ -104,10 +104,11 @@ class CategoryCodec:
     def condition(self, text: str) -> tuple[np.ndarray, None]:
         """One label, several with ``|`` between, a null marker for missing."""
         mask = np.zeros(self.axis.size, bool)
-        whole = text in self.labels or text in self.markers
+        codes = {label: code for code, label in enumerate(self.labels)}
+        whole = text in codes or text in self.markers
         for part in [text] if whole else text.split("|"):
-            if part in self.labels:
-                mask[self.labels.index(part)] = True
+            if part in codes:
+                mask[codes[part]] = True
             elif part in self.markers and self.axis.missing is not None:
                 mask[self.axis.missing] = True
             else:

@@ -19,7 +19,7 @@ from sfumato.extras import require
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.rehearsal import rehearse
 from sfumato.models import MODELS
-from sfumato.models.choose import choose
+from sfumato.models.choose import check_width, choose
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import DiscreteGaussian
 from sfumato.release.artifact import Artifact
@@ -88,6 +88,8 @@ def preflight(plan: Plan, rows: Rows, places: Places) -> None:
 
 def _check_model(plan: Plan, rows: Rows) -> str:
     """The model's name, once its codec, its imports and all that it does before its first question went well."""
+    if plan.schema.content == "table":
+        check_width(plan.model, sum(column.modelled for column in plan.schema.columns))
     if plan.schema.measured():
         preliminary(plan.schema)
         domain, target = None, None

@@ -10,6 +10,8 @@ from sfumato.schema.columns import Content
 
 MOST_FOR_AIM = 40
 """Columns up to which the rounds of ``aim``, each over all pairs, are cheap."""
+MOST_JOINT = 1000
+"""Columns up to which dependence is learnt: half a million pairs take minutes."""
 
 
 def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[str, str]:
@@ -34,7 +36,18 @@ def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[st
     aim = "" if target is None else f", after all with the target {domain.axes[target].name!r}"
     if len(domain) <= MOST_FOR_AIM:
         return "aim", f"at {strength}, pairs are best chosen one by one among {len(domain)} columns{aim}"
+    if len(domain) > MOST_JOINT:
+        return "independent", f"{len(domain)} columns have more pairs than are compared, those of {MOST_JOINT} columns"
     return "loglinear", f"at {strength}, with {len(domain)} columns, pairs are chosen in two rounds, which stays fast"
+
+
+def check_width(name: str, columns: int) -> None:
+    """SfumatoError where a table of so many learnt ``columns`` is too wide for the model called ``name``."""
+    if name not in ("auto", "independent") and columns > MOST_JOINT:
+        raise SfumatoError(
+            f"model {name!r} learns how up to {MOST_JOINT:,} columns depend on each other, and the schema has"
+            f" {columns:,}: leave columns out ('kind: text'), or take the model 'independent'"
+        )
 
 
 def check_suits(name: str, content: Content) -> None:

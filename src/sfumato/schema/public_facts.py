@@ -13,7 +13,7 @@ from sfumato.errors import SchemaError
 from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, Content, ImageColumn
 from sfumato.schema.constraints import Constraint, FixedCombinations, Inequality, NonNull, Unique
 from sfumato.schema.file import FileFacts
-from sfumato.schema.sources import Fact, Statement, Strict
+from sfumato.schema.sources import TEXT_LIMIT, Fact, Statement, Strict
 from sfumato.tables.dialect import Dialect
 
 FORMAT = "schema/1"
@@ -76,7 +76,7 @@ class PublicFacts(Strict):
 
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=1 << 16, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=TEXT_LIMIT, populate_by_name=True)
 
     format: Literal["schema/1"] = Field(default=FORMAT, alias="sfumato")
     unit: RowUnit | IdUnit = Field(default=RowUnit(), discriminator="kind")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import ValidationError
 
 from sfumato.errors import SchemaError, TableError
 from sfumato.schema.columns import (
@@ -30,6 +33,7 @@ from sfumato.schema.columns import (
 from sfumato.schema.constraints import FixedCombinations
 from sfumato.schema.file import FileFacts
 from sfumato.schema.schema import Schema
+from sfumato.schema.sources import TEXT_LIMIT
 from sfumato.schema.survey import NUMERALS, Survey
 from sfumato.tables import Rows
 from sfumato.tables.delimited import DelimitedFile
@@ -49,6 +53,7 @@ _WORDS = {("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y")}
 _TOO_MANY = "left out: too many different texts to be categories"
 _REPEATS = "values repeat: if it names people, write unit: {column: it, max_rows: the most rows of one that count}"
 _EMPTY = "left out: no value was seen"
+_NOT_HELD = "left out: numbers that are infinite, or too large or too close to 0 to be bounds"
 
 
 def sketch(
@@ -147,7 +152,8 @@ def _column(name: str, survey: Survey, pictured: bool) -> Column:
     if survey.readings:
         return _quantity(survey, common)
     distinct = survey.distinct
-    if distinct is None or (len(distinct) > CODED_LIMIT and len(distinct) > survey.present / 2):
+    many = distinct is None or (len(distinct) > CODED_LIMIT and len(distinct) > survey.present / 2)
+    if distinct is None or many or survey.longest > TEXT_LIMIT:
         return TextColumn(**common, description=_TOO_MANY)
     return CategoryColumn(**common, categories=_sorted(distinct))
 
@@ -186,8 +192,7 @@ def _quantity(survey: Survey, common: dict[str, Any]) -> Column:
         if not _decimal_point(survey):
             return IntegerColumn(**common, bounds=(int(survey.low["integer"]), int(survey.high["integer"])))
     if "real" in readings:
-        step = _step(survey, "real")
-        return RealColumn(**common, bounds=(float(survey.low["real"]), float(survey.high["real"])), step=step)
+        return _real(survey, common, "real")
     if "time" in readings:
         return TimeColumn(**common)
     if written := [reading for reading in NUMERALS if reading in readings]:
@@ -199,10 +204,21 @@ def _written(survey: Survey, common: dict[str, Any], reading: str) -> Column:
     """A number that is not written plainly, with the signs that it is written with."""
     form = NUMERALS[reading]
     signs = {"decimal": form.decimal, "thousands": form.thousands if reading in survey.grouped else None}
-    low, high, step = survey.low[reading], survey.high[reading], _step(survey, reading)
+    low, high = (ends.get(reading, math.inf) for ends in (survey.low, survey.high))
+    step = _step(survey, reading)
     if step == 1 and max(abs(low), abs(high)) <= INTEGER_LIMIT:
         return IntegerColumn(**common, **signs, bounds=(int(low), int(high)))
-    return RealColumn(**common, **signs, bounds=(float(low), float(high)), step=step)
+    return _real(survey, {**common, **signs}, reading)
+
+
+def _real(survey: Survey, common: dict[str, Any], reading: str) -> Column:
+    """A real with its step; without one, or left out, where bounds cannot be as they were seen."""
+    bounds = (float(survey.low.get(reading, math.inf)), float(survey.high.get(reading, math.inf)))
+    for step in dict.fromkeys((_step(survey, reading), None)):
+        with suppress(ValidationError):
+            return RealColumn(**common, bounds=bounds, step=step)
+    plain_facts = {key: common[key] for key in ("name", "source", "nullable", "nulls")}
+    return TextColumn(**plain_facts, description=_NOT_HELD)
 
 
 def _step(survey: Survey, reading: str) -> float | None:

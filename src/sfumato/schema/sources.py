@@ -29,10 +29,14 @@ _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
+TEXT_LIMIT = 1 << 16
+"""Characters of a text in a schema: a label, a name, a reason."""
+
+
 class Strict(BaseModel):
     """Base of all parts of a schema: immutable, and no key that is not known."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=1 << 16, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=TEXT_LIMIT, allow_inf_nan=False)
 
 
 def _seen(character: str) -> bool:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +47,15 @@ NUMERALS = {
 }
 """Ways to write a number that are tried after the plain one."""
 
+_OF_TIME = frozenset({"iso", "offset", "time", *FORMATS})
+_PARTED = re.compile(r"\d\D+\d")
+"""What every text of a day, a moment or a time has: two numbers with something between."""
+_HEAD = 8
+"""Values of a batch that a glance looks at."""
+
 DISTINCT_LIMIT = 10_000
+_DISTINCT_TEXT = 1 << 23
+"""Bytes of the distinct values that are kept: ten thousand of 800."""
 _UNIQUE_ROWS = 1 << 20
 _DECIMALS = 4
 _CLOCK_FREE = 86_400_000_000
@@ -112,8 +121,9 @@ class Survey:
     def _remember(self, values: pa.Array, counts: np.ndarray) -> None:
         texts = values if is_text(values.type) else values.cast(pa.string())
         if self.distinct is not None:
-            self.distinct.update(texts.to_pylist())
-            if len(self.distinct) > DISTINCT_LIMIT:
+            short = (pc.sum(pc.binary_length(texts)).as_py() or 0) <= _DISTINCT_TEXT
+            self.distinct.update(texts.to_pylist() if short else ())
+            if not short or len(self.distinct) > DISTINCT_LIMIT or sum(map(len, self.distinct)) > _DISTINCT_TEXT:
                 self.distinct = None
         if is_text(values.type) and len(values):
             self.longest = max(self.longest, pc.max(pc.utf8_length(texts)).as_py())
@@ -135,6 +145,8 @@ class Survey:
             values = values.filter(pc.invert(odd))
         if len(values) == 0:
             return
+        if is_text(values.type) and not all(map(_PARTED.search, values.slice(0, _HEAD).to_pylist())):
+            self.readings -= _OF_TIME  # a glance spares most columns most of the work
         alike = None  # what all numeric readings give, where they differ in nothing
         for reading in sorted(self.readings, key=lambda r: (r in NUMERALS, r)):
             known = alike if reading in NUMERALS else None
@@ -218,7 +230,7 @@ def _time(values: pa.Array, reading: str) -> pa.Array:
 
 def _formatted(values: pa.Array, reading: str) -> pa.Array:
     """By a format; a glance at the first few spares the whole."""
-    head = moments(values.slice(0, 8), reading, None)
+    head = moments(values.slice(0, _HEAD), reading, None)
     return head if head.null_count else moments(values, reading, None)
 
 

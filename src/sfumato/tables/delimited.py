@@ -21,6 +21,8 @@ from sfumato.tables.structure import LONGEST, Block, blocks, check, first_record
 
 _BLOCK = 2 * LONGEST
 """A record lies within two blocks of the parser at most."""
+_BLOCK_OF_COLUMN = 1 << 10
+"""Bytes of a block for each column, so that a wide table is not read a few rows at a time."""
 
 _PASSED_OVER = b"-\n"
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -96,7 +98,11 @@ class DelimitedFile:
     def _parsed(self, stream: pa.NativeFile) -> Iterator[pa.RecordBatch]:
         return arrow.open_csv(
             stream,
-            read_options=arrow.ReadOptions(block_size=_BLOCK, column_names=list(self.columns), skip_rows=1),
+            read_options=arrow.ReadOptions(
+                block_size=max(_BLOCK, _BLOCK_OF_COLUMN * len(self.columns)),
+                column_names=list(self.columns),
+                skip_rows=1,
+            ),
             parse_options=arrow.ParseOptions(
                 delimiter=self.dialect.delimiter,
                 quote_char=self.dialect.quote or False,

@@ -22,8 +22,11 @@ CHARSETS = frozenset(codecs.lookup(name).name for name in ("utf-8", *_SINGLE, *_
 _LEAST_SECOND_BYTE = 0x40
 """In some charsets a byte from here on may be the second half of a character, and so cannot separate anything."""
 
-MOST_COLUMNS = 1 << 15
-"""Columns of a table: all that is done for each takes seconds for so many, and no table about people has more."""
+MOST_COLUMNS = 1 << 14
+"""Columns of a table: all that is done for each takes seconds for so many, and few tables about people have more."""
+
+LONGEST_NAME = 1 << 12
+"""Characters of a column's name: a longer one is a cell, or a line without its delimiter."""
 
 _UTF_8 = codecs.lookup("utf-8").name
 
@@ -127,6 +130,11 @@ def checked_names(source: str, names: list[str]) -> tuple[str, ...]:
             raise TableError(
                 f"{source}: column {position} has no name; name it in the header, or drop it "
                 "if it is a row index that was written along"
+            )
+        if len(name) > LONGEST_NAME:
+            raise TableError(
+                f"{source}: the name of column {position} has more than {LONGEST_NAME:,} characters; shorten it, or"
+                " check the delimiter and the header"
             )
         if name in seen:
             raise TableError(

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -92,7 +93,10 @@ def _header(path: str, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], n
     """Shape and type of an array of at least one dimension, stored row by row."""
     if npy.read_magic(stream) != (1, 0):
         raise TableError(f"{path}: {name!r} is in a form of array that is not read; save it by numpy.savez")
-    sizes, column_major, dtype = npy.read_array_header_1_0(stream)
+    try:
+        sizes, column_major, dtype = npy.read_array_header_1_0(stream)
+    except (SyntaxError, TokenError, LookupError, TypeError, ArithmeticError):  # it is a Python literal
+        raise ValueError("header") from None
     if dtype.hasobject:
         raise TableError(f"{path}: {name!r} holds Python objects, which are never loaded; give numbers or text")
     if not sizes or (column_major and len(sizes) > 1):

@@ -27,6 +27,8 @@ from sfumato.tables.objects import declared_types, without_objects
 from sfumato.tables.pieces import even
 
 _BATCH_CELLS = 1 << 22
+_LEAST_ROWS = 1 << 10
+"""Rows of a batch of a wide table, so that what is done once for each column of a batch is not done for each row."""
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"SQLite format 3": "an SQLite database",
@@ -115,8 +117,10 @@ class Rows:
 
     def cells(self, size: int = 1 << 18) -> Iterator[pa.RecordBatch]:
         """As `batches`, with each cell of an object column in its own type (`objects.OBJECTS`), for a codec to read."""
-        cells = sum(math.prod(image_shape(field.type) or ()) for field in self.schema)
-        size = max(1, min(size, _BATCH_CELLS // max(1, cells)))
+        shapes = [image_shape(field.type) for field in self.schema]
+        cells = sum(math.prod(shape or ()) for shape in shapes)
+        least = _LEAST_ROWS if not any(shapes) else 1
+        size = max(1, min(size, max(least, _BATCH_CELLS // max(1, cells))))
         empty = True
         for batch in even(self.source.batches(size), size):
             empty = False

@@ -1,0 +1,56 @@
+"""How an attempt ended, and which ends are faults."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MEMORY = 2 << 30
+"""Bytes of address space of an attempt, or of resident memory where a library reserves more than it uses."""
+SECONDS = 10
+"""Seconds of computing after which an attempt hangs."""
+WAITED = 6
+"""How often that by the clock, for one that waits for what never comes: other work may share the machine."""
+CRASH, KILL, HANG, MEMORY_FAULT, LOST = "traceback", "kill", "hang", "memory", "input lost"
+FAULTS = (CRASH, KILL, HANG, MEMORY_FAULT, LOST)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended.
+
+    Attributes:
+        fault: one of FAULTS; "" for none.
+        said: the error in its words, or where it broke.
+        refused: the input was refused in one line.
+        resident: bytes of memory at most.
+    """
+
+    fault: str = ""
+    said: str = ""
+    refused: bool = False
+    resident: int = 0
+
+
+def one_line(text: str) -> bool:
+    """Whether a message is one line that a terminal shows as it is."""
+    return bool(text) and "\n" not in text
+
+
+def state(folder: Path) -> Mapping[str, str]:
+    """The SHA-256 of each file of a folder, by name."""
+    found = {}
+    for root, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(root, name)
+            with open(path, "rb") as stream:
+                found[os.path.relpath(path, folder)] = hashlib.sha256(stream.read()).hexdigest()
+    return found
+
+
+def lost(before: Mapping[str, str], after: Mapping[str, str], spent: frozenset[str] = frozenset()) -> list[str]:
+    """Names of the inputs that are gone or changed, but for ``spent``, which a command may write to."""
+    return [name for name, digest in before.items() if name not in spent and after.get(name) != digest]

@@ -1,0 +1,66 @@
+"""An attempt by the command line, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.fuzz.outcome import CRASH, HANG, KILL, MEMORY, MEMORY_FAULT, SECONDS, WAITED, Outcome, one_line
+
+COMPARING = 30
+"""Seconds of computing after which a command hangs that trains learners or draws charts, also of right inputs."""
+_EXITS = (0, 1, 2)
+_RESIDENT = frozenset({"evaluate", "audit", "report"})
+"""Commands whose libraries reserve more address space than they use: their resident memory is limited."""
+
+
+def run(arguments: Sequence[str], folder: Path) -> Outcome:
+    """What became of ``sfumato ARGUMENTS`` in ``folder``."""
+    limited = arguments[0] not in _RESIDENT
+    seconds = SECONDS if limited else COMPARING
+
+    def limits() -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        if limited:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sfumato.cli", *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=limits,
+    )
+    try:
+        err = process.communicate(timeout=WAITED * seconds)[1].decode("utf-8", "replace")
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return Outcome(HANG, f"went on after {WAITED * seconds} s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10  # of the largest up to now
+    return judged(process.returncode, err, used)
+
+
+def judged(code: int, err: str, resident: int = 0) -> Outcome:
+    """What an exit code and the words on stderr say."""
+    last = err.strip().splitlines()[-1:] or [""]
+    if code == -signal.SIGXCPU:
+        return Outcome(HANG, "went on computing", resident=resident)
+    if code < 0:
+        return Outcome(KILL, f"ended by {signal.Signals(-code).name}: {last[0]}", resident=resident)
+    if "Traceback" in err or "a defect in sfumato" in err or code not in _EXITS:
+        return Outcome(CRASH, err[-2000:], resident=resident)
+    if "not enough memory" in err or resident > MEMORY:
+        return Outcome(MEMORY_FAULT, last[0], resident=resident)
+    refusal = [line for line in err.splitlines() if line.startswith("sfumato: ")]
+    if code == 2 and (len(refusal) != 1 or not one_line(refusal[0]) or any(ord(c) < 32 for c in refusal[0])):
+        return Outcome(CRASH, err[-2000:] or "refused without a word", resident=resident)
+    return Outcome("", last[0], code == 2, resident)
