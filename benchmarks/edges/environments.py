@@ -44,7 +44,7 @@ _DATA = f"""
 import shutil
 import sfumato as sf
 sf.Table(sf.examples.adult().arrow.slice(0, {_ROWS})).write("people.csv")
-sf.Table(sf.examples.adult_test().arrow.slice(0, {_ROWS})).write("holdout.csv")
+sf.Table(sf.examples.adult().arrow.slice(0, {_ROWS // 2})).write("holdout.csv")  # values that the draft has seen
 shutil.copy(sf.examples.digits_schema(), "digits.yaml")
 """
 _DATABASE = """
