@@ -9,12 +9,15 @@ import pytest
 
 from sfumato.atomic import atomic_folder, atomic_write, check_writable
 from sfumato.errors import OutputError
+from sfumato.outputs import Kind
+
+ANY = Kind("file", lambda _path, _head: True)
 
 
 def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"old")
-    with atomic_write(path) as stream:
+    with atomic_write(path, ANY) as stream:
         stream.write(b"new")
         stream.flush()
         assert path.read_bytes() == b"old"
@@ -23,7 +26,7 @@ def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
 
 
 def break_off(path: Path, failure: type[BaseException]) -> None:
-    with atomic_write(path) as stream:
+    with atomic_write(path, ANY) as stream:
         stream.write(b"half")
         raise failure
 
@@ -42,7 +45,7 @@ def test_a_new_file_obeys_the_mask_of_permissions(tmp_path: Path) -> None:
     path = tmp_path / "f"
     mask = os.umask(0o027)
     try:
-        with atomic_write(path) as stream:
+        with atomic_write(path, ANY) as stream:
             stream.write(b"x")
     finally:
         os.umask(mask)
@@ -52,14 +55,17 @@ def test_a_new_file_obeys_the_mask_of_permissions(tmp_path: Path) -> None:
 def test_a_full_device_is_said_in_one_line() -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("needs the device /dev/full")
-    with pytest.raises(OutputError, match="cannot write /dev/full: no space is left"), atomic_write("/dev/full") as out:
+    with (
+        pytest.raises(OutputError, match="cannot write /dev/full: no space is left"),
+        atomic_write("/dev/full", ANY) as out,
+    ):
         out.write(b"x" * 100_000)
 
 
 def test_a_place_without_a_folder_is_said_in_one_line(tmp_path: Path) -> None:
     with (
         pytest.raises(OutputError, match="the folder does not exist; make it first"),
-        atomic_write(tmp_path / "a" / "b"),
+        atomic_write(tmp_path / "a" / "b", ANY),
     ):
         pass
 
@@ -94,9 +100,9 @@ def test_a_folder_is_not_made_where_something_lies(tmp_path: Path) -> None:
 def test_a_place_is_tried_without_leaving_a_trace(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.write_text("old")
-    check_writable(kept)
-    check_writable(tmp_path / "new")
+    check_writable(kept, ANY)
+    check_writable(tmp_path / "new", ANY)
     with pytest.raises(OutputError, match="the folder does not exist"):
-        check_writable(tmp_path / "a" / "b")
+        check_writable(tmp_path / "a" / "b", ANY)
     assert [p.name for p in tmp_path.iterdir()] == ["kept"]
     assert kept.read_text() == "old"

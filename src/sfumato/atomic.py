@@ -7,12 +7,13 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from sfumato.errors import OutputError
+from sfumato.outputs import Kind, check_output
 
 _REASONS = {
     errno.ENOSPC: "no space is left on the device",
@@ -26,7 +27,7 @@ _REASONS = {
     errno.EISDIR: "it is a folder; name a file in it",
     errno.ENAMETOOLONG: "the name is too long",
     errno.ENOTEMPTY: "the folder holds files already; name a new one",
-    errno.EEXIST: "it exists already; name a new folder",
+    errno.EEXIST: "it exists already, and is never replaced; choose another name",
 }
 
 
@@ -35,14 +36,17 @@ _TRIED = 1 << 16
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_write(path: str | os.PathLike[str], kind: Kind) -> Iterator[BinaryIO]:
     """Open ``path`` for writing bytes so that readers see the old file or the whole new one, never a part.
 
-    A path that is a device or a pipe is written directly; a symbolic link is followed.
+    A path that is a device or a pipe is written directly; a symbolic link is followed. A file that is there is replaced
+    only where it is of ``kind``: see :func:`sfumato.outputs.check_output`.
 
     Raises:
-        OutputError: the place cannot be written to, or the disk is full. Nothing is left behind.
+        OutputError: something else lies there, the place cannot be written to, or the disk is full. Nothing is left
+            behind.
     """
+    check_output(path, kind)
     target = Path(os.path.realpath(path))
     try:
         if target.exists() and not target.is_file() and not target.is_dir():
@@ -78,6 +82,33 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+@contextmanager
+def atomic_new(path: str | os.PathLike[str], mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Open a new file with these permissions, which appears when it is whole; nothing that lies there is replaced.
+
+    Raises:
+        OutputError: there is something at ``path``, it cannot be written to, or the disk is full. Nothing is left
+            behind.
+    """
+    target = Path(os.path.realpath(path))
+    part = _beside(target)
+    try:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                yield cast(BinaryIO, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            _move_to_new(part, target)
+            sync_folder(target.parent)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from None
 
@@ -131,15 +162,17 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
+def check_writable(path: str | os.PathLike[str], kind: Kind, inputs: Iterable[Any] = ()) -> None:
     """Find out, before work that costs something, that its result could not be written to ``path``; devices aside.
 
     Raises:
-        OutputError: the place cannot be written to.
+        OutputError: the place cannot be written to, or something lies there that must stay: one of the ``inputs``, or
+            what is not of ``kind`` (see :func:`sfumato.outputs.check_output`).
     """
+    check_output(path, kind, inputs)
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         return
-    with suppress(_OnlyTried), atomic_write(path) as stream:
+    with suppress(_OnlyTried), atomic_write(path, kind) as stream:
         stream.write(bytes(_TRIED))
         stream.flush()
         raise _OnlyTried

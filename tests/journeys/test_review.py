@@ -61,7 +61,9 @@ def test_an_input_is_never_overwritten(run, data, tmp_path):
     run("review", "draft.yaml", "--template", "answers.yaml").fine()
     text = (tmp_path / "draft.yaml").read_bytes()
     for out in ("draft.yaml", "answers.yaml", "./draft.yaml"):
-        run("review", "draft.yaml", "--answers", "answers.yaml", "-o", out).refused("is an input of the review")
-    run("review", "draft.yaml", "--template", "draft.yaml").refused("is an input of the review")
+        run("review", "draft.yaml", "--answers", "answers.yaml", "-o", out).refused(
+            "is read or added to by this command"
+        )
+    run("review", "draft.yaml", "--template", "draft.yaml").refused("is read or added to")
     run("review", "draft.yaml", "--answers", "answers.yaml").refused("--answers and --output go together")
     assert (tmp_path / "draft.yaml").read_bytes() == text

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from sfumato.errors import CertificateError, KeyFileError
+from sfumato.errors import CertificateError, KeyFileError, OutputError
 from sfumato.release.signature import check, generate, load_public_key, load_signing_key, sign
 
 CERTIFICATE = {"certificate": "sfumato/certificate/1", "promise": {"epsilon": 1.0}}
@@ -63,7 +63,7 @@ def test_the_private_key_is_the_owners_alone_and_never_overwritten(tmp_path):
     generate(tmp_path / "key.pem", tmp_path / "key.pub.pem")
     before = (tmp_path / "key.pem").read_bytes()
     assert stat.S_IMODE(os.stat(tmp_path / "key.pem").st_mode) == 0o600
-    with pytest.raises(KeyFileError, match="never overwritten"):
+    with pytest.raises(OutputError, match="it is a private key, which nothing may replace"):
         generate(tmp_path / "key.pem", tmp_path / "key.pub.pem")
     assert (tmp_path / "key.pem").read_bytes() == before
 
@@ -82,3 +82,69 @@ def test_a_public_key_does_not_sign(tmp_path):
     generate(tmp_path / "key.pem", tmp_path / "key.pub.pem")
     with pytest.raises(KeyFileError):
         load_signing_key(tmp_path / "key.pub.pem")
+
+
+SPELLINGS = {
+    "more": lambda s: {**s, "note": "VALID"},
+    "fewer": lambda s: {k: v for k, v in s.items() if k != "algorithm"},
+    "capitals": lambda s: {**s, "value": s["value"].upper(), "public_key": s["public_key"].upper()},
+    "spaces": lambda s: {**s, "value": " " + s["value"]},
+    "space between": lambda s: {**s, "public_key": s["public_key"][:2] + " " + s["public_key"][2:]},
+    "line end": lambda s: {**s, "value": s["value"] + "\n"},
+    "algorithm": lambda s: {**s, "algorithm": "ed25519"},
+    "other digits": lambda s: {**s, "value": s["value"].translate({ord("1"): "١"})},
+    "bytes": lambda s: {**s, "value": list(bytes.fromhex(s["value"]))},
+    "a list": lambda s: list(s.items()),
+}
+
+
+@pytest.mark.parametrize("change", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_signature_has_one_spelling(keys, change):
+    signed = sign({**CERTIFICATE, "n": 1}, keys[0])
+    check(signed, keys[1])
+    with pytest.raises(CertificateError, match="does not fit"):
+        check({**signed, "signature": change(signed["signature"])}, keys[1])
+
+
+def _pem(key):
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+    return (
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+    )
+
+
+def other_keys():
+    """Whole keys of other kinds, one on an unknown curve, one with a password, and damaged ones."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+    ours = ed25519.Ed25519PrivateKey.generate()
+    locked = ours.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    private, public = _pem(ours)
+    unknown = (
+        b"-----BEGIN PUBLIC KEY-----\nMDYwEAYHKoZIzj0CAQYFK4EEAB0DIgAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n"
+        b"-----END PUBLIC KEY-----\n"
+    )
+    kinds = (rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1()),
+             ed448.Ed448PrivateKey.generate(), x25519.X25519PrivateKey.generate())  # fmt: skip
+    yield from (text for key in kinds for text in _pem(key))
+    yield from (
+        locked,
+        unknown,
+        private[:60],
+        public[:40],
+        private[:-30],
+        b"-----BEGIN " * 5000,
+        bytes(70_000),
+        b"\xff" * 33,
+    )
+
+
+def test_a_key_of_another_kind_is_one_line(tmp_path):
+    for content in other_keys():
+        (tmp_path / "k").write_bytes(content)
+        for load in (load_signing_key, load_public_key):
+            with pytest.raises(KeyFileError, match="is not an Ed25519"):
+                load(tmp_path / "k")

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from sfumato.atomic import atomic_write, check_writable
 from sfumato.cli import terminal
+from sfumato.outputs import CERTIFICATE, MODEL, REPORT, TABLE
 
 _SHOWN = ("tvd1", "tvd2", "tvd3", "query3", "tstr_auc_gradient_boosting", "tstr_auc_linear")
 _LEFT = ("synthetic.csv", "model.sfm", "certificate.txt", "report.html")
@@ -23,7 +25,11 @@ def demo(
     import sfumato as sf
 
     output.mkdir(parents=True, exist_ok=True)
-    model, report = output / "model.sfm", output / "report.html"
+    rows, model, certificate, report = (output / name for name in _LEFT)
+    check_writable(rows, TABLE)
+    check_writable(model, MODEL)
+    check_writable(report, REPORT)
+    check_writable(certificate, CERTIFICATE)
     people = sf.examples.adult()
     terminal.note(f"Adult census 1994, {len(people):,} people: fitting at epsilon {epsilon:g}, delta 1e-09 ...")
     synthesizer = sf.Synthesizer(
@@ -36,9 +42,10 @@ def demo(
         synthesizer.fit(people, progress, output=model, report=report)
     synthesizer.save(model)
     table = synthesizer.sample(seed=0)
-    table.write(output / "synthetic.csv")
+    table.write(rows)
     found = sf.verify(model)
-    (output / "certificate.txt").write_text(sf.render_certificate(found.certificate), encoding="utf-8")
+    with atomic_write(certificate, CERTIFICATE) as stream:
+        stream.write(sf.render_certificate(found.certificate).encode())
     with terminal.progress() as progress:
         sf.report(model, report, progress=progress)
     terminal.note("evaluating against rows held out from the fit ...")

@@ -19,7 +19,7 @@ def keygen(
     """Make an Ed25519 key pair: key.pem for `fit --key`, key.pub.pem for `verify --public-key`."""
     import sfumato as sf
 
-    public = output.with_suffix(".pub.pem")
+    public = output.with_name(f"{output.name.removesuffix('.pem')}.pub.pem")
     fingerprint = sf.generate_key(output, public)
     result = {"private_key": str(output), "public_key": str(public), "fingerprint": fingerprint}
     terminal.answer(result, f"{output} (keep it secret), {public} (give it away), fingerprint {fingerprint}", as_json)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sfumato.atomic import atomic_write
+from sfumato.atomic import atomic_new, check_writable
 from sfumato.cli import terminal
 from sfumato.errors import SfumatoError
+from sfumato.outputs import NEW, SCHEMA
 
 if TYPE_CHECKING:
     from sfumato import Schema
@@ -31,12 +32,12 @@ def review(
 
     if (answers is None) != (output is None):
         raise SfumatoError("--answers and --output go together: the answers, and where the reviewed schema goes")
-    for target in (output, template):
-        if target is not None and target.resolve() in {p.resolve() for p in (schema, answers) if p is not None}:
-            raise SfumatoError(f"{target} is an input of the review; name another file")
+    for target, kind in ((output, SCHEMA), (template, NEW)):
+        if target is not None:
+            check_writable(target, kind, (schema, answers))
     draft = sf.Schema.load(schema)
     if template is not None:
-        with atomic_write(template) as stream:
+        with atomic_new(template) as stream:
             stream.write(draft.review_template().encode())
     if answers is None or output is None:
         _list(schema, draft, template, as_json)

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from sfumato.atomic import check_writable
 from sfumato.cli import terminal
+from sfumato.outputs import DRAFT
 
 
 def sketch(
@@ -35,6 +37,7 @@ def sketch(
     """Draft schema.yaml from the rows; every fact in it is unreviewed until you say it is public or measured."""
     import sfumato as sf
 
+    check_writable(output, DRAFT, (data,))
     tab = delimiter in ("\\t", "tab")
     schema = sf.sketch(data, charset=charset, delimiter="\t" if tab else delimiter, quote=quote, header=header)
     schema.save(output)

@@ -20,6 +20,7 @@ from sfumato.fitting.plan import Plan
 from sfumato.fitting.rehearsal import rehearse
 from sfumato.models import MODELS
 from sfumato.models.choose import check_width, choose
+from sfumato.outputs import KEPT, MODEL, REPORT, same_file
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import DiscreteGaussian
 from sfumato.release.artifact import Artifact
@@ -124,12 +125,13 @@ def _import(module: str, model: str) -> None:
 
 
 def _check_places(plan: Plan, rows: Rows, places: Places) -> None:
-    written = [p for p in (places.output, places.report) if p is not None]
-    kept = [p for p in (plan.key, places.ledger, *_files(rows)) if p is not None]
-    for path in written:
-        if any(_same(path, other) for other in kept):
-            raise OutputError(f"{path} is read or added to by this fit and would be overwritten; name another file")
-        check_writable(path)
+    written = {path: kind for path, kind in ((places.output, MODEL), (places.report, REPORT)) if path is not None}
+    read = [p for p in (plan.key, places.ledger, *_files(rows)) if p is not None]
+    for path, kind in written.items():
+        others = [other for other in written if other is not path]
+        check_writable(path, kind, [*read, *others])
+    if places.answers is not None and any(same_file(places.answers, other) for other in (*read, *written)):
+        raise OutputError(f"{places.answers} is read or added to by this fit; name another folder for its answers")
     if places.report is not None:
         _check_report()
     for folder in {
@@ -157,7 +159,7 @@ def _check_folder(folder: Path) -> None:
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
     try:
-        check_writable(folder / "answers.safetensors")
+        check_writable(folder / "answers.safetensors", KEPT)
     finally:
         if new:
             with suppress(OSError):  # another fit has begun to use it
@@ -168,12 +170,6 @@ def _files(rows: Rows) -> list[Path]:
     """The file that is read, where it is one."""
     path = Path(rows.name)
     return [path] if path.exists() else []
-
-
-def _same(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
-        return os.path.samefile(one, other)
-    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _check_certificate(plan: Plan, model: str, setting: str, key: Any) -> None:

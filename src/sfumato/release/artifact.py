@@ -22,6 +22,7 @@ import numpy as np
 from sfumato.atomic import atomic_write
 from sfumato.bounded import read_bounded
 from sfumato.errors import ArtifactError
+from sfumato.outputs import MODEL
 
 FORMAT = 1
 LEARNT = ("schema.yaml", "codec.json", "model.json", "weights.safetensors")
@@ -105,7 +106,7 @@ class Artifact:
             OutputError: the place cannot be written to.
         """
         data = self.to_bytes()
-        with atomic_write(path) as f:
+        with atomic_write(path, MODEL) as f:
             f.write(data)
 
     @classmethod

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -18,20 +19,25 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from sfumato.atomic import atomic_write
+from sfumato.atomic import atomic_new
 from sfumato.errors import CertificateError, KeyFileError
+from sfumato.outputs import NEW, check_output
 from sfumato.release.artifact import canonical_json
 
 ALGORITHM = "Ed25519"
 _RAW_BYTES = 32
+_NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm)
+"""What the library raises for keys of other kinds, with a password, on curves that it does not know, or damaged."""
+_FIELDS = {"algorithm": ALGORITHM, "public_key": "[0-9a-f]{64}", "value": "[0-9a-f]{128}"}
+"""The one spelling of a signature: these fields alone, in small hexadecimal digits."""
 
 
 def generate(private_path: str | os.PathLike[str], public_path: str | os.PathLike[str]) -> str:
     """Write a fresh key pair as two PEM files, the private one readable by its owner only; returns the fingerprint.
 
     Raises:
-        KeyFileError: ``private_path`` exists already (a key is never overwritten), or cannot be written.
-        OutputError: ``public_path`` cannot be written.
+        OutputError: one of the two exists already (no key is ever overwritten), or cannot be written; neither is left
+            behind.
 
     >>> import tempfile
     >>> import sfumato as sf
@@ -41,15 +47,11 @@ def generate(private_path: str | os.PathLike[str], public_path: str | os.PathLik
     """
     key = Ed25519PrivateKey.generate()
     public = key.public_key()
-    try:
-        with open(private_path, "xb", opener=lambda p, flags: os.open(p, flags, 0o600)) as f:
-            f.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    except FileExistsError:
-        raise KeyFileError(f"{os.fspath(private_path)} exists already; a signing key is never overwritten") from None
-    except OSError as e:
-        raise KeyFileError(f"cannot write the key {os.fspath(private_path)}: {e.strerror or e}") from None
-    with atomic_write(public_path) as f:
-        f.write(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    for path in (private_path, public_path):
+        check_output(path, NEW)
+    with atomic_new(private_path, 0o600) as private_file, atomic_new(public_path) as public_file:
+        private_file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        public_file.write(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     return fingerprint(_raw(public))
 
 
@@ -62,7 +64,7 @@ def load_signing_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
             if len(data) == _RAW_BYTES
             else load_pem_private_key(data, password=None)
         )
-    except (ValueError, TypeError):
+    except _NO_KEY:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyFileError(f"{os.fspath(path)} is not an Ed25519 private key (unencrypted PEM, or 32 raw bytes)")
@@ -74,7 +76,7 @@ def load_public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
     data = _read(path)
     try:
         key = Ed25519PublicKey.from_public_bytes(data) if len(data) == _RAW_BYTES else load_pem_public_key(data)
-    except ValueError:
+    except _NO_KEY:
         key = None
     if not isinstance(key, Ed25519PublicKey):
         raise KeyFileError(f"{os.fspath(path)} is not an Ed25519 public key (PEM, or 32 raw bytes)")
@@ -101,11 +103,13 @@ def check(certificate: Mapping[str, Any], trusted: Ed25519PublicKey | None = Non
             raise CertificateError("the certificate is not signed, so it cannot be checked against a public key")
         return None
     try:
-        public = bytes.fromhex(signature["public_key"])
-        if signature["algorithm"] != ALGORITHM:
+        if signature.keys() != _FIELDS.keys() or not all(
+            re.fullmatch(form, signature[k]) for k, form in _FIELDS.items()
+        ):
             raise ValueError
+        public = bytes.fromhex(signature["public_key"])
         Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(signature["value"]), _payload(certificate))
-    except (KeyError, TypeError, ValueError, InvalidSignature):
+    except (AttributeError, TypeError, ValueError, InvalidSignature):
         raise CertificateError("the signature does not fit the certificate") from None
     if trusted is not None and _raw(trusted) != public:
         raise CertificateError(

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sfumato.atomic import atomic_write
+from sfumato.atomic import atomic_write, check_writable
 from sfumato.auditing.audit import white_box_of
 from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError
 from sfumato.extras import require
+from sfumato.outputs import REPORT
 from sfumato.progress import Progress, shown
 from sfumato.release.release import Release
 from sfumato.tables.databases import display_url, is_url
@@ -83,6 +84,7 @@ def report(
         )
     if others and build == "releasable":
         raise SfumatoError("more models are compared with real rows: give --real and --holdout, or one model")
+    check_writable(output, REPORT, (model, real, holdout, *others, ledger))
     with shown(progress, verbose) as seen:
         return _written(model, output, (real, holdout), others, ledger, build, suite, seed, seen)
 
@@ -128,7 +130,7 @@ def _written(
     from sfumato.reporting.page import render
 
     page = render(facts).encode()
-    with atomic_write(output) as out:
+    with atomic_write(output, REPORT) as out:
         out.write(page)
     return {
         "output": os.fspath(output),

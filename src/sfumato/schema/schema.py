@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import SchemaError
+from sfumato.outputs import SCHEMA
 from sfumato.schema.answers import Answers
 from sfumato.schema.json_schema import as_written
 from sfumato.schema.public_facts import FORMAT, PublicFacts, in_words
@@ -63,7 +64,7 @@ class Schema(PublicFacts):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write :meth:`dump` to ``path``, whole or not at all; OutputError where that fails."""
-        with atomic_write(path) as stream:
+        with atomic_write(path, SCHEMA) as stream:
             stream.write(self.dump().encode())
 
     @classmethod

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from sfumato.atomic import atomic_folder, atomic_write
 from sfumato.errors import OutputError
 from sfumato.extras import require
+from sfumato.outputs import TABLE
 from sfumato.tables.delimited_writing import write_delimited
 from sfumato.tables.image_folder import FILE, LISTING
 from sfumato.tables.images import LABEL, image_levels
@@ -45,7 +46,7 @@ def write_pictures(table: pa.Table, image: str, path: str | os.PathLike[str]) ->
         return
     if suffix == ".npz" and len(others) > 1:
         raise OutputError(f"cannot write {os.fspath(path)}: it holds one column beside the images; take .parquet")
-    with atomic_write(path) as stream:
+    with atomic_write(path, TABLE) as stream:
         if suffix == ".npz":
             labels = table[others[0]] if others else None
             _write_archive(image_levels(table[image]), labels, stream, os.fspath(path))
@@ -119,7 +120,7 @@ def _write_folder(images: np.ndarray, beside: pa.Table, folder: Path) -> None:
         names = [f"{label}/{name}" for label, name in zip(texts, names, strict=True)]
     elif beside.num_columns:
         listing = beside.add_column(0, FILE, pa.array(names))
-        with atomic_write(folder / LISTING) as out:
+        with atomic_write(folder / LISTING, TABLE) as out:
             write_delimited([listing], listing.schema, out)
     for name, image in zip(names, images, strict=True):
         picture(image).save(folder / name)

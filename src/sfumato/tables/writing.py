@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import OutputError
+from sfumato.outputs import TABLE, check_output
 from sfumato.tables.delimited_writing import DELIMITERS, ROWS_AT_ONCE, write_delimited
 from sfumato.tables.images import image_column
 from sfumato.tables.pictures import SUFFIXES, check_installed, write_pictures
@@ -33,6 +34,7 @@ def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.P
         MissingExtra: pictures, without Pillow.
         OutputError: an unknown suffix, one that cannot hold images, a place that cannot be written to, or a full disk.
     """
+    check_output(path, TABLE)
     name = os.fspath(path)
     image = image_column(schema)
     stem, suffix = os.path.splitext(name.lower())
@@ -43,11 +45,11 @@ def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.P
         check_installed(path)  # before a row is drawn
         write_pictures(pa.concat_tables(blocks), image, path)
     elif not zipped and suffix == ".parquet":
-        with atomic_write(path) as stream, parquet.ParquetWriter(stream, schema, compression="zstd") as out:
+        with atomic_write(path, TABLE) as stream, parquet.ParquetWriter(stream, schema, compression="zstd") as out:
             for block in blocks:
                 out.write_table(block)
     elif not zipped and suffix in (".arrow", ".feather"):
-        with atomic_write(path) as stream:
+        with atomic_write(path, TABLE) as stream:
             _write_arrow(blocks, schema, stream)
     elif image is not None:
         raise OutputError(
@@ -58,7 +60,7 @@ def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.P
         with _standard_output() as out:
             write_delimited(blocks, schema, out)
     elif suffix in DELIMITERS or name.startswith("/dev/"):
-        with atomic_write(path) as stream, _zipping(stream, zipped) as out:
+        with atomic_write(path, TABLE) as stream, _zipping(stream, zipped) as out:
             write_delimited(blocks, schema, out, suffix)
     else:
         raise OutputError(

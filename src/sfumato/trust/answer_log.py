@@ -15,6 +15,7 @@ from safetensors.numpy import save
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import CheckpointError, OutputError
+from sfumato.outputs import KEPT
 
 _ANSWERS, _TRAINING = "answers.safetensors", "training.safetensors"
 _OWNER_ONLY = 0o700
@@ -145,7 +146,7 @@ class AnswerLog:
             "questions": [(d, c) for d, c, _ in self._entries],
         }
         arrays = {str(i): np.array(answer, order="C") for i, (_, _, answer) in enumerate(self._entries)}
-        with atomic_write(self.folder / _ANSWERS) as file:
+        with atomic_write(self.folder / _ANSWERS, KEPT) as file:
             file.write(save(arrays, {_HEAD: json.dumps(head)}))
 
 

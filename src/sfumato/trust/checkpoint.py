@@ -14,6 +14,7 @@ from safetensors.numpy import save
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import CheckpointError
+from sfumato.outputs import KEPT
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Mark:
 def write(path: Path, mark: Mark, carry: Any) -> None:
     """Save in one atomic move; everything in it was charged before."""
     arrays = {str(i): np.asarray(x) for i, x in enumerate(jax.tree.leaves(carry))}
-    with atomic_write(path) as file:
+    with atomic_write(path, KEPT) as file:
         file.write(save(arrays, {"mark": json.dumps(asdict(mark))}))
 
 

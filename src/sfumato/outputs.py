@@ -1,0 +1,144 @@
+"""What may be written over: nothing that a command reads, no ledger, no key, and else only files of the same kind.
+
+The kind of a file is told by its first bytes, never by its name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sfumato.errors import OutputError
+
+_HEAD = 1 << 20
+"""Bytes that are looked at: all of a schema, the start of a table."""
+_SQLITE, _SQLITE_IN_USE = b"SQLite format 3\0", ("-journal", "-wal", "-shm")
+_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_SETTLED = re.compile(rb"\bsource: *(public|measured|\{)|\breviewed:")
+_SCHEMA = re.compile(rb"^sfumato: schema/", re.MULTILINE)
+_MAGIC = {
+    ".parquet": b"PAR1",
+    ".arrow": b"ARROW1",
+    ".feather": b"ARROW1",
+    ".gz": b"\x1f\x8b",
+    ".npz": b"PK\x03\x04",
+    ".png": b"\x89PNG\r\n\x1a\n",
+}
+_MARKUP = (b"<", b"sfumato:", b"CERTIFICATE", b"NO CERTIFICATE", b"-----BEGIN", b"{", b"%PDF", b"PK\x03\x04")
+LEDGER = ".ledger"
+"""What the name of a data set's ledger ends with."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a command writes.
+
+    Attributes:
+        name: for people.
+        ours: whether a file with this path and these first bytes is one, and so may be replaced.
+    """
+
+    name: str
+    ours: Callable[[Path, bytes], bool]
+
+
+def _draft(_path: Path, head: bytes) -> bool:
+    """A schema in which no fact was settled yet; its comments name the words."""
+    facts = b"\n".join(line.split(b" #")[0] for line in head.split(b"\n") if not line.startswith(b"#"))
+    return bool(_SCHEMA.search(head)) and not _SETTLED.search(facts)
+
+
+def _table(path: Path, head: bytes) -> bool:
+    magic = _MAGIC.get(path.suffix.lower())
+    return head.startswith(magic) if magic is not None else not head.lstrip().startswith(_MARKUP)
+
+
+def _begins(*starts: bytes) -> Callable[[Path, bytes], bool]:
+    return lambda _, head: head.startswith(starts)
+
+
+def _holds(text: bytes, within: int = 4096) -> Callable[[Path, bytes], bool]:
+    return lambda _, head: text in head[:within]
+
+
+MODEL = Kind("saved model", _holds(b'"sfumato": "artifact"', 512))
+REPORT = Kind("report of sfumato", _holds(b'<meta name="generator" content="sfumato">'))
+CERTIFICATE = Kind(
+    "certificate as text", lambda _, head: head.startswith((b"CERTIFICATE  sfumato/", b"NO CERTIFICATE. "))
+)
+SCHEMA = Kind("schema", lambda _, head: bool(_SCHEMA.search(head)) and not head.startswith(b"PK"))
+DRAFT = Kind("schema whose facts nobody has settled yet", _draft)
+TABLE = Kind("table", _table)
+PICTURE = Kind("picture", _begins(_MAGIC[".png"]))
+NEW = Kind("file that may be replaced", lambda _path, _head: False)
+"""What a person or another program relies on: a key, answers to be filled in."""
+KEPT = Kind("log of answers", _holds(b"__metadata__", 64))
+"""What a fit keeps for its next try."""
+
+
+def check_output(path: str | os.PathLike[str], kind: Kind, inputs: Iterable[Any] = ()) -> None:
+    """Refuse a place where something lies that must stay; devices and pipes keep nothing.
+
+    Args:
+        path: where something of ``kind`` will be written.
+        kind: what it is.
+        inputs: what the command reads or adds to; those that are no paths are passed over.
+
+    Raises:
+        OutputError: it is an input, or lies in one that is a folder; it is a ledger, a database or a private key; a
+            data set with a ledger beside it; or a file that is not of ``kind``.
+    """
+    target = Path(os.path.realpath(path))
+    for other in inputs:
+        if isinstance(other, str | os.PathLike):
+            _check_apart(path, target, Path(os.path.realpath(other)))
+    if not target.is_file() or target.stat().st_size == 0:
+        return
+    try:
+        with target.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise OutputError(f"cannot write {os.fspath(path)}: it cannot be looked at ({error.strerror})") from None
+    found = _precious(target, head)
+    if found is not None:
+        raise OutputError(
+            f"cannot write {os.fspath(path)}: it is {found}, which nothing may replace; name another file"
+        )
+    if not kind.ours(target, head):
+        raise OutputError(
+            f"cannot write {os.fspath(path)}: it exists, and is no {kind.name}; name another file, or delete it first"
+        )
+
+
+def _check_apart(path: str | os.PathLike[str], target: Path, other: Path) -> None:
+    if same_file(target, other):
+        raise OutputError(
+            f"{os.fspath(path)} is read or added to by this command, and would be overwritten; name another file"
+        )
+    if other.is_dir() and target.is_relative_to(other):
+        raise OutputError(f"cannot write {os.fspath(path)}: it lies in a folder that this command reads: name another")
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, by whatever names."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of them is not there
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _precious(target: Path, head: bytes) -> str | None:
+    """What a file is that must never be replaced, whatever it is named."""
+    if head.startswith(_SQLITE):
+        return "a ledger or another database"
+    if target.name.endswith(_SQLITE_IN_USE) and target.with_name(target.name.rpartition("-")[0]).exists():
+        return "part of a database"
+    if _PRIVATE_KEY.search(head):
+        return "a private key"
+    if target.with_name(target.name + LEDGER).exists():
+        return f"a data set (its ledger, {target.name}{LEDGER}, lies beside it)"
+    return None

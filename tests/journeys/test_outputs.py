@@ -1,0 +1,182 @@
+"""No output of any command eats an input, a ledger, a key, or a file of another kind: real files, byte for byte."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import stat
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import pytest
+from tests.journeys.conftest import HEADER, people, write_csv
+
+import sfumato as sf
+from sfumato.cli.main import app
+from sfumato.errors import OutputError
+
+WRITES = {
+    ("audit", "strips"),
+    ("demo", "output"),
+    ("fit", "output"),
+    ("keygen", "output"),
+    ("report", "output"),
+    ("review", "output"),
+    ("review", "template"),
+    ("sample", "output"),
+    ("sketch", "output"),
+}
+ADDS_TO = {("fit", "ledger"), ("fit", "checkpoint"), ("ledger", "path")}
+READS = {
+    *(("audit", name) for name in ("real", "holdout", "synthetic", "model", "schema")),
+    *(("evaluate", name) for name in ("real", "holdout", "synthetic", "schema")),
+    *(("fit", name) for name in ("data", "schema", "key")),
+    *(("report", name) for name in ("models", "real", "holdout", "ledger")),
+    *(("review", name) for name in ("schema", "answers")),
+    ("sample", "model"),
+    ("sketch", "data"),
+    *(("verify", name) for name in ("model", "public_key")),
+}
+NO_PATHS = {
+    ("fit", "model"), ("fit", "target"), ("fit", "curator"), ("fit", "purpose"), ("evaluate", "target"),
+    ("sample", "given"), ("sketch", "charset"), ("sketch", "delimiter"), ("sketch", "quote"), ("ledger", "unit"),
+}  # fmt: skip
+
+
+def _texts(annotation: Any) -> bool:
+    """Whether a parameter holds text or a path, perhaps among others."""
+    if get_origin(annotation) is not None:
+        return any(map(_texts, get_args(annotation)))
+    return annotation in (str, Path)
+
+
+def parameters() -> set[tuple[str, str]]:
+    found = set()
+    for command in app.registered_commands:
+        assert command.callback is not None
+        for name, parameter in inspect.signature(command.callback, eval_str=True).parameters.items():
+            if _texts(get_args(parameter.annotation)[0]):
+                found.add((command.name or "", name))
+    return found
+
+
+def test_every_option_that_names_a_file_is_known_to_these_tests() -> None:
+    assert parameters() == WRITES | ADDS_TO | READS | NO_PATHS
+
+
+@pytest.fixture
+def world(run, data, schema, tmp_path) -> Path:
+    """A folder with one file of each kind, in one place."""
+    run("keygen", "-o", "key.pem").fine()
+    run("fit", data, "--schema", schema, "--model", "independent", "--ledger", "spent", "-o", "model.sfm").fine()
+    run("fit", data, "--schema", schema, "--model", "independent", "-o", "model.sfm").fine()
+    write_csv(tmp_path / "holdout.csv", HEADER, people(300, seed=1))
+    run("report", "model.sfm", "-o", "report.html").fine()
+    run("sketch", data, "-o", "draft.yaml").fine()
+    run("review", "draft.yaml", "--template", "answers.yaml").fine()
+    (tmp_path / "thesis.txt").write_text("all of it\n")
+    (tmp_path / "raw.key").write_bytes(bytes(range(200, 232)))
+    os.link(tmp_path / "spent", tmp_path / "hard")
+    os.symlink("spent", tmp_path / "soft")
+    return tmp_path
+
+
+COMMANDS = {
+    (
+        "audit",
+        "strips",
+    ): "audit --real people.csv --holdout holdout.csv --synthetic people.csv --schema schema.yaml --strips",
+    ("fit", "output"): "fit people.csv --schema schema.yaml --model independent --ledger spent --key key.pem -o",
+    ("keygen", "output"): "keygen -o",
+    ("report", "output"): "report model.sfm -o",
+    ("review", "output"): "review draft.yaml --answers answers.yaml -o",
+    ("review", "template"): "review draft.yaml --template",
+    ("sample", "output"): "sample model.sfm -n 5 -o",
+    ("sketch", "output"): "sketch people.csv -o",
+}
+MAY = {
+    ("fit", "output"): {"model.sfm"},
+    ("report", "output"): {"report.html"},
+    ("review", "output"): {"schema.yaml"},
+    ("sample", "output"): {"holdout.csv"},
+    ("sketch", "output"): {"draft.yaml"},
+}
+"""What a command may replace: its own kind, where that is none of its inputs."""
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("option", sorted(COMMANDS), ids="-".join)
+def test_a_file_of_another_kind_stays_as_it_is(run, world, option) -> None:
+    before = state(world)
+    for name in sorted(before.keys() - MAY.get(option, set())):
+        run(*COMMANDS[option].split(), name).refused(name)
+        assert state(world) == before, name
+
+
+def test_every_output_but_a_folder_was_tried() -> None:
+    assert set(COMMANDS) == WRITES - {("demo", "output")}
+
+
+def test_a_name_of_its_own_is_given_again(run, world) -> None:
+    for option, names in MAY.items():
+        if option != ("review", "output"):  # its answers are yet to be filled in
+            for name in names:
+                run(*COMMANDS[option].split(), name).fine()
+
+
+def test_what_is_added_to_is_a_ledger(run, world) -> None:
+    before = state(world)
+    for name in sorted(before.keys() - {"spent", "hard", "soft", "people.csv.ledger"}):
+        fit = ("fit", "people.csv", "--schema", "schema.yaml", "--model", "independent", "-o", "new.sfm")
+        run(*fit, "--ledger", name).refused(name)
+        run("ledger", name, "--cap-epsilon", 3).refused(name)
+        run(*fit, "--checkpoint", name).refused(name)
+        assert state(world) == before, name
+
+
+def test_a_demo_leaves_what_it_did_not_write(run, tmp_path) -> None:
+    (tmp_path / "demo").mkdir()
+    for name in ("synthetic.csv", "model.sfm", "certificate.txt", "report.html"):
+        (tmp_path / "demo" / name).write_text("<html>mine</html>\n")
+        run("demo").refused(name)
+        assert (tmp_path / "demo" / name).read_text() == "<html>mine</html>\n"
+        (tmp_path / "demo" / name).unlink()
+
+
+def test_python_is_held_to_the_same(world) -> None:
+    before = state(world)
+    model = sf.load(world / "model.sfm")
+    table = model.sample(5)
+    for name in ("people.csv", "spent", "hard", "soft", "key.pem", "thesis.txt"):
+        writers = [model.save, lambda p: sf.report(world / "model.sfm", p), model.schema.save]
+        if name != "thesis.txt":  # whose suffix is none of a table
+            writers += [table.write, model.sample_to]
+        for write in writers:
+            with pytest.raises(OutputError, match=name):
+                write(world / name)
+    for suffix in (".parquet", ".arrow", ".npz", ".csv.gz", ".tsv"):
+        (world / f"x{suffix}").write_bytes(b"<mine>")
+        with pytest.raises(OutputError, match="exists, and is no table"):
+            table.write(world / f"x{suffix}")
+        (world / f"x{suffix}").unlink()
+    with pytest.raises(OutputError, match="no file that may be replaced"):
+        sf.generate_key(world / "new.pem", world / "key.pub.pem")
+    assert state(world) == before
+
+
+def test_a_neighbours_public_key_stays(run, tmp_path) -> None:
+    (tmp_path / "team.pub.pem").write_text("theirs")
+    run("keygen", "-o", "team.pem").refused("team.pub.pem")
+    assert state(tmp_path) == {"team.pub.pem": b"theirs"}
+    run("keygen", "-o", "team.ours").fine()
+    assert stat.S_IMODE((tmp_path / "team.ours").stat().st_mode) == 0o600
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["team.ours", "team.ours.pub.pem", "team.pub.pem"]
+
+
+def test_outputs_in_a_folder_that_is_read(run, data, schema, tmp_path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    run("report", "model.sfm", "--real", images, "--holdout", data, "-o", "images/r.html").refused("images/r.html")
