@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "sfumato"
 SHARED = {
     f"sfumato.{name}"
     for name in (
-        *("atomic", "bounded", "errors", "extras", "folder_lock", "outputs", "progress", "version"),
+        *("atomic", "bounded", "errors", "extras", "folder_lock", "outputs", "printable", "progress", "version"),
         *("results.plain", "results.notebook"),
     )
 }

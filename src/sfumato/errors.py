@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfumato.printable import printable
+
 
 class SfumatoError(Exception):
-    """Base of all errors whose message is meant for the user (exit code 2 on the command line)."""
+    """Base of all errors whose message is meant for the user (exit code 2 on the command line).
+
+    As text, a name that it quotes cannot act on a terminal: see :mod:`sfumato.printable`.
+    """
+
+    def __str__(self) -> str:
+        return printable(" ".join(super().__str__().split("\n")))
 
 
 class ArtifactError(SfumatoError):

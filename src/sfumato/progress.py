@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -51,8 +51,8 @@ def shown(progress: Progress | None, verbose: bool) -> Iterator[Progress]:
 
 
 @contextmanager
-def bars() -> Iterator[Progress]:
-    """A bar for each stage, on standard error or in a notebook: steps, epsilon spent, time taken and time left."""
+def bars(file: IO[str] | None = None) -> Iterator[Progress]:
+    """A bar for each stage, on ``file`` (default: standard error) or in a notebook: steps, epsilon spent, times."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -73,7 +73,7 @@ def bars() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with RichProgress(*columns, console=Console(stderr=True), transient=False) as bar:
+    with RichProgress(*columns, console=Console(file=file, stderr=file is None), transient=False) as bar:
         drawn = _Bars(bar)
         yield drawn
         drawn.finish()

@@ -201,7 +201,8 @@ def test_other_files_in_their_place(run, data, schema):
     run("ledger", "none.ledger").refused("none.ledger")
     run("ledger", data).refused("people.csv")
     run("verify", data).refused("people.csv")
-    run("sketch", "none.csv").refused("none.csv")
+    run("sketch", "none.csv", "-o", "draft.yaml").refused("none.csv")
+    run("sketch", data).refused("schema.yaml", "no schema whose facts nobody has settled yet")
     run("sketch", data, "-o", "no/such/schema.yaml").refused("cannot write")
     run("evaluate", "--real", data, "--holdout", data, "--synthetic", "none.csv", "--schema", schema).refused(
         "none.csv"

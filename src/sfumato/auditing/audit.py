@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfumato.atomic import check_writable
+from sfumato.atomic import atomic_write, check_writable
 from sfumato.auditing.result import AuditReport, Suite
 from sfumato.errors import SfumatoError
 from sfumato.evaluation.data import EvaluationData
 from sfumato.extras import require
+from sfumato.models import MODELS, RecordLoss
 from sfumato.outputs import PICTURE
 from sfumato.privacy.guarantee import Guarantee
-from sfumato.progress import Progress, shown
+from sfumato.privacy.ledger import Ledger
+from sfumato.progress import Progress, Silent, shown
 from sfumato.release.release import Release
 from sfumato.schema import Schema
 from sfumato.tables.source import RowSource
+from sfumato.trust.budget import Budget
+from sfumato.trust.central import Central
+from sfumato.trust.records import Records
 
 if TYPE_CHECKING:
-    pass
+    from sfumato.auditing.attacks.white_box import WhiteBox
 
 _ROWS = 50_000
 _FEW = 300
@@ -139,3 +145,27 @@ def _show(data: EvaluationData, path: str | os.PathLike[str] | None) -> None:
         return
     if data.domain.pixels is None:
         raise SfumatoError("strips show images, and these tables have no column of them: leave --strips out")
+    from sfumato.auditing.attacks.image_neighbours import strips
+    from sfumato.tables.image_files import picture
+
+    with atomic_write(path, PICTURE) as out:
+        picture(strips(data.synthetic[:_STRIPS], data.real, data.domain)).save(out, "PNG")
+
+
+def white_box_of(release: Release, real: np.ndarray) -> WhiteBox | None:
+    """The model, and the same recipe fitted to a few rows without noise; None for a model that gives no loss."""
+    from sfumato.auditing.attacks.white_box import WhiteBox
+
+    if not isinstance(release.fitted, RecordLoss):
+        return None
+    few = real[np.random.default_rng(0).permutation(len(real))[:_FEW]]
+    recipe = MODELS[release.model, release.codec.domain.content].recipe().overfitting()
+    with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "overfit") as run:
+        setting = Central(Records.of(few, release.codec.domain), Budget(run))
+        overfitted = recipe.fit(setting, target=None, progress=Silent())
+    assert isinstance(overfitted, RecordLoss)  # the fitted form of one recipe
+    return WhiteBox(release.fitted, overfitted, few)
+
+
+def _loaded(schema: Schema | str | os.PathLike[str]) -> Schema:
+    return schema if isinstance(schema, Schema) else Schema.load(schema)

@@ -25,8 +25,8 @@ def demo(
     import sfumato as sf
 
     output.mkdir(parents=True, exist_ok=True)
-    rows, model, certificate, report = (output / name for name in _LEFT)
-    check_writable(rows, TABLE)
+    sampled, model, certificate, report = (output / name for name in _LEFT)
+    check_writable(sampled, TABLE)
     check_writable(model, MODEL)
     check_writable(report, REPORT)
     check_writable(certificate, CERTIFICATE)
@@ -42,7 +42,7 @@ def demo(
         synthesizer.fit(people, progress, output=model, report=report)
     synthesizer.save(model)
     table = synthesizer.sample(seed=0)
-    table.write(rows)
+    table.write(sampled)
     found = sf.verify(model)
     with atomic_write(certificate, CERTIFICATE) as stream:
         stream.write(sf.render_certificate(found.certificate).encode())
@@ -72,4 +72,4 @@ def demo(
             *(f"{k:<28}{m.value:>11.3f}{m.holdout:>12.3f}{m.independent:>13.3f}" for k, m in measures.items()),
         ]
     )
-    terminal.answer(result, text, as_json)
+    terminal.answer(result, text, as_json, saved=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import terminal
+from sfumato.printable import printable
 
 MODELS = (
     "auto (chosen by public facts); for tables independent, mst, aim, loglinear; for images class-gaussian,"
@@ -109,7 +110,7 @@ def fit(
             " of the rows as they were then"
         )
     if synthesizer.dropped:
-        text += f"\nleft out, for free text is not learnt: {', '.join(synthesizer.dropped)}"
+        text += f"\nleft out, for free text is not learnt: {', '.join(map(printable, synthesizer.dropped))}"
     if outside > 3 * noise:
         text += (
             f"\nabout {outside:,.0f} (noise {noise:,.0f}) rows lie outside the declared facts, those that the schema "
@@ -117,4 +118,4 @@ def fit(
         )
     if large is not None:
         text += f"\n{large}"
-    terminal.answer(result, text, as_json)
+    terminal.answer(result, text, as_json, saved=True)

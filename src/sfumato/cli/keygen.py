@@ -22,4 +22,5 @@ def keygen(
     public = output.with_name(f"{output.name.removesuffix('.pem')}.pub.pem")
     fingerprint = sf.generate_key(output, public)
     result = {"private_key": str(output), "public_key": str(public), "fingerprint": fingerprint}
-    terminal.answer(result, f"{output} (keep it secret), {public} (give it away), fingerprint {fingerprint}", as_json)
+    text = f"{output} (keep it secret), {public} (give it away), fingerprint {fingerprint}"
+    terminal.answer(result, text, as_json, saved=True)

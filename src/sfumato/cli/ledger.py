@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from sfumato.cli import terminal
+from sfumato.printable import printable
 
 
 def ledger(
@@ -37,7 +38,7 @@ def _render(summary: Mapping[str, Any]) -> str:
     )
     runs = (
         f"  {run['began']}  {run['state']:<8} epsilon {run['epsilon_spent']:.6g} of {run['guarantee']['epsilon']:g}, "
-        f"{len(run['events'])} charges  {run['label']}"
+        f"{len(run['events'])} charges  {printable(run['label'])}"
         for run in summary["runs"]
     )
     return "\n".join([head, *runs])

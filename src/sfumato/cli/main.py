@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 import warnings
@@ -11,8 +12,9 @@ from typing import Annotated
 import typer
 
 import sfumato
-from sfumato.cli import audit, demo, evaluate, fit, keygen, ledger, report, review, sample, sketch, verify
+from sfumato.cli import audit, demo, evaluate, fit, keygen, ledger, report, review, sample, sketch, streams, verify
 from sfumato.errors import SfumatoError
+from sfumato.printable import printable
 
 app = typer.Typer(
     name="sfumato",
@@ -61,19 +63,34 @@ def main(arguments: list[str] | None = None) -> None:
     An unforeseen error is reported by its type and place alone, because its text could quote a row.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    streams.prepare()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    code, message = _run(arguments)
+    with streams.stoppable():
+        code, message = _run(arguments)
+    unsaid = streams.write("", sys.stdout)  # what --help and --version have printed
+    if unsaid is not None and code == 0:
+        code, message = _unsaid(unsaid)
     if message:
-        line = " ".join(message.split())
+        line = printable(" ".join(message.split()))
         if "--json" in arguments:
-            print(json.dumps({"error": line}))
-        print(f"sfumato: {line}", file=sys.stderr)
+            streams.write(json.dumps({"error": line}), sys.stdout)
+        streams.write(f"sfumato: {line}", sys.stderr)
     sys.exit(code)
+
+
+def _unsaid(reason: str) -> tuple[int, str]:
+    if streams.broken_pipe(reason):
+        return streams.BROKEN_PIPE, ""
+    return _REFUSED, f"cannot write to standard output: {reason}"
 
 
 def _run(arguments: list[str]) -> tuple[int, str]:
     """Exit code, and what to say on stderr where it is not 0."""
+    try:
+        os.getcwd()
+    except OSError:
+        return _REFUSED, "the working folder is not there any more; change to another"
     try:
         code = app(arguments, prog_name="sfumato", standalone_mode=False)
     except SfumatoError as e:
@@ -83,9 +100,15 @@ def _run(arguments: list[str]) -> tuple[int, str]:
         return _REFUSED, said and f"{said} See `sfumato --help`."
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED, _STOPPED
+    except streams.Stopped as stopped:
+        return 128 + stopped.number, f"{stopped}: {_STOPPED}"
+    except (BrokenPipeError, SystemExit):  # click's way to say the same of help
+        return streams.BROKEN_PIPE, ""
     except MemoryError:
         return _REFUSED, _NO_MEMORY
     except Exception as e:
+        if isinstance(e, OSError) and e.errno and e.filename is None:  # of a stream, while help was printed
+            return _unsaid(os.strerror(e.errno))
         place = traceback.extract_tb(e.__traceback__)[-1]
         what = f"{type(e).__name__} at {place.filename}:{place.lineno}"
         return _REFUSED, f"a defect in sfumato: {what} (its text is kept back: it could quote a row)"

@@ -40,5 +40,8 @@ def report(
             progress=progress,
         )
     terminal.answer(
-        found, f"{found['output']}: {found['build']} report, {found['bytes']:,} bytes. {found['verdict']}", as_json
+        found,
+        f"{found['output']}: {found['build']} report, {found['bytes']:,} bytes. {found['verdict']}",
+        as_json,
+        saved=True,
     )

@@ -11,6 +11,7 @@ from sfumato.atomic import atomic_new, check_writable
 from sfumato.cli import terminal
 from sfumato.errors import SfumatoError
 from sfumato.outputs import NEW, SCHEMA
+from sfumato.printable import printable
 
 if TYPE_CHECKING:
     from sfumato import Schema
@@ -48,7 +49,7 @@ def review(
     facts = [fact for fact in settled.facts() if fact.standing in ("reviewed", "measured")]
     result = {"schema": str(output), "settled": [_plain(f) for f in facts], "open": []}
     text = f"{output}: {len(before)} open facts settled; `sfumato fit --schema {output}` can certify them now"
-    terminal.answer(result, text, as_json)
+    terminal.answer(result, text, as_json, saved=True)
 
 
 def _list(name: Path, draft: Schema, template: Path | None, as_json: bool) -> None:
@@ -58,7 +59,7 @@ def _list(name: Path, draft: Schema, template: Path | None, as_json: bool) -> No
         "open": [_plain(f) for f in facts],
         "template": None if template is None else str(template),
     }
-    lines = draft.open_lines()
+    lines = [(printable(line), printable(says)) for line, says in draft.open_lines()]
     width = max((len(line) for line, _ in lines), default=0)
     text = "".join(f"{line:<{width}}  {says}\n" for line, says in lines)
     if lines:
@@ -67,7 +68,7 @@ def _list(name: Path, draft: Schema, template: Path | None, as_json: bool) -> No
         text = f"{name}: every fact has a source"
     if template is not None:
         text += f"\n{template}: answers to be filled in, for `sfumato review {name} --answers {template} -o FILE`"
-    terminal.answer(result, text, as_json)
+    terminal.answer(result, text, as_json, saved=template is not None)
 
 
 def _plain(fact: Any) -> dict[str, Any]:

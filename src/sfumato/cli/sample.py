@@ -49,4 +49,5 @@ def sample(
     if streamed:
         terminal.note(f"{made:,} rows")
     else:
-        terminal.answer({"output": str(output), "rows": made, "given": conditions}, f"{output}: {made:,} rows", as_json)
+        result = {"output": str(output), "rows": made, "given": conditions}
+        terminal.answer(result, f"{output}: {made:,} rows", as_json, saved=True)

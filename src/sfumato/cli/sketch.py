@@ -48,4 +48,4 @@ def sketch(
         f"Review each line, in the file (its head says how) or by answers: `sfumato review {output} --template FILE`. "
         "Until then `fit` works only with --no-certificate."
     )
-    terminal.answer(result, text, as_json)
+    terminal.answer(result, text, as_json, saved=True)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfumato.errors import SfumatoError
+from sfumato.cli import streams
+from sfumato.errors import OutputError, SfumatoError
+from sfumato.printable import printable
 from sfumato.progress import Progress, Silent, bars
 
 if TYPE_CHECKING:
@@ -19,14 +21,34 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-def answer(result: Mapping[str, object], text: str, as_json: bool) -> None:
-    """Print the result of a command: as JSON for machines, else the text."""
-    print(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text.rstrip("\n"))
+def answer(result: Mapping[str, object], text: str, as_json: bool, saved: bool = False) -> None:
+    """Print the result of a command: as JSON for machines, else the text, a line of which shows all that it holds.
+
+    Args:
+        result: for machines; in ASCII, so that any charset and any terminal will do.
+        text: for people.
+        as_json: which of the two.
+        saved: whether the command's work lies in files, so that it is done also where nobody can be told.
+
+    Raises:
+        OutputError: standard output cannot be written to, and what was to be printed is all there is.
+        BrokenPipeError: likewise, because its reader went away.
+    """
+    lines = "\n".join(printable(line) for line in text.rstrip("\n").split("\n"))
+    reason = streams.write(json.dumps(result, allow_nan=False) if as_json else lines, sys.stdout)
+    if reason is None or (saved and streams.broken_pipe(reason)):
+        return
+    if saved:
+        note(f"sfumato: all is saved; only the answer could not be printed: {reason}")
+        return
+    if streams.broken_pipe(reason):
+        raise BrokenPipeError
+    raise OutputError(f"cannot write to standard output: {reason}")
 
 
 def note(text: str) -> None:
-    """Tell people something on stderr."""
-    print(text, file=sys.stderr)
+    """Tell people something on stderr, where that can be written to."""
+    streams.write(printable(text), sys.stderr)
 
 
 @contextmanager
@@ -35,7 +57,7 @@ def progress() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield Silent()
         return
-    with bars() as drawn:
+    with bars(streams.terminal()) as drawn:
         yield drawn
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sfumato.errors import CertificateError
+from sfumato.printable import printable_parts
 from sfumato.privacy.events import (
     Event,
     Exponential,
@@ -277,13 +278,14 @@ def _limits_of_noise(process: Process) -> list[str]:
 
 
 def render(certificate: Mapping[str, Any]) -> str:
-    """The certificate as text for people.
+    """The certificate as text for people: whatever its fields hold, each stays in its line and shows all of itself.
 
     >>> import sfumato as sf
     >>> print(sf.render_certificate({"certificate": None, "reason": "epsilon is infinite."}))
     NO CERTIFICATE. epsilon is infinite.
     <BLANKLINE>
     """
+    certificate = printable_parts(certificate)
     if certificate.get("certificate") is None:
         return f"NO CERTIFICATE. {certificate.get('reason', '')}\n"
     p, c = certificate["promise"], certificate["composition"]

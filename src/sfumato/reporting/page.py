@@ -8,6 +8,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from sfumato.printable import printable
+
 
 def _number(value: Any, digits: int = 3) -> str:
     if value is None:
@@ -32,5 +34,6 @@ def template() -> Template:
 
 
 def render(facts: Mapping[str, Any]) -> str:
-    """The page as text; every fact is escaped, only the charts are taken as markup."""
-    return template().render(facts)
+    """The page as text; every fact is escaped, only the charts are taken as markup, and no letter of it is hidden."""
+    page = template().render(facts)
+    return "\n".join(map(printable, page.split("\n")))

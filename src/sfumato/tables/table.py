@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sfumato.errors import MissingExtra
+from sfumato.printable import printable
 from sfumato.tables.frames import open_frame
 from sfumato.tables.images import described, image_levels, image_shape
 from sfumato.tables.objects import declared_types, without_objects
@@ -111,7 +112,7 @@ class Table:
         shown = self.columns[:_SHOWN_COLUMNS]
         more = len(self.columns) - len(shown)
         head = self.arrow.slice(0, _SHOWN_ROWS)
-        cells = [[name, *_cells(head[name])] for name in shown]
+        cells = [[printable(name), *_cells(head[name])] for name in shown]
         widths = [max(map(len, column)) for column in cells]
         lines = [
             "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
@@ -127,7 +128,7 @@ def _cells(column: pa.ChunkedArray) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else printable(value)
     return text if len(text) <= 24 else text[:23] + "…"
 
 

@@ -1,0 +1,120 @@
+"""The standard streams and signals of a process, whatever it was started with: closed, full, in another charset."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+BROKEN_PIPE = 128 + 13
+"""Exit code of a program whose reader went away, as a shell counts it."""
+
+
+class Stopped(BaseException):
+    """A signal that asks the process to end; raised, so that what it had begun to write is taken away.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(signal.Signals(number).name)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Raise ``Stopped`` where SIGTERM or SIGHUP would have ended the process at once; one that is ignored stays so."""
+    taken = []
+    if threading.current_thread() is threading.main_thread():
+        taken = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+def prepare() -> None:
+    """Let every text be written whatever the charset, and no file take the number of a stream that was closed."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def write(text: str, stream: IO[str]) -> str | None:
+    """Write a line at once; None, or why that cannot be done. What could not be written is given up."""
+    try:
+        stream.write(f"{text}\n" if text else "")
+        stream.flush()
+    except OSError as error:
+        _give_up(stream)
+        return os.strerror(error.errno) if error.errno else str(error)
+    return None
+
+
+def broken_pipe(reason: str | None) -> bool:
+    """Whether it is that nobody reads any more, which is not worth a word."""
+    return reason == os.strerror(errno.EPIPE)
+
+
+def _give_up(stream: IO[str]) -> None:
+    """Send to nowhere what the stream still holds, lest it fail again when the process ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+class _Terminal(io.RawIOBase):
+    """A terminal that may go away: what cannot be drawn on it is left out, for the work goes on."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def writable(self) -> bool:
+        """It is there to be written to."""
+        return True
+
+    def fileno(self) -> int:
+        """Its number, by which others find out how wide it is."""
+        return self._number
+
+    def isatty(self) -> bool:
+        """As whoever draws asks first."""
+        return os.isatty(self._number)
+
+    def write(self, data: Buffer) -> int:
+        """All of it is taken, written or not."""
+        with suppress(OSError):
+            os.write(self._number, data)
+        return len(memoryview(data))
+
+
+def terminal() -> IO[str]:
+    """Standard error, to be drawn on."""
+    raw = io.BufferedWriter(_Terminal(sys.stderr.fileno()))
+    return io.TextIOWrapper(raw, sys.stderr.encoding, "backslashreplace", line_buffering=True)

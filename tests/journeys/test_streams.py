@@ -1,0 +1,155 @@
+"""Processes with streams that are closed, full or in another charset, with odd names, and under signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.journeys.conftest import environment
+
+PROGRAM = (sys.executable, "-m", "sfumato.cli")
+FIT = ("fit", "people.csv", "--schema", "schema.yaml", "--model", "independent", "-o", "model.sfm")
+FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device /dev/full")
+
+
+def shell(folder: Path, line: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """``line`` of a shell, in which "$@" is the command."""
+    return subprocess.run(
+        ["bash", "-c", line, "sh", *PROGRAM, *arguments],
+        cwd=folder, env={**environment(), **more}, capture_output=True, text=True, errors="replace", timeout=120,
+        check=False,
+    )  # fmt: skip
+
+
+def ledger_of(run) -> dict:
+    return run("ledger", "people.csv.ledger", "--json").fine().json
+
+
+@FULL
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        ('"$@" > /dev/full', 0, "all is saved; only the answer could not be printed: No space left"),
+        ('"$@" >&-', 0, ""),
+        ('"$@" 2>&-', 0, ""),
+        ('"$@" <&- >&- 2>&-', 0, ""),
+        ('"$@" 2>/dev/full', 0, ""),
+        ('"$@" | true; exit ${PIPESTATUS[0]}', 0, ""),
+    ],
+)
+def test_what_was_saved_and_charged_is_not_said_to_have_failed(run, data, schema, tmp_path, line, code, says) -> None:
+    done = shell(tmp_path, line, *FIT)
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, bool(says)), done.stderr
+    assert says in done.stderr
+    run("verify", "model.sfm").fine()
+    assert [r["state"] for r in ledger_of(run)["runs"]] == ["closed"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "model.sfm", "people.csv", "people.csv.ledger", "schema.yaml",
+    ]  # fmt: skip
+
+
+@FULL
+def test_an_answer_that_is_all_there_is_must_be_printed(run, data, schema, tmp_path) -> None:
+    run(*FIT).fine()
+    for command in (("verify", "model.sfm"), ("ledger", "people.csv.ledger"), ("--version",), ("fit", "--help")):
+        full = shell(tmp_path, '"$@" > /dev/full', *command)
+        assert (full.returncode, full.stderr) == (
+            2, "sfumato: cannot write to standard output: No space left on device\n",
+        )  # fmt: skip
+        piped = shell(tmp_path, '"$@" | true; exit ${PIPESTATUS[0]}', *command)
+        assert piped.returncode in (0, 128 + signal.SIGPIPE)
+        assert piped.stderr == ""
+
+
+@pytest.mark.parametrize("line", ['"$@" 2>&-', '"$@" 2>/dev/full', '"$@" >&- 2>&-'])
+def test_a_refusal_keeps_its_code_when_nobody_can_be_told(tmp_path, line) -> None:
+    assert shell(tmp_path, line, "verify", "none.sfm").returncode == 2
+
+
+def test_a_plain_charset_and_names_of_any_bytes(data, schema, tmp_path) -> None:
+    settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    odd = os.fsdecode(b"donn\xe9es \xe2\x82\xac\xcf\x80.csv")
+    data.rename(tmp_path / odd)
+    (tmp_path / "schema.yaml").write_text(schema.read_text().replace("town", "Straße"), encoding="utf-8")
+    table = (tmp_path / odd).read_text().replace("town", "Straße", 1)
+    (tmp_path / odd).write_text(table, encoding="utf-8")
+    model = odd.replace("csv", "sfm")
+    fit = ("fit", odd, "--schema", "schema.yaml", "--model", "independent", "-o", model)
+    for command in (
+        fit, ("verify", model), ("sample", model, "-o", f"s{odd}"), ("report", model, "-o", f"{odd}.html"),
+        ("ledger", f"{odd}.ledger", "--json"), ("sketch", odd, "-o", "d.yaml"),
+    ):  # fmt: skip
+        done = shell(tmp_path, '"$@"', *command, **settings)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        assert "--json" not in command or json.loads(done.stdout)
+    western = shell(tmp_path, '"$@"', "verify", model, PYTHONIOENCODING="cp1252:strict")
+    assert (western.returncode, western.stderr) == (0, "")
+    missing = shell(tmp_path, '"$@"', "verify", f"none{odd}", **settings)
+    assert missing.returncode == 2
+    assert len(missing.stderr.splitlines()) == 1
+    assert "a defect" not in missing.stderr
+
+
+def test_a_working_folder_that_is_gone(tmp_path) -> None:
+    done = shell(tmp_path, 'mkdir gone && cd gone && rmdir ../gone && "$@"', "verify", "model.sfm")
+    assert done.returncode == 2
+    assert done.stderr == "sfumato: the working folder is not there any more; change to another\n"
+
+
+def test_pipes_in_and_out(run, data, schema, tmp_path) -> None:
+    os.mkfifo(tmp_path / "in")
+    os.mkfifo(tmp_path / "out.csv")
+    run(*FIT).fine()
+    copied = shell(tmp_path, 'cat out.csv > copy.csv & "$@"; wait', "sample", "model.sfm", "-n", "7", "-o", "out.csv")
+    assert (copied.returncode, copied.stderr) == (0, "")
+    assert len((tmp_path / "copy.csv").read_text().splitlines()) == 8
+    assert shell(tmp_path, 'cat model.sfm > in & "$@"; wait', "verify", "in").returncode == 0
+    refused = shell(tmp_path, 'cat people.csv > in & "$@"; code=$?; kill %1; exit $code', *FIT[:1], "in", *FIT[2:])
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert "a defect" not in refused.stderr
+
+
+SLOW = """
+import sys, time
+from sfumato.release import artifact
+from sfumato.tables import delimited_writing, writing
+from sfumato.cli.main import main
+write = writing.write_delimited
+def slow(blocks, schema, out, *rest):
+    out.write(b"some")
+    out.flush()
+    print("writing", file=sys.stderr, flush=True)
+    time.sleep(60)
+writing.write_delimited = slow
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_no_part_of_a_file(run, data, schema, tmp_path, number) -> None:
+    run(*FIT).fine()
+    before = sorted(p.name for p in tmp_path.iterdir())
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, "sample", "model.sfm", "-o", "out.csv"],
+        cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert process.stderr.readline() == "writing\n"
+        assert len(list(tmp_path.iterdir())) == len(before) + 1
+        process.send_signal(number)
+        said = process.stderr.read()
+    assert process.returncode == 128 + number
+    assert len(said.splitlines()) == 1
+    assert "no file was left half-written" in said
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path) -> None:
+    done = shell(tmp_path, 'trap "" HUP; "$@" & sleep 0.01; kill -HUP $!; wait $!', "--version")
+    assert (done.returncode, done.stderr) == (0, "")
