@@ -190,10 +190,12 @@ class Synthesizer:
         *,
         given: Mapping[str, Any] | None = None,
         seed: int | None = None,
+        escape_formulas: bool = False,
     ) -> int:
         """Write the rows that :meth:`sample` would give to ``path``, block by block; how many there are.
 
-        Memory does not grow with the rows, but for images outside Parquet and Arrow. Suffixes as for ``Table.write``.
+        Memory does not grow with the rows, but for images outside Parquet and Arrow. Suffixes and
+        ``escape_formulas`` as for ``Table.write``.
 
         Raises:
             ConditionError: a condition names no known column or value, or the model excludes it.
@@ -201,7 +203,7 @@ class Synthesizer:
         """
         release = self._fitted()
         n = release.default_rows if n is None else n
-        write_blocks(release.blocks(n, given, seed), release.codec.arrow_schema, path)
+        write_blocks(release.blocks(n, given, seed), release.codec.arrow_schema, path, escape_formulas)
         return n
 
     def encode(self, source: Any) -> np.ndarray:

@@ -31,6 +31,10 @@ def sample(
     given: Annotated[
         list[str] | None, typer.Option(help="Only rows with this value; may be repeated.", metavar="COL=VALUE")
     ] = None,
+    escape_formulas: Annotated[
+        bool,
+        typer.Option("--escape-formulas", help="CSV: an apostrophe before texts that a spreadsheet would run."),
+    ] = False,
     as_json: terminal.Json = False,
 ) -> None:
     """Sample rows; this costs no privacy, however often it is done."""
@@ -43,7 +47,7 @@ def sample(
     if rows is None and output.suffix.lower() == ".png":
         rows = _FOR_A_GRID
     try:
-        made = sf.load(model).sample_to(output, rows, given=conditions, seed=seed)
+        made = sf.load(model).sample_to(output, rows, given=conditions, seed=seed, escape_formulas=escape_formulas)
     except BrokenPipeError:  # whoever reads has enough
         return
     if streamed:

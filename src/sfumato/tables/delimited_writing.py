@@ -18,6 +18,9 @@ from sfumato.tables.dialect import Dialect
 ROWS_AT_ONCE = 1 << 16
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _DIALECT = b"dialect"
+_FORMULA = "^[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+"""What a cell begins with that spreadsheets take for a formula, in full width too."""
+_NUMBER = r"^[+-]?[0-9][0-9.,' ]*([eE][+-]?[0-9]+)?$"
 
 
 def dialect_metadata(dialect: Dialect) -> dict[bytes, bytes] | None:
@@ -32,37 +35,44 @@ def _dialect(schema: pa.Schema, suffix: str) -> Dialect:
     return Dialect(**{"delimiter": DELIMITERS.get(suffix, ","), **stated})
 
 
-def write_delimited(blocks: Iterable[pa.Table], schema: pa.Schema, out: Any, suffix: str = ".csv") -> None:
+def write_delimited(
+    blocks: Iterable[pa.Table], schema: pa.Schema, out: Any, suffix: str = ".csv", escape_formulas: bool = False
+) -> None:
     """Write blocks of rows of ``schema`` to a stream of bytes: one record a line, a field quoted only where it must be.
 
     The dialect is the one that ``schema`` carries along. Null is an empty field, or the text under ``null`` in the
-    metadata of its column.
+    metadata of its column. With ``escape_formulas`` a text that a spreadsheet would run (one that begins with ``=``,
+    ``+``, ``-``, ``@``, a tab or a carriage return, and is no number) gets an apostrophe before it, also in the header.
     """
     dialect = _dialect(schema, suffix)
     encoder = codecs.getincrementalencoder(dialect.codec)("replace")
     if dialect.header:
         names = pa.table({str(i): [name] for i, name in enumerate(schema.names)})
-        out.write(encoder.encode(_lines(names, dialect)))
+        out.write(encoder.encode(_lines(names, dialect, escape_formulas)))
     elif dialect.marked:
         out.write(codecs.BOM_UTF8)
     for block in blocks:
         for start in range(0, block.num_rows, ROWS_AT_ONCE):
-            out.write(encoder.encode(_lines(block.slice(start, ROWS_AT_ONCE), dialect)))
+            out.write(encoder.encode(_lines(block.slice(start, ROWS_AT_ONCE), dialect, escape_formulas)))
 
 
-def _lines(table: pa.Table, dialect: Dialect) -> str:
+def _lines(table: pa.Table, dialect: Dialect, escape_formulas: bool) -> str:
     """The records as text: one string kernel per column, then the string array's own bytes."""
     fields = [
-        _fields(table[i], (table.field(i).metadata or {}).get(b"null"), dialect) for i in range(table.num_columns)
+        _fields(table[i], (table.field(i).metadata or {}).get(b"null"), dialect, escape_formulas)
+        for i in range(table.num_columns)
     ]
     records = pc.binary_join_element_wise(*fields, dialect.delimiter)
     ended = pc.binary_join_element_wise(records, "\n", "").combine_chunks()
     return str(ended.cast(pa.large_string()).buffers()[2], "utf-8") if len(ended) else ""
 
 
-def _fields(column: pa.ChunkedArray, null: bytes | None, dialect: Dialect) -> pa.ChunkedArray:
+def _fields(column: pa.ChunkedArray, null: bytes | None, dialect: Dialect, escape_formulas: bool) -> pa.ChunkedArray:
     """As text, in quotation marks where it holds what some reader might take for a delimiter."""
     text = column.cast(pa.string())
+    if escape_formulas:
+        runs = pc.and_not(pc.match_substring_regex(text, _FORMULA), pc.match_substring_regex(text, _NUMBER))
+        text = pc.if_else(runs, pc.binary_join_element_wise("'", text, ""), text)
     if null is not None:
         text = pc.fill_null(text, null.decode())
     if not dialect.quote:

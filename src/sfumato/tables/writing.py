@@ -23,24 +23,30 @@ STDOUT = "-"
 """The path that stands for standard output."""
 
 
-def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.PathLike[str]) -> None:
+def write_blocks(
+    blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.PathLike[str], escape_formulas: bool = False
+) -> None:
     """Write one table, given as blocks of rows of ``schema``, to ``path`` in the form that its suffix names.
 
     A block is asked for when the one before it is written; images go to other forms than Parquet and Arrow as a whole.
-    The path ``-`` is standard output, as CSV.
+    The path ``-`` is standard output, as CSV. ``escape_formulas`` is of ``write_delimited``.
 
     Raises:
         BrokenPipeError: nobody reads standard output any more.
         MissingExtra: pictures, without Pillow.
         OutputError: an unknown suffix, one that cannot hold images, a place that cannot be written to, or a full disk.
     """
-    check_output(path, TABLE)
     name = os.fspath(path)
+    if name != STDOUT:
+        check_output(path, TABLE)
     image = image_column(schema)
     stem, suffix = os.path.splitext(name.lower())
     zipped = suffix == ".gz"
     if zipped:
         suffix = os.path.splitext(stem)[1]
+    delimited = name == STDOUT or suffix in DELIMITERS or name.startswith("/dev/")
+    if escape_formulas and not delimited:
+        raise OutputError(f"cannot write {name}: formulas are escaped in delimited text alone; take .csv or .tsv")
     if image is not None and not zipped and suffix in SUFFIXES and not name.startswith("/dev/") and name != STDOUT:
         check_installed(path)  # before a row is drawn
         write_pictures(pa.concat_tables(blocks), image, path)
@@ -58,10 +64,10 @@ def write_blocks(blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.P
         )
     elif name == STDOUT:
         with _standard_output() as out:
-            write_delimited(blocks, schema, out)
-    elif suffix in DELIMITERS or name.startswith("/dev/"):
+            write_delimited(blocks, schema, out, escape_formulas=escape_formulas)
+    elif delimited:
         with atomic_write(path, TABLE) as stream, _zipping(stream, zipped) as out:
-            write_delimited(blocks, schema, out, suffix)
+            write_delimited(blocks, schema, out, suffix, escape_formulas)
     else:
         raise OutputError(
             f"cannot write {name}: the suffix names no format that is written; "
