@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -16,7 +17,7 @@ import numpy as np
 from sfumato.atomic import atomic_write, check_writable
 from sfumato.auditing.audit import white_box_of
 from sfumato.encoding.domain import Domain
-from sfumato.errors import SfumatoError
+from sfumato.errors import ArtifactError, SfumatoError
 from sfumato.extras import require
 from sfumato.outputs import REPORT
 from sfumato.progress import Progress, shown
@@ -110,7 +111,9 @@ def _written(
         require("images", "a report of images")
     codes = release.fitted.sample(min(_ROWS, release.default_rows), np.random.default_rng(seed), {})
     drawn = perf_counter() - began
-    facts = _promised(model, release)
+    held, problem = _verified(model)
+    with _malformed_unless(held, model):
+        facts = _promised(model, release, held, problem)
     facts |= {"build": build, "rows": {"synthetic": len(codes)}, "audit": None, "utility": None, "criteria": {}}
     facts |= {"subgroups": [], "coefficients": [], "regions": []}
     facts["charts"] = dict.fromkeys(_CHARTS, "") | facts["charts"] | _samples(release, codes)
@@ -129,7 +132,8 @@ def _written(
     facts["verdict"] = _verdict(facts)
     from sfumato.reporting.page import render
 
-    page = render(facts).encode()
+    with _malformed_unless(held, model):
+        page = render(facts).encode()
     with atomic_write(output, REPORT) as out:
         out.write(page)
     return {
@@ -141,12 +145,26 @@ def _written(
     }
 
 
-def _promised(model: Path_, release: Release) -> dict[str, Any]:
+@contextmanager
+def _malformed_unless(held: bool, model: Path_) -> Iterator[None]:
+    """One line for a certificate that does not hold, and whose parts are not even of the kinds that can be shown."""
+    from jinja2 import TemplateError
+
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, TemplateError):
+        if held:
+            raise
+        raise ArtifactError(
+            f"{os.fspath(model)}: its certificate is malformed, so nothing can be reported; `sfumato verify` says more"
+        ) from None
+
+
+def _promised(model: Path_, release: Release, held: bool, problem: str) -> dict[str, Any]:
     """All that is known of the saved model without any row."""
     from sfumato.reporting import charts, wording
 
     c: Mapping[str, Any] = release.certificate
-    held, problem = _verified(model)
     certified = c.get("certificate") is not None
     promise = c["promise"] if certified else None
     composition = c["composition"] if certified else {}
