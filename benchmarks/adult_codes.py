@@ -45,7 +45,7 @@ def fit_and_sample(model: str, epsilon: float, aware: bool, domain: Domain, rows
     """``n`` codes from ``model`` (or ``auto``) fitted to ``rows``, the target declared if ``aware``."""
     guarantee = Guarantee(epsilon, DELTA)
     target = domain.index(TARGET) if aware else None
-    name = choose(domain, target, guarantee)[0] if model == "auto" else model
+    name = choose(domain, target, guarantee).name if model == "auto" else model
     setting = Central(Records.of(rows, domain), Budget(Ledger.open().begin(guarantee, "benchmark")))
     fitted = MODELS[name, domain.content].recipe().fit(setting, target=target, progress=Silent())
     return fitted.sample(n, np.random.default_rng())

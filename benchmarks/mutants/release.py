@@ -18,7 +18,7 @@ MUTANTS = (
         "cli/main.py",
         'what = f"{type(e).__name__} at {place.filename}:{place.lineno}"',
         'what = f"{type(e).__name__} at {place.filename}:{place.lineno}: {e}"',
-        "an error without its text is hard to mend",
+        "an error without its text is hard to fix",
         "tests/guarantees/test_whole_fit_replayed.py::test_an_unforeseen_error_quotes_no_row",
     ),
     Mutant(

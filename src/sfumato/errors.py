@@ -1,4 +1,4 @@
-"""Errors a user can mend: one clear line each, never a private value."""
+"""Errors a user can fix: one clear line each, never a private value."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class CertificateError(SfumatoError):
 
 
 class OutdatedCertificate(CertificateError):  # noqa: N818 - reads as what it is: a certificate that is outdated
-    """A certificate that fits its model and its events, issued before mends of the promise: it may promise too much.
+    """A certificate that fits its model and its events, issued before fixes of the promise: it may promise too much.
 
     Attributes:
         found: what was verified, a ``Verification``.
-        lacks: titles of the mends it was issued without.
+        lacks: titles of the fixes it was issued without.
     """
 
     def __init__(self, name: str, found: Any, lacks: tuple[str, ...]) -> None:
         self.found, self.lacks = found, lacks
         super().__init__(
-            f"{name}: the certificate fits, but was issued before {len(lacks)} mends of the promise, and may promise"
+            f"{name}: the certificate fits, but was issued before {len(lacks)} fixes of the promise, and may promise"
             f" too much ({' '.join(lacks)}): fit again"
         )
 

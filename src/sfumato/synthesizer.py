@@ -136,7 +136,7 @@ class Synthesizer:
 
         Raises:
             MissingExtra: the model, the report or the images need an extra that is not installed; nothing was read.
-            SfumatoError: one line that says what does not fit (the table, the schema, the ledger) and the mend.
+            SfumatoError: one line that says what does not fit (the table, the schema, the ledger) and the fix.
 
         *Formal guarantee.* Every answer about the rows is noised and charged to the ledger before it is given, so that
         all that is kept afterwards (model, samples, certificate) is (epsilon, delta)-differentially private for the
@@ -245,12 +245,12 @@ class Synthesizer:
     @property
     def model(self) -> str:
         """Name of the fitted model."""
-        return self._fitted().model
+        return self._fitted().choice.name
 
     @property
     def why(self) -> str:
         """Why this model, from public facts."""
-        return self._fitted().why
+        return self._fitted().choice.why
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -303,7 +303,7 @@ def load(path: str | os.PathLike[str]) -> Synthesizer:
     5
     """
     release = Release.load(path)
-    synthesizer = Synthesizer(release.schema, release.model, no_certificate=True)
+    synthesizer = Synthesizer(release.schema, release.choice.name, no_certificate=True)
     synthesizer.guarantee = release.guarantee  # as it was promised, perhaps by a version that allowed more
     synthesizer._plan = replace(synthesizer._plan, guarantee=release.guarantee)
     synthesizer._release = release

@@ -10,7 +10,7 @@ import pytest
 from sfumato.encoding.domain import Axis, Domain, Pixels
 from sfumato.errors import SfumatoError
 from sfumato.models import MODELS, names
-from sfumato.models.choose import MOST_FOR_AIM, MOST_JOINT, check_suits, check_width, choose
+from sfumato.models.choose import MOST_FOR_AIM, MOST_JOINT, Choice, check_suits, check_width, choose, chosen
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.schema.columns import Content
 
@@ -37,27 +37,27 @@ def domain(columns: int) -> Domain:
     ],
 )
 def test_the_choice_follows_columns_and_target(columns: int, target: int | None, name: str) -> None:
-    chosen, why = choose(domain(columns), target, PROMISE)
-    assert chosen == name
-    assert (chosen, "table") in MODELS
-    assert "\n" not in why
-    assert len(why) > 20
+    choice = choose(domain(columns), target, PROMISE)
+    assert choice.name == name
+    assert (choice.name, "table") in MODELS
+    assert "\n" not in choice.why
+    assert len(choice.why) > 20
 
 
 def test_the_reason_names_the_target_and_the_promise() -> None:
-    assert "'c2'" in choose(domain(5), 2, PROMISE)[1]
-    assert "epsilon 1" in choose(domain(5), 2, PROMISE)[1]
-    assert "no guarantee" in choose(domain(5), None, Guarantee(math.inf))[1]
+    assert "'c2'" in choose(domain(5), 2, PROMISE).why
+    assert "epsilon 1" in choose(domain(5), 2, PROMISE).why
+    assert "no guarantee" in choose(domain(5), None, Guarantee(math.inf)).why
 
 
 @pytest.mark.parametrize("target", [None, 16])
 def test_images_get_a_model_of_images(target: int | None) -> None:
     pixels = Pixels(0, 4, 4, 1)
     pictured = Domain((*pixels.axes("image"), Axis("label", 10)), pixels)
-    chosen, why = choose(pictured, target, PROMISE)
-    assert (chosen, "images") in MODELS
-    assert "4x4x1" in why
-    assert ("'label'" in why) == (target is not None)
+    choice = choose(pictured, target, PROMISE)
+    assert (choice.name, "images") in MODELS
+    assert "4x4x1" in choice.why
+    assert ("'label'" in choice.why) == (target is not None)
 
 
 @pytest.mark.parametrize("name", [*names(), "auto"])
@@ -90,3 +90,8 @@ def test_a_table_too_wide_for_dependence_is_refused_by_name() -> None:
             check_width(name, 16_000)
     check_width("independent", 16_000)
     check_width("auto", 16_000)
+
+
+def test_a_model_that_was_asked_for_is_the_choice() -> None:
+    assert chosen("mst", domain(5), None, PROMISE) == Choice("mst", "asked for by name")
+    assert chosen("auto", domain(5), None, PROMISE) == choose(domain(5), None, PROMISE)

@@ -19,7 +19,6 @@ from dp_accounting.pld import PLDAccountant
 from sfumato.privacy import accounting, gdp, rdp
 from sfumato.privacy.events import (
     DiscreteGaussian,
-    DiscreteLaplace,
     Event,
     Exponential,
     Gaussian,
@@ -38,7 +37,6 @@ LISTS: dict[str, list[Event]] = {
     "DP-SGD": [PoissonSampledGaussian(0.01, 1.0, 1000), DiscreteGaussian(20.0, count=3)],
     "small steps": [PoissonSampledGaussian(0.001, 0.7, 10000)],
     "full batches": [PoissonSampledGaussian(1.0, 5.0, 10), Gaussian(9.0)],
-    "Laplace": [DiscreteLaplace(10.0), DiscreteLaplace(5.0, 2, 20)],
     "thresholds": [Threshold(10.0, 90, 1e-10), Gaussian(50.0, 4)],
 }
 

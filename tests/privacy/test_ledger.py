@@ -21,7 +21,7 @@ from sfumato.errors import LedgerError, Overdraft
 from sfumato.privacy import accounting
 from sfumato.privacy.events import (
     DiscreteGaussian,
-    DiscreteLaplace,
+    Exponential,
     Gaussian,
     PoissonSampledGaussian,
     Threshold,
@@ -104,7 +104,7 @@ def test_sampled_steps_and_thresholds_count_towards_run_and_cap(path: Path) -> N
     steps = PoissonSampledGaussian(0.05, z, 100, tail=1e-8)
     run = ledger.begin(promise, "fit --model vae")
     run.charge(steps)
-    more = (replace(steps, count=5), DiscreteLaplace(20.0), Threshold(900.0, 9000, 2e-7), Threshold(1e9, 10**10, 2e-7))
+    more = (replace(steps, count=5), Exponential(0.5), Threshold(900.0, 9000, 2e-7), Threshold(1e9, 10**10, 2e-7))
     for much in more:
         with pytest.raises(Overdraft):
             run.charge(much)
@@ -350,3 +350,8 @@ def test_the_file_holds_nothing_but_promises_and_charges(path: Path) -> None:
         | {("run", c) for c in promise | {"id", "label", "process", "lease", "steps", "began", "closed"}}
         | {("charge", c) for c in ("id", "run", "event", "mu_squared", "delta", "at")}
     )
+
+
+def test_a_mechanism_that_no_version_charges_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown mechanism"):
+        from_json({"mechanism": "DiscreteLaplace", "scale": 10.0, "sensitivity": 1, "count": 1})

@@ -10,7 +10,7 @@ from scipy import stats
 from tests.privacy.gradients.naive import quick
 
 from sfumato.privacy.events import PoissonSampledGaussian
-from sfumato.privacy.sampling import OVERFLOWS, PoissonSteps
+from sfumato.privacy.sampling import OVERFLOWS, PoissonSteps, most_chosen
 
 ALPHA = 1e-4  # chance of a false alarm of each statistical test
 
@@ -44,7 +44,7 @@ def poisson_faults(included, probability):
 
 def test_inclusion_is_independent_with_the_accounted_probability():
     steps = PoissonSteps(0.1, 1.0)
-    draw = lambda words: steps.draw(words, 200, steps.capacity(200))  # noqa: E731
+    draw = lambda words: steps.draw(words, 200, most_chosen(20))  # noqa: E731
     assert poisson_faults(inclusions(draw, 200, 4000), steps.event(1).sampling_probability) == []
 
 
@@ -78,11 +78,8 @@ def test_the_event_says_what_is_drawn():
 
 def test_batches_fit_their_capacity():
     steps = PoissonSteps(0.05, 1.0)
-    capacity = steps.capacity(100_000, multiple=512)
-    assert capacity % 512 == 0
-    assert stats.binom.sf(capacity, 100_000, 0.05) < 2.0**-100
+    assert stats.binom.sf(most_chosen(100_000 * steps.probability), 100_000, 0.05) < 2.0**-100
     assert 1024 * 2.0**-100 * (1 + np.exp(20)) < OVERFLOWS
-    assert PoissonSteps(1.0, 1.0).capacity(10) == 10
     rows, mask = PoissonSteps(1.0, 1.0).draw(jnp.zeros(12, jnp.uint32), 10, 16)
     assert list(np.asarray(rows)[np.asarray(mask)]) == list(range(10)), "all records, and not the two rows behind them"
 

@@ -10,6 +10,7 @@ import sfumato as sf
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.facts import MeasuredFact
 from sfumato.errors import ArtifactError, CertificateError
+from sfumato.models.choose import Choice
 from sfumato.privacy import accounting
 from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian, PoissonSampledGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee
@@ -43,8 +44,7 @@ def process(**changes) -> Process:
         "events": (DiscreteGaussian(sigma=sigma_for(GUARANTEE)),),
         "columns": declared(Schema.parse(SCHEMA)),
         "table": declared_of_the_table(Schema.parse(SCHEMA)),
-        "model": "independent",
-        "why": "asked for by name",
+        "choice": Choice("independent", "asked for by name"),
     }
     return Process(**(fields | changes))
 

@@ -130,7 +130,7 @@ def _with_model(
         return found
     from sfumato.auditing.recipe import Recipe, audit_recipe
 
-    recipe = Recipe(release.model, data.domain, data.position(release.schema.target), release.guarantee)
+    recipe = Recipe(release.choice.name, data.domain, data.position(release.schema.target), release.guarantee)
     return replace(found, recipe=audit_recipe(recipe, data.real, data.holdout, seen))
 
 
@@ -159,7 +159,7 @@ def white_box_of(release: Release, real: np.ndarray) -> WhiteBox | None:
     if not isinstance(release.fitted, RecordLoss):
         return None
     few = real[np.random.default_rng(0).permutation(len(real))[:_FEW]]
-    recipe = MODELS[release.model, release.codec.domain.content].recipe().overfitting()
+    recipe = MODELS[release.choice.name, release.codec.domain.content].recipe().overfitting()
     with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "overfit") as run:
         setting = Central(Records.of(few, release.codec.domain), Budget(run))
         overfitted = recipe.fit(setting, target=None, progress=Silent())

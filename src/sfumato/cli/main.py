@@ -58,7 +58,7 @@ _NO_MEMORY = "not enough memory for this table and schema; merge categories or n
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 when done, 2 with one line on bad input, 130 when interrupted.
 
-    ``verify`` exits with 1 where a certificate fits but was issued before mends of the promise.
+    ``verify`` exits with 1 where a certificate fits but was issued before fixes of the promise.
 
     An unforeseen error is reported by its type and place alone, because its text could quote a row.
     """

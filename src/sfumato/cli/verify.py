@@ -21,7 +21,7 @@ def verify(
 ) -> None:
     """Check every byte and hash, the signature, and recompute epsilon from the events with two accountants.
 
-    Exit code 1: all of it fits, but the certificate was issued before mends of the promise, which are listed.
+    Exit code 1: all of it fits, but the certificate was issued before fixes of the promise, which are listed.
     """
     import sfumato as sf
 
@@ -62,7 +62,7 @@ def verify(
 
 def _outdated(lacks: Sequence[str], sums: str) -> str:
     head = (
-        f"OUTDATED  {sums}\nIt was issued before these mends of the promise, and may promise too much; fit again with"
+        f"OUTDATED  {sums}\nIt was issued before these fixes of the promise, and may promise too much; fit again with"
         " this version:"
     )
     return "\n".join([head, *(f"  - {title}" for title in lacks)])

@@ -135,7 +135,7 @@ class Codec:
                 IdentifierMaker(column, self._type(column)).make(1)
         for rule in self.schema.constraints:
             if isinstance(rule, Inequality) and self._bounds(rule.low)[0].as_py() > self._bounds(rule.high)[1].as_py():
-                raise SchemaError(f"by their bounds, {rule.low!r} is never at most {rule.high!r}; mend the bounds")
+                raise SchemaError(f"by their bounds, {rule.low!r} is never at most {rule.high!r}; fix the bounds")
 
     @cached_property
     def output(self) -> tuple[Any, ...]:

@@ -148,7 +148,7 @@ def _codes_of(codec: ColumnCodec, values: Sequence[str | None]) -> np.ndarray:
     encoded = codec.encode(pa.array(list(values), pa.string()))
     if encoded.refused is not None or encoded.outside is not None:
         raise SchemaError(
-            f"a fixed combination lists a value that column {codec.axis.name!r} does not allow; mend either"
+            f"a fixed combination lists a value that column {codec.axis.name!r} does not allow; fix either"
         )
     return encoded.codes
 

@@ -50,11 +50,11 @@ class ImageCodec:
                 "pyarrow or polars"
             )
         if found is None:
-            raise SchemaError(f"column {name!r} holds {images.type}, and the schema says images; mend its kind")
+            raise SchemaError(f"column {name!r} holds {images.type}, and the schema says images; fix its kind")
         if found != self.column.shape:
             raise SchemaError(
                 f"column {name!r} holds images of {described(found)}, the schema says {described(self.column.shape)}; "
-                "mend its height, width and channels"
+                "fix its height, width and channels"
             )
         pixels = math.prod(found)
         if not images.null_count:

@@ -16,7 +16,7 @@ from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.fitting.plan import Plan
 from sfumato.folder_lock import FolderLock
 from sfumato.models import MODELS
-from sfumato.models.choose import choose
+from sfumato.models.choose import chosen
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
 from sfumato.progress import Progress
 from sfumato.release.certificate import Process, absent, declared, declared_of_the_table
@@ -194,13 +194,11 @@ def learn(plan: Plan, rows: Rows, opened: OpenRun, progress: Progress) -> tuple[
     facts = measure_facts(schema, CentralFacts(rows, schema, budget, progress))
     codec = Codec.from_schema(schema, facts, rows.stored_types)
     target = None if schema.target is None else codec.position(schema.target)
-    name, why = (plan.model, "asked for by name")
-    if name == "auto":
-        name, why = choose(codec.domain, target, plan.guarantee)
+    choice = chosen(plan.model, codec.domain, target, plan.guarantee)
     setting = Central(gather(rows, codec, progress), budget, plan.max_rows)
     outside = setting.outside(budget.mu(OUTSIDE_SHARE))
-    fitted = MODELS[name, codec.domain.content].recipe().fit(setting, target=target, progress=progress)
-    return Release(schema, codec, fitted, name, why, plan.guarantee, absent("not finished")), outside
+    fitted = MODELS[choice.name, codec.domain.content].recipe().fit(setting, target=target, progress=progress)
+    return Release(schema, codec, fitted, choice, plan.guarantee, absent("not finished")), outside
 
 
 def process(plan: Plan, release: Release, opened: OpenRun, public_example: bool, source: str) -> Process:
@@ -209,8 +207,7 @@ def process(plan: Plan, release: Release, opened: OpenRun, public_example: bool,
         guarantee=plan.guarantee,
         events=opened.run.events,
         columns=declared(plan.schema),
-        model=release.model,
-        why=release.why,
+        choice=release.choice,
         max_rows=plan.max_rows,
         setting="database" if source == "database" else "central",
         ledger=_statement(opened, public_example),

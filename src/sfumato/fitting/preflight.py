@@ -19,7 +19,7 @@ from sfumato.extras import require
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.rehearsal import rehearse
 from sfumato.models import MODELS
-from sfumato.models.choose import check_width, choose
+from sfumato.models.choose import Choice, check_width, choose
 from sfumato.outputs import KEPT, MODEL, REPORT, same_file
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import DiscreteGaussian
@@ -73,7 +73,7 @@ def preflight(plan: Plan, rows: Rows, places: Places) -> None:
     verified.
 
     Raises:
-        SfumatoError: the first thing that fails, with the mend.
+        SfumatoError: the first thing that fails, with the fix.
 
     *Formal guarantee.* Of the table only the names and types of its columns are looked at, which are public.
     """
@@ -101,7 +101,7 @@ def _check_model(plan: Plan, rows: Rows) -> str:
     if plan.model != "auto":
         name = plan.model
     else:
-        name = "independent" if domain is None else choose(domain, target, plan.guarantee)[0]
+        name = "independent" if domain is None else choose(domain, target, plan.guarantee).name
     entry = MODELS[name, plan.schema.content]
     recipe = entry.recipe()
     if "gradients" in entry.asks:
@@ -185,8 +185,7 @@ def _check_certificate(plan: Plan, model: str, setting: str, key: Any) -> None:
         guarantee=plan.guarantee,
         events=(event,),
         columns=declared(plan.schema),
-        model=model,
-        why="",
+        choice=Choice(model, ""),
         max_rows=plan.max_rows,
         setting=setting,
         table=declared_of_the_table(plan.schema),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError
 from sfumato.models.registry import MODELS, names
@@ -14,8 +16,26 @@ MOST_JOINT = 1000
 """Columns up to which dependence is learnt: half a million pairs take minutes."""
 
 
-def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[str, str]:
-    """(name of the model, the reason in one sentence).
+@dataclass(frozen=True)
+class Choice:
+    """Which model, and why in one sentence.
+
+    Attributes:
+        name: of the model.
+        why: the reason, from public facts.
+    """
+
+    name: str
+    why: str
+
+
+def chosen(asked: str, domain: Domain, target: int | None, guarantee: Guarantee) -> Choice:
+    """The model that was asked for by name; for ``auto``, what :func:`choose` says."""
+    return choose(domain, target, guarantee) if asked == "auto" else Choice(asked, "asked for by name")
+
+
+def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> Choice:
+    """The model that suits best.
 
     Args:
         domain: the encoded columns; public.
@@ -27,18 +47,19 @@ def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> tuple[st
         height, width, channels = domain.pixels.shape
         of_each = "" if target is None else f" of each {domain.axes[target].name!r}"
         size = f"{height}x{width}x{channels}"
-        return (
-            "class-mixture",
-            f"at {strength}, means and spreads{of_each} tell most of images of {size}, in a few sums",
-        )
+        why = f"at {strength}, means and spreads{of_each} tell most of images of {size}, in a few sums"
+        return Choice("class-mixture", why)
     if len(domain) < 2:
-        return "independent", "there is no pair of columns whose dependence could be learnt"
+        return Choice("independent", "there is no pair of columns whose dependence could be learnt")
     aim = "" if target is None else f", after all with the target {domain.axes[target].name!r}"
-    if len(domain) <= MOST_FOR_AIM:
-        return "aim", f"at {strength}, pairs are best chosen one by one among {len(domain)} columns{aim}"
-    if len(domain) > MOST_JOINT:
-        return "independent", f"{len(domain)} columns have more pairs than are compared, those of {MOST_JOINT} columns"
-    return "loglinear", f"at {strength}, with {len(domain)} columns, pairs are chosen in two rounds, which stays fast"
+    columns = len(domain)
+    if columns <= MOST_FOR_AIM:
+        return Choice("aim", f"at {strength}, pairs are best chosen one by one among {columns} columns{aim}")
+    if columns > MOST_JOINT:
+        why = f"{columns} columns have more pairs than are compared, those of {MOST_JOINT} columns"
+        return Choice("independent", why)
+    why = f"at {strength}, with {columns} columns, pairs are chosen in two rounds, which stays fast"
+    return Choice("loglinear", why)
 
 
 def check_width(name: str, columns: int) -> None:

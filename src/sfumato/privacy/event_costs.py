@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sfumato.privacy import gdp
-from sfumato.privacy.events import DiscreteGaussian, DiscreteLaplace, Event, Exponential, Gaussian, Threshold
+from sfumato.privacy.events import DiscreteGaussian, Event, Exponential, Gaussian, Threshold
 
 
 def closed_form(event: Event) -> float:
@@ -15,6 +15,4 @@ def closed_form(event: Event) -> float:
             return event.count / event.noise_multiplier**2
         case Exponential():
             return event.count * gdp.exponential_mu(event.epsilon) ** 2
-        case DiscreteLaplace():
-            return event.count * gdp.pure_mu(event.sensitivity / event.scale) ** 2
     raise ValueError(f"the cost of {type(event).__name__} has no closed form")

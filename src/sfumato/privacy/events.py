@@ -73,20 +73,6 @@ class Exponential:
 
 
 @dataclass(frozen=True)
-class DiscreteLaplace:
-    """Integer Laplace noise of scale ``scale`` on integers that one unit moves by at most ``sensitivity`` in l1."""
-
-    scale: float
-    sensitivity: int = 1
-    count: int = 1
-
-    def __post_init__(self) -> None:
-        _positive("scale", self.scale)
-        _whole("sensitivity", self.sensitivity)
-        _whole("count", self.count, MOST)
-
-
-@dataclass(frozen=True)
 class Threshold:
     """Release of keys from an open domain: integer Gaussian counts, only those at or above ``threshold`` shown.
 
@@ -131,7 +117,7 @@ class PoissonSampledGaussian:
             raise ValueError(f"sampling_probability must lie in (0, 1], got {self.sampling_probability!r}")
 
 
-Event = DiscreteGaussian | Gaussian | Exponential | DiscreteLaplace | Threshold | PoissonSampledGaussian
+Event = DiscreteGaussian | Gaussian | Exponential | Threshold | PoissonSampledGaussian
 _KINDS = {c.__name__: c for c in Event.__args__}
 
 

@@ -83,15 +83,6 @@ def exponential_mu(epsilon_: float) -> float:
     return -2 * _normal.inv_cdf(1 / (1 + math.exp(epsilon_ / 2)))
 
 
-def pure_mu(epsilon_: float) -> float:
-    """GDP cost of any ``epsilon_``-DP mechanism, that of randomised response.
-
-    Its trade-off function is two straight lines that meet at ``1 / (1 + exp(epsilon))``, above any convex curve that
-    joins the same ends and passes through that point, as mu-GDP's then does.
-    """
-    return exponential_mu(2 * epsilon_)
-
-
 def exponential_epsilon(mu_: float) -> float:
     """The inverse of :func:`exponential_mu`: the bounded range that costs ``mu_``."""
     return 2 * math.log(_upper_tail(-mu_ / 2) / _upper_tail(mu_ / 2))

@@ -174,7 +174,7 @@ def _lay_out(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def clear_errors(file: Path | None) -> Iterator[None]:
-    """Turn SQLite's errors into one line that names the file and the mend."""
+    """Turn SQLite's errors into one line that names the file and the fix."""
     try:
         yield
     except sqlite3.OperationalError as error:

@@ -15,7 +15,7 @@ from functools import lru_cache, reduce
 from dp_accounting.pld import privacy_loss_distribution as dp_pld
 
 from sfumato.privacy.event_costs import closed_form
-from sfumato.privacy.events import DiscreteGaussian, DiscreteLaplace, Event, PoissonSampledGaussian, delta_of
+from sfumato.privacy.events import DiscreteGaussian, Event, PoissonSampledGaussian, delta_of
 
 _MOST_POINTS, _MOST_STEPS, _FINEST = 1 << 18, 1 << 20, 2.0**-36
 """What keeps an account below about ten seconds: each point of a grid takes microseconds, each step some too."""
@@ -58,8 +58,6 @@ def _split(events: Sequence[Event]) -> tuple[tuple[Event, ...], float]:
         match event:
             case PoissonSampledGaussian():
                 own[replace(event, count=1, delta=0.0, tail=0.0)] += event.count
-            case DiscreteLaplace():
-                own[replace(event, count=1)] += event.count
             case DiscreteGaussian() if event.sensitivity == 1 and event.sigma < EXACT_BELOW:
                 own[replace(event, count=1)] += event.count
             case _:
@@ -96,11 +94,6 @@ def _single(event: Event, interval: float) -> dp_pld.PrivacyLossDistribution:
         case DiscreteGaussian():
             return dp_pld.from_discrete_gaussian_mechanism(
                 event.sigma, value_discretization_interval=interval, use_connect_dots=True
-            )
-        case DiscreteLaplace():
-            # a shift by s on one integer, or over several, is s/scale-DP: no worse than one flip of that epsilon
-            return dp_pld.from_discrete_laplace_mechanism(
-                event.sensitivity / event.scale, value_discretization_interval=interval, use_connect_dots=True
             )
     raise ValueError(f"no loss distribution for {type(event).__name__}")
 
@@ -140,8 +133,6 @@ def _spread(event: Event) -> float:
         case PoissonSampledGaussian():
             exponent = min(event.noise_multiplier**-2, 50.0)
             return event.sampling_probability * math.sqrt(math.expm1(exponent))
-        case DiscreteLaplace():
-            return event.sensitivity / event.scale
         case DiscreteGaussian():
             return event.sensitivity / event.sigma
     raise ValueError(f"no loss distribution for {type(event).__name__}")

@@ -13,7 +13,6 @@ from dp_accounting.rdp import RdpAccountant
 
 from sfumato.privacy.events import (
     DiscreteGaussian,
-    DiscreteLaplace,
     Event,
     Exponential,
     Gaussian,
@@ -55,8 +54,6 @@ def _as_dp_event(event: Event) -> dp_event.DpEvent:
             return dp_event.GaussianDpEvent(event.noise_multiplier)
         case Exponential():
             return dp_event.ZCDpEvent(rho=event.epsilon**2 / 8)
-        case DiscreteLaplace():
-            return dp_event.ZCDpEvent(rho=(event.sensitivity / event.scale) ** 2 / 2)
         case PoissonSampledGaussian():
             return dp_event.PoissonSampledDpEvent(
                 event.sampling_probability, dp_event.GaussianDpEvent(event.noise_multiplier)

@@ -57,12 +57,6 @@ class PoissonSteps:
         """What ``steps`` of them are charged as."""
         return PoissonSampledGaussian(self.probability, self.noise_multiplier, steps, delta=self.inexact + OVERFLOWS)
 
-    def capacity(self, records: int, multiple: int = 1) -> int:
-        """Rows that hold any batch of ``records`` but with probability 2^-100 (Bernstein), rounded up; at most all."""
-        if self.probability == 1:
-            return -(-records // multiple) * multiple
-        return -(-min(records, most_chosen(records * self.probability)) // multiple) * multiple
-
     def draw(self, words: Array, records: Array | int, capacity: int) -> tuple[Array, Array]:
         """One batch: positions (capacity,) and which of them are real, (capacity,) booleans; the rest is padding.
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from sfumato.privacy.events import (
     DiscreteGaussian,
-    DiscreteLaplace,
     Event,
     Exponential,
     Gaussian,
@@ -32,8 +31,6 @@ def _line(group: list[Event]) -> str:
     match group[0]:
         case DiscreteGaussian():
             return f"{_many(n, 'table')} of counts with integer Gaussian noise, sigma {_range(group, 'sigma')}"
-        case DiscreteLaplace():
-            return f"{_many(n, 'table')} of counts with integer Laplace noise, scale {_range(group, 'scale')}"
         case Gaussian():
             noise = _range(group, "noise_multiplier")
             return f"{_many(n, 'sum')} with Gaussian noise, {noise} times the sensitivity"

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sfumato.errors import CertificateError
+from sfumato.models.choose import Choice
 from sfumato.printable import printable_parts
 from sfumato.privacy.events import (
     Event,
@@ -49,8 +50,7 @@ class Process:
         guarantee: what was promised.
         events: what was charged, in order.
         columns: what :func:`declared` says of the schema.
-        model: name of the model.
-        why: why this model, from public facts.
+        choice: which model, and why, from public facts.
         max_rows: rows one unit may contribute; more are dropped before anything is counted.
         setting: who sees rows, by the name of the trust setting.
         ledger: where the ledger stood.
@@ -63,8 +63,7 @@ class Process:
     guarantee: Guarantee
     events: Sequence[Event]
     columns: Sequence[Mapping[str, Any]]
-    model: str
-    why: str
+    choice: Choice
     max_rows: int = 1
     setting: str = "central"
     ledger: LedgerStatement = field(default_factory=LedgerStatement)
@@ -185,7 +184,7 @@ def words(process: Process) -> dict[str, Any]:
         },
         "unprotected": list(_UNPROTECTED),
         "trust_model": TRUST[process.setting],
-        "algorithm": {"model": process.model, "why": process.why, "post_processing": _POST_PROCESSING},
+        "algorithm": {"model": process.choice.name, "why": process.choice.why, "post_processing": _POST_PROCESSING},
         "pyramid": _pyramid(process),
         "limits": limits(process),
     }

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sfumato.errors import CertificateError, SfumatoError
+from sfumato.models.choose import Choice
 from sfumato.privacy.events import Event, Gaussian, PoissonSampledGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.mechanisms.lattice import INEXACT
@@ -120,8 +121,7 @@ def process_of(
         guarantee=guarantee,
         events=events,
         columns=declared(Schema.parse(artifact.schema)),
-        model=artifact.model["name"],
-        why=artifact.model["why"],
+        choice=Choice(artifact.model["name"], artifact.model["why"]),
         max_rows=max_rows,
         setting=setting,
         records=None if total is None else max(1, round(total)),

@@ -1,4 +1,4 @@
-"""Mends of the promise itself, and the certificates that were issued without them.
+"""Fixes of the promise itself, and the certificates that were issued without them.
 
 The same list stands under *Guarantee fixes* in ``CHANGELOG.md``, where each has its explanation; a test compares them.
 """
@@ -12,10 +12,10 @@ _FIRST = "sfumato/certificate/1"
 
 @dataclass(frozen=True)
 class GuaranteeFix:
-    """One mend.
+    """One fix.
 
     Attributes:
-        title: what was mended, the bold words of its entry in the changelog.
+        title: what was fixed, the bold words of its entry in the changelog.
         touches: kinds of certificates that may promise too much without it.
     """
 
@@ -56,5 +56,5 @@ GUARANTEE_FIXES = (
 
 
 def lacking(kind: str) -> tuple[GuaranteeFix, ...]:
-    """The mends that certificates of ``kind`` were issued without."""
+    """The fixes that certificates of ``kind`` were issued without."""
     return tuple(fix for fix in GUARANTEE_FIXES if kind in fix.touches)

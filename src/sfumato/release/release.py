@@ -14,6 +14,7 @@ import pyarrow as pa
 from sfumato.encoding.codec import Codec
 from sfumato.errors import ArtifactError, ConditionError, SfumatoError
 from sfumato.models import MODELS
+from sfumato.models.choose import Choice
 from sfumato.models.model import FittedModel, ImpossibleCondition, Latent
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.artifact import Artifact
@@ -36,8 +37,7 @@ class Release:
         schema: the public facts.
         codec: values to codes and back.
         fitted: the model.
-        model: its name.
-        why: why this one.
+        choice: which model, and why this one.
         guarantee: what was promised.
         certificate: the certificate, or what stands in its place.
     """
@@ -45,8 +45,7 @@ class Release:
     schema: Schema
     codec: Codec
     fitted: FittedModel
-    model: str
-    why: str
+    choice: Choice
     guarantee: Guarantee
     certificate: Mapping[str, Any]
 
@@ -101,7 +100,7 @@ class Release:
 
     def _latent(self) -> Latent:
         if not isinstance(self.fitted, Latent):
-            raise SfumatoError(f"model {self.model!r} has no latent space; vae and diffusion have one")
+            raise SfumatoError(f"model {self.choice.name!r} has no latent space; vae and diffusion have one")
         return self.fitted
 
     @property
@@ -112,7 +111,7 @@ class Release:
     def artifact(self) -> Artifact:
         """The saved form."""
         facts, arrays = self.fitted.state()
-        model = {"name": self.model, "why": self.why, "promised": promised(self.guarantee), "facts": facts}
+        model = {"name": self.choice.name, "why": self.choice.why, "promised": promised(self.guarantee), "facts": facts}
         codec = json.loads(self.codec.to_json())
         return Artifact(self.schema.dump(), codec, model, arrays, self.certificate)
 
@@ -131,7 +130,8 @@ class Release:
             if not 1 <= fitted.total <= MOST_RECORDS:
                 raise ArtifactError(f"{os.fspath(path)}: says to be of more than {MOST_RECORDS:,} records, or of none")
             schema = Schema.parse(artifact.schema, f"{os.fspath(path)}:schema.yaml")
-            return cls(schema, codec, fitted, name, str(artifact.model["why"]), guarantee, artifact.certificate)
+            choice = Choice(name, str(artifact.model["why"]))
+            return cls(schema, codec, fitted, choice, guarantee, artifact.certificate)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as e:
             raise ArtifactError(
                 f"{os.fspath(path)}: holds no model this version can use ({type(e).__name__})"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 KINDS = ("sfumato/certificate/1", KIND)
-"""Kinds of certificates that are read; those before the last lack mends of the promise."""
+"""Kinds of certificates that are read; those before the last lack fixes of the promise."""
 
 _FAR = 10.0
 _MECHANISMS = frozenset(kind.__name__ for kind in get_args(Event))
@@ -71,7 +71,7 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
 
     Raises:
         ArtifactError: the file is damaged, edited or of another format.
-        OutdatedCertificate: all of it fits, but it was issued before mends of the promise, which its ``lacks`` lists.
+        OutdatedCertificate: all of it fits, but it was issued before fixes of the promise, which its ``lacks`` lists.
         CertificateError: there is no certificate, it does not fit its model, signature, or events, or it names a kind
             or a mechanism that this version does not know.
         KeyFileError: ``public_key`` is no key.

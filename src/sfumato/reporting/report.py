@@ -70,7 +70,7 @@ def report(
 
     Raises:
         MissingExtra: an extra that this needs is not installed.
-        SfumatoError: a file that cannot be read, written or does not fit, with the mend.
+        SfumatoError: a file that cannot be read, written or does not fit, with the fix.
 
     *Formal guarantee.* A releasable report is computed from the saved model alone, so it is post-processing of noised
     answers and public facts. An internal report is not private.
@@ -172,8 +172,8 @@ def _promised(model: Path_, release: Release, held: bool, problem: str) -> dict[
         "title": Path(model).name,
         "version": VERSION,
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "model": release.model,
-        "why": release.why,
+        "model": release.choice.name,
+        "why": release.choice.why,
         "promise": promise,
         "composition": composition,
         "verified": held,

@@ -24,7 +24,7 @@ _KINDS = "'kind: category' (or integer, real, boolean, date, datetime, time, ima
 
 
 def in_words(error: Any) -> str:
-    """What pydantic found wrong, and the mend."""
+    """What pydantic found wrong, and the fix."""
     kind, text = error["type"], error["msg"]
     if kind == "extra_forbidden":
         return "no such key; the reference of schema.yaml lists them"

@@ -175,8 +175,8 @@ class _Plain:
             raise self.error(event, f"a number of more than {_MOST_DIGITS} digits; bounds lie within +-4e18")
         return int(text)
 
-    def error(self, event: Any, mend: str) -> SchemaError:
-        return SchemaError(f"{self.name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}: {mend}")
+    def error(self, event: Any, fix: str) -> SchemaError:
+        return SchemaError(f"{self.name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}: {fix}")
 
 
 def _is_label(key: str, path: Path) -> bool:

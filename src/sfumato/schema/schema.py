@@ -38,7 +38,7 @@ class Schema(PublicFacts):
         """Read a ``schema.yaml``.
 
         Raises:
-            SchemaError: missing or not readable, or what is wrong and the mend, after file:line:column.
+            SchemaError: missing or not readable, or what is wrong and the fix, after file:line:column.
         """
         name = os.fspath(path)
         try:

@@ -63,7 +63,7 @@ def _place(path: str, number: int) -> str:
 
 
 def _unreadable(path: str, number: int) -> TableError:
-    return TableError(f"{_place(path, number)} is damaged, or neither PNG nor JPEG; mend it or take it out")
+    return TableError(f"{_place(path, number)} is damaged, or neither PNG nor JPEG; fix it or take it out")
 
 
 def picture(levels: np.ndarray) -> Image.Image:

@@ -69,7 +69,7 @@ class Rows:
                 such image is then a missing one. None takes the size of the first, and refuses all others.
 
         Raises:
-            TableError: one line that says what is wrong with the source and how to mend it.
+            TableError: one line that says what is wrong with the source and how to fix it.
         """
         if isinstance(source, Rows):
             return source

@@ -114,7 +114,7 @@ def check(block: Block, dialect: Dialect, path: str, width: int) -> None:
 
 
 def _plainly_regular(text: bytes, dialect: Dialect, width: int) -> bool:
-    """Whether nothing is wrong, told by quick means; False leaves it to `_damage`, which is slow and exact."""
+    """Whether nothing is wrong, by quick means; False leaves it to `_damage`, which is slow and exact."""
     if len(text) > LONGEST:
         return False
     quote = dialect.quote.encode()

@@ -42,7 +42,7 @@ class Table:
         Delimited text gives columns of strings, and null where a field is empty.
 
         Raises:
-            TableError: one line that says what is wrong with the source and how to mend it.
+            TableError: one line that says what is wrong with the source and how to fix it.
         """
         if isinstance(source, Table):
             return source

@@ -26,8 +26,8 @@ _HEAD = "journal"
 class AnswerLog:
     """A folder with the noised answers of one run, in order, and the state of its training.
 
-    Every question is told by a digest of its public parameters. A fit that goes on asks the same questions in the same
-    order, because all that it does in between follows from the answers.
+    Every question is identified by a digest of its public parameters. A fit that goes on asks the same questions in
+    the same order, because all that it does in between follows from the answers.
 
     Attributes:
         folder: where it is; its owner alone may read it.
