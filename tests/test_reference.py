@@ -61,3 +61,11 @@ def test_each_name_of_the_door_shows_its_docstring_there(name):
 
 def test_a_name_that_is_missing_or_made_up_is_seen():
     assert named(PAGE.replace("`sf.Table.write`", "`sf.Table.wrote`")) ^ public() == {"Table.write", "Table.wrote"}
+
+
+FUNCTIONS = [name for name in sf.__all__ if inspect.isfunction(getattr(sf, name))]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_has_an_example_that_the_doctests_run(name):
+    assert ">>> " in (getattr(sf, name).__doc__ or ""), name

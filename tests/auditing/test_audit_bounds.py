@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binom, norm
 
 from sfumato.auditing.attacks.audit_bounds import _error_rates, epsilon_lower_bound, exceeds_curve, mu_lower_bound
+from sfumato.auditing.attacks.rates import difference
 from sfumato.privacy import gdp, pld
 from sfumato.privacy.events import PoissonSampledGaussian
 
@@ -79,3 +80,13 @@ def test_a_curve_is_ruled_out_by_less_noise_and_not_by_the_noise_it_belongs_to()
     right = sum(exceeds_curve(*subsampled_game(1.0, 1000, rng), curve, rng, 0.01) for _ in range(100))
     assert right <= binom.isf(1e-4, 100, 0.01)
     assert sum(exceeds_curve(*subsampled_game(0.5, 2000, rng), curve, rng, 0.01) for _ in range(10)) == 10
+
+
+def test_the_interval_of_a_difference_covers_it():
+    """Newcombe 1998, table II, method 10: 56/70 against 48/80; and 95 % of 2,000 draws."""
+    low, high = difference(56, 70, 48, 80)
+    assert (round(low, 4), round(high, 4)) == (0.0524, 0.3339)
+    rng = np.random.default_rng(0)
+    draws = zip(rng.binomial(2000, 0.08, 2000).tolist(), rng.binomial(2000, 0.06, 2000).tolist(), strict=True)
+    inside = [low <= 0.02 <= high for low, high in (difference(a, 2000, b, 2000) for a, b in draws)]
+    assert 0.935 < np.mean(inside) < 0.965

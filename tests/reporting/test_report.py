@@ -209,6 +209,9 @@ def test_what_is_missing_is_said(folder):
 
 PROBE = """<script>addEventListener("load", () => parent.document.documentElement.dataset.seen = JSON.stringify({
   wide: document.documentElement.scrollWidth, window: innerWidth,
+  sideways: [...document.querySelectorAll("details")].map(d => d.open = true)
+    && [...document.querySelectorAll(".scroll")].filter(t => t.scrollWidth > t.clientWidth + 1)
+      .map(t => t.textContent.trim().slice(0, 60)),
   asked: performance.getEntriesByType("resource").map(e => e.name).filter(n => !n.startsWith("data:")),
   blank: [...document.images].filter(i => !i.naturalWidth).length}))</script>"""
 CHROMIUM = (
@@ -240,13 +243,40 @@ def seen(debian_package, tmp_path):
 @pytest.mark.parametrize("kind", ["internal", "releasable"])
 def test_in_a_browser(kind, width, seen, request):
     found = seen(request.getfixturevalue(kind)[1], width)
-    assert found == {"wide": width, "window": width, "asked": [], "blank": 0, "console": []}
+    assert found == {"wide": width, "window": width, "sideways": [], "asked": [], "blank": 0, "console": []}
 
 
 def test_what_is_wrong_in_a_browser_would_be_found(seen):
-    wide = '<body><div style="width: 500px">x</div><img src="http://127.0.0.1:9/x.png"><script>y()</script></body>'
+    table = '<div class="scroll" style="overflow: auto"><p style="width: 900px">t</p></div>'
+    wide = (
+        f'<body>{table}<div style="width: 500px">x</div><img src="http://127.0.0.1:9/x.png"><script>y()</script></body>'
+    )
     found = seen(f"<!doctype html><html>{wide}</html>", 390)
     assert found["wide"] == 508
+    assert found["sideways"] == ["t"]
     assert found["asked"] == ["http://127.0.0.1:9/x.png"]
     assert found["blank"] == 1
     assert found["console"]
+
+
+def test_one_page_decides_and_the_contents_lead_everywhere(internal, releasable):
+    for _, text in (internal, releasable):
+        uses = text[text.index('id="uses"') : text.index('id="officer"')]
+        for purpose in ("publish", "develop and test software", "teach", "train a model"):
+            assert purpose in uses, purpose
+        anchors = re.findall(r'<h[23] id="([^"]+)"', text)
+        assert len(anchors) == len(set(anchors)) > 8
+        assert re.findall(r'href="#([^"]+)"', uses) == anchors
+        assert text.index('id="hashes"') == max(text.index(f'id="{anchor}"') for anchor in anchors)  # last
+        assert "data_domain" not in text
+        assert "sigma" not in text
+    for said in (
+        "Overall",
+        "Quality by column",
+        "Pairs of columns that are furthest off",
+        "points",
+        "the claim allows",
+    ):
+        assert said in internal[1], said
+    assert "not known" in releasable[1][: releasable[1].index('id="officer"')]
+    assert 'aria-label="real beside synthetic rows' in internal[1]

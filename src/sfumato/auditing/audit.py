@@ -74,6 +74,12 @@ def audit(
         SfumatoError: a table or model that cannot be read, does not fit the schema or is too small.
 
     *Formal guarantee.* None: the result depends on real rows without noise. Keep it inside.
+
+    >>> import sfumato as sf
+    >>> rows = sf.examples.adult_test().arrow
+    >>> real, holdout, synthetic = (sf.Table(rows.slice(start, 500)) for start in (0, 500, 1000))
+    >>> sf.audit(real, holdout, synthetic, sf.examples.adult_schema()).verdict
+    'no evidence of a leak beyond epsilon = 0'
     """
     require("report", "an audit")
     if strips is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,6 @@ from sfumato.atomic import atomic_write, check_writable
 from sfumato.cli import terminal
 from sfumato.outputs import CERTIFICATE, MODEL, REPORT, TABLE
 
-_SHOWN = ("tvd1", "tvd2", "tvd3", "query3", "tstr_auc_gradient_boosting", "tstr_auc_linear")
 _LEFT = ("synthetic.csv", "model.sfm", "certificate.txt", "report.html")
 
 
@@ -53,13 +51,12 @@ def demo(
     with terminal.progress() as progress:
         utility = sf.evaluate(*rows, synthesizer.schema, "income", quick=True, progress=progress)
     files = {n: str(output / n) for n in _LEFT}
-    measures = {k: m for k, m in utility.measures.items() if k in _SHOWN}
     result = {
         "files": files,
         "rows": len(table),
         "epsilon": found.epsilon,
         "model": found.model,
-        "measures": {k: asdict(m) for k, m in measures.items()},
+        "utility": utility.to_dict(),
     }
     text = "\n".join(
         [
@@ -68,8 +65,7 @@ def demo(
             f"{found.model}: epsilon {found.epsilon:.4g} recomputed from {found.events} charges, every byte verified",
             *(f"  {path}" for path in files.values()),
             "",
-            f"{'utility':<28}{'synthetic':>11}{'holdout':>12}{'independent':>13}",
-            *(f"{k:<28}{m.value:>11.3f}{m.holdout:>12.3f}{m.independent:>13.3f}" for k, m in measures.items()),
+            str(utility),
         ]
     )
     terminal.answer(result, text, as_json, saved=True)

@@ -44,6 +44,12 @@ def evaluate(
         SfumatoError: a table that cannot be read or does not fit the schema.
 
     *Formal guarantee.* None: the result depends on real rows without noise. Keep it inside, or pay for it.
+
+    >>> import sfumato as sf
+    >>> rows = sf.examples.adult_test().arrow
+    >>> real, holdout, synthetic = (sf.Table(rows.slice(start, 500)) for start in (0, 500, 1000))
+    >>> sf.evaluate(real, holdout, synthetic, sf.examples.adult_schema(), quick=True)
+    Utility(overall ...
     """
     require("report", "an evaluation")
     from sfumato.evaluation.data import EvaluationData

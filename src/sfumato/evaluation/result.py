@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from statistics import fmean, stdev
+
+from scipy.special import stdtrit
 
 from sfumato.evaluation.details import Coefficient, Detection, Subgroup, Task
+from sfumato.evaluation.meaning import meaning
 from sfumato.evaluation.violations import Violations
 from sfumato.results.notebook import table
-from sfumato.results.plain import Json, as_dict
+from sfumato.results.plain import Json, as_dict, as_json
 
 _DIGITS = 5
 """After the point, of every figure."""
@@ -46,6 +50,45 @@ class Measure:
         score = gain / width if width > _CLEAR * max(abs(independent), abs(holdout), 1e-9) else None
         value, matched, holdout, independent = (round(v, _DIGITS) for v in (value, matched, holdout, independent))
         return cls(value, matched, holdout, independent, None if score is None else round(score, _DIGITS))
+
+
+@dataclass(frozen=True)
+class Overall:
+    """One figure for all measures: the mean of the families' mean scores, each score cut to 0 to 1.
+
+    Attributes:
+        score: 1 as good as holdout rows, 0 as bad as independent columns.
+        low, high: 95 % interval of the mean over families (Student's t): how much hangs on what was measured.
+        families: how many families of measures have a score.
+    """
+
+    score: float
+    low: float
+    high: float
+    families: int
+
+    @classmethod
+    def of(cls, measures: Mapping[str, Measure]) -> Overall | None:
+        """None where fewer than two families have a score."""
+        each: dict[str, list[float]] = {}
+        for name, measure in measures.items():
+            if measure.score is not None:
+                each.setdefault(meaning(name).family, []).append(min(1.0, max(0.0, measure.score)))
+        if len(each) < 2:
+            return None
+        means = [fmean(scores) for scores in each.values()]
+        half = float(stdtrit(len(means) - 1, 0.975)) * stdev(means) / len(means) ** 0.5
+        middle = fmean(means)
+        low, high = max(0.0, middle - half), min(1.0, middle + half)
+        return cls(round(middle, _DIGITS), round(low, _DIGITS), round(high, _DIGITS), len(means))
+
+    def explained(self) -> str:
+        """The interval, and what the ends of the scale are."""
+        return f"95 %: {self.low:.2f} to {self.high:.2f}; 1 is as good as holdout rows, 0 as bad as independent columns"
+
+    def __str__(self) -> str:
+        """The figure with its interval."""
+        return f"{self.score:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
 @dataclass(frozen=True)
@@ -132,20 +175,29 @@ class Utility:
     spaces: Mapping[str, str] = field(default_factory=dict)
     violations: Violations | None = None
 
+    @property
+    def overall(self) -> Overall | None:
+        """One figure for all measures; None where too few have a score."""
+        return Overall.of(self.measures)
+
     def to_dict(self) -> dict[str, Json]:
         """All of it as JSON values."""
-        return as_dict(self)
+        return {**as_dict(self), "overall": as_json(self.overall)}
 
     def __str__(self) -> str:
         """The measures as a table for people."""
-        lines = [f"{'measure':<28}{'synthetic':>11}{'holdout':>12}{'independent':>13}"]
+        lines = [f"{'measure':<28}{'better':>7}{'synthetic':>11}{'holdout':>10}{'independent':>13}{'score':>7}  says"]
         for name, m in self.measures.items():
-            lines.append(f"{name:<28}{m.value:>11.4f}{m.holdout:>12.4f}{m.independent:>13.4f}")
+            said, score = meaning(name), "-" if m.score is None else f"{m.score:.2f}"
+            figures = f"{m.value:>11.4f}{m.holdout:>10.4f}{m.independent:>13.4f}{score:>7}"
+            lines.append(f"{name:<28}{said.better:>7}{figures}  {said.words}")
+        if self.overall is not None:
+            lines.append(f"{'overall':<28}{'more':>7}{'':>34}{self.overall.score:>7.2f}  {self.overall.explained()}")
         lines += [f"  frechet_{name}: in {space}; not an FID" for name, space in self.spaces.items()]
         if self.violations is not None:
             every = self.violations.rows
-            shares = f"{every.synthetic:>11.4f}{every.holdout:>12.4f}{every.independent:>13.4f}"
-            lines.append(f"{'rows that break the schema':<28}{shares}")
+            shares = f"{every.synthetic:>11.4f}{every.holdout:>10.4f}{every.independent:>13.4f}"
+            lines.append(f"{'rows that break the schema':<28}{'less':>7}{shares}")
             lines += [f"  {r.rule}: {r.synthetic:.4f}" for r in self.violations.rules if r.synthetic]
         if self.memorisation.flag:
             lines.append("WARNING: the synthetic rows are closer to the real ones than holdout rows are (memorisation)")
@@ -153,13 +205,16 @@ class Utility:
 
     def __repr__(self) -> str:
         flagged = ", MEMORISATION" if self.memorisation.flag else ""
-        return f"Utility({len(self.measures)} measures, {self.rows.synthetic:,} synthetic rows{flagged})"
+        overall = f"overall {self.overall}, " if self.overall is not None else ""
+        return f"Utility({overall}{len(self.measures)} measures, {self.rows.synthetic:,} synthetic rows{flagged})"
 
     def _repr_html_(self) -> str:
-        head = ("measure", "synthetic", "holdout", "independent", "score")
+        head = ("measure", "says", "better", "synthetic", "holdout", "independent", "score")
         lines = [
             (
                 name,
+                meaning(name).words,
+                meaning(name).better,
                 f"{m.value:.4f}",
                 f"{m.holdout:.4f}",
                 f"{m.independent:.4f}",
@@ -168,7 +223,7 @@ class Utility:
             for name, m in list(self.measures.items())[:_SHOWN]
         ]
         more = len(self.measures) - len(lines)
-        said = [f"{more} more measures"] * (more > 0)
+        said = [f"overall {self.overall}"] * (self.overall is not None) + [f"{more} more measures"] * (more > 0)
         said += ["MEMORISATION: closer to the real rows than holdout rows are"] * self.memorisation.flag
         return table("Utility", head, lines, "; ".join([*said, "internal: computed from real rows"]))
 

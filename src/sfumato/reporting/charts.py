@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from sfumato.evaluation.result import Scores
 
 BLUE, ORANGE, GREY, GREEN, RED = "#0072B2", "#E69F00", "#767676", "#009E73", "#B8003A"
+_SPIKE, _TAIL = 0.6, 1e-5
+"""Share of one bin from which the axis of shares is logarithmic, and where that axis begins."""
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -80,9 +82,29 @@ def marginal(name: str, labels: Sequence[str], series: Mapping[str, np.ndarray],
             ha="right" if turned else "center",
             fontsize=7,
         )
-        axes.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        if ordered and max(values.max() for values in series.values()) > _SPIKE:
+            axes.set_yscale("log")  # one bar would hide the tail
+            axes.set_ylim(bottom=_TAIL)
+            axes.minorticks_off()
+        axes.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}" if v >= 0.01 else f"{v:.3g}".replace("e-0", "e-"))
         axes.tick_params(axis="y", labelsize=7)
         return _svg(figure, f"shares of the values of {name}")
+
+
+def beside(shares: Mapping[str, np.ndarray], names: tuple[str, str], ends: Sequence[Sequence[str]]) -> str:
+    """Two tables side by side in the same two columns: shares (a, b) per cell, darker is more, on one scale."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.2, 2.8), layout="constrained")
+        both = figure.subplots(1, len(shares), sharey=True)
+        most = max(float(np.sqrt(each).max()) for each in shares.values())
+        for axes, (title, each) in zip(both, shares.items(), strict=True):
+            axes.imshow(np.sqrt(each).T, origin="lower", aspect="auto", cmap="Blues", vmin=0, vmax=most)
+            axes.set_title(title, fontsize=9)
+            axes.set_xlabel(_short(names[0], 24), fontsize=8)
+            axes.set_xticks([0, len(each) - 1], [_short(text, 10) for text in ends[0]], fontsize=7)
+            axes.set_yticks([0, each.shape[1] - 1], [_short(text, 10) for text in ends[1]], fontsize=7)
+        both[0].set_ylabel(_short(names[1], 24), fontsize=8)
+        return _svg(figure, f"real beside synthetic rows: {names[0]} and {names[1]}")
 
 
 def heat_map(names: Sequence[str], values: np.ndarray, title: str) -> str:

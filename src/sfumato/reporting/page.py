@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,16 @@ def template() -> Template:
     return environment.get_template("report.html.j2")
 
 
+_HEADING = re.compile(r'<h([23]) id="([^"]+)">(.*?)</h[23]>', re.DOTALL)
+_CONTENTS = "<!-- contents -->"
+
+
 def render(facts: Mapping[str, Any]) -> str:
-    """The page as text; every fact is escaped, only the charts are taken as markup, and no letter of it is hidden."""
-    page = template().render(facts)
-    return "\n".join(map(printable, page.split("\n")))
+    """The page as text, with a list of its contents; facts are escaped and printable, only charts are markup."""
+    page = "\n".join(map(printable, template().render(facts).split("\n")))
+    return page.replace(_CONTENTS, "".join(_entry(*found) for found in _HEADING.findall(page)))
+
+
+def _entry(level: str, anchor: str, title: str) -> str:
+    """One line of the contents."""
+    return f'<li class="level{level}"><a href="#{anchor}">{title}</a></li>'

@@ -22,6 +22,7 @@ from sfumato.extras import require
 from sfumato.outputs import REPORT
 from sfumato.progress import Progress, shown
 from sfumato.release.release import Release
+from sfumato.reporting.purposes import purposes
 from sfumato.tables.databases import display_url, is_url
 from sfumato.version import VERSION
 
@@ -32,7 +33,19 @@ Path_ = str | os.PathLike[str]
 Build = Literal["internal", "releasable"]
 _ROWS = 50_000
 _PICTURED = 2000
-_CHARTS = ("belief", "marginals", "pairs", "grid", "bounds", "roc", "learning", "errors", "subgroups", "curve")
+_CHARTS = (
+    "belief",
+    "marginals",
+    "pairs",
+    "grid",
+    "bounds",
+    "roc",
+    "learning",
+    "errors",
+    "subgroups",
+    "curve",
+    "beside",
+)
 
 
 def report(
@@ -74,6 +87,14 @@ def report(
 
     *Formal guarantee.* A releasable report is computed from the saved model alone, so it is post-processing of noised
     answers and public facts. An internal report is not private.
+
+    >>> import tempfile
+    >>> import sfumato as sf
+    >>> fitted = sf.Synthesizer(sf.examples.adult_schema(), "independent", sf.Guarantee(epsilon=1, delta=1e-9))
+    >>> path = f"{tempfile.mkdtemp()}/model.sfm"
+    >>> fitted.fit(sf.examples.adult()).save(path)
+    >>> sf.report(path, f"{path}.html")["build"]
+    'releasable'
     """
     require("report", "a report")
     build = build or ("internal" if real is not None else "releasable")
@@ -115,7 +136,7 @@ def _written(
     with _malformed_unless(held, model):
         facts = _promised(model, release, held, problem)
     facts |= {"build": build, "rows": {"synthetic": len(codes)}, "audit": None, "utility": None, "criteria": {}}
-    facts |= {"subgroups": [], "coefficients": [], "regions": []}
+    facts |= {"subgroups": [], "coefficients": [], "regions": [], "quality": [], "worst": [], "violations": None}
     facts["charts"] = dict.fromkeys(_CHARTS, "") | facts["charts"] | _samples(release, codes)
     facts["book"] = None if ledger is None else _book(ledger)
     facts["seconds"] = {f"loading, drawing {len(codes):,} rows": drawn}
@@ -130,6 +151,9 @@ def _written(
     if build == "internal":
         facts["commands"] += _attacked_again((model, *others), sources, ledger, suite, output)
     facts["verdict"] = _verdict(facts)
+    broken = facts["violations"].rows.synthetic if facts["violations"] else None
+    certified = bool(facts["promise"]) and facts["verified"]
+    facts["purposes"] = purposes(certified, facts["audit"], facts["utility"], broken)
     from sfumato.reporting.page import render
 
     with _malformed_unless(held, model):
@@ -267,6 +291,7 @@ def _measure(
     """Add what needs real rows to ``facts``."""
     from sfumato.auditing.suite import run_attacks
     from sfumato.evaluation.data import EvaluationData
+    from sfumato.evaluation.meaning import meaning
     from sfumato.evaluation.summary import utility
     from sfumato.reporting import tables, wording
 
@@ -279,7 +304,7 @@ def _measure(
     seen.stage("charts")
     labels = wording.axis_labels(release.codec)
     facts |= {"utility": found, "violations": data.violations(seed), "audit": attacked, "rows": found.rows}
-    facts["measures"] = {wording.measure_name(k): m for k, m in found.measures.items()}
+    facts["measures"] = [(wording.measure_name(k), meaning(k), m) for k, m in found.measures.items()]
     facts["criteria"] = {
         wording.criterion(a.attack): a for a in attacked.attacks if a.attack.split(":")[0] in wording.CRITERIA
     }
@@ -302,6 +327,8 @@ def _detail(
     from sfumato.reporting import tables, wording
 
     found: Utility = facts["utility"]
+    facts["quality"] = tables.column_quality(real, anchors, domain)
+    facts["worst"] = tables.worst_pairs(real, anchors, domain)
     facts["coefficients"] = [(wording.effect(c.name, domain, labels), c) for c in found.coefficients]
     groups = [(wording.group(g, domain, labels), g) for g in found.subgroups]
     facts["subgroups"] = groups
@@ -311,6 +338,7 @@ def _detail(
     facts["charts"] |= {
         "pairs": tables.heat_map(anchors["synthetic rows"], real, domain),
         "errors": tables.error_chart(real, anchors, domain),
+        "beside": tables.beside_chart(real, anchors["synthetic rows"], domain, labels),
         "subgroups": tables.subgroup_chart(groups) if groups else "",
     }
 

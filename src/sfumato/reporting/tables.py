@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -10,13 +11,15 @@ from sfumato.auditing.result import AuditReport
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.associations import associations
 from sfumato.evaluation.details import Subgroup
-from sfumato.evaluation.marginals import Binning
+from sfumato.evaluation.marginals import Binning, cliques, tvds
 from sfumato.evaluation.queries import query_errors, random_queries
 from sfumato.evaluation.result import Learning
 from sfumato.reporting import charts
 from sfumato.reporting.wording import Labels, attack_name
 
 _CATEGORIES, _BINS, _COLUMNS = 12, 24, 60
+_PAIRS, _WORST = 2000, 8
+"""Pairs that are compared, and that are named."""
 
 
 def marginal_charts(tables: Mapping[str, np.ndarray], domain: Domain, labels: Labels) -> list[str]:
@@ -58,6 +61,50 @@ def heat_map(synthetic: np.ndarray, real: np.ndarray | None, domain: Domain) -> 
         return charts.heat_map(domain.names, found, "association in the synthetic rows")
     gap = np.abs(found - associations(binning.apply(real), binning.domain))
     return charts.heat_map(domain.names, gap, "error of the association (0 is right)")
+
+
+def column_quality(
+    real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain
+) -> list[tuple[str, float, float]]:
+    """Per column, worst first: its name, and how far synthetic and holdout rows are from the real ones (TVD)."""
+    return _distances(real, tables, domain, [(i,) for i in range(len(domain))])
+
+
+def worst_pairs(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain) -> list[tuple[str, float, float]]:
+    """The same of the pairs of columns that are furthest off beyond what holdout rows are."""
+    return _distances(real, tables, domain, cliques(domain, min(2, len(domain)), _PAIRS))[:_WORST]
+
+
+def _distances(
+    real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain, chosen: Sequence[tuple[int, ...]]
+) -> list[tuple[str, float, float]]:
+    binning = Binning.of(domain, 32)
+    reference = binning.apply(real)
+    both = (
+        tvds(reference, binning.apply(tables[kind]), binning.domain, chosen)
+        for kind in ("synthetic rows", "holdout rows")
+    )
+    names = [" and ".join(domain.names[i] for i in clique) for clique in chosen]
+    found = zip(names, *(each.tolist() for each in both), strict=True)
+    return sorted(found, key=lambda line: line[2] - line[1])
+
+
+def beside_chart(real: np.ndarray, synthetic: np.ndarray, domain: Domain, labels: Labels) -> str:
+    """Real beside synthetic rows in the two ordered columns that hang together most; empty without two."""
+    ordered = [i for i, axis in enumerate(domain.axes) if axis.ordered and axis.size > _CATEGORIES]
+    if len(ordered) < 2:
+        return ""
+    binning = Binning.of(domain, _BINS)
+    coarse, made = binning.apply(real), binning.apply(synthetic)
+    found = associations(coarse, binning.domain)
+    i, j = max(combinations(ordered, 2), key=lambda pair: found[pair])
+    sizes = binning.domain.axes[i].size, binning.domain.axes[j].size
+    shares = {
+        name: np.histogram2d(t[:, i], t[:, j], bins=sizes, range=[(0, sizes[0]), (0, sizes[1])])[0] / len(t)
+        for name, t in (("real", coarse), ("synthetic", made))
+    }
+    ends = [labels(k, np.array([0, domain.axes[k].size - 1])) for k in (i, j)]
+    return charts.beside(shares, (domain.names[i], domain.names[j]), ends)
 
 
 def error_chart(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain) -> str:

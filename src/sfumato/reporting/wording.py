@@ -109,17 +109,22 @@ def group(found: Subgroup, domain: Domain, labels: Labels) -> str:
     return f"{found.column}: {labels(domain.index(found.column), np.array([found.code]))[0]}"
 
 
+_CHARGES = {
+    "DiscreteGaussian": "counts, with noise",
+    "Gaussian": "sums, with noise",
+    "DiscreteLaplace": "counts, with noise",
+    "Exponential": "choices of what to ask next",
+    "PoissonSampledGaussian": "steps of training, with noise",
+}
+
+
 def charges(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Equal charges of the ledger put together."""
-    grouped: Counter[tuple[str, str]] = Counter()
+    """Charges of the ledger by what was bought, in words, with how many of them."""
+    grouped: Counter[str] = Counter()
     for event in events:
-        parameters = ", ".join(
-            f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}"
-            for k, v in event.items()
-            if k not in ("mechanism", "count")
-        )
-        grouped[event["mechanism"], parameters] += event.get("count", 1)
-    return [{"mechanism": m, "parameters": p, "times": n} for (m, p), n in grouped.items()]
+        mechanism = str(event["mechanism"])
+        grouped[_CHARGES.get(mechanism, mechanism)] += event.get("count", 1)
+    return [{"words": words, "times": times} for words, times in grouped.items()]
 
 
 def public_facts(settled: Schema, sources: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfumato.auditing.attacks.rates import SplitScores, auc, epsilon_lower_bound, interval, lower, tpr_at, upper
+from sfumato.auditing.attacks.rates import (
+    SplitScores,
+    auc,
+    difference,
+    epsilon_lower_bound,
+    interval,
+    lower,
+    tpr_at,
+    upper,
+)
 from sfumato.privacy.guarantee import Guarantee
 
 FPRS = {"0.01": 0.01, "0.001": 0.001}
@@ -45,6 +54,8 @@ class AttackResult:
             fitted without noise to few of the rows.
         seconds: time it took, without its power; distances that several attacks share are charged to the first.
         verdict: VIOLATION, LEAK (nothing was claimed), or no evidence of a leak beyond a stated epsilon.
+        difference: of an attack that wins or loses per row, a 95 % interval of ``real`` minus ``holdout`` (Newcombe's
+            hybrid score interval); None for an attack that scores rows.
         cap: of attribute inference, the share right among real rows, and among holdout ones, whose other columns all
             equal those of a synthetic row (correct attribution probability); None where there is none.
     """
@@ -65,6 +76,7 @@ class AttackResult:
     seconds: float
     verdict: str
     cap: tuple[float | None, float | None] | None = None
+    difference: tuple[float, float] | None = None
 
     @property
     def allowed(self) -> float | None:
@@ -167,4 +179,5 @@ def from_rates(
         power=None,
         seconds=seconds,
         verdict=verdict(bound, terms.claimed),
+        difference=difference(hits, len(real), alarms, len(holdout)),
     )
