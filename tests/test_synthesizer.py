@@ -114,9 +114,9 @@ def test_saved_and_loaded_it_is_the_same(fitted, tmp_path):
 def test_the_unit_of_the_schema_is_protected_and_said():
     unit = IdUnit(column="person", max_rows=2, source="public")
     by_person = synthesizer(schema(unit), guarantee=GUARANTEE).fit(visits())
-    promise = by_person.certificate["promise"]
+    promise = by_person.certificate.to_dict()["promise"]
     assert (promise["unit"], promise["max_rows_per_unit"]) == ("person", 2)
-    moved = [e["sensitivity"] for e in by_person.certificate["composition"]["events"] if "sensitivity" in e]
+    moved = [e["sensitivity"] for e in by_person.certificate.to_dict()["composition"]["events"] if "sensitivity" in e]
     assert moved[0] % 2 == 0  # the count of cells outside the facts: as many as two rows have
     assert set(moved[1:]) == {2}
     assert "all rows of one value of 'person'" in promise["in_words"]
@@ -128,19 +128,19 @@ def test_measured_facts_are_paid_for_and_said(tmp_path):
         ward=CategoryColumn(name="ward", source={"categories": "measured", "rest": "public"}, outside="other"),
     )
     fitted = synthesizer(opened, guarantee=GUARANTEE).fit(visits())
-    facts = {c["name"]: c["sources"] for c in fitted.certificate["data_domain"]["columns"]}
+    facts = {c["name"]: c["sources"] for c in fitted.certificate.to_dict()["data_domain"]["columns"]}
     assert (facts["age"]["bounds"], facts["ward"]["categories"], facts["day"]["bounds"]) == (
         "measured",
         "measured",
         "public",
     )
-    assert "Threshold" in {e["mechanism"] for e in fitted.certificate["composition"]["events"]}
+    assert "Threshold" in {e["mechanism"] for e in fitted.certificate.to_dict()["composition"]["events"]}
     assert {"A", "B", "C"} <= set(fitted.sample(500, seed=0).arrow["ward"].to_pylist())
     fitted.save(tmp_path / "m.sfm")
     assert sf.verify(tmp_path / "m.sfm").epsilon <= 3
     assert sf.load(tmp_path / "m.sfm").sample(10, seed=1).arrow.equals(fitted.sample(10, seed=1).arrow)
     utility = evaluate(visits(), visits(seed=1), fitted.sample(2000, seed=0), opened, quick=True)
-    assert utility["measures"]["tvd1_b32"]["value"] < 0.3
+    assert utility.measures["tvd1_b32"].value < 0.3
 
 
 @pytest.mark.parametrize(
@@ -165,15 +165,15 @@ def test_unreviewed_facts_give_no_certificate():
     ):
         synthesizer(drafted, guarantee=GUARANTEE).fit(visits())
     fitted = synthesizer(drafted, guarantee=GUARANTEE, no_certificate=True).fit(visits())
-    assert fitted.certificate["certificate"] is None
-    assert "read off the rows" in fitted.certificate["reason"]
+    assert isinstance(fitted.certificate, sf.NoCertificate)
+    assert "read off the rows" in fitted.certificate.reason
 
 
 def test_declined_and_infinite_give_no_certificate():
     declined = synthesizer(schema(), guarantee=GUARANTEE, no_certificate=True).fit(visits(300))
-    assert "declined" in declined.certificate["reason"]
+    assert "declined" in declined.certificate.reason
     free = synthesizer(schema(), guarantee=sf.Guarantee(math.inf)).fit(visits(300))
-    assert "infinite" in free.certificate["reason"]
+    assert "infinite" in free.certificate.reason
     assert free.default_rows == 300
 
 

@@ -47,9 +47,9 @@ MUTANTS = (
     ),
     Mutant(
         "a reviewed fact is certified as public",
-        "release/certificate.py",
-        '"sources": {f: c.standing(f) for f in c.facts()}',
-        '"sources": {f: c.source_of(f) or "public" for f in c.facts()}',
+        "release/issuing.py",
+        "sources={f: c.standing(f) for f in c.facts()}",
+        'sources={f: c.source_of(f) or "public" for f in c.facts()}',
         "reviewed is as good as public",
         "tests/release/test_certificate.py::test_the_certificate_lists_every_fact_with_its_source_and_its_review",
     ),

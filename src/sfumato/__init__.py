@@ -2,7 +2,7 @@
 
 >>> import sfumato as sf
 >>> sorted(sf.__all__)[:3]
-['CertificateError', 'Guarantee', 'Ledger']
+['AuditReport', 'Certificate', 'CertificateError']
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from sfumato.version import VERSION
 
 if TYPE_CHECKING:
     from sfumato.auditing.audit import audit
+    from sfumato.auditing.result import AuditReport
     from sfumato.errors import CertificateError, Overdraft, SfumatoError
     from sfumato.evaluation.evaluate import evaluate
+    from sfumato.evaluation.result import Utility
     from sfumato.privacy.guarantee import Guarantee
     from sfumato.privacy.ledger import Ledger
     from sfumato.progress import Progress
-    from sfumato.release.certificate import render as render_certificate
+    from sfumato.release.certificate import Certificate, NoCertificate
     from sfumato.release.signature import generate as generate_key
     from sfumato.release.verification import Verification, verify
+    from sfumato.reporting.contents import Report
     from sfumato.reporting.report import report
     from sfumato.schema import Schema
     from sfumato.schema.sketch import sketch
@@ -31,44 +34,52 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 _WHERE = {
+    "AuditReport": "sfumato.auditing.result:AuditReport",
+    "Certificate": "sfumato.release.certificate:Certificate",
     "CertificateError": "sfumato.errors:CertificateError",
     "Guarantee": "sfumato.privacy.guarantee:Guarantee",
     "Ledger": "sfumato.privacy.ledger:Ledger",
+    "NoCertificate": "sfumato.release.certificate:NoCertificate",
     "Overdraft": "sfumato.errors:Overdraft",
     "Progress": "sfumato.progress:Progress",
+    "Report": "sfumato.reporting.contents:Report",
     "Schema": "sfumato.schema:Schema",
     "SfumatoError": "sfumato.errors:SfumatoError",
     "Synthesizer": "sfumato.synthesizer:Synthesizer",
     "Table": "sfumato.tables:Table",
+    "Utility": "sfumato.evaluation.result:Utility",
     "Verification": "sfumato.release.verification:Verification",
     "audit": "sfumato.auditing.audit:audit",
     "evaluate": "sfumato.evaluation.evaluate:evaluate",
     "examples": "sfumato.tables.examples",
     "generate_key": "sfumato.release.signature:generate",
     "load": "sfumato.synthesizer:load",
-    "render_certificate": "sfumato.release.certificate:render",
     "report": "sfumato.reporting.report:report",
     "sketch": "sfumato.schema.sketch:sketch",
     "verify": "sfumato.release.verification:verify",
 }
 
 __all__ = [
+    "AuditReport",
+    "Certificate",
     "CertificateError",
     "Guarantee",
     "Ledger",
+    "NoCertificate",
     "Overdraft",
     "Progress",
+    "Report",
     "Schema",
     "SfumatoError",
     "Synthesizer",
     "Table",
+    "Utility",
     "Verification",
     "audit",
     "evaluate",
     "examples",
     "generate_key",
     "load",
-    "render_certificate",
     "report",
     "sketch",
     "verify",

@@ -20,8 +20,10 @@ from sfumato.models.choose import check_suits
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, shown
-from sfumato.release.certificate import absent, issue
+from sfumato.release.certificate import Certificate, NoCertificate
+from sfumato.release.issuing import issue
 from sfumato.release.release import Release
+from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
 from sfumato.tables.writing import write_blocks
@@ -160,7 +162,7 @@ class Synthesizer:
         with kept_on_failure(opened), shown(progress, verbose) as seen:
             self._say_resumed(opened)
             release, self.outside = learn(plan, rows, opened, seen)
-            release = replace(release, certificate=self._certificate(release, opened, book, rows.kind))
+            release = replace(release, stored_certificate=self._certificate(release, opened, book, rows.kind))
         self._release, self._open = release, opened
         self.ledger_path, self.resumed = book.path, opened.resumed
         if opened.answer_log is None:
@@ -238,8 +240,8 @@ class Synthesizer:
         self._forget()
 
     @property
-    def certificate(self) -> Mapping[str, Any]:
-        """The certificate, or what stands in its place."""
+    def certificate(self) -> Certificate | NoCertificate:
+        """The certificate, or why there is none; CertificateError where a loaded model holds neither."""
         return self._fitted().certificate
 
     @property
@@ -267,13 +269,14 @@ class Synthesizer:
             raise SfumatoError("this synthesizer is not fitted; call fit first")
         return self._release
 
-    def _certificate(self, release: Release, opened: OpenRun, book: DatasetLedger, source: str) -> Mapping[str, Any]:
+    def _certificate(self, release: Release, opened: OpenRun, book: DatasetLedger, source: str) -> Mapping[str, Json]:
         from sfumato.release.signature import load_signing_key, sign
 
         plan = self._plan
         if plan.uncertified is not None:
-            return absent(plan.uncertified)
-        certificate = issue(process(plan, release, opened, book.public_example, source), release.artifact().hashes)
+            return NoCertificate(reason=plan.uncertified).to_dict()
+        issued = issue(process(plan, release, opened, book.public_example, source), release.artifact().hashes)
+        certificate = issued.to_dict()
         return certificate if plan.key is None else sign(certificate, load_signing_key(plan.key))
 
     def _say_resumed(self, opened: OpenRun) -> None:

@@ -79,7 +79,7 @@ def test_the_next_try_goes_on_and_pays_once(folder, monkeypatch):
     (only,) = runs()
     assert only["events"][:1] == paid
     assert 0.9 < only["epsilon_spent"] <= 1
-    assert fitted.certificate["composition"]["ledger"]["run"] == 1
+    assert fitted.certificate.composition.ledger.run == 1
     assert kept() == ["run-1"]  # until the model is saved
     fitted.save("m.sfm")
     assert kept() == []

@@ -84,7 +84,7 @@ def _broken_rendering(patch):
     def fails(*_):
         raise KeyError("a field that rendering needs")
 
-    patch.setattr("sfumato.release.verification.render", fails)
+    patch.setattr("sfumato.release.certificate._rendered", fails)
 
 
 def _full_disk(patch):
@@ -145,13 +145,13 @@ def test_packages_that_are_not_installed_are_said_to_be_missing(folder, monkeypa
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr("sfumato.release.implementation.version", none)
-    stated = fit().certificate["implementation"]
+    stated = fit().certificate.implementation
     assert stated["sfumato"] == sf.__version__
     assert stated["numpy"] == "not installed"
 
 
 def test_only_libraries_of_the_fit_are_stated(folder):
-    stated = fit().certificate["implementation"]
+    stated = fit().certificate.implementation
     assert {"dp-accounting", "numpy", "pyarrow", "safetensors"} <= set(stated)
     assert "mbi" not in stated
 

@@ -120,7 +120,7 @@ def _left(fitted: sf.Synthesizer) -> dict[str, Any]:
     release = fitted._fitted()
     return {
         "saved": release.artifact().hashes,
-        "certificate": without(release.certificate, UNIQUE),
+        "certificate": without(release.stored_certificate, UNIQUE),
         "outside": fitted.outside,
         "sampled": fitted.sample(seed=0).to_pandas().to_csv(),
         "said": (fitted.model, fitted.why, fitted.dropped, fitted.default_rows),
@@ -304,7 +304,7 @@ def test_both_accountants_agree_with_what_was_charged() -> None:
     rows = pa.concat_tables([forms.table(False)] * 20)
     fitted.fit(rows.set_column(0, "person", pa.array([f"p{i // 2}" for i in range(len(rows))])))
     (run,) = ledger.summary()["runs"]
-    stated = fitted.certificate["composition"]
+    stated = fitted.certificate.to_dict()["composition"]
     assert stated["events"] == run["events"]
     assert 0.9 * 2 < stated["epsilon_composed"] <= stated["epsilon_spent"] <= 2
     assert stated["epsilon_composed"] <= stated["epsilon_by_renyi"]

@@ -26,7 +26,7 @@ from sfumato.extras import EXTRAS
 from sfumato.models import MODELS
 from sfumato.models.choose import choose
 from sfumato.release.artifact import Artifact
-from sfumato.release.certificate import absent
+from sfumato.release.certificate import NoCertificate
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -185,7 +185,11 @@ def test_the_demo_says_so_before_it_fits(sfumato: Command) -> None:
 
 def test_a_saved_network_names_the_extra(folder: Path, sfumato: Command, model: Path) -> None:
     saved = Artifact.load(model)
-    network = replace(saved, model={**saved.model, "name": "vae"}, certificate=absent("it was renamed"))
+    network = replace(
+        saved,
+        model={**saved.model, "name": "vae"},
+        certificate=NoCertificate(reason="it was renamed").to_dict(),
+    )
     network.save(folder / "network.sfm")
     sfumato("sample network.sfm -n 5 -o drawn.csv").refused(install("networks"))
 

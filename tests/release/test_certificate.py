@@ -15,16 +15,8 @@ from sfumato.privacy import accounting
 from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian, PoissonSampledGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.artifact import Artifact
-from sfumato.release.certificate import (
-    Process,
-    absent,
-    best_posterior,
-    declared,
-    declared_of_the_table,
-    issue,
-    limits,
-    render,
-)
+from sfumato.release.certificate import Certificate, NoCertificate
+from sfumato.release.issuing import Process, best_posterior, declared, declared_of_the_table, issue, limits
 from sfumato.release.release import promised
 from sfumato.release.signature import generate, load_signing_key, sign
 from sfumato.release.verification import verify
@@ -32,6 +24,9 @@ from sfumato.schema import Schema
 
 SCHEMA = "sfumato: schema/1\ncolumns:\n  a: {kind: integer, bounds: [0, 1], source: public}\n"
 GUARANTEE = Guarantee(epsilon=1, delta=1e-9)
+
+UNSAID = [{"fact": "rows", "source": "public", "review": None}]
+"""A fact of the table that no schema of these tests states."""
 
 
 def sigma_for(guarantee: Guarantee) -> float:
@@ -64,7 +59,7 @@ def saved(path, certificate=None, change=None, codec=None, model=None, **changes
         "arrays": {"w": np.arange(3.0)},
     }
     hashes = Artifact(**content, certificate={}).hashes
-    certificate = certificate if certificate is not None else issue(process(**changes), hashes)
+    certificate = certificate if certificate is not None else issue(process(**changes), hashes).to_dict()
     if change is not None:
         certificate = change(certificate)
     Artifact(**content, certificate=certificate).save(path)
@@ -85,17 +80,17 @@ def test_of_images_it_speaks_of_images(tmp_path):
         "  a: {kind: category, categories: [x], source: public}\n"
     )
     certificate = issue(process(columns=declared(schema)), {})
-    assert "images" in certificate["product"]["kind"]
-    assert "table" not in certificate["product"]["kind"]
-    assert "but one image, and" in certificate["promise"]["in_words"]
-    assert certificate["data_domain"]["columns"][0] == {
+    assert "images" in certificate.product.kind
+    assert "table" not in certificate.product.kind
+    assert "but one image, and" in certificate.promise.in_words
+    assert certificate.data_domain.columns[0].to_dict() == {
         "name": "photo",
         "kind": "image",
         "sources": {"kind": "public", "size": "public"},
         "reviews": [],
         "refuses": ["missing or unreadable"],
     }
-    text = render(certificate)
+    text = str(certificate)
     assert "unit: row (an image)" in text
     assert "somebody with several images" in text
     assert "photo: image (all facts public)" in text
@@ -157,11 +152,11 @@ def with_field(section, name, value):
         (with_field("composition", "events", [{"mechanism": "DiscreteGaussian", "sigma": -1}]), "out of range"),
         (with_field("composition", "events", [7]), "numbers out of range"),
         (with_field("members", "model.json", "0" * 64), "belongs to another model"),
-        (without("members"), "belongs to another model"),
+        (without("members"), "lacks fields"),
         (without("promise"), "lacks fields"),
         (without("composition", "events"), "lacks fields"),
         (lambda c: {**c, "certificate": "other/9"}, "unknown kind"),
-        (lambda c: absent("epsilon is infinite"), "no certificate: epsilon is infinite"),
+        (lambda c: NoCertificate(reason="epsilon is infinite").to_dict(), "no certificate: epsilon is infinite"),
     ],
 )
 def test_a_certificate_that_does_not_fit_is_refused(tmp_path, change, says):
@@ -218,7 +213,7 @@ def test_limits_name_what_a_finished_fit_gives_away():
         "  b: {kind: boolean, source: public}\n"
     )
     columns = declared(Schema.parse(refusing))
-    assert [c["refuses"] for c in columns] == [["outside the facts"], ["missing or unreadable", "outside the facts"]]
+    assert [c.refuses for c in columns] == [("outside the facts",), ("missing or unreadable", "outside the facts")]
     assert any("2 columns refuse some" in x and "left out" in x for x in limits(process(columns=columns)))
     assert any("does not parse" in x for x in limits(process(columns=columns)))
     steady = refusing.replace("nullable: true", "nullable: true, outside: missing").partition("  b:")[0]
@@ -227,7 +222,7 @@ def test_limits_name_what_a_finished_fit_gives_away():
 
 def test_a_kind_is_never_measured():
     schema = Schema.parse("sfumato: schema/1\ncolumns:\n  a: {kind: integer, source: measured}\n")
-    sources = declared(schema)[0]["sources"]
+    sources = declared(schema)[0].sources
     assert (sources["kind"], sources["step"]) == ("unstated", "unstated")
     assert (sources["bounds"], sources["nullable"]) == ("measured", "measured")
 
@@ -272,10 +267,13 @@ def test_limits_follow_the_events():
 
 
 def test_rendering_says_what_a_reader_must_know():
-    text = render(issue(process(), {"model.json": "ab" * 32}))
+    text = str(issue(process(), {"model.json": "ab" * 32}))
     for needed in ("epsilon 1, delta 1e-09", "unit: row", "add/remove", "73.1%", "not protected", "limits", "curator"):
         assert needed in text
-    assert render(absent("the schema has unreviewed facts")) == "NO CERTIFICATE. the schema has unreviewed facts\n"
+    assert (
+        str(NoCertificate(reason="the schema has unreviewed facts"))
+        == "NO CERTIFICATE. the schema has unreviewed facts\n"
+    )
 
 
 def test_best_posterior():
@@ -332,17 +330,17 @@ constraints: [{kind: non_null, columns: [a], source: public}]
 """
     schema = Schema.parse(reviewed)
     column = declared(schema)[1]
-    assert set(column["sources"]) == set(schema.column("a").facts())
-    assert {f for f, s in column["sources"].items() if s != "reviewed"} == {"bounds"}
-    by_a, by_b = column["reviews"]
-    assert (by_a["by"], by_a["on"], by_a["reason"]) == ("A", "2026-01-02", "form F2")
-    assert by_b == {"facts": ["step"], "by": "B", "on": "2026-01-03", "reason": "whole years"}
-    assert declared_of_the_table(schema) == [
+    assert set(column.sources) == set(schema.column("a").facts())
+    assert {f for f, s in column.sources.items() if s != "reviewed"} == {"bounds"}
+    by_a, by_b = column.reviews
+    assert (by_a.by, by_a.on, by_a.reason) == ("A", "2026-01-02", "form F2")
+    assert by_b.to_dict() == {"facts": ["step"], "by": "B", "on": "2026-01-03", "reason": "whole years"}
+    assert [fact.to_dict() for fact in declared_of_the_table(schema)] == [
         {"fact": "unit", "source": "reviewed", "review": {"by": "B", "on": "2026-01-03", "reason": "protocol"}},
         {"fact": "rows", "source": "public", "review": None},
         {"fact": "non_null on a", "source": "public", "review": None},
     ]
-    text = render(issue(process(columns=declared(schema), table=declared_of_the_table(schema)), {}))
+    text = str(issue(process(columns=declared(schema), table=declared_of_the_table(schema)), {}))
     assert "step: reviewed by B on 2026-01-03: whole years" in text
     assert "unit: reviewed by B on 2026-01-03: protocol" in text
 
@@ -352,11 +350,17 @@ def test_a_certificate_that_hides_who_reviewed_is_refused(tmp_path, monkeypatch)
         globals(), "SCHEMA", SCHEMA.replace("source: public", "reviewed: {by: A, on: 2026-01-02, reason: x}")
     )
     assert verify(saved(tmp_path / "m.sfm")).model == "independent"
-    public = declared(Schema.parse(SCHEMA.replace("reviewed: {by: A, on: 2026-01-02, reason: x}", "source: public")))
+    unreviewed = Schema.parse(SCHEMA.replace("reviewed: {by: A, on: 2026-01-02, reason: x}", "source: public"))
+    public = [column.to_dict() for column in declared(unreviewed)]
     with pytest.raises(CertificateError, match="other facts than the schema"):
         verify(saved(tmp_path / "m.sfm", change=with_field("data_domain", "columns", public)))
     with pytest.raises(CertificateError, match="other facts than the schema"):
-        verify(saved(tmp_path / "m.sfm", change=with_field("data_domain", "table", [{"fact": "rows"}])))
+        verify(
+            saved(
+                tmp_path / "m.sfm",
+                change=with_field("data_domain", "table", UNSAID),
+            )
+        )
 
 
 def test_a_codec_with_other_stored_types_is_refused(tmp_path):
@@ -374,5 +378,37 @@ def test_a_fit_states_the_types_that_its_rows_were_stored_in(tmp_path):
         rows
     ).save(tmp_path / "m.sfm")
     certificate = verify(tmp_path / "m.sfm").certificate
-    assert certificate["data_domain"]["types"] == {"a": "int16"}
-    assert "stored as: a int16" in render(certificate)
+    assert certificate.data_domain.types == {"a": "int16"}
+    assert "stored as: a int16" in str(certificate)
+
+
+def test_what_is_typed_is_what_is_stored(tmp_path):
+    """The stored form comes back key by key and number by number: signatures and hashes are over it."""
+    path = saved(tmp_path / "m.sfm", guarantee=Guarantee(epsilon=1, delta=1e-9))
+    stored = Artifact.load(path).certificate
+    found = Certificate.parse(stored)
+    assert json.dumps(found.to_dict()) == json.dumps(stored)
+    assert isinstance(found.to_dict()["promise"]["epsilon"], int)
+    assert found == verify(path).certificate
+    generate(tmp_path / "key.pem", tmp_path / "key.pub.pem")
+    signed = sign(found.to_dict(), load_signing_key(tmp_path / "key.pem"))
+    assert Certificate.parse(signed).to_dict() == signed
+    assert Certificate.parse(signed).signature is not None
+
+
+def test_a_field_that_nothing_reads_stays_in_the_stored_form_for_verify_to_refuse(tmp_path):
+    stored = issue(process(), {}).to_dict() | {"audit": "passed"}
+    assert Certificate.parse(stored).to_dict() == stored
+    with pytest.raises(CertificateError, match="a section that none has"):
+        verify(saved(tmp_path / "m.sfm", change=lambda c: c | {"audit": "passed"}))
+
+
+def test_a_certificate_cannot_be_changed_and_shows_itself():
+    found = issue(process(), {"model.json": "<b>"})
+    with pytest.raises(ValueError, match="frozen"):
+        found.promise.epsilon = 0.1
+    found.to_dict()["promise"]["epsilon"] = 0.1
+    assert found.to_dict()["promise"]["epsilon"] == 1
+    assert repr(found) == "Certificate(epsilon 1, delta 1e-09, unit row, independent, not signed)"
+    assert "epsilon 1, delta 1e-09" in found._repr_html_()
+    assert "<script>" not in NoCertificate(reason="<script>")._repr_html_()

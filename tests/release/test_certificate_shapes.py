@@ -13,7 +13,6 @@ from sfumato.cli.main import main
 from sfumato.errors import CertificateError, OutdatedCertificate
 from sfumato.release.artifact import Artifact
 from sfumato.release.guarantee_fixes import lacking
-from sfumato.release.ledger_statement import LedgerStatement
 from sfumato.release.release import Release
 
 SCHEMA = """\
@@ -59,17 +58,17 @@ def test_each_shape_goes_the_whole_way(tmp_path, shape):
     options = {"model": "independent", "guarantee": PROMISE, **options}
     fitted = sf.Synthesizer(facts, **options).fit(rows)
     fitted.save(tmp_path / "m.sfm")
-    text = sf.render_certificate(fitted.certificate)
+    text = str(fitted.certificate)
     report = sf.report(tmp_path / "m.sfm", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    if fitted.certificate["certificate"] is None:
+    if isinstance(fitted.certificate, sf.NoCertificate):
         assert "NO CERTIFICATE" in text
-        assert report["verdict"] == "No guarantee"
+        assert report.verdict == "No guarantee"
         with pytest.raises(CertificateError, match="no certificate"):
             sf.verify(tmp_path / "m.sfm")
         return
     assert sf.verify(tmp_path / "m.sfm").certificate == fitted.certificate
-    stated = LedgerStatement.from_json(fitted.certificate["composition"]["ledger"])
+    stated = fitted.certificate.composition.ledger
     assert stated.kept == KEPT.get(shape, "memory")
     assert (stated.cap is not None) == (shape in ("a file's own ledger", "in memory, with a cap"))
     assert stated.id
@@ -122,7 +121,7 @@ def test_a_certificate_of_the_first_kind_lists_what_it_lacks_and_exits_with_1(mo
         main(["verify", "changed.sfm", "--json"])
     assert left.value.code == 1
     assert json.loads(capsys.readouterr().out)["lacks"] == list(titles)
-    assert sf.report("changed.sfm", "r.html")["verdict"] == "The certificate does not hold"
+    assert sf.report("changed.sfm", "r.html").verdict == "The certificate does not hold"
     Release.load("changed.sfm")
 
 

@@ -117,8 +117,8 @@ def test_one_file_that_needs_nothing_else(kind, request):
     assert "<script" not in text
     assert "mathdefault" not in text
     assert not re.search(r"url\((?!#)|@import", text)
-    assert said["build"] == kind
-    assert said["bytes"] == len(text.encode()) < 3_000_000
+    assert said.build == kind
+    assert said.bytes == len(text.encode()) < 3_000_000
     assert "<b>job</b>" not in text
     assert "&lt;b&gt;job&lt;/b&gt;" in text
 
@@ -190,13 +190,13 @@ def test_every_attack_of_a_kind_has_a_line_of_its_own():
 def test_the_words_are_never_safe(internal):
     assert not re.search(r"\bsafe\b", internal[1])
     assert "no evidence of a leak beyond" in internal[1]
-    assert "The certificate holds" in internal[0]["verdict"]
+    assert "The certificate holds" in internal[0].verdict
 
 
 def test_without_a_certificate_it_says_so(folder):
     fitted = sf.Synthesizer(folder / "schema.yaml", guarantee=sf.Guarantee(float("inf"), 1e-6)).fit(folder / "real.csv")
     fitted.save(folder / "bare.sfm")
-    assert sf.report(folder / "bare.sfm", folder / "bare.html")["verdict"] == "No guarantee"
+    assert sf.report(folder / "bare.sfm", folder / "bare.html").verdict == "No guarantee"
 
 
 def test_what_is_missing_is_said(folder):

@@ -19,6 +19,7 @@ from sfumato.outputs import PICTURE
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, Silent, shown
+from sfumato.release.certificate import Certificate
 from sfumato.release.release import Release
 from sfumato.schema import Schema
 from sfumato.tables.source import RowSource
@@ -125,7 +126,7 @@ def _with_model(
         raise SfumatoError("the model carries no guarantee that its recipe could be held to: leave --recipe out")
     made = synthetic if synthetic is not None else _drawn(release)
     data = EvaluationData.of_model(release.codec, real, holdout, made)
-    if claimed is None and release.certificate.get("certificate") is not None:
+    if claimed is None and isinstance(release.certificate, Certificate):
         claimed = release.guarantee
     _show(data, strips)
     white_box = white_box_of(release, data.real)

@@ -43,7 +43,7 @@ def demo(
     table.write(sampled)
     found = sf.verify(model)
     with atomic_write(certificate, CERTIFICATE) as stream:
-        stream.write(sf.render_certificate(found.certificate).encode())
+        stream.write(str(found.certificate).encode())
     with terminal.progress() as progress:
         sf.report(model, report, progress=progress)
     terminal.note("evaluating against rows held out from the fit ...")

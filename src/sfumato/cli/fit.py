@@ -78,19 +78,19 @@ def fit(
         synthesizer.fit(data, progress, output=output)
     synthesizer.save(output)
     book = synthesizer.ledger_path
-    certificate = synthesizer.certificate
-    certified = certificate["certificate"] is not None
+    stated = synthesizer.certificate
+    certificate = stated if isinstance(stated, sf.Certificate) else None
     outside, noise = synthesizer.outside or (0.0, 0.0)
     large = synthesizer.guarantee.large_delta(synthesizer.default_rows)
     result = {
         "model": str(output),
         "algorithm": synthesizer.model,
         "why": synthesizer.why,
-        "certified": certified,
+        "certified": certificate is not None,
         "epsilon": epsilon if promised.private else None,
         "delta": delta,
-        "epsilon_spent": certificate["composition"]["epsilon_spent"] if certified else None,
-        "reason": certificate.get("reason"),
+        "epsilon_spent": None if certificate is None else certificate.composition.epsilon_spent,
+        "reason": None if isinstance(stated, sf.Certificate) else stated.reason,
         "ledger": None if book is None else str(book),
         "charges_resumed": synthesizer.resumed,
         "synthetic_rows": synthesizer.default_rows,
@@ -100,8 +100,8 @@ def fit(
     }
     promise = (
         f"certificate: epsilon {epsilon:g}, delta {delta:g} per {synthesizer.guarantee.unit}"
-        if certified
-        else f"NO CERTIFICATE: {certificate['reason']}"
+        if isinstance(stated, sf.Certificate)
+        else f"NO CERTIFICATE: {stated.reason}"
     )
     text = f"{output}: {synthesizer.model} ({synthesizer.why})\n{promise}\nledger: {book or 'none'}"
     if synthesizer.resumed:

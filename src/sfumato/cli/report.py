@@ -39,9 +39,4 @@ def report(
             suite="quick" if quick else "full",
             progress=progress,
         )
-    terminal.answer(
-        found,
-        f"{found['output']}: {found['build']} report, {found['bytes']:,} bytes. {found['verdict']}",
-        as_json,
-        saved=True,
-    )
+    terminal.answer(found.to_dict(), str(found), as_json, saved=True)

@@ -46,7 +46,7 @@ def verify(
         "model": found.model,
         "signer": found.signer,
         "signature_trusted": found.trusted,
-        "certificate": dict(found.certificate),
+        "certificate": found.certificate.to_dict(),
     }
     sums = (
         f"every byte as saved; {found.events} events cost epsilon {found.epsilon:.6g} of the promised"
@@ -55,7 +55,7 @@ def verify(
         f" signed {signed}"
     )
     verdict = f"VALID  {sums}" if not lacks else _outdated(lacks, sums)
-    terminal.answer(result, f"{sf.render_certificate(found.certificate)}\n{verdict}", as_json)
+    terminal.answer(result, f"{found.certificate}\n{verdict}", as_json)
     if lacks:
         raise typer.Exit(_OUTDATED)
 

@@ -19,7 +19,8 @@ from sfumato.models import MODELS
 from sfumato.models.choose import chosen
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
 from sfumato.progress import Progress
-from sfumato.release.certificate import Process, absent, declared, declared_of_the_table
+from sfumato.release.certificate import NoCertificate
+from sfumato.release.issuing import Process, declared, declared_of_the_table
 from sfumato.release.ledger_statement import Cap, Kept, LedgerStatement
 from sfumato.release.release import Release
 from sfumato.tables import Rows
@@ -198,7 +199,8 @@ def learn(plan: Plan, rows: Rows, opened: OpenRun, progress: Progress) -> tuple[
     setting = Central(gather(rows, codec, progress), budget, plan.max_rows)
     outside = setting.outside(budget.mu(OUTSIDE_SHARE))
     fitted = MODELS[choice.name, codec.domain.content].recipe().fit(setting, target=target, progress=progress)
-    return Release(schema, codec, fitted, choice, plan.guarantee, absent("not finished")), outside
+    unfinished = NoCertificate(reason="not finished").to_dict()
+    return Release(schema, codec, fitted, choice, plan.guarantee, unfinished), outside
 
 
 def process(plan: Plan, release: Release, opened: OpenRun, public_example: bool, source: str) -> Process:

@@ -24,7 +24,8 @@ from sfumato.outputs import KEPT, MODEL, REPORT, same_file
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
 from sfumato.privacy.events import DiscreteGaussian
 from sfumato.release.artifact import Artifact
-from sfumato.release.certificate import Process, absent, declared, declared_of_the_table, issue, render
+from sfumato.release.certificate import Certificate, NoCertificate
+from sfumato.release.issuing import Process, declared, declared_of_the_table, issue
 from sfumato.release.release import promised
 from sfumato.release.signature import load_signing_key, sign
 from sfumato.schema.review import open_in_words
@@ -178,7 +179,7 @@ def _check_certificate(plan: Plan, model: str, setting: str, key: Any) -> None:
 
     codec = {} if plan.schema.measured() else json.loads(Codec.from_schema(plan.schema).to_json())
     stated = {"name": model, "why": "", "promised": promised(plan.guarantee)}
-    unsigned = Artifact(plan.schema.dump(), codec, stated, {}, absent("a rehearsal"))
+    unsigned = Artifact(plan.schema.dump(), codec, stated, {}, NoCertificate(reason="a rehearsal").to_dict())
     mu = mu_for(plan.guarantee)
     event = DiscreteGaussian(discrete_gaussian_sigma(mu, plan.max_rows), plan.max_rows)
     process = Process(
@@ -191,10 +192,11 @@ def _check_certificate(plan: Plan, model: str, setting: str, key: Any) -> None:
         table=declared_of_the_table(plan.schema),
         about=plan.about,
     )
-    certificate = issue(process, unsigned.hashes)
+    certificate = issue(process, unsigned.hashes).to_dict()
     certificate = certificate if key is None else sign(certificate, key)
     artifact = replace(unsigned, certificate=certificate)
     Artifact.from_bytes(artifact.to_bytes())
-    render(certificate)
     if codec:
         verify_artifact(artifact)
+    else:
+        str(Certificate.parse(certificate))

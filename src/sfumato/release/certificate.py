@@ -2,332 +2,171 @@
 
 Its fields follow tier 3 of the OpenDP / NIST deployment registry; ``pyramid`` follows the blocks of NIST SP 800-226
 (March 2025), which asks of every claim of differential privacy what holds it up from below.
+
+A certificate in a file is input that nobody vouches for: it is read into these types, or refused. Its stored form is
+kept beside them, for signatures and hashes are over that.
 """
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import get_args
+
+from pydantic import PrivateAttr, ValidationError
 
 from sfumato.errors import CertificateError
-from sfumato.models.choose import Choice
-from sfumato.printable import printable_parts
-from sfumato.privacy.events import (
-    Event,
-    Exponential,
-    Gaussian,
-    PoissonSampledGaussian,
-    Threshold,
-    delta_of,
-    to_json,
+from sfumato.printable import printable, printable_parts
+from sfumato.privacy.events import Event
+from sfumato.release.sections import (
+    Algorithm,
+    Block,
+    ColumnFacts,
+    Composition,
+    DataDomain,
+    Product,
+    Promise,
+    Section,
+    Signature,
+    TableFact,
 )
-from sfumato.privacy.guarantee import Guarantee
-from sfumato.release.implementation import implementation
-from sfumato.release.ledger_statement import LedgerStatement
-
-if TYPE_CHECKING:
-    from sfumato.schema import Column, Schema
-    from sfumato.schema.sources import Review
+from sfumato.results.notebook import table
+from sfumato.results.plain import Json
 
 KIND = "sfumato/certificate/2"
-ISSUED = "%Y-%m-%dT%H:%M:%SZ"
-ACCOUNTANT = "a filter in Gaussian differential privacy, valid for choices made after seeing answers"
-Record = Literal["row", "image"]
-_PRODUCT = {
-    "row": "generative model of a table, and any synthetic rows sampled from it",
-    "image": "generative model of images, and any synthetic images sampled from it",
-}
+KINDS = ("sfumato/certificate/1", KIND)
+"""Kinds of certificates that are read; those before the last lack fixes of the promise."""
+
+_MECHANISMS = frozenset(kind.__name__ for kind in get_args(Event))
+_UNFIT = "the certificate lacks fields or holds numbers out of range"
 
 
-@dataclass(frozen=True)
-class Process:
-    """What a fit did, in public facts only.
+class Certificate(Section):
+    """A certificate that has every field it must have; whether it is true is for ``verify`` to say.
 
     Attributes:
-        guarantee: what was promised.
-        events: what was charged, in order.
-        columns: what :func:`declared` says of the schema.
-        choice: which model, and why, from public facts.
-        max_rows: rows one unit may contribute; more are dropped before anything is counted.
-        setting: who sees rows, by the name of the trust setting.
-        ledger: where the ledger stood.
-        records: noisy number of records; None where it is not known.
-        table: what :func:`declared_of_the_table` says of the schema.
-        types: by name of a column, the Arrow type that the rows were stored in; none for delimited text and pandas.
-        about: free statements of the curator (curator, purpose, ...).
-    """
-
-    guarantee: Guarantee
-    events: Sequence[Event]
-    columns: Sequence[Mapping[str, Any]]
-    choice: Choice
-    max_rows: int = 1
-    setting: str = "central"
-    ledger: LedgerStatement = field(default_factory=LedgerStatement)
-    records: int | None = None
-    table: Sequence[Mapping[str, Any]] = ()
-    types: Mapping[str, str] = field(default_factory=dict)
-    about: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def record(self) -> Record:
-        """What a row is to people."""
-        return "image" if any(c["kind"] == "image" for c in self.columns) else "row"
-
-
-def declared(schema: Schema) -> list[dict[str, Any]]:
-    """Per column of ``schema``: ``name``, ``kind``, ``sources`` and ``reviews`` of its facts, and which cells it
-    ``refuses``: their rows are left out.
-
-    ``sources`` maps each fact to public, measured or reviewed (or unreviewed, unstated, which are open);
-    ``reviews`` says of the reviewed facts who settled them, on which day, and why.
-    """
-    return [
-        {
-            "name": c.name,
-            "kind": c.kind,
-            "sources": {f: c.standing(f) for f in c.facts()},
-            "reviews": _reviews(c),
-            "refuses": _refused(c),
-        }
-        for c in schema.columns
-    ]
-
-
-def declared_of_the_table(schema: Schema) -> list[dict[str, Any]]:
-    """Each fact of the whole table and each constraint: ``fact``, ``source``, and its ``review`` or None."""
-    return [
-        {"fact": str(f), "source": f.standing, "review": None if f.review is None else _review(f.review)}
-        for f in schema.facts()
-        if f.part != "column"
-    ]
-
-
-def _reviews(column: Column) -> list[dict[str, Any]]:
-    grouped: dict[Review, list[str]] = {}
-    for fact in column.facts():
-        review = column.review_of(fact)
-        if review is not None:
-            grouped.setdefault(review, []).append(fact)
-    return [{"facts": facts, **_review(review)} for review, facts in grouped.items()]
-
-
-def _review(review: Review) -> dict[str, str]:
-    return {"by": review.by, "on": review.on.isoformat(), "reason": review.reason}
-
-
-def _refused(column: Column) -> list[str]:
-    """Cells whose rows are left out."""
-    if not column.modelled:
-        return []
-    found = [] if column.may_be_missing else ["missing or unreadable"]
-    return [*found, "outside the facts"] if getattr(column, "outside", None) == "refuse" else found
-
-
-def issue(process: Process, members: Mapping[str, str]) -> dict[str, Any]:
-    """The certificate of a finished fit, JSON-able; ``members`` are the SHA-256 of what was learnt.
-
-    *Formal guarantee.* Only restates events that were charged before their answers were released; touches no rows.
-    """
-    from sfumato.privacy.accounting import epsilon, epsilon_rdp
-    from sfumato.privacy.spending import Spending
-
-    g, events = process.guarantee, tuple(process.events)
-    spent = Spending.of(events)
-    if not spent.within(g):
-        found = spent.epsilon(g.delta)
-        raise CertificateError(f"no certificate: the events cost epsilon {found:.6g}, more than {g.epsilon:g}")
-    return {
-        "certificate": KIND,
-        "issued": datetime.now(UTC).strftime(ISSUED),
-        **words(process),
-        "composition": {
-            "accountant": ACCOUNTANT,
-            "epsilon_spent": spent.epsilon(g.delta),
-            "epsilon_composed": epsilon(events, g.delta),
-            "epsilon_by_renyi": epsilon_rdp(events, g.delta),
-            "events": [to_json(e) for e in events],
-            "ledger": asdict(process.ledger),
-        },
-        "data_domain": {
-            "columns": [dict(c) for c in process.columns],
-            "table": [dict(f) for f in process.table],
-            "types": dict(process.types),
-        },
-        "implementation": implementation(),
-        "members": dict(members),
-    }
-
-
-def words(process: Process) -> dict[str, Any]:
-    """The sections of a certificate that follow from its process: ``verify`` writes them again and compares.
-
-    So other words need another ``KIND``.
-    """
-    g = process.guarantee
-    return {
-        "product": {
-            "kind": _PRODUCT[process.record],
-            **{k: process.about.get(k, "not stated") for k in ("curator", "purpose")},
-        },
-        "promise": {
-            "flavour": "approximate differential privacy",
-            "epsilon": g.epsilon,
-            "delta": g.delta,
-            "unit": g.unit,
-            "max_rows_per_unit": process.max_rows,
-            "neighbours": g.neighbours,
-            "in_words": promise_in_words(g, process.record),
-        },
-        "unprotected": list(_UNPROTECTED),
-        "trust_model": TRUST[process.setting],
-        "algorithm": {"model": process.choice.name, "why": process.choice.why, "post_processing": _POST_PROCESSING},
-        "pyramid": _pyramid(process),
-        "limits": limits(process),
-    }
-
-
-def absent(reason: str) -> dict[str, Any]:
-    """What stands in the certificate's place when there is no guarantee."""
-    return {"certificate": None, "guarantee": "none", "reason": reason}
-
-
-def best_posterior(guarantee: Guarantee) -> float:
-    """The surest an attacker can be, from even odds, that a unit was in the data (but for ``delta``)."""
-    return 1 / (1 + math.exp(-guarantee.epsilon))
-
-
-def promise_in_words(guarantee: Guarantee, record: Record = "row") -> str:
-    """The promise for readers who know no epsilon."""
-    who = f"one {record}" if guarantee.unit == "row" else f"all {record}s of one value of {guarantee.unit!r} together"
-    return (
-        f"Whoever holds the model and knows everything about the data but {who}, and starts from even odds that "
-        f"it was there, can become at most {best_posterior(guarantee):.1%} sure, except with a probability of about "
-        f"{guarantee.delta:g}."
-    )
-
-
-def limits(process: Process) -> list[str]:
-    """Where the promise ends, in plain words."""
-    said = [
-        "Facts declared public in the schema, or reviewed, were taken on trust; what someone read off the rows and "
-        "said to be known without them is not covered.",
-        _limit_of_unit(process),
-        "k units that belong together (a household, a firm) are protected k times less.",
-        "What is true of people at large can be learnt, and applies to a person whether or not they are in the data.",
-        "Running time, memory use and error messages of the fit were seen by the curator alone and must stay there.",
-        "A file that does not parse (an open quote, a line of another length) or holds no row stops a fit before "
-        "anything is charged: that there is a model tells that there was no such line.",
-        "Other releases from the same data add up with this one only if they went through the same ledger.",
-        "Unless its signature is checked against a key you trust, this file shows that it fits together, not that it "
-        "is true: anybody can write one with other events. With such a key, it is as true as who signed it.",
-    ]
-    refusing = sum(bool(c["refuses"]) for c in process.columns)
-    if refusing:
-        said.append(
-            f"Rows with a cell that the schema refuses ({refusing} columns refuse some; data_domain says which) were "
-            "left out, each by itself; the model speaks of the other rows alone."
-        )
-    return said + _limits_of_noise(process)
-
-
-def _limit_of_unit(process: Process) -> str:
-    record = process.record
-    if process.guarantee.unit == "row":
-        return f"The unit is one {record}: somebody with several {record}s is protected less, by their number."
-    return (
-        f"Of each unit at most {process.max_rows} {record}s were used; the others were left out. All {record}s without "
-        f"an identifier are one unit together: who is among them can move up to {2 * process.max_rows}."
-    )
-
-
-def _limits_of_noise(process: Process) -> list[str]:
-    said = []
-    kinds = {type(e) for e in process.events}
-    if kinds & {Gaussian, PoissonSampledGaussian}:
-        inexact = sum(delta_of(e) for e in process.events if isinstance(e, Gaussian | PoissonSampledGaussian))
-        said.append(
-            "Sums of vectors were made of whole numbers and noised as such. What of that is not exactly Gaussian noise "
-            f"adds {inexact:.1g} to delta, which is counted; its random numbers are as good as the operating system's, "
-            "and for gradients as ChaCha20."
-        )
-    if Gaussian in kinds:
-        said.append(
-            "That the vector of a record is computed alike wherever it stands among the others is tested and not "
-            "proven; its products with public numbers are exact."
-        )
-    if PoissonSampledGaussian in kinds:
-        said.append(
-            "That the gradient of a record is computed alike wherever it stands in a batch is tested and not proven. "
-            "What a model draws for the records of a batch is as good as Threefry with a key of 64 bits a step."
-        )
-    if Exponential in kinds:
-        said.append(
-            "Selections were drawn in floating point, whose rounding is paid for; counts carry exact integer noise."
-        )
-    if Threshold in kinds:
-        said.append("Categories that were found in the rows became known only where a noisy count passed a threshold.")
-    large = None if process.records is None else process.guarantee.large_delta(process.records)
-    if large is not None:
-        said.append(f"{large.capitalize()}.")
-    return said
-
-
-def render(certificate: Mapping[str, Any]) -> str:
-    """The certificate as text for people: whatever its fields hold, each stays in its line and shows all of itself.
+        kind: the version of its form.
+        issued: when, in UTC.
+        product, promise, unprotected, trust_model, algorithm, pyramid, limits: what is promised, and where that ends.
+        composition: what was charged.
+        data_domain: the public facts.
+        implementation: versions of the libraries that took part.
+        members: SHA-256 of each part of the model, by name.
+        signature: over all else, or None.
 
     >>> import sfumato as sf
-    >>> print(sf.render_certificate({"certificate": None, "reason": "epsilon is infinite."}))
-    NO CERTIFICATE. epsilon is infinite.
-    <BLANKLINE>
+    >>> fitted = sf.Synthesizer(sf.examples.adult_schema(), "independent", sf.Guarantee(epsilon=1, delta=1e-9))
+    >>> fitted.fit(sf.examples.adult()).certificate
+    Certificate(epsilon 1, delta 1e-09, unit row, independent, not signed)
     """
-    certificate = printable_parts(certificate)
-    if certificate.get("certificate") is None:
-        return f"NO CERTIFICATE. {certificate.get('reason', '')}\n"
-    p, c = certificate["promise"], certificate["composition"]
-    signature = certificate.get("signature")
-    columns = certificate["data_domain"]["columns"]
-    images = any(c["kind"] == "image" for c in columns)
+
+    kind: str
+    issued: str
+    product: Product
+    promise: Promise
+    unprotected: tuple[str, ...]
+    trust_model: str
+    algorithm: Algorithm
+    pyramid: tuple[Block, ...]
+    limits: tuple[str, ...]
+    composition: Composition
+    data_domain: DataDomain
+    implementation: Mapping[str, str]
+    members: Mapping[str, str]
+    signature: Signature | None = None
+    _stored: str = PrivateAttr(default="")
+
+    @classmethod
+    def parse(cls, stored: Mapping[str, Json]) -> Certificate:
+        """Read the stored form.
+
+        Raises:
+            CertificateError: another kind, a mechanism that this version does not know, or a field that is missing or
+                holds what it cannot hold.
+        """
+        kind = stored.get("certificate")
+        if kind not in KINDS:
+            raise CertificateError(
+                f"certificate of an unknown kind; this version of sfumato reads {', '.join(KINDS)}: upgrade sfumato"
+            )
+        try:
+            text = json.dumps(stored, ensure_ascii=False, allow_nan=False)
+            fields = json.loads(text)
+            _check_mechanisms(fields["composition"]["events"])
+            if kind != KIND:
+                fields["composition"]["ledger"] = None
+            found = cls.model_validate_json(json.dumps({"kind": fields.pop("certificate"), **fields}))
+        except (ValidationError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError):
+            raise CertificateError(_UNFIT) from None
+        found._stored = text
+        return found
+
+    def to_dict(self) -> dict[str, Json]:
+        """Exactly the JSON object that is stored, hashed and signed."""
+        return json.loads(self._stored)
+
+    def __str__(self) -> str:
+        """All of it as text for people: whatever its fields hold, each stays in its line and shows all of itself."""
+        return _rendered(Certificate.parse(printable_parts(self.to_dict())))
+
+    def __repr__(self) -> str:
+        signed = "signed" if self.signature else "not signed"
+        p = self.promise
+        return f"Certificate(epsilon {p.epsilon:g}, delta {p.delta:g}, unit {p.unit}, {self.algorithm.model}, {signed})"
+
+    def _repr_html_(self) -> str:
+        p = self.promise
+        rows = (
+            ("promise", f"epsilon {p.epsilon:g}, delta {p.delta:g}, unit {p.unit}, {p.neighbours}"),
+            ("in words", p.in_words),
+            ("spent", f"epsilon {self.composition.epsilon_spent:.6g} in {len(self.composition.events)} charges"),
+            ("model", f"{self.algorithm.model}: {self.algorithm.why}"),
+            ("trust", self.trust_model),
+            ("signature", "Ed25519" if self.signature else "none"),
+        )
+        return table("Certificate", (), rows, "What it says is checked by sfumato.verify, not by showing it.")
+
+
+def _rendered(certificate: Certificate) -> str:
+    """All fields, a line each where they are short."""
+    p, c, facts = certificate.promise, certificate.composition, certificate.data_domain
+    images = any(column.kind == "image" for column in facts.columns)
     row, rows = ("row (an image)", "images") if images else ("row", "rows")
-    unit = f"{p['unit']} (at most {p['max_rows_per_unit']} {rows} each)" if p["unit"] != "row" else row
+    unit = f"{p.unit} (at most {p.max_rows_per_unit} {rows} each)" if p.unit != "row" else row
     lines = [
-        f"CERTIFICATE  {certificate['certificate']}  issued {certificate['issued']}",
-        f"  promise     epsilon {p['epsilon']:g}, delta {p['delta']:g}; unit: {unit}; neighbours: {p['neighbours']}",
-        f"  in words    {p['in_words']}",
-        f"  spent       epsilon {c['epsilon_spent']:.6g} in {len(c['events'])} charges ({c['accountant']})",
-        *_ledger_line(certificate),
-        f"  curator     {certificate['product']['curator']}; purpose: {certificate['product']['purpose']}",
-        f"  trust       {certificate['trust_model']}",
-        f"  model       {certificate['algorithm']['model']}: {certificate['algorithm']['why']}",
-        f"  signature   {'Ed25519' if signature else 'none'}",
+        f"CERTIFICATE  {certificate.kind}  issued {certificate.issued}",
+        f"  promise     epsilon {p.epsilon:g}, delta {p.delta:g}; unit: {unit}; neighbours: {p.neighbours}",
+        f"  in words    {p.in_words}",
+        f"  spent       epsilon {c.epsilon_spent:.6g} in {len(c.events)} charges ({c.accountant})",
+        *([] if c.ledger is None else [f"  ledger      {c.ledger.in_words()}"]),
+        f"  curator     {certificate.product.curator}; purpose: {certificate.product.purpose}",
+        f"  trust       {certificate.trust_model}",
+        f"  model       {certificate.algorithm.model}: {certificate.algorithm.why}",
+        f"  signature   {'Ed25519' if certificate.signature else 'none'}",
         "  facts",
-        *(line for column in columns for line in _facts_lines(column)),
-        *(f"    {fact['fact']}: {_source_words(fact)}" for fact in certificate["data_domain"].get("table", ())),
-        *_types_line(certificate["data_domain"].get("types") or {}),
+        *(line for column in facts.columns for line in _facts_lines(column)),
+        *(f"    {fact.fact}: {_source_words(fact)}" for fact in facts.table),
+        *_types_line(facts.types),
         "  what holds it up (NIST SP 800-226)",
-        *(f"    {b['block']}: {b['status']}. {b['text']}" for b in certificate["pyramid"]),
+        *(f"    {b.block}: {b.status}. {b.text}" for b in certificate.pyramid),
         "  not protected",
-        *(f"    - {x}" for x in certificate["unprotected"]),
+        *(f"    - {x}" for x in certificate.unprotected),
         "  limits",
-        *(f"    - {x}" for x in certificate["limits"]),
+        *(f"    - {x}" for x in certificate.limits),
         "  members",
-        *(f"    {digest}  {name}" for name, digest in certificate["members"].items()),
+        *(f"    {digest}  {name}" for name, digest in certificate.members.items()),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _facts_lines(column: Mapping[str, Any]) -> list[str]:
+def _facts_lines(column: ColumnFacts) -> list[str]:
     """One line for a column whose facts all come from one place; else the facts by their sources, and the reviews."""
     by_source: dict[str, list[str]] = {}
-    for fact, source in column["sources"].items():
+    for fact, source in column.sources.items():
         by_source.setdefault(source, []).append(fact)
     said = "; ".join(f"{', '.join(facts)} {source}" for source, facts in by_source.items())
     whole = f"all facts {next(iter(by_source))}" if len(by_source) == 1 else said
-    reviews = [f"      {', '.join(r['facts'])}: {_review_words(r)}" for r in column.get("reviews", ())]
-    return [f"    {column['name']}: {column['kind']} ({whole})", *reviews]
+    return [f"    {column.name}: {column.kind} ({whole})", *(f"      {r.in_words()}" for r in column.reviews)]
 
 
 def _types_line(types: Mapping[str, str]) -> list[str]:
@@ -335,69 +174,61 @@ def _types_line(types: Mapping[str, str]) -> list[str]:
     return [f"    stored as: {said}"] if types else []
 
 
-def _source_words(fact: Mapping[str, Any]) -> str:
-    return fact["source"] if fact["review"] is None else _review_words(fact["review"])
+def _source_words(fact: TableFact) -> str:
+    return fact.source if fact.review is None else fact.review.in_words()
 
 
-def _review_words(review: Mapping[str, str]) -> str:
-    return f"reviewed by {review['by']} on {review['on']}: {review['reason']}"
+class NoCertificate(Section):
+    """What stands in a certificate's place when there is no guarantee.
+
+    Attributes:
+        reason: why.
+
+    >>> import sfumato as sf
+    >>> print(sf.NoCertificate(reason="epsilon is infinite"))
+    NO CERTIFICATE. epsilon is infinite
+    <BLANKLINE>
+    """
+
+    reason: str
+
+    def to_dict(self) -> dict[str, Json]:
+        """The JSON object that is stored."""
+        return {"certificate": None, "guarantee": "none", "reason": self.reason}
+
+    def __str__(self) -> str:
+        return f"NO CERTIFICATE. {printable(self.reason)}\n"
+
+    def __repr__(self) -> str:
+        return f"NoCertificate({self.reason!r})"
+
+    def _repr_html_(self) -> str:
+        return table("No certificate", (), [(self.reason,)])
 
 
-def _ledger_line(certificate: Mapping[str, Any]) -> list[str]:
-    if certificate["certificate"] != KIND:
-        return []  # certificates of version 1 do not name their ledger
-    return [f"  ledger      {LedgerStatement.from_json(certificate['composition']['ledger']).in_words()}"]
+def certificate_of(stored: Mapping[str, Json]) -> Certificate | NoCertificate:
+    """What a saved model holds in its certificate's place; CertificateError where it is neither."""
+    if stored.get("certificate") is not None:
+        return Certificate.parse(stored)
+    reason = stored.get("reason", "none was issued")
+    if not isinstance(reason, str):
+        raise CertificateError(_UNFIT)
+    return NoCertificate(reason=reason)
 
 
-def _pyramid(process: Process) -> list[dict[str, str]]:
-    g = process.guarantee
-    measured, reviewed = (
-        sum(word in c["sources"].values() for c in process.columns) for word in ("measured", "reviewed")
-    )
-    blocks = (
-        ("epsilon", "computed", f"epsilon {g.epsilon:g}, delta {g.delta:g}, recomputed by `sfumato verify`."),
-        ("unit of privacy", "declared", f"{g.unit}, {g.neighbours}, enforced before anything is counted."),
-        (
-            "algorithms and correctness",
-            "tested",
-            "Each mechanism is audited on worst-case neighbours in the tests; counts carry exact integer noise.",
-        ),
-        (
-            "utility and bias",
-            "to be checked",
-            "Noise weighs most on small groups; compare with `sfumato evaluate` before use.",
-        ),
-        (
-            "side channels",
-            "not covered",
-            "Timing, memory and error texts of the fit are seen by the curator only.",
-        ),
-        ("trust model", "declared", TRUST[process.setting]),
-        (
-            "data collection",
-            "not covered",
-            f"How the {process.record}s were collected and kept is not known here; facts of {measured} columns were "
-            f"paid for, facts of {reviewed} were read off the rows and reviewed, all others were declared public.",
-        ),
-    )
-    return [{"block": b, "status": s, "text": t} for b, s, t in blocks]
+def section_of(stored: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+    """A section of the stored form; CertificateError where it is none."""
+    found = stored.get(name)
+    if not isinstance(found, Mapping):
+        raise CertificateError(_UNFIT)
+    return found
 
 
-_UNPROTECTED = [
-    "that the table exists, its column names and kinds, and the types that Parquet, Arrow or a database stores them in "
-    "(a program that took those from the rows told of the rows)",
-    "every fact of the schema that is public or reviewed (kinds, bounds, categories, what is never missing, null "
-    "markers, formats, constraints, and the row count where declared)",
-    "the choice of model and of its settings, which were made from those facts",
-    "when the fit ran",
-]
-_CENTRAL = "One curator sees the rows; everybody else sees noised answers and what follows from them."
-TRUST = {
-    "central": _CENTRAL,
-    "database": f"{_CENTRAL} The rows lie in a database: it and its administrators see them too, its query log holds "
-    "the questions, and whoever reads its answers on the way sees them before the noise.",
-}
-"""Who sees the rows, by the name of the trust setting."""
-_POST_PROCESSING = (
-    "Fitting, sampling, decoding and constraints use noised answers and public facts only: they cost nothing more."
-)
+def _check_mechanisms(events: Sequence[Mapping[str, Json]]) -> None:
+    """Refuse what this version cannot judge, by its name."""
+    named = [str(event["mechanism"]) for event in events]
+    unknown = next((name for name in named if name not in _MECHANISMS), None)
+    if unknown is not None:
+        raise CertificateError(
+            f"the certificate lists a mechanism that this version does not know ({unknown[:40]!r}): upgrade sfumato"
+        )

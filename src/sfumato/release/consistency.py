@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sfumato.errors import CertificateError, SfumatoError
 from sfumato.models.choose import Choice
@@ -15,8 +14,10 @@ from sfumato.privacy.mechanisms.lattice import INEXACT
 from sfumato.privacy.mechanisms.threshold import leak
 from sfumato.privacy.spending import Spending
 from sfumato.release.artifact import Artifact
-from sfumato.release.certificate import ACCOUNTANT, ISSUED, TRUST, Process, declared, words
+from sfumato.release.certificate import Certificate, section_of
+from sfumato.release.issuing import ACCOUNTANT, ISSUED, TRUST, Process, declared, words
 from sfumato.release.ledger_statement import LedgerStatement
+from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.tables import examples
 
@@ -61,8 +62,10 @@ def check_charges(events: Sequence[Event], max_rows: int) -> None:
         raise CertificateError("DP-SGD was charged without the delta of its batches and its noise")
 
 
-def check_ledger(stated: LedgerStatement, schema: Schema, guarantee: Guarantee, events: Sequence[Event]) -> None:
+def check_ledger(stated: LedgerStatement | None, schema: Schema, guarantee: Guarantee, events: Sequence[Event]) -> None:
     """That the cumulative figures do not contradict each other: they are the curator's word, like the events."""
+    if stated is None:
+        raise CertificateError("the certificate names no ledger")
     if stated.kept == "public example" and not _of_an_example(schema):
         raise CertificateError("the certificate calls the rows a public example, which the schema does not describe")
     if stated.cap is None:
@@ -84,14 +87,14 @@ def _of_an_example(schema: Schema) -> bool:
     return any(_forms(schema) <= _forms(example) for example in known)
 
 
-def _forms(schema: Schema) -> set[tuple[Any, ...]]:
+def _forms(schema: Schema) -> set[tuple[str | int | None, ...]]:
     """Of each column its name, and the size of an image."""
     size = ("height", "width", "channels")
     return {(c.name, *(getattr(c, side, None) for side in size)) for c in schema.columns}
 
 
-def check_words(certificate: Mapping[str, Any], process: Process) -> None:
-    """That each sentence is the one that the figures, the schema and the model lead to, and that there is no other."""
+def check_words(certificate: Mapping[str, Json], process: Process) -> None:
+    """That each sentence of the stored form follows from the figures, the schema and the model, and no other stands."""
     expected = words(process)
     unknown = certificate.keys() - expected.keys() - _SECTIONS
     if unknown:
@@ -99,31 +102,29 @@ def check_words(certificate: Mapping[str, Any], process: Process) -> None:
     for name, section in expected.items():
         if certificate[name] != section:
             raise CertificateError(f"its section {name!r} says something else than follows from its figures and model")
-    composition = certificate["composition"]
+    composition = section_of(certificate, "composition")
     if composition["accountant"] != ACCOUNTANT or composition.keys() != _COMPOSITION:
         raise CertificateError("its section 'composition' says something else than follows from its figures and model")
-    if certificate["data_domain"].keys() != {"columns", "table", "types"}:
+    if section_of(certificate, "data_domain").keys() != {"columns", "table", "types"}:
         raise CertificateError("its section 'data_domain' says something else than follows from its figures and model")
-    datetime.strptime(certificate["issued"], ISSUED)
-    if not all(_VERSION.fullmatch(version) for version in certificate["implementation"].values()):
+    datetime.strptime(str(certificate["issued"]), ISSUED)
+    if not all(_VERSION.fullmatch(str(version)) for version in section_of(certificate, "implementation").values()):
         raise CertificateError("its section 'implementation' holds more than versions")
 
 
-def process_of(
-    artifact: Artifact, certificate: Mapping[str, Any], guarantee: Guarantee, max_rows: int, events: Sequence[Event]
-) -> Process:
+def process_of(artifact: Artifact, certificate: Certificate, guarantee: Guarantee) -> Process:
     """The process that the certificate restates, from the model where that says it."""
-    setting = next((name for name, text in TRUST.items() if text == certificate["trust_model"]), None)
+    setting = next((name for name, text in TRUST.items() if text == certificate.trust_model), None)
     if setting is None:
         raise CertificateError("the certificate names a trust model that no fit has")
-    product, total = certificate["product"], artifact.model.get("facts", {}).get("total")
+    total = artifact.model.get("facts", {}).get("total")
     return Process(
         guarantee=guarantee,
-        events=events,
+        events=certificate.composition.events,
         columns=declared(Schema.parse(artifact.schema)),
         choice=Choice(artifact.model["name"], artifact.model["why"]),
-        max_rows=max_rows,
+        max_rows=certificate.promise.max_rows_per_unit,
         setting=setting,
         records=None if total is None else max(1, round(total)),
-        about={name: str(product[name]) for name in ("curator", "purpose")},
+        about={"curator": certificate.product.curator, "purpose": certificate.product.purpose},
     )

@@ -18,6 +18,8 @@ from sfumato.models.choose import Choice
 from sfumato.models.model import FittedModel, ImpossibleCondition, Latent
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.artifact import Artifact
+from sfumato.release.certificate import Certificate, NoCertificate, certificate_of
+from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
 
@@ -39,7 +41,7 @@ class Release:
         fitted: the model.
         choice: which model, and why this one.
         guarantee: what was promised.
-        certificate: the certificate, or what stands in its place.
+        stored_certificate: the certificate, or what stands in its place, as it is saved.
     """
 
     schema: Schema
@@ -47,7 +49,7 @@ class Release:
     fitted: FittedModel
     choice: Choice
     guarantee: Guarantee
-    certificate: Mapping[str, Any]
+    stored_certificate: Mapping[str, Json]
 
     def sample(self, n: int | None, given: Mapping[str, Any] | None, seed: int | None) -> Table:
         """Draw ``n`` rows (default: the model's noisy total) that obey the conditions and the constraints."""
@@ -104,6 +106,14 @@ class Release:
         return self.fitted
 
     @property
+    def certificate(self) -> Certificate | NoCertificate:
+        """The certificate, or why there is none; CertificateError where what is saved is neither.
+
+        It is read here and not with the model, which can be sampled whatever its certificate is.
+        """
+        return certificate_of(self.stored_certificate)
+
+    @property
     def default_rows(self) -> int:
         """The model's noisy total as a whole number of at least 1; never the number of private rows."""
         return max(1, round(self.fitted.total))
@@ -113,7 +123,7 @@ class Release:
         facts, arrays = self.fitted.state()
         model = {"name": self.choice.name, "why": self.choice.why, "promised": promised(self.guarantee), "facts": facts}
         codec = json.loads(self.codec.to_json())
-        return Artifact(self.schema.dump(), codec, model, arrays, self.certificate)
+        return Artifact(self.schema.dump(), codec, model, arrays, self.stored_certificate)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Release:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -23,6 +22,7 @@ from sfumato.atomic import atomic_new
 from sfumato.errors import CertificateError, KeyFileError
 from sfumato.outputs import NEW, check_output
 from sfumato.release.artifact import canonical_json
+from sfumato.results.plain import Json
 
 ALGORITHM = "Ed25519"
 _RAW_BYTES = 32
@@ -83,7 +83,7 @@ def load_public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
     return key
 
 
-def sign(certificate: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
+def sign(certificate: Mapping[str, Json], key: Ed25519PrivateKey) -> dict[str, Json]:
     """The certificate with a signature over all its other fields."""
     public = _raw(key.public_key())
     value = key.sign(_payload(certificate))
@@ -91,7 +91,7 @@ def sign(certificate: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, An
     return {**certificate, "signature": signature}
 
 
-def check(certificate: Mapping[str, Any], trusted: Ed25519PublicKey | None = None) -> str | None:
+def check(certificate: Mapping[str, Json], trusted: Ed25519PublicKey | None = None) -> str | None:
     """Fingerprint of the key that signed, or None if nothing is signed and no ``trusted`` key was asked for.
 
     Raises:
@@ -103,13 +103,10 @@ def check(certificate: Mapping[str, Any], trusted: Ed25519PublicKey | None = Non
             raise CertificateError("the certificate is not signed, so it cannot be checked against a public key")
         return None
     try:
-        if signature.keys() != _FIELDS.keys() or not all(
-            re.fullmatch(form, signature[k]) for k, form in _FIELDS.items()
-        ):
-            raise ValueError
-        public = bytes.fromhex(signature["public_key"])
-        Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(signature["value"]), _payload(certificate))
-    except (AttributeError, TypeError, ValueError, InvalidSignature):
+        stated = _spelt(signature)
+        public = bytes.fromhex(stated["public_key"])
+        Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(stated["value"]), _payload(certificate))
+    except (ValueError, InvalidSignature):
         raise CertificateError("the signature does not fit the certificate") from None
     if trusted is not None and _raw(trusted) != public:
         raise CertificateError(
@@ -118,12 +115,22 @@ def check(certificate: Mapping[str, Any], trusted: Ed25519PublicKey | None = Non
     return fingerprint(public)
 
 
+def _spelt(signature: Json) -> dict[str, str]:
+    """The fields of a signature in their one spelling; ValueError for any other."""
+    if not isinstance(signature, Mapping) or signature.keys() != _FIELDS.keys():
+        raise ValueError("a signature has three fields")
+    stated = {name: value for name, value in signature.items() if isinstance(value, str)}
+    if not all(re.fullmatch(form, stated.get(name, "")) for name, form in _FIELDS.items()):
+        raise ValueError("a field of the signature is spelt otherwise")
+    return stated
+
+
 def fingerprint(public: bytes) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a raw public key."""
     return hashlib.sha256(public).hexdigest()[:16]
 
 
-def _payload(certificate: Mapping[str, Any]) -> bytes:
+def _payload(certificate: Mapping[str, Json]) -> bytes:
     return canonical_json({k: v for k, v in certificate.items() if k != "signature"})
 
 

@@ -5,30 +5,25 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.facts import agrees
 from sfumato.errors import CertificateError, OutdatedCertificate
-from sfumato.privacy.events import Event, from_json
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.artifact import Artifact
-from sfumato.release.certificate import KIND, declared, declared_of_the_table, render
+from sfumato.release.certificate import KIND, Certificate, NoCertificate, certificate_of, section_of
 from sfumato.release.consistency import ROUNDING, check_charges, check_claim, check_ledger, check_words, process_of
 from sfumato.release.guarantee_fixes import lacking
-from sfumato.release.ledger_statement import LedgerStatement
+from sfumato.release.issuing import declared, declared_of_the_table
+from sfumato.release.sections import DataDomain
 from sfumato.schema import Schema
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-KINDS = ("sfumato/certificate/1", KIND)
-"""Kinds of certificates that are read; those before the last lack fixes of the promise."""
-
 _FAR = 10.0
-_MECHANISMS = frozenset(kind.__name__ for kind in get_args(Event))
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Verification:
         model: the model's name.
         signer: fingerprint of the key that signed, None if unsigned.
         trusted: whether the signature was checked against a public key given by the caller.
-        certificate: all fields.
+        certificate: all that it states.
     """
 
     guarantee: Guarantee
@@ -56,7 +51,7 @@ class Verification:
     model: str
     signer: str | None
     trusted: bool
-    certificate: Mapping[str, Any] = field(repr=False)
+    certificate: Certificate = field(repr=False)
 
 
 def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | None = None) -> Verification:
@@ -94,7 +89,7 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
         found = verify_artifact(artifact, trusted)
     except CertificateError as e:
         raise CertificateError(f"{name}: {e}") from None
-    lacks = tuple(fix.title for fix in lacking(found.certificate["certificate"]))
+    lacks = tuple(fix.title for fix in lacking(found.certificate.kind))
     if lacks:
         raise OutdatedCertificate(name, found, lacks)
     return found
@@ -104,20 +99,19 @@ def verify_artifact(artifact: Artifact, trusted: Ed25519PublicKey | None = None)
     """The checks of :func:`verify` on contents that are whole, of a certificate of any known kind."""
     from sfumato.release.signature import check
 
-    certificate = artifact.certificate
+    certificate = certificate_of(artifact.certificate)
+    if isinstance(certificate, NoCertificate):
+        raise CertificateError(f"no certificate: {certificate.reason}")
+    signer = check(artifact.certificate, trusted)
     try:
-        if certificate.get("certificate") is None:
-            raise CertificateError(f"no certificate: {certificate.get('reason', 'none was issued')}")
-        _check_known(certificate)
-        signer = check(certificate, trusted)
-        guarantee, events = _claim(certificate)
-        if certificate.get("members") != artifact.hashes:
+        guarantee, events = certificate.promise.guarantee, certificate.composition.events
+        if certificate.members != artifact.hashes:
             raise CertificateError("the certificate belongs to another model (its hashes differ)")
-        _check_model(artifact, certificate, guarantee, events)
-        found = _recompute(certificate, guarantee, events)
-        render(certificate)  # as whoever reads it will
-        if certificate["certificate"] == KIND:  # what the first kind says is one of its faults
-            _check_consistent(artifact, certificate, guarantee, events)
+        _check_model(artifact, certificate, guarantee)
+        found = _recompute(certificate, guarantee)
+        str(certificate)  # as whoever reads it will
+        if certificate.kind == KIND:  # what the first kind says is one of its faults
+            _check_consistent(artifact, certificate, guarantee)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise CertificateError("the certificate lacks fields or holds numbers out of range") from None
     model = str(artifact.model.get("name"))
@@ -125,32 +119,12 @@ def verify_artifact(artifact: Artifact, trusted: Ed25519PublicKey | None = None)
     return Verification(guarantee, *epsilons, len(events), model, signer, trusted is not None, certificate)
 
 
-def _check_known(certificate: Mapping[str, Any]) -> None:
-    """Refuse what this version cannot judge, by its name."""
-    if certificate["certificate"] not in KINDS:
-        raise CertificateError(
-            f"certificate of an unknown kind; this version of sfumato reads {', '.join(KINDS)}: upgrade sfumato"
-        )
-    named = [str(event["mechanism"]) for event in certificate["composition"]["events"]]
-    unknown = next((name for name in named if name not in _MECHANISMS), None)
-    if unknown is not None:
-        raise CertificateError(
-            f"the certificate lists a mechanism that this version does not know ({unknown[:40]!r}): upgrade sfumato"
-        )
-
-
-def _claim(certificate: Mapping[str, Any]) -> tuple[Guarantee, list[Event]]:
-    p = certificate["promise"]
-    guarantee = Guarantee(p["epsilon"], p["delta"], p["unit"], p["neighbours"])
-    return guarantee, [from_json(e) for e in certificate["composition"]["events"]]
-
-
-def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]) -> dict[str, float]:
+def _recompute(certificate: Certificate, guarantee: Guarantee) -> dict[str, float]:
     """Each epsilon that a certificate of this kind states, found again; CertificateError where it states another."""
     from sfumato.privacy.accounting import epsilon, epsilon_rdp, renyi_floor
     from sfumato.privacy.spending import Spending
 
-    stated = certificate["composition"]
+    events = certificate.composition.events
     try:
         rdp = epsilon_rdp(events, guarantee.delta)
         if rdp > _FAR * guarantee.epsilon + _FAR:  # spares the slower accountant what cannot be
@@ -158,7 +132,7 @@ def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: Seq
         pld = epsilon(events, guarantee.delta)
         floor = renyi_floor(events, guarantee.delta)
         found = {"epsilon_spent": pld, "epsilon_composed": pld, "epsilon_by_renyi": rdp}
-        if certificate["certificate"] == KIND:  # the first kind composed the list as if it had been fixed beforehand
+        if certificate.kind == KIND:  # the first kind composed the list as if it had been fixed beforehand
             found["epsilon_spent"] = Spending.of(events).epsilon(guarantee.delta)
     except (ArithmeticError, ValueError, MemoryError):
         raise CertificateError("the events hold numbers that no accountant can sum") from None
@@ -170,54 +144,56 @@ def _recompute(certificate: Mapping[str, Any], guarantee: Guarantee, events: Seq
         raise CertificateError(
             f"two accountants disagree: epsilon {pld:.6g} by PLD, {rdp:.6g} by RDP, which is too small"
         )
-    for name in sorted(found.keys() & stated.keys() | {"epsilon_spent", "epsilon_by_renyi"}):
-        value = stated.get(name)
-        if not isinstance(value, float | int) or not math.isclose(value, found[name], rel_tol=1e-3, abs_tol=ROUNDING):
+    stated = certificate.composition
+    figures = {"epsilon_by_renyi": stated.epsilon_by_renyi, "epsilon_spent": stated.epsilon_spent}
+    if stated.epsilon_composed is not None:  # the first kind has none
+        figures["epsilon_composed"] = stated.epsilon_composed
+    for name, value in sorted(figures.items()):
+        if not math.isclose(value, found[name], rel_tol=1e-3, abs_tol=ROUNDING):
             raise CertificateError(f"the events cost {name} {found[name]:.6g}, not what the certificate states")
     return found
 
 
-def _check_model(
-    artifact: Artifact, certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]
-) -> None:
+def _check_model(artifact: Artifact, certificate: Certificate, guarantee: Guarantee) -> None:
     """That the certificate speaks of this model: of its schema's unit and facts, at the sensitivity these imply."""
+    events = certificate.composition.events
     schema = Schema.parse(artifact.schema)
     unit, max_rows = (schema.unit.column, schema.unit.max_rows) if schema.unit.kind == "id" else ("row", 1)
     if unit != guarantee.unit:
         raise CertificateError(f"the certificate protects {guarantee.unit!r}, the schema declares the unit {unit!r}")
     if not events:
         raise CertificateError("the certificate lists no events, and nothing can be learnt for nothing")
-    stated = {section: certificate.get(section) or {} for section in ("promise", "data_domain", "algorithm")}
-    if stated["promise"].get("max_rows_per_unit") != max_rows:
+    if certificate.promise.max_rows_per_unit != max_rows:
         raise CertificateError(f"a unit holds up to {max_rows} rows by the schema, not what the certificate states")
     if any(getattr(event, "sensitivity", max_rows) < max_rows for event in events):
         raise CertificateError(f"an event was charged for fewer rows than the {max_rows} a unit may hold")
-    if stated["algorithm"].get("model") != artifact.model.get("name"):
+    if certificate.algorithm.model != artifact.model.get("name"):
         raise CertificateError("the certificate names another model")
-    if certificate["certificate"] == KIND:  # what the first kind says of its facts is one of its faults
-        _check_facts(artifact, schema, stated["data_domain"])
+    if certificate.kind == KIND:  # what the first kind says of its facts is one of its faults
+        _check_facts(artifact, schema)
 
 
-def _check_facts(artifact: Artifact, schema: Schema, facts: Mapping[str, Any]) -> None:
+def _check_facts(artifact: Artifact, schema: Schema) -> None:
     """That the facts are reviewed, those of the certificate, and those by which rows became codes."""
     if schema.unreviewed():
         raise CertificateError("the schema holds unreviewed or unstated facts, so there can be no certificate")
-    if facts.get("columns") != declared(schema) or facts.get("table") != declared_of_the_table(schema):
-        raise CertificateError("the certificate states other facts than the schema")
+    stated = section_of(artifact.certificate, "data_domain")  # the stored form, which may hold more than is read
     codec = Codec.from_json(json.dumps(artifact.codec))
+    expected = DataDomain(
+        columns=declared(schema), table=declared_of_the_table(schema), types=dict(codec.types)
+    ).to_dict()
+    if any(stated.get(part) != expected[part] for part in ("columns", "table")):
+        raise CertificateError("the certificate states other facts than the schema")
     if not agrees(codec.schema, schema):
         raise CertificateError("the model's codec was made from other facts than the schema's")
-    if facts.get("types") != dict(codec.types):
+    if stated.get("types") != expected["types"]:
         raise CertificateError("the certificate states other stored types than the model's codec")
 
 
-def _check_consistent(
-    artifact: Artifact, certificate: Mapping[str, Any], guarantee: Guarantee, events: Sequence[Event]
-) -> None:
+def _check_consistent(artifact: Artifact, certificate: Certificate, guarantee: Guarantee) -> None:
     """That promise, charges, ledger and words can come from one fit."""
-    max_rows = certificate["promise"]["max_rows_per_unit"]
+    events, ledger = certificate.composition.events, certificate.composition.ledger
     check_claim(artifact, guarantee)
-    check_charges(events, max_rows)
-    ledger = LedgerStatement.from_json(certificate["composition"]["ledger"])
+    check_charges(events, certificate.promise.max_rows_per_unit)
     check_ledger(ledger, Schema.parse(artifact.schema), guarantee, events)
-    check_words(certificate, process_of(artifact, certificate, guarantee, max_rows, events))
+    check_words(artifact.certificate, process_of(artifact, certificate, guarantee))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sfumato.printable import printable
+from sfumato.reporting.contents import ReportPage
 
 
-def _number(value: Any, digits: int = 3) -> str:
+def _number(value: float | str | None, digits: int = 3) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool | str):
@@ -38,10 +38,11 @@ _HEADING = re.compile(r'<h([23]) id="([^"]+)">(.*?)</h[23]>', re.DOTALL)
 _CONTENTS = "<!-- contents -->"
 
 
-def render(facts: Mapping[str, Any]) -> str:
+def render(page: ReportPage) -> str:
     """The page as text, with a list of its contents; facts are escaped and printable, only charts are markup."""
-    page = "\n".join(map(printable, template().render(facts).split("\n")))
-    return page.replace(_CONTENTS, "".join(_entry(*found) for found in _HEADING.findall(page)))
+    text = template().render({f.name: getattr(page, f.name) for f in fields(page)})
+    text = "\n".join(map(printable, text.split("\n")))
+    return text.replace(_CONTENTS, "".join(_entry(*found) for found in _HEADING.findall(text)))
 
 
 def _entry(level: str, anchor: str, title: str) -> str:

@@ -32,9 +32,11 @@ class Purpose:
     reason: str
 
 
-def purposes(certified: bool, audit: AuditReport | None, found: Utility | None, broken: float | None) -> list[Purpose]:
+def purposes(
+    certified: bool, audit: AuditReport | None, found: Utility | None, broken: float | None
+) -> tuple[Purpose, ...]:
     """The four uses that people ask about; ``broken``: share of synthetic rows that break the schema."""
-    return [_publish(certified, audit), _develop(certified, broken), _teach(found), _train(found)]
+    return (_publish(certified, audit), _develop(certified, broken), _teach(found), _train(found))
 
 
 def _publish(certified: bool, audit: AuditReport | None) -> Purpose:

@@ -5,63 +5,52 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from sfumato.atomic import atomic_write, check_writable
-from sfumato.auditing.audit import white_box_of
-from sfumato.encoding.domain import Domain
-from sfumato.errors import ArtifactError, SfumatoError
+from sfumato.auditing.result import Suite
+from sfumato.errors import ArtifactError, CertificateError, SfumatoError
 from sfumato.extras import require
 from sfumato.outputs import REPORT
 from sfumato.progress import Progress, shown
+from sfumato.release.certificate import Certificate, NoCertificate
 from sfumato.release.release import Release
-from sfumato.reporting.purposes import purposes
+from sfumato.reporting.contents import Build, Charts, LedgerBook, LedgerRun, Report, ReportPage, Risk, Verdict
+from sfumato.reporting.purposes import Purpose, purposes
 from sfumato.tables.databases import display_url, is_url
+from sfumato.tables.source import RowSource
 from sfumato.version import VERSION
 
-if TYPE_CHECKING:
-    from sfumato.evaluation.result import Utility
-
 Path_ = str | os.PathLike[str]
-Build = Literal["internal", "releasable"]
 _ROWS = 50_000
 _PICTURED = 2000
-_CHARTS = (
-    "belief",
-    "marginals",
-    "pairs",
-    "grid",
-    "bounds",
-    "roc",
-    "learning",
-    "errors",
-    "subgroups",
-    "curve",
-    "beside",
-)
+_PRIORS = (0.001, 0.01, 0.1, 0.5, 0.9)
+"""Beliefs before the release that the table of risk begins at."""
+_LARGE = 50.0
+"""An epsilon at which every belief may become certain; a larger one would overflow."""
 
 
 def report(
     model: Path_,
     output: Path_,
-    real: Any = None,
-    holdout: Any = None,
+    real: RowSource | None = None,
+    holdout: RowSource | None = None,
     *,
     others: Sequence[Path_] = (),
     ledger: Path_ | None = None,
     build: Build | None = None,
-    suite: Literal["quick", "full"] = "full",
+    suite: Suite = "full",
     seed: int = 0,
     progress: Progress | None = None,
     verbose: bool = False,
-) -> dict[str, Any]:
+) -> Report:
     """Write a self-contained HTML report of a saved model.
 
     Args:
@@ -79,7 +68,7 @@ def report(
         verbose: draw bars of the progress where none is given.
 
     Returns:
-        ``output``, ``build``, ``verdict``, ``bytes`` and ``seconds``.
+        Where it is, which build, its verdict, its size and how long it took.
 
     Raises:
         MissingExtra: an extra that this needs is not installed.
@@ -93,7 +82,7 @@ def report(
     >>> fitted = sf.Synthesizer(sf.examples.adult_schema(), "independent", sf.Guarantee(epsilon=1, delta=1e-9))
     >>> path = f"{tempfile.mkdtemp()}/model.sfm"
     >>> fitted.fit(sf.examples.adult()).save(path)
-    >>> sf.report(path, f"{path}.html")["build"]
+    >>> sf.report(path, f"{path}.html").build
     'releasable'
     """
     require("report", "a report")
@@ -114,16 +103,18 @@ def report(
 def _written(
     model: Path_,
     output: Path_,
-    sources: tuple[Any, Any],
+    sources: tuple[RowSource | None, RowSource | None],
     others: Sequence[Path_],
     ledger: Path_ | None,
     build: Build,
-    suite: Literal["quick", "full"],
+    suite: Suite,
     seed: int,
     seen: Progress,
-) -> dict[str, Any]:
+) -> Report:
     """Draw, measure and write."""
     from threadpoolctl import threadpool_limits
+
+    from sfumato.reporting.page import render
 
     began = perf_counter()
     seen.stage("drawing rows")
@@ -131,283 +122,159 @@ def _written(
     if release.schema.image is not None:
         require("images", "a report of images")
     codes = release.fitted.sample(min(_ROWS, release.default_rows), np.random.default_rng(seed), {})
-    drawn = perf_counter() - began
-    held, problem = _verified(model)
-    with _malformed_unless(held, model):
-        facts = _promised(model, release, held, problem)
-    facts |= {"build": build, "rows": {"synthetic": len(codes)}, "audit": None, "utility": None, "criteria": {}}
-    facts |= {"subgroups": [], "coefficients": [], "regions": [], "quality": [], "worst": [], "violations": None}
-    facts["charts"] = dict.fromkeys(_CHARTS, "") | facts["charts"] | _samples(release, codes)
-    facts["book"] = None if ledger is None else _book(ledger)
-    facts["seconds"] = {f"loading, drawing {len(codes):,} rows": drawn}
+    page = _public(model, release, codes, build, perf_counter() - began)
+    real, holdout = sources
     with threadpool_limits(1):  # several threads of small jobs mostly wait for each other
-        if build == "internal":
-            _measure(facts, release, codes, sources, others, suite, seed, seen)
-        else:
+        if build == "releasable" or real is None or holdout is None:
             seen.stage("charts")
-            facts["charts"] |= _public_charts(release, codes)
-    facts["images"] = release.schema.image is not None
-    facts["commands"] = _again(model, facts["images"], seed)
+            page = replace(page, charts=_public_charts(page.charts, release, codes))
+        else:
+            from sfumato.evaluation.data import EvaluationData
+            from sfumato.reporting.measuring import measured
+
+            page = replace(page, book=None if ledger is None else _book(ledger))
+            data = EvaluationData.of_model(release.codec, real, holdout, codes)
+            page = measured(page, release, data, others, suite, seed, seen)
+    commands = _again(model, page.images, seed)
     if build == "internal":
-        facts["commands"] += _attacked_again((model, *others), sources, ledger, suite, output)
-    facts["verdict"] = _verdict(facts)
-    broken = facts["violations"].rows.synthetic if facts["violations"] else None
-    certified = bool(facts["promise"]) and facts["verified"]
-    facts["purposes"] = purposes(certified, facts["audit"], facts["utility"], broken)
-    from sfumato.reporting.page import render
-
-    with _malformed_unless(held, model):
-        page = render(facts).encode()
+        commands += _attacked_again((model, *others), sources, ledger, suite, output)
+    page = replace(page, commands=tuple(commands), verdict=_verdict(page), purposes=_purposes(page))
+    text = render(page).encode()
     with atomic_write(output, REPORT) as out:
-        out.write(page)
-    return {
-        "output": os.fspath(output),
-        "build": build,
-        "verdict": facts["verdict"]["headline"],
-        "bytes": len(page),
-        "seconds": round(perf_counter() - began, 1),
-    }
+        out.write(text)
+    seconds = round(perf_counter() - began, 1)
+    return Report(os.fspath(output), build, page.verdict.headline, len(text), seconds)
 
 
-@contextmanager
-def _malformed_unless(held: bool, model: Path_) -> Iterator[None]:
-    """One line for a certificate that does not hold, and whose parts are not even of the kinds that can be shown."""
-    from jinja2 import TemplateError
+def _public(model: Path_, release: Release, codes: np.ndarray, build: Build, seconds: float) -> ReportPage:
+    """The page of a saved model without any row; its commands and its verdict are still to come."""
+    from sfumato.reporting import charts, wording
 
+    certificate = _certificate(model, release)
+    page = ReportPage(
+        title=Path(model).name,
+        version=VERSION,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        build=build,
+        model=release.choice.name,
+        why=release.choice.why,
+        images=release.schema.image is not None,
+        drawn=len(codes),
+        verdict=Verdict("", (), "bad"),
+        purposes=(),
+        reason=_problem(model),
+        signature="Not signed: it is whole, but shows no author.",
+        columns=wording.public_facts(release.codec.schema, {}),
+        charts=Charts(grid=_samples(release, codes)),
+        seconds={f"loading, drawing {len(codes):,} rows": seconds},
+        commands=(),
+    )
+    if isinstance(certificate, NoCertificate):
+        return replace(page, reason=certificate.reason)
+    stated = {column.name: column.sources for column in certificate.data_domain.columns}
+    ledger = certificate.composition.ledger
+    return replace(
+        page,
+        signature=page.signature if certificate.signature is None else "Signed (Ed25519).",
+        columns=wording.public_facts(release.codec.schema, stated),
+        charts=replace(page.charts, belief=charts.belief(certificate.promise.epsilon)),
+        promise=certificate.promise,
+        composition=certificate.composition,
+        unprotected=certificate.unprotected,
+        limits=certificate.limits,
+        pyramid=certificate.pyramid,
+        members=certificate.members,
+        implementation=certificate.implementation,
+        risk=_risk(certificate.promise.epsilon),
+        charges=wording.charges(certificate.composition.events),
+        ledger="" if ledger is None else ledger.in_words(),
+    )
+
+
+def _certificate(model: Path_, release: Release) -> Certificate | NoCertificate:
+    """The certificate; one line for a malformed one, of which there is nothing to show."""
     try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, TemplateError):
-        if held:
-            raise
+        return release.certificate
+    except CertificateError:
         raise ArtifactError(
             f"{os.fspath(model)}: its certificate is malformed, so nothing can be reported; `sfumato verify` says more"
         ) from None
 
 
-def _promised(model: Path_, release: Release, held: bool, problem: str) -> dict[str, Any]:
-    """All that is known of the saved model without any row."""
-    from sfumato.reporting import charts, wording
-
-    c: Mapping[str, Any] = release.certificate
-    certified = c.get("certificate") is not None
-    promise = c["promise"] if certified else None
-    composition = c["composition"] if certified else {}
-    return {
-        "title": Path(model).name,
-        "version": VERSION,
-        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "model": release.choice.name,
-        "why": release.choice.why,
-        "promise": promise,
-        "composition": composition,
-        "verified": held,
-        "reason": problem if held is False else c.get("reason", ""),
-        "risk": _risk(promise["epsilon"]) if promise else [],
-        "unprotected": list(c.get("unprotected", [])),
-        "limits": list(c.get("limits", [])),
-        "pyramid": list(c.get("pyramid", [])),
-        "events": wording.charges(composition.get("events", [])),
-        "ledger": _ledger_in_words(c),
-        "columns": wording.public_facts(
-            release.codec.schema, {col["name"]: col["sources"] for col in c.get("data_domain", {}).get("columns", [])}
-        ),
-        "members": dict(c.get("members", {})),
-        "signature": "Signed (Ed25519)." if c.get("signature") else "Not signed: it is whole, but shows no author.",
-        "implementation": dict(c.get("implementation", {})),
-        "charts": {"belief": charts.belief(promise["epsilon"])} if promise else {},
-    }
-
-
-def _ledger_in_words(certificate: Mapping[str, Any]) -> str:
-    """Where the ledger stood; empty for certificates that do not say."""
-    from sfumato.release.certificate import KIND
-    from sfumato.release.ledger_statement import LedgerStatement
-
-    if certificate.get("certificate") != KIND:
-        return ""
-    return LedgerStatement.from_json(certificate["composition"]["ledger"]).in_words()
-
-
-def _book(path: Path_) -> dict[str, Any]:
+def _book(path: Path_) -> LedgerBook:
     from sfumato.privacy.ledger import Ledger
 
     if not Path(path).exists():
         raise SfumatoError(f"{os.fspath(path)}: there is no such ledger")
     with Ledger.open(path) as ledger:
-        return ledger.summary()
+        said = ledger.summary()
+    runs = (LedgerRun(r["label"], r["began"], r["guarantee"]["epsilon"], r["epsilon_spent"]) for r in said["runs"])
+    return LedgerBook(tuple(runs), said["epsilon_spent"], said["cap"]["epsilon"], said["cap"]["delta"])
 
 
-def _verified(model: Path_) -> tuple[bool, str]:
-    from sfumato.errors import CertificateError
+def _problem(model: Path_) -> str:
+    """Why the certificate does not hold; empty where it does."""
     from sfumato.release.verification import verify
 
     try:
         verify(model)
     except CertificateError as e:
-        return False, str(e)
-    return True, ""
+        return str(e)
+    return ""
 
 
-def _risk(epsilon: float) -> list[dict[str, float]]:
-    factor = math.exp(min(epsilon, 50.0))
-    priors = (0.001, 0.01, 0.1, 0.5, 0.9)
-    return [
-        {"prior": p, "most": p * factor / (p * factor + 1 - p), "least": p / (p + (1 - p) * factor)} for p in priors
-    ]
+def _risk(epsilon: float) -> tuple[Risk, ...]:
+    factor = math.exp(min(epsilon, _LARGE))
+    return tuple(Risk(p, p * factor / (p * factor + 1 - p), p / (p + (1 - p) * factor)) for p in _PRIORS)
 
 
-def _public_charts(release: Release, codes: np.ndarray) -> dict[str, Any]:
-    """What the synthetic rows show alone."""
+def _public_charts(drawn: Charts, release: Release, codes: np.ndarray) -> Charts:
+    """With what the synthetic rows show alone."""
     from sfumato.reporting import tables, wording
 
     codec = release.codec
-    return {
-        "marginals": tables.marginal_charts({"synthetic": codes}, codec.domain, wording.axis_labels(codec)),
-        "pairs": tables.heat_map(codes, None, codec.domain),
-    }
+    return replace(
+        drawn,
+        marginals=tables.marginal_charts({"synthetic": codes}, codec.domain, wording.axis_labels(codec)),
+        pairs=tables.heat_map(codes, None, codec.domain),
+    )
 
 
-def _samples(release: Release, codes: np.ndarray) -> dict[str, str]:
+def _samples(release: Release, codes: np.ndarray) -> str:
     """A picture of some images, where the table has a column of them."""
     image = release.schema.image
     if image is None:
-        return {}
+        return ""
     from sfumato.reporting.pictures import grid
 
     some = release.codec.decode(codes[:_PICTURED], np.random.default_rng(0))
-    return {"grid": grid(some, image.name, release.schema.target)}
+    return grid(some, image.name, release.schema.target)
 
 
-def _measure(
-    facts: dict[str, Any],
-    release: Release,
-    codes: np.ndarray,
-    sources: tuple[Any, Any],
-    others: Sequence[Path_],
-    suite: Literal["quick", "full"],
-    seed: int,
-    seen: Progress,
-) -> None:
-    """Add what needs real rows to ``facts``."""
-    from sfumato.auditing.suite import run_attacks
-    from sfumato.evaluation.data import EvaluationData
-    from sfumato.evaluation.meaning import meaning
-    from sfumato.evaluation.summary import utility
-    from sfumato.reporting import tables, wording
-
-    data = EvaluationData.of_model(release.codec, *sources, codes)
-    domain, real, holdout = data.domain, data.real, data.holdout
-    target, quick = data.position(release.schema.target), suite == "quick"
-    found = utility(real, holdout, codes, domain, target, seed=seed, quick=quick, progress=seen)
-    claimed, white_box = release.guarantee if facts["promise"] else None, white_box_of(release, real)
-    attacked = run_attacks(real, holdout, codes, domain, claimed, suite, seed=seed, white_box=white_box, progress=seen)
-    seen.stage("charts")
-    labels = wording.axis_labels(release.codec)
-    facts |= {"utility": found, "violations": data.violations(seed), "audit": attacked, "rows": found.rows}
-    facts["measures"] = [(wording.measure_name(k), meaning(k), m) for k, m in found.measures.items()]
-    facts["criteria"] = {
-        wording.criterion(a.attack): a for a in attacked.attacks if a.attack.split(":")[0] in wording.CRITERIA
-    }
-    anchors = {"synthetic rows": codes, "holdout rows": holdout, "independent columns": _apart(real, seed)}
-    facts["charts"] |= {
-        "marginals": tables.marginal_charts({"synthetic": codes, "real": real}, domain, labels),
-        "learning": tables.learning_chart(found.learning) if found.learning else "",
-        **tables.attack_charts(attacked),
-    }
-    facts["charts"]["curve"] = _curve(release, codes, others, real, anchors, seed)
-    if domain.pixels is None:
-        _detail(facts, real, anchors, domain, labels)
-    facts["seconds"] |= {"utility": found.seconds, f"attacks ({suite})": attacked.seconds}
-
-
-def _detail(
-    facts: dict[str, Any], real: np.ndarray, anchors: Mapping[str, np.ndarray], domain: Domain, labels: Any
-) -> None:
-    """What a table of columns has and one of images has not."""
-    from sfumato.reporting import tables, wording
-
-    found: Utility = facts["utility"]
-    facts["quality"] = tables.column_quality(real, anchors, domain)
-    facts["worst"] = tables.worst_pairs(real, anchors, domain)
-    facts["coefficients"] = [(wording.effect(c.name, domain, labels), c) for c in found.coefficients]
-    groups = [(wording.group(g, domain, labels), g) for g in found.subgroups]
-    facts["subgroups"] = groups
-    facts["regions"] = [
-        (wording.where(r.conditions, domain, labels), r) for r in (found.detection.regions if found.detection else ())
-    ]
-    facts["charts"] |= {
-        "pairs": tables.heat_map(anchors["synthetic rows"], real, domain),
-        "errors": tables.error_chart(real, anchors, domain),
-        "beside": tables.beside_chart(real, anchors["synthetic rows"], domain, labels),
-        "subgroups": tables.subgroup_chart(groups) if groups else "",
-    }
-
-
-def _apart(real: np.ndarray, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).permuted(real, axis=0)
-
-
-def _curve(
-    release: Release,
-    codes: np.ndarray,
-    others: Sequence[Path_],
-    real: np.ndarray,
-    anchors: Mapping[str, np.ndarray],
-    seed: int,
-) -> str:
-    """Distance from the real rows against epsilon, where several models are given."""
-    from sfumato.reporting import charts
-
-    if not others:
-        return ""
-    epsilons, drawn = [release.guarantee.epsilon], [codes]
-    for path in others:
-        other = Release.load(path)
-        if other.codec.domain != release.codec.domain:
-            raise SfumatoError(f"{os.fspath(path)}: is a model of another table or schema; leave it out")
-        epsilons.append(other.guarantee.epsilon)
-        drawn.append(other.fitted.sample(len(codes), np.random.default_rng(seed), {}))
-    name, (*found, holdout, apart) = _distances(
-        real, [*drawn, anchors["holdout rows"], anchors["independent columns"]], release.codec.domain
-    )
-    finite = [point for point in zip(epsilons, found, strict=True) if math.isfinite(point[0])]
-    return charts.utility_curve(finite, name, (holdout, apart))
-
-
-def _distances(real: np.ndarray, others: Sequence[np.ndarray], domain: Domain) -> tuple[str, list[float]]:
-    """What is measured, and the distance of each table from the real one."""
-    from sfumato.evaluation.images import pixel_distances
-    from sfumato.evaluation.marginals import Binning, cliques, tvds
-
-    if domain.pixels is not None:
-        return "Fréchet distance of pixels", pixel_distances(real, others, domain.pixels)
-    binning = Binning.of(domain, 32)
-    pairs = cliques(binning.domain, min(2, len(binning.domain)), 500)
-    reference = binning.apply(real)
-    found = [float(tvds(reference, binning.apply(rows), binning.domain, pairs).mean()) for rows in others]
-    return "mean distance of pairs (TVD)", found
-
-
-def _verdict(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _verdict(page: ReportPage) -> Verdict:
     """The first thing a reader sees."""
-    lines, kind = [], "good"
-    if not facts["promise"]:
-        headline, kind = "No guarantee", "bad"
-        lines.append("Treat these rows like the real ones.")
-    elif not facts["verified"]:
-        headline, kind = "The certificate does not hold", "bad"
-        lines.append(f"{facts['reason']}.")
+    kind: Literal["good", "warn", "bad"] = "bad"
+    if page.promise is None:
+        headline, lines = "No guarantee", ["Treat these rows like the real ones."]
+    elif page.reason:
+        headline, lines = "The certificate does not hold", [f"{page.reason}."]
     else:
-        headline = f"The certificate holds: epsilon {facts['promise']['epsilon']:g}, recomputed from its charges"
-    audit = facts["audit"]
-    if audit is None:
+        headline, lines = f"The certificate holds: epsilon {page.promise.epsilon:g}, recomputed from its charges", []
+        kind = "good"
+    if page.audit is None:
         lines.append("Attacks and comparisons with real rows are in the internal report.")
-    elif audit.violation:
-        headline, kind = audit.verdict, "bad"
+    elif page.audit.violation:
+        headline, kind = page.audit.verdict, "bad"
     else:
-        kind = "warn" if audit.verdict.startswith(("LEAK", "powerless")) and kind == "good" else kind
-        lines.append(f"Attacks: {audit.verdict}.")
-    return {"headline": headline, "lines": lines, "kind": kind}
+        kind = "warn" if page.audit.verdict.startswith(("LEAK", "powerless")) and kind == "good" else kind
+        lines.append(f"Attacks: {page.audit.verdict}.")
+    return Verdict(headline, tuple(lines), kind)
+
+
+def _purposes(page: ReportPage) -> tuple[Purpose, ...]:
+    """What the rows may be used for."""
+    broken = page.utility.violations.rows.synthetic if page.utility and page.utility.violations else None
+    return purposes(page.promise is not None and not page.reason, page.audit, page.utility, broken)
 
 
 def _again(model: Path_, images: bool, seed: int) -> list[str]:
@@ -417,12 +284,17 @@ def _again(model: Path_, images: bool, seed: int) -> list[str]:
 
 
 def _attacked_again(
-    models: Sequence[Path_], sources: tuple[Any, Any], ledger: Path_ | None, suite: str, output: Path_
+    models: Sequence[Path_],
+    sources: tuple[RowSource | None, RowSource | None],
+    ledger: Path_ | None,
+    suite: str,
+    output: Path_,
 ) -> list[str]:
     """The lines that make an internal report again; none where the rows were no files."""
-    if not all(isinstance(s, str | os.PathLike) for s in sources):
+    named = [_shown(s) for s in sources if isinstance(s, str | os.PathLike)]
+    if len(named) < len(sources):
         return []
-    real, holdout = (_shown(s) for s in sources)
+    real, holdout = named
     names = [shlex.quote(Path(m).name) for m in models]
     book = "" if ledger is None else f" --ledger {shlex.quote(Path(ledger).name)}"
     quick, out = " --quick" * (suite == "quick"), shlex.quote(Path(output).name)

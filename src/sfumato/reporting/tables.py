@@ -15,6 +15,7 @@ from sfumato.evaluation.marginals import Binning, cliques, tvds
 from sfumato.evaluation.queries import query_errors, random_queries
 from sfumato.evaluation.result import Learning
 from sfumato.reporting import charts
+from sfumato.reporting.contents import Distance
 from sfumato.reporting.wording import Labels, attack_name
 
 _CATEGORIES, _BINS, _COLUMNS = 12, 24, 60
@@ -22,9 +23,9 @@ _PAIRS, _WORST = 2000, 8
 """Pairs that are compared, and that are named."""
 
 
-def marginal_charts(tables: Mapping[str, np.ndarray], domain: Domain, labels: Labels) -> list[str]:
+def marginal_charts(tables: Mapping[str, np.ndarray], domain: Domain, labels: Labels) -> tuple[str, ...]:
     """One chart per column of the tables' shares, pixels left out; rare categories are put together."""
-    return [_marginal(tables, domain, i, labels) for i in flat_columns(domain)[:_COLUMNS]]
+    return tuple(_marginal(tables, domain, i, labels) for i in flat_columns(domain)[:_COLUMNS])
 
 
 def flat_columns(domain: Domain) -> list[int]:
@@ -63,21 +64,19 @@ def heat_map(synthetic: np.ndarray, real: np.ndarray | None, domain: Domain) -> 
     return charts.heat_map(domain.names, gap, "error of the association (0 is right)")
 
 
-def column_quality(
-    real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain
-) -> list[tuple[str, float, float]]:
-    """Per column, worst first: its name, and how far synthetic and holdout rows are from the real ones (TVD)."""
+def column_quality(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain) -> tuple[Distance, ...]:
+    """Of each column, worst first."""
     return _distances(real, tables, domain, [(i,) for i in range(len(domain))])
 
 
-def worst_pairs(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain) -> list[tuple[str, float, float]]:
-    """The same of the pairs of columns that are furthest off beyond what holdout rows are."""
+def worst_pairs(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain) -> tuple[Distance, ...]:
+    """Of the pairs of columns that are furthest off beyond what holdout rows are."""
     return _distances(real, tables, domain, cliques(domain, min(2, len(domain)), _PAIRS))[:_WORST]
 
 
 def _distances(
     real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain, chosen: Sequence[tuple[int, ...]]
-) -> list[tuple[str, float, float]]:
+) -> tuple[Distance, ...]:
     binning = Binning.of(domain, 32)
     reference = binning.apply(real)
     both = (
@@ -85,8 +84,8 @@ def _distances(
         for kind in ("synthetic rows", "holdout rows")
     )
     names = [" and ".join(domain.names[i] for i in clique) for clique in chosen]
-    found = zip(names, *(each.tolist() for each in both), strict=True)
-    return sorted(found, key=lambda line: line[2] - line[1])
+    found = [Distance(*line) for line in zip(names, *(each.tolist() for each in both), strict=True)]
+    return tuple(sorted(found, key=lambda line: line.holdout - line.synthetic))
 
 
 def beside_chart(real: np.ndarray, synthetic: np.ndarray, domain: Domain, labels: Labels) -> str:
@@ -124,7 +123,7 @@ def subgroup_chart(groups: Sequence[tuple[str, Subgroup]]) -> str:
     return charts.subgroup_bars([(label, g.tvd, g.holdout_tvd or 0.0) for label, g in groups[:12]])
 
 
-def attack_charts(report: AuditReport) -> dict[str, str]:
+def attack_charts(report: AuditReport) -> tuple[str, str]:
     """Claimed against measured epsilon, and the ROC curves."""
     claimed = report.claimed if report.claimed is not None and report.claimed.private else None
     bounds = {
@@ -132,7 +131,5 @@ def attack_charts(report: AuditReport) -> dict[str, str]:
         for a in report.attacks
     }
     curves = {a.attack: a.roc for a in report.attacks if a.roc}
-    return {
-        "bounds": charts.claimed_and_measured(bounds, claimed.epsilon if claimed else None),
-        "roc": charts.roc(curves, claimed.epsilon if claimed else None, claimed.delta if claimed else 0.0),
-    }
+    epsilon, delta = (claimed.epsilon, claimed.delta) if claimed else (None, 0.0)
+    return charts.claimed_and_measured(bounds, epsilon), charts.roc(curves, epsilon, delta)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.details import Subgroup
+from sfumato.privacy.events import Event, to_json
+from sfumato.reporting.contents import Charge, PublicFact
 from sfumato.schema import Column, FixedCombinations, Schema
+from sfumato.schema.constraints import Constraint
 
 Labels = Callable[[int, np.ndarray], list[str]]
 """(position of an axis, codes) -> what stands for the codes."""
@@ -54,7 +56,7 @@ def axis_labels(codec: Codec) -> Labels:
     return labels
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is None or value == "":
         return "missing"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -118,35 +120,30 @@ _CHARGES = {
 }
 
 
-def charges(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def charges(events: Sequence[Event]) -> tuple[Charge, ...]:
     """Charges of the ledger by what was bought, in words, with how many of them."""
     grouped: Counter[str] = Counter()
-    for event in events:
+    for event in map(to_json, events):
         mechanism = str(event["mechanism"])
         grouped[_CHARGES.get(mechanism, mechanism)] += event.get("count", 1)
-    return [{"words": words, "times": times} for words, times in grouped.items()]
+    return tuple(Charge(words, times) for words, times in grouped.items())
 
 
-def public_facts(settled: Schema, sources: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
-    """Per column and constraint of the settled schema: ``name``, ``kind``, ``facts`` and where they come from.
+def public_facts(settled: Schema, sources: Mapping[str, Mapping[str, str]]) -> tuple[PublicFact, ...]:
+    """Each column and constraint of the settled schema.
 
     ``sources``: column -> fact -> public, measured or reviewed, as the certificate has them.
     """
-    columns = [
-        {"name": c.name, "kind": c.kind, "facts": _values(c), "source": _sources(c, sources.get(c.name, {}))}
-        for c in settled.columns
-    ]
-    return columns + [
-        {
-            "name": ", ".join(rule.columns),
-            "kind": rule.kind.replace("_", " "),
-            "facts": f"{len(rule.combinations)} combinations" if isinstance(rule, FixedCombinations) else "",
-            "source": rule.standing
-            if rule.reviewed is None
-            else f"{rule.standing}: {rule.reviewed.reason} ({rule.reviewed.by}, {rule.reviewed.on})",
-        }
-        for rule in settled.constraints
-    ]
+    columns = [PublicFact(c.name, c.kind, _values(c), _sources(c, sources.get(c.name, {}))) for c in settled.columns]
+    return (*columns, *map(_rule, settled.constraints))
+
+
+def _rule(rule: Constraint) -> PublicFact:
+    facts = f"{len(rule.combinations)} combinations" if isinstance(rule, FixedCombinations) else ""
+    source = str(rule.standing)
+    if rule.reviewed is not None:
+        source += f": {rule.reviewed.reason} ({rule.reviewed.by}, {rule.reviewed.on})"
+    return PublicFact(", ".join(rule.columns), rule.kind.replace("_", " "), facts, source)
 
 
 def _values(column: Column) -> str:
