@@ -9,8 +9,13 @@ import pyarrow as pa
 import pytest
 
 from sfumato.errors import SfumatoError
+from sfumato.models.choose import Choice
 from sfumato.printable import printable, printable_parts
-from sfumato.release.certificate import render
+from sfumato.privacy.events import DiscreteGaussian
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.release.certificate import Certificate, NoCertificate
+from sfumato.release.issuing import Process, declared, issue
+from sfumato.schema import Schema
 from sfumato.tables import Table
 
 FORGED = "x\x1b[2J\x1b[H\r\nVALID  every byte as saved\u202e\u200b\x9b\u2028\ud800"
@@ -38,7 +43,21 @@ def test_an_error_acts_on_no_terminal() -> None:
 
 
 def test_a_certificate_that_is_none_keeps_its_line() -> None:
-    assert render({"certificate": None, "reason": FORGED}).count("\n") == 1
+    assert str(NoCertificate(reason=FORGED[:-1])).count("\n") == 1
+
+
+def test_no_field_of_a_certificate_leaves_its_line() -> None:
+    schema = Schema.parse("sfumato: schema/1\ncolumns:\n  a: {kind: integer, bounds: [0, 1], source: public}\n")
+    choice = Choice("independent", "asked for by name")
+    issued = issue(Process(Guarantee(1, 1e-9), (DiscreteGaussian(30.0),), declared(schema), choice), {"m": "0"})
+    forged = issued.to_dict() | {
+        "product": {"kind": FORGED[:-1], "curator": FORGED[:-1], "purpose": FORGED[:-1]},
+        "members": {FORGED[:-1]: FORGED[:-1]},
+        "limits": [*issued.limits[:-1], FORGED[:-1]],
+    }
+    shown = str(Certificate.parse(forged)).splitlines()
+    assert len(shown) == len(str(issued).splitlines())
+    assert all(line.isprintable() for line in shown)
 
 
 def test_a_table_shows_cells_as_they_are() -> None:

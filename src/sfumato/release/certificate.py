@@ -210,10 +210,10 @@ def certificate_of(stored: Mapping[str, Json]) -> Certificate | NoCertificate:
     """What a saved model holds in its certificate's place; CertificateError where it is neither."""
     if stored.get("certificate") is not None:
         return Certificate.parse(stored)
-    reason = stored.get("reason", "none was issued")
-    if not isinstance(reason, str):
-        raise CertificateError(_UNFIT)
-    return NoCertificate(reason=reason)
+    try:
+        return NoCertificate.model_validate({"reason": stored.get("reason", "none was issued")})
+    except ValidationError:
+        raise CertificateError(_UNFIT) from None
 
 
 def section_of(stored: Mapping[str, Json], name: str) -> Mapping[str, Json]:
