@@ -26,6 +26,7 @@ from sfumato.release.release import Release
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
+from sfumato.tables.source import RowSource
 from sfumato.tables.writing import write_blocks
 
 LEAST_DELTA = 1e-18
@@ -117,7 +118,7 @@ class Synthesizer:
 
     def fit(
         self,
-        source: Any,
+        source: RowSource,
         progress: Progress | None = None,
         *,
         output: str | os.PathLike[str] | None = None,
@@ -208,7 +209,7 @@ class Synthesizer:
         write_blocks(release.blocks(n, given, seed), release.codec.arrow_schema, path, escape_formulas)
         return n
 
-    def encode(self, source: Any) -> np.ndarray:
+    def encode(self, source: RowSource) -> np.ndarray:
         """Latent points (n, k) of rows that you own (a path or a frame); points tell of their rows: keep them inside.
 
         For ``vae`` the mean of the encoder, for ``diffusion`` one normal coordinate per column (Rosenblatt 1952).

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sfumato.errors import LedgerError
 from sfumato.privacy.ledger import Ledger
 from sfumato.tables import examples
 from sfumato.tables.databases import is_url
+from sfumato.tables.source import RowSource
 
 SUFFIX = ".ledger"
 _NAME_ONE = "name the ledger of this data set: ledger=FILE in Python, --ledger FILE on the command line"
@@ -34,7 +34,7 @@ class DatasetLedger:
         return self.ledger.path if isinstance(self.ledger, Ledger) else self.ledger
 
 
-def ledger_of(source: Any, named: Ledger | str | os.PathLike[str] | None, private: bool) -> DatasetLedger:
+def ledger_of(source: RowSource, named: Ledger | str | os.PathLike[str] | None, private: bool) -> DatasetLedger:
     """The ledger that ``source`` is charged to; no row is read.
 
     Args:
@@ -58,7 +58,7 @@ def ledger_of(source: Any, named: Ledger | str | os.PathLike[str] | None, privat
     return DatasetLedger(None, True) if examples.is_public(source) else DatasetLedger(_beside(source))
 
 
-def _beside(source: Any) -> Path:
+def _beside(source: RowSource) -> Path:
     if not isinstance(source, str | os.PathLike):
         raise LedgerError(f"rows in memory have no folder to keep their ledger in; {_NAME_ONE}")
     text = os.fspath(source)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import measure_facts
@@ -23,6 +22,7 @@ from sfumato.release.certificate import NoCertificate
 from sfumato.release.issuing import Process, declared, declared_of_the_table
 from sfumato.release.ledger_statement import Cap, Kept, LedgerStatement
 from sfumato.release.release import Release
+from sfumato.results.plain import Json
 from sfumato.tables import Rows
 from sfumato.trust.answer_log import AnswerLog
 from sfumato.trust.budget import Budget
@@ -49,7 +49,7 @@ class Log:
 
     folder: Path
     named: bool
-    data: Mapping[str, Any]
+    data: Mapping[str, Json]
 
 
 def log_of(book: DatasetLedger, checkpoint: Path | None, rows: Rows, private: bool) -> Log | None:
@@ -61,12 +61,12 @@ def log_of(book: DatasetLedger, checkpoint: Path | None, rows: Rows, private: bo
     return Log(book.path.with_name(book.path.name + ANSWERS), False, identity(rows))
 
 
-def identity(rows: Rows) -> dict[str, Any]:
+def identity(rows: Rows) -> dict[str, Json]:
     """What tells these rows from others, in public facts: their name, and when the file was last written.
 
     Never their content: whether it changed between two tries could hang on one row, and would steer what is asked.
     """
-    known: dict[str, Any] = {"kind": rows.kind, "name": rows.name}
+    known: dict[str, Json] = {"kind": rows.kind, "name": rows.name}
     if os.path.exists(rows.name):
         path = os.path.realpath(rows.name)
         return {**known, "name": path, "written": os.stat(path).st_mtime_ns}

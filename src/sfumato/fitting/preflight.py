@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sfumato.atomic import check_writable
 from sfumato.encoding.codec import Codec
@@ -30,6 +30,9 @@ from sfumato.release.release import promised
 from sfumato.release.signature import load_signing_key, sign
 from sfumato.schema.review import open_in_words
 from sfumato.tables import Rows
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SPACE = 64 << 20
 """Bytes that must be free where a model or its answers go: the largest models of the benchmarks take a third of it."""
@@ -173,7 +176,7 @@ def _files(rows: Rows) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def _check_certificate(plan: Plan, model: str, setting: str, key: Any) -> None:
+def _check_certificate(plan: Plan, model: str, setting: str, key: Ed25519PrivateKey | None) -> None:
     """Issue, render, sign and verify a certificate of nothing: what fails here would fail after the last charge."""
     from sfumato.release.verification import verify_artifact
 

@@ -22,6 +22,7 @@ from sfumato.release.certificate import Certificate, NoCertificate, certificate_
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
+from sfumato.tables.source import RowSource
 
 _BLOCK = 1 << 18
 """Rows drawn at a time."""
@@ -75,7 +76,7 @@ class Release:
                 raise ConditionError(f"no row of the model meets the conditions on {', '.join(conditions)}") from None
             yield self.codec.decode(codes, rng, conditions, after)
 
-    def encode(self, source: Any) -> np.ndarray:
+    def encode(self, source: RowSource) -> np.ndarray:
         """Latent points (n, k) of rows that the caller owns."""
         latent = self._latent()
         codes = [self.codec.encode(batch) for batch in Rows.open(source, self.codec.schema.dialect).cells()]
@@ -148,7 +149,7 @@ class Release:
             ) from None
 
 
-def promised(guarantee: Guarantee) -> dict[str, Any]:
+def promised(guarantee: Guarantee) -> dict[str, Json]:
     """The promise as a saved model states it; epsilon is None where there is none."""
     return {
         "epsilon": guarantee.epsilon if guarantee.private else None,

@@ -40,6 +40,7 @@ from sfumato.tables.delimited import DelimitedFile
 from sfumato.tables.guessing import guessed
 from sfumato.tables.images import LABEL, image_shape
 from sfumato.tables.objects import plain
+from sfumato.tables.source import RowSource
 
 CODED_LIMIT = 12
 """Whole numbers with at most so many distinct values are taken for codes, not quantities."""
@@ -57,7 +58,7 @@ _NOT_HELD = "left out: numbers that are infinite, or too large or too close to 0
 
 
 def sketch(
-    source: Any,
+    source: RowSource,
     *,
     charset: str | None = None,
     delimiter: str | None = None,
@@ -101,11 +102,11 @@ def sketch(
     return _with_combinations(draft, pa.Table.from_batches(first))
 
 
-def _opened(source: Any, said: Mapping[str, Any]) -> Rows:
+def _opened(source: RowSource, said: Mapping[str, Any]) -> Rows:
     """The rows, delimited text by what is said of it and a guess of the rest."""
     said = {key: value for key, value in said.items() if value is not None}
-    path = isinstance(source, str | os.PathLike) and os.path.isfile(source)
-    rows = Rows.open(source, guessed(os.fspath(source), **said) if said and path else None)
+    path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+    rows = Rows.open(source, guessed(path, **said) if said and os.path.isfile(path) else None)
     if said and not isinstance(rows.source, DelimitedFile):
         raise TableError(f"{rows.name}: {', '.join(said)} can be said of delimited text alone, this is {rows.kind}")
     return rows

@@ -9,7 +9,6 @@ import hashlib
 import io
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 
 from sfumato.errors import TableError
 from sfumato.tables.images import IMAGE, LABEL, image_array
+from sfumato.tables.source import RowSource
 from sfumato.tables.table import Table
 
 _DATA = Path(__file__).parent / "data"
@@ -34,7 +34,7 @@ class Example(Table):
     """A table of this module, as it was handed out; see :func:`is_public`."""
 
 
-def is_public(source: Any) -> bool:
+def is_public(source: RowSource) -> bool:
     """Whether ``source`` is an example: the very table that a function of this module gave.
 
     Whatever is made of one (a slice, a file, a frame, another ``Table`` of the same rows) is private data like any

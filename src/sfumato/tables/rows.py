@@ -8,7 +8,6 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -25,6 +24,7 @@ from sfumato.tables.images import Shape, image_shape
 from sfumato.tables.npz import NpzFile, is_npz
 from sfumato.tables.objects import declared_types, without_objects
 from sfumato.tables.pieces import even
+from sfumato.tables.source import RowSource
 
 _BATCH_CELLS = 1 << 22
 _LEAST_ROWS = 1 << 10
@@ -55,7 +55,7 @@ class Rows:
     name: str
 
     @classmethod
-    def open(cls, source: Any, file: Dialect | None = None, picture: Shape | None = None) -> Rows:
+    def open(cls, source: RowSource | Rows, file: Dialect | None = None, picture: Shape | None = None) -> Rows:
         """Open a path, a table in memory or one in a database.
 
         Args:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
-
-if TYPE_CHECKING:
-    from sfumato.tables.rows import Rows
+from typing import Protocol, TypeAlias, runtime_checkable
 
 
 @runtime_checkable
@@ -18,5 +15,5 @@ class ArrowStream(Protocol):
         ...
 
 
-RowSource: TypeAlias = "str | os.PathLike[str] | ArrowStream | Rows"
-"""A path, the address of a table in a database, a table in memory, or rows that were opened already."""
+RowSource: TypeAlias = "str | os.PathLike[str] | ArrowStream"
+"""A path, the address of a table in a database, or a table in memory."""

@@ -14,6 +14,7 @@ from sfumato.tables.frames import open_frame
 from sfumato.tables.images import described, image_levels, image_shape
 from sfumato.tables.objects import declared_types, without_objects
 from sfumato.tables.rows import open_file
+from sfumato.tables.source import RowSource
 from sfumato.tables.writing import write_blocks
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Table:
     arrow: pa.Table
 
     @classmethod
-    def read(cls, source: Any) -> Table:
+    def read(cls, source: RowSource) -> Table:
         """Read a whole public table: a path or a table in memory, of the kinds that `write` and ``to_*`` give.
 
         Delimited text gives columns of strings, and null where a field is empty.
