@@ -147,10 +147,13 @@ def try_out(environment: Environment, built: Path) -> list[dict[str, Any]]:
         folder = Path(name)
         python = made(environment, built, folder)
         _check_lacks(environment, python, folder)
-        run([str(python), "-c", _DATA], folder)
+        whole = folder / "whole"
+        whole.mkdir()  # a folder of its own: no table may be written over one with a ledger
+        for each in (folder, whole):
+            run([str(python), "-c", _DATA], each)
         if "sql" in environment.extras:
             run([str(python), "-c", _DATABASE], folder)
-        ran = [_step([str(python.with_name("sfumato")), *line.split()], folder) for line in _WHOLE_WAY]
+        ran = [_step([str(python.with_name("sfumato")), *line.split()], whole) for line in _WHOLE_WAY]
         if environment.readme:
             for block in blocks(ROOT / "README.md"):
                 if block.extras <= set(environment.extras):

@@ -13,7 +13,7 @@ MUTANTS = (
     ),
     Mutant(
         "one cell that Arrow cannot convert makes its whole block unreadable",
-        "encoding/codec.py",
+        "encoding/rows.py",
         "    except pa.ArrowException:  # its text may quote a cell\n        pass\n",
         "    except pa.ArrowException:  # its text may quote a cell\n        return _unreadable(codec, len(cells))\n",
         "Arrow does not tell which cell it was, and the search for it is long",

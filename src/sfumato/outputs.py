@@ -96,7 +96,7 @@ def check_output(path: str | os.PathLike[str], kind: Kind, inputs: Iterable[Any]
     for other in inputs:
         if isinstance(other, str | os.PathLike):
             _check_apart(path, target, Path(os.path.realpath(other)))
-    if not target.is_file() or target.stat().st_size == 0:
+    if not os.path.isfile(target) or os.path.getsize(target) == 0:
         return
     try:
         with target.open("rb") as file:

@@ -220,7 +220,7 @@ def test_a_cast_of_the_whole_array_is_noticed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_offset_that_changes_its_neighbours_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sfumato.schema import parsing
+    from sfumato.encoding import parsing
 
     def by_any_offset(values: pa.Array, format: str | None, tz: str | None) -> pa.Array:
         zoned = pa.types.is_string(values.type) and any("+" in text for text in values.to_pylist())

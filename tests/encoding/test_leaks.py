@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sfumato.encoding.codec import Codec, EncodedRows
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.rows import EncodedRows
 from sfumato.errors import RefusedValue
 from sfumato.schema import CategoryColumn, IntegerColumn, RealColumn, Schema, sketch
 

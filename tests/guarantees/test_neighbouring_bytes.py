@@ -31,9 +31,10 @@ from PIL import Image
 from pyarrow import parquet
 from tests.engines import postgres_server
 
-from sfumato.encoding.codec import Codec, EncodedRows
+from sfumato.encoding.codec import Codec
 from sfumato.encoding.column import Encoded, Policy
 from sfumato.encoding.parsing import missing_mask
+from sfumato.encoding.rows import EncodedRows
 from sfumato.errors import SfumatoError
 from sfumato.progress import Silent
 from sfumato.schema import Schema

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfumato.encoding.codec import EncodedRows
 from sfumato.encoding.domain import Axis, Domain, Pixels
+from sfumato.encoding.rows import EncodedRows
 from sfumato.trust import records as module
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Query

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from sfumato.encoding.boolean import BooleanCodec
 from sfumato.encoding.category import CategoryCodec
-from sfumato.encoding.column import ColumnCodec, Encoded
+from sfumato.encoding.column import ColumnCodec
+from sfumato.encoding.column_types import natural_type
 from sfumato.encoding.constraints import CombinedAxis, repair_inequality
 from sfumato.encoding.date import DateCodec
 from sfumato.encoding.datetime import DatetimeCodec
@@ -26,15 +27,14 @@ from sfumato.encoding.image import ImageCodec
 from sfumato.encoding.integer import IntegerCodec
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.real import RealCodec
+from sfumato.encoding.rows import EncodedRows, RowMasks, encode_cells
 from sfumato.encoding.time import TimeCodec
-from sfumato.errors import ConditionError, RefusedValue, SchemaError
+from sfumato.errors import ConditionError, SchemaError
 from sfumato.schema import FixedCombinations, Inequality, Schema
 from sfumato.schema.arrow_types import parse_type
 from sfumato.schema.columns import ImageColumn, NumericColumn
-from sfumato.schema.numeral import PLAIN
 from sfumato.tables.delimited_writing import dialect_metadata
 from sfumato.tables.images import image_shape, image_type
-from sfumato.tables.objects import NUMERAL, OBJECTS, parts
 
 _FORMAT = "codec/1"
 _Part = ColumnCodec | CombinedAxis | ImageCodec
@@ -55,28 +55,6 @@ class _Place:
 
     position: int
     member: int | None = None
-
-
-@dataclass(frozen=True)
-class EncodedRows:
-    """Rows as codes; which of them make a record is private.
-
-    Attributes:
-        codes: (n, d) of every row; arbitrary, but within the domain, where ``refused``.
-        outside: (n,) mask of the rows with some cell that the schema does not allow.
-        refused: (n,) mask of those among them that make no record.
-        why: what to raise where a refusal is an error; None where nothing is refused.
-    """
-
-    codes: np.ndarray
-    outside: np.ndarray
-    refused: np.ndarray
-    why: RefusedValue | None = None
-
-    @property
-    def records(self) -> np.ndarray:
-        """The codes (m, d) of the rows that make a record, in their order."""
-        return self.codes[~self.refused] if self.refused.any() else self.codes
 
 
 @dataclass(frozen=True)
@@ -242,15 +220,15 @@ class Codec:
         self.check_columns(batch.schema.names)
         order = "F" if self.domain.pixels is None else "C"
         codes = np.empty((batch.num_rows, len(self.domain)), self.domain.code_dtype(), order=order)
-        seen = _Seen(batch.num_rows)
+        seen = RowMasks(batch.num_rows)
         for position, part in self.parts.items():
             if isinstance(part, ImageCodec):
                 codes[:, part.pixels(position).span] = seen.noted(part.encode(_cells(batch, part.column.name)))
             elif isinstance(part, CombinedAxis):
-                members = [seen.noted(_encoded(m, _cells(batch, m.axis.name))) for m in part.members]
+                members = [seen.noted(encode_cells(m, _cells(batch, m.axis.name))) for m in part.members]
                 codes[:, position] = seen.noted(part.encode(members))
             else:
-                codes[:, position] = seen.noted(_encoded(part, _cells(batch, part.axis.name)))
+                codes[:, position] = seen.noted(encode_cells(part, _cells(batch, part.axis.name)))
         return EncodedRows(codes, seen.outside | seen.refused, seen.refused, seen.why)
 
     def check_columns(self, names: Sequence[str]) -> None:
@@ -366,7 +344,7 @@ class Codec:
         if isinstance(column, ImageColumn):
             return image_type(column.shape)
         known = column.type or self._known_types.get(column.name)
-        return parse_type(known) if known else _natural_type(column)
+        return parse_type(known) if known else natural_type(column)
 
     def to_json(self) -> str:
         """All that :meth:`from_json` needs: the settled schema and the types."""
@@ -390,97 +368,6 @@ class Codec:
             return cls.from_schema(schema, types={name: parse_type(t) for name, t in types.items()})
         except (ValidationError, SchemaError, RecursionError) as error:
             raise ValueError(f"the codec's schema is malformed: {type(error).__name__}") from None
-
-
-def _natural_type(column: Any) -> pa.DataType:
-    kind = column.kind
-    if kind == "boolean":
-        return pa.string() if column.labels else pa.bool_()
-    if kind in ("date", "datetime", "time") and column.format:
-        return pa.string()
-    if kind in ("integer", "real") and column.numeral != PLAIN:
-        return pa.string()
-    if kind == "identifier":
-        return pa.string() if column.pattern else pa.int64()
-    if kind == "datetime":
-        return pa.timestamp("s", column.tz)
-    return {
-        "integer": pa.int64(),
-        "real": pa.float64(),
-        "date": pa.date32(),
-        "time": pa.time32("s"),
-    }.get(kind, pa.string())
-
-
-class _Seen:
-    """What has been seen of the ``n`` rows of a batch, column after column."""
-
-    def __init__(self, n: int) -> None:
-        self.outside, self.refused = np.zeros(n, bool), np.zeros(n, bool)
-        self.why: RefusedValue | None = None
-
-    def noted(self, encoded: Encoded) -> np.ndarray:
-        """The codes of ``encoded``, after its masks were added to those of the rows."""
-        if encoded.outside is not None:
-            self.outside |= encoded.outside
-        if encoded.refused is not None:
-            self.refused |= encoded.refused
-            self.why = self.why or encoded.why
-        return encoded.codes
-
-
-def _encoded(codec: ColumnCodec, cells: pa.Array) -> Encoded:
-    """``codec.encode``, where a cell at which Arrow fails cannot be read, and stops no other."""
-    if shape := image_shape(cells.type):
-        raise SchemaError(
-            f"column {codec.axis.name!r} holds images; write for it: "
-            f"{{kind: image, height: {shape[0]}, width: {shape[1]}, channels: {shape[2]}}}"
-        )
-    if cells.type == OBJECTS:
-        return _objects_encoded(codec, cells)
-    try:
-        return codec.encode(cells)
-    except pa.ArrowException:  # its text may quote a cell
-        pass
-    try:
-        codec.encode(cells.slice(0, 0))
-    except pa.ArrowException:  # nothing of this type can be read
-        return _unreadable(codec, len(cells))
-    if len(cells) == 1:
-        return _unreadable(codec, 1)
-    half = len(cells) // 2
-    halves = [_encoded(codec, cells.slice(0, half)), _encoded(codec, cells.slice(half))]
-    codes = np.concatenate([h.codes for h in halves])
-    return Encoded(codes, _joined(halves, "outside"), _joined(halves, "refused"), halves[0].why or halves[1].why)
-
-
-def _objects_encoded(codec: ColumnCodec, cells: pa.Array) -> Encoded:
-    """Cells that have a type each, as a column of that type would be read."""
-    codes, outside, refused = (np.zeros(len(cells), kind) for kind in (np.int64, bool, bool))
-    why = None
-    for name, positions, values in parts(cells):
-        encoded = _encoded(_plain_numerals(codec) if name == NUMERAL else codec, values)
-        codes[positions] = encoded.codes
-        for mask, own in ((outside, encoded.outside), (refused, encoded.refused)):
-            mask[positions] = False if own is None else own
-        why = why or encoded.why
-    return Encoded(codes, outside, refused, why)
-
-
-def _plain_numerals(codec: Any) -> ColumnCodec:
-    """The codec where numbers are written with a decimal point and without groups, whatever the schema says of text."""
-    if not isinstance(codec.column, NumericColumn):
-        return codec
-    return replace(codec, column=codec.column.model_copy(update={"decimal": ".", "thousands": None}))
-
-
-def _joined(halves: Sequence[Encoded], name: str) -> np.ndarray:
-    masks = [(h.codes, getattr(h, name)) for h in halves]
-    return np.concatenate([np.zeros(len(codes), bool) if mask is None else mask for codes, mask in masks])
-
-
-def _unreadable(codec: ColumnCodec, n: int) -> Encoded:
-    return codec.policy.place(np.zeros(n, np.int64), None, np.ones(n, bool))
 
 
 def _cells(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sfumato.encoding.codec import Codec, EncodedRows
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.rows import EncodedRows
 from sfumato.progress import Progress
 from sfumato.schema import IdUnit, Schema
 from sfumato.tables import Rows

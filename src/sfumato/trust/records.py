@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from sfumato.encoding.codec import EncodedRows
 from sfumato.encoding.domain import Domain
+from sfumato.encoding.rows import EncodedRows
 from sfumato.trust.setting import Query
 
 _BLOCK = 1 << 20
