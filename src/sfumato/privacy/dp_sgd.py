@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,16 @@ from sfumato.privacy.gradients.noise import noise_like
 from sfumato.privacy.groups import Groups, Rooms
 from sfumato.privacy.sampling import PoissonSteps
 
+Carry = TypeVar("Carry")
+"""A pytree of arrays: all that changes from step to step."""
+Parameters = TypeVar("Parameters")
+"""A pytree of arrays, of whose gradient a sum is asked."""
+Records = TypeVar("Records")
+"""A pytree of arrays (B, ...): a batch as the loss sees it."""
+
 
 @dataclass(frozen=True)
-class DpSgd:
+class DpSgd(Generic[Carry, Parameters, Records]):
     """What a model wants to learn by noised gradients. Only the loss sees records; everything else is public.
 
     Attributes:
@@ -36,11 +43,11 @@ class DpSgd:
         total: public estimate of the number of records; fixes the sampling rate ``batch / total``.
     """
 
-    carry: Any
-    parameters: Callable[[Any], Any]
-    prepare: Callable[[Array, Array], Any]
-    loss: Loss
-    update: Callable[[Any, Any, Array], Any]
+    carry: Carry
+    parameters: Callable[[Carry], Parameters]
+    prepare: Callable[[Array, Array], Records]
+    loss: Loss[Parameters, Records]
+    update: Callable[[Carry, Parameters, Array], Carry]
     steps: int
     batch: float
     clip: float
@@ -60,14 +67,14 @@ class DpSgd:
 
 
 def gradient_sum(
-    training: DpSgd,
-    parameters: Any,
+    training: DpSgd[Carry, Parameters, Records],
+    parameters: Parameters,
     groups: Groups,
     steps: PoissonSteps,
     draws: Draws,
     grid: GradientGrid | None,
     capacity: int,
-) -> Any:
+) -> Parameters:
     """One noised gradient sum over a Poisson batch of ``groups`` of records; without a ``grid``, without noise.
 
     ``capacity`` is what is drawn from a group at most, and the number of rows that are worked on whatever is drawn:
@@ -80,7 +87,7 @@ def gradient_sum(
     if grid is not None and capacity > grid.capacity:
         raise ValueError(f"a group of {capacity} records does not fit a grid for {grid.capacity}")
 
-    def one(part: tuple[Array, Array, Array, Array]) -> Any:
+    def one(part: tuple[Array, Array, Array, Array]) -> Parameters:
         codes, records, words, key = part
         rows, mask = steps.draw(words, records, capacity)
         batch = training.prepare(codes[rows], key)
@@ -101,17 +108,17 @@ def gradient_sum(
 
 
 def compiled(
-    training: DpSgd, steps: PoissonSteps, grid: GradientGrid | None, capacity: int
-) -> Callable[[Any, Groups, Draws, int], Any]:
+    training: DpSgd[Carry, Parameters, Records], steps: PoissonSteps, grid: GradientGrid | None, capacity: int
+) -> Callable[[Carry, Groups, Draws, int], Carry]:
     """``run(carry, groups, draws, count) -> carry``: the first ``count`` steps of ``draws`` in one compiled loop."""
 
-    def one(groups: Groups, draws: Draws, i: Array, carry: Any) -> Any:
+    def one(groups: Groups, draws: Draws, i: Array, carry: Carry) -> Carry:
         now = jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, i, keepdims=False), draws)
         summed = gradient_sum(training, training.parameters(carry), groups, steps, now, grid, capacity)
         mean = jax.tree.map(lambda g: g / training.batch, summed)
         return training.update(carry, mean, now.update)
 
-    def run(carry: Any, groups: Groups, draws: Draws, count: int) -> Any:
+    def run(carry: Carry, groups: Groups, draws: Draws, count: int) -> Carry:
         return lax.fori_loop(0, count, partial(one, groups, draws), carry)
 
     return jax.jit(run)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+
+from sfumato.results.plain import Json
 
 MOST = 10**7
 """The largest count of an event: more is no plausible release, and would stall an accountant."""
@@ -126,18 +128,18 @@ def delta_of(event: Event) -> float:
     return event.count * event.delta if isinstance(event, Threshold | Gaussian | PoissonSampledGaussian) else 0.0
 
 
-def to_json(event: Event) -> dict[str, Any]:
+def to_json(event: Event) -> dict[str, Json]:
     """A plain mapping with the event's ``mechanism`` and its numbers."""
     return {"mechanism": type(event).__name__, **asdict(event)}
 
 
-def from_json(fields: dict[str, Any]) -> Event:
+def from_json(fields: Mapping[str, Json]) -> Event:
     """The inverse of :func:`to_json`; ValueError on an unknown mechanism or a number out of range."""
-    fields = dict(fields)
-    kind = _KINDS.get(fields.pop("mechanism", None))  # type: ignore[arg-type]
-    if kind is None:
+    name = fields.get("mechanism")
+    if not isinstance(name, str) or name not in _KINDS:
         raise ValueError("unknown mechanism in the list of events")
+    kind = _KINDS[name]
     try:
-        return kind(**fields)
+        return kind(**{field: value for field, value in fields.items() if field != "mechanism"})
     except TypeError as e:
         raise ValueError(f"event {kind.__name__}: wrong fields ({e})") from None

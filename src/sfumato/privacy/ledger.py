@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from sfumato.errors import LedgerError, Overdraft
 from sfumato.privacy import process
@@ -27,7 +26,7 @@ from sfumato.privacy.ledger_account import Account, cost_of, event_of, guarantee
 from sfumato.privacy.ledger_file import FORMAT, clear_errors, connect, draw_id
 from sfumato.privacy.position import Position
 from sfumato.privacy.spending import Spending, reserved
-from sfumato.privacy.statement import Begun, statement
+from sfumato.privacy.statement import AccountStatement, Begun, statement
 
 DEFAULT_CAP = Guarantee(epsilon=10, delta=1e-5)
 """What a data set may cost in all when nobody said otherwise."""
@@ -254,7 +253,7 @@ class Ledger:
             rows = self._connection.execute("SELECT event FROM charge WHERE run = ? ORDER BY id", (run,))
             return tuple(event_of(text) for (text,) in rows.fetchall())
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> AccountStatement:
         """What was promised and spent, as plain mappings: the cap, the total, and every run with its events.
 
         ``state`` is ``live``, ``closed``, ``dead`` (its process is gone, or gave it back; what it charged counts) or
@@ -270,7 +269,7 @@ class Ledger:
             ).fetchall()
         events = [(run, event_of(text), booked) for run, text, *booked in charges]
         counted = [(run, event, cost_of(run, event, booked)) for run, event, booked in events]
-        return {"format": FORMAT, "ledger": self.id, **statement(self.cap, [_begun(*run) for run in runs], counted)}
+        return statement(FORMAT, self.id, self.cap, [_begun(*run) for run in runs], counted)
 
     def close(self) -> None:
         """Close the file; what was charged stays."""
@@ -365,14 +364,14 @@ def _state(closed: str | None, lease: str | None, where: str) -> str:
 
 
 def _begun(
-    run: int, label: str, epsilon: float, delta: float, unit: str, neighbours: Any, where: str, lease: str | None,
+    run: int, label: str, epsilon: float, delta: float, unit: str, neighbours: str, where: str, lease: str | None,
     began: str, closed: str | None,
 ) -> Begun:  # fmt: skip
     guarantee = guarantee_of((epsilon, delta, unit, neighbours))
     return Begun(run, label, _state(closed, lease, where), began, closed, guarantee)
 
 
-def _check_gone(run: int, facts: dict[str, Any], elsewhere: bool) -> None:
+def _check_gone(run: int, facts: process.HolderProcess, elsewhere: bool) -> None:
     """That the holder of the run has ended, as far as it can be told."""
     if process.alive(facts):
         whose = "this process" if facts == process.here() else f"process {facts['pid']}"

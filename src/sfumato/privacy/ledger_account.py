@@ -6,12 +6,16 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 from sfumato.errors import LedgerError
 from sfumato.privacy.events import Event, from_json
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.process import HolderProcess
 from sfumato.privacy.spending import Spending
+
+LedgerCell: TypeAlias = "int | float | str | bytes | None"
+"""What a cell of the file may hold, whatever it should hold."""
 
 LEAST_BOOKED = 0.95
 """Part of an event's cost that its charge must show: what another version of the accountant may find, and no less."""
@@ -46,18 +50,19 @@ class Account:
         return sum((charged for run, charged in self._runs.items() if run != without), Spending())
 
 
-def cost_of(run: int, event: Event, booked: Sequence[Any]) -> Spending:
+def cost_of(run: int, event: Event, booked: Sequence[LedgerCell]) -> Spending:
     """What a charge counts as; LedgerError where what was booked is no cost, or less than the event costs."""
-    if not all(isinstance(part, float | int) and part >= 0 for part in booked):
+    costs = [part for part in booked if isinstance(part, float | int) and part >= 0]
+    if len(costs) < len(booked):
         raise LedgerError(f"run {run} holds a charge whose cost is no number; restore the file from a copy")
     cost = Spending.of([event])
-    mu_squared, delta = booked
+    mu_squared, delta = costs
     if mu_squared < LEAST_BOOKED * cost.mu_squared or delta < LEAST_BOOKED * cost.delta:
         raise LedgerError(f"run {run} holds a charge that was booked for less than it costs; restore the file")
     return Spending(max(mu_squared, cost.mu_squared), max(delta, cost.delta))
 
 
-def event_of(text: Any) -> Event:
+def event_of(text: str) -> Event:
     """The event of a charge; LedgerError where it is none."""
     try:
         return from_json(json.loads(text))
@@ -65,15 +70,18 @@ def event_of(text: Any) -> Event:
         raise LedgerError(f"the ledger holds a charge that cannot be read: {error}; restore it from a copy") from None
 
 
-def guarantee_of(fields: Sequence[Any]) -> Guarantee:
+def guarantee_of(fields: Sequence[LedgerCell]) -> Guarantee:
     """The promise of a run or of the cap; LedgerError where it is none."""
     try:
-        return Guarantee(*fields)
-    except (ValueError, TypeError):
-        raise LedgerError("the ledger holds a promise that is none; restore it from a copy") from None
+        match fields:
+            case [int() | float() as epsilon, int() | float() as delta, str() as unit, "add/remove"]:
+                return Guarantee(epsilon, delta, unit)
+    except ValueError:
+        pass  # a number out of range
+    raise LedgerError("the ledger holds a promise that is none; restore it from a copy")
 
 
-def process_of(text: Any) -> dict[str, Any]:
+def process_of(text: str) -> HolderProcess:
     """Which process held a run; LedgerError where none is named."""
     try:
         facts = json.loads(text)

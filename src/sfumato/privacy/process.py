@@ -5,16 +5,25 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 
-def here() -> dict[str, Any]:
+class HolderProcess(TypedDict):
+    """A process as the ledger writes it; older versions wrote neither its namespace nor its start."""
+
+    host: str
+    pid: int
+    namespace: NotRequired[str]
+    started: NotRequired[str]
+
+
+def here() -> HolderProcess:
     """Host, process id, its namespace, and the moment the process started (a reused id starts later)."""
     pid = os.getpid()
     return {"host": platform.node(), "namespace": _namespace(), "pid": pid, "started": _started(pid)}
 
 
-def visible(facts: dict[str, Any]) -> bool:
+def visible(facts: HolderProcess) -> bool:
     """Whether it can be told from here if the process that :func:`here` described still runs.
 
     The host, its boot and the namespace of process ids must be ours: two containers, or two machines, may bear one
@@ -25,7 +34,7 @@ def visible(facts: dict[str, Any]) -> bool:
     return (facts.get("host"), facts.get("namespace"), boot) == (platform.node(), _namespace(), ours)
 
 
-def alive(facts: dict[str, Any]) -> bool:
+def alive(facts: HolderProcess) -> bool:
     """Whether the process :func:`here` described still runs; False where that cannot be told."""
     if not visible(facts):
         return False

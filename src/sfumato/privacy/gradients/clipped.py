@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import reduce
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -17,13 +17,22 @@ from sfumato.privacy.gradients.grid import GradientGrid, Needs
 from sfumato.privacy.gradients.tape import Tape, contractions
 
 Parameters = TypeVar("Parameters")
-Loss = Callable[[Any, Any, Tape], Array]
+"""A pytree; its floating arrays are learnt."""
+Records = TypeVar("Records")
+"""A pytree of arrays (B, ...)."""
+Loss = Callable[[Parameters, Records, Tape], Array]
+"""``loss(parameters, records, tape)``: (B,) losses, each of one record."""
 
 _ROUNDING = 2.0**-16  # share of the clip norm kept free for single-precision rounding
 
 
 def clipped_sum(
-    loss: Loss, parameters: Parameters, records: Any, mask: Array, clip: float | Array, chunk: int | None = None
+    loss: Loss[Parameters, Records],
+    parameters: Parameters,
+    records: Records,
+    mask: Array,
+    clip: float | Array,
+    chunk: int | None = None,
 ) -> Parameters:
     """Sum over records of ``g * min(1, clip / |g|)``, g the gradient of that record's loss, exact and never formed.
 
@@ -65,7 +74,7 @@ def clipped_sum(
     split = jax.tree.map(lambda x: x.reshape(-1, chunk, *x.shape[1:]), (records, mask))
     learnt, fixed = eqx.partition(parameters, eqx.is_inexact_array)
 
-    def add(so_far: Any, part: tuple[Any, Array]) -> tuple[Any, None]:
+    def add(so_far: Parameters, part: tuple[Records, Array]) -> tuple[Parameters, None]:
         this = _clipped(loss, eqx.combine(learnt, fixed), *part, clip)
         return jax.tree.map(jnp.add, so_far, eqx.filter(this, eqx.is_inexact_array)), None
 
@@ -81,14 +90,18 @@ def clip_weights(squared_norms: Array, losses: Array, mask: Array, clip: float |
     return jnp.where(usable, jnp.minimum(1, bound / jnp.maximum(norms, bound)), 0)
 
 
-def _clipped(loss: Loss, parameters: Any, records: Any, mask: Array, clip: float | Array) -> Any:
+def _clipped(
+    loss: Loss[Parameters, Records], parameters: Parameters, records: Records, mask: Array, clip: float | Array
+) -> Parameters:
     with jax.default_matmul_precision("highest"):
         losses, parts, rebuilt = _traced(loss, parameters, records)
         weights = clip_weights(reduce(jnp.add, [p.squared_norms for p in parts]), losses, mask, clip)
         return rebuilt([part.weigh(weights) for part in parts])
 
 
-def whole_sum(loss: Loss, parameters: Parameters, records: Any, mask: Array, grid: GradientGrid) -> Parameters:
+def whole_sum(
+    loss: Loss[Parameters, Records], parameters: Parameters, records: Records, mask: Array, grid: GradientGrid
+) -> Parameters:
     """:func:`clipped_sum` of at most ``grid.capacity`` records in whole steps of ``grid``: int32, modulo 2^32.
 
     Takes and gives what :func:`clipped_sum` does, with ``grid.clip`` for the bound.
@@ -103,11 +116,11 @@ def whole_sum(loss: Loss, parameters: Parameters, records: Any, mask: Array, gri
         return rebuilt([part.count(weights * grid.steps_per_unit) for part in parts])
 
 
-def needs(loss: Loss, parameters: Any, records: Any) -> Needs:
+def needs(loss: Loss[Parameters, Records], parameters: Parameters, records: Records) -> Needs:
     """What a grid for this network must allow for, by tracing alone: ``records`` may be shapes."""
     found: list[Contraction] = []
 
-    def traced(parameters: Any, records: Any) -> Array:
+    def traced(parameters: Parameters, records: Records) -> Array:
         leaves = [leaf for leaf in jax.tree.leaves(parameters) if eqx.is_inexact_array(leaf)]
         losses, parts = contractions(lambda tape: loss(parameters, records, tape), leaves)
         found.extend(parts)
@@ -121,13 +134,15 @@ def needs(loss: Loss, parameters: Any, records: Any) -> Needs:
     return Needs(numbers, terms, rounding, positions)
 
 
-def _traced(loss: Loss, parameters: Any, records: Any) -> tuple[Array, list[Contraction], Callable[[list[Array]], Any]]:
+def _traced(
+    loss: Loss[Parameters, Records], parameters: Parameters, records: Records
+) -> tuple[Array, list[Contraction], Callable[[list[Array]], Parameters]]:
     """Losses (B,), contractions, and how sums become a tree like ``parameters``."""
     leaves, structure = jax.tree.flatten(parameters)
     learnt = [i for i, leaf in enumerate(leaves) if eqx.is_inexact_array(leaf)]
     losses, parts = contractions(lambda tape: loss(parameters, records, tape), [leaves[i] for i in learnt])
 
-    def rebuilt(sums: list[Array]) -> Any:
+    def rebuilt(sums: list[Array]) -> Parameters:
         for i, one in zip(learnt, sums, strict=True):
             leaves[i] = one
         return jax.tree.unflatten(structure, leaves)

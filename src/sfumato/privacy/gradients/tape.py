@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -58,20 +57,20 @@ def contractions(losses: Callable[[Tape], Array], parameters: list[Array]) -> tu
     """
     shapes = Shapes()
     jax.eval_shape(lambda: losses(shapes))
-    kept: dict[str, Any] = {}
+    kept: list[tuple[tuple[Array, LayerRule], ...]] = []
 
     def probed(probes: list[Array]) -> tuple[Array, tuple[Array, list[Array]]]:
         tape = Recording(probes)
         each = losses(tape)
         if each.ndim != 1:
             raise ValueError(f"a loss must return one number per record, got an array of shape {each.shape}")
-        kept["uses"] = tape.uses
+        kept[:] = tape.uses  # rules are no arrays, so they cannot be returned from what is traced
         return each.sum(), (each, tape.inputs)
 
     probes = [jnp.zeros(s.shape, s.dtype) for s in shapes.outputs]
     _, backward, (each, inputs) = jax.vjp(probed, probes, has_aux=True)
     (signals,) = backward(jnp.ones((), each.dtype))
-    return each, _by_parameter(parameters, kept["uses"], inputs, signals)
+    return each, _by_parameter(parameters, kept, inputs, signals)
 
 
 def _by_parameter(
