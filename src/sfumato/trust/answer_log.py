@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -16,6 +15,7 @@ from safetensors.numpy import save
 from sfumato.atomic import atomic_write
 from sfumato.errors import CheckpointError, OutputError
 from sfumato.outputs import KEPT
+from sfumato.results.plain import Json
 
 _ANSWERS, _TRAINING = "answers.safetensors", "training.safetensors"
 _OWNER_ONLY = 0o700
@@ -46,7 +46,7 @@ class AnswerLog:
         facts: str,
         run: int,
         entries: list[tuple[str, int, np.ndarray]],
-        data: Mapping[str, Any] | None = None,
+        data: Mapping[str, Json] | None = None,
     ) -> None:
         self.folder, self._facts, self.run, self._entries = folder, facts, run, entries
         self.data = dict(data or {})
@@ -55,7 +55,7 @@ class AnswerLog:
 
     @classmethod
     def begin(
-        cls, folder: Path, facts: Mapping[str, Any], run: int, data: Mapping[str, Any] | None = None
+        cls, folder: Path, facts: Mapping[str, Json], run: int, data: Mapping[str, Json] | None = None
     ) -> AnswerLog:
         """A new one in ``folder``, which is made; OutputError where that fails.
 
@@ -72,7 +72,7 @@ class AnswerLog:
         return answer_log
 
     @classmethod
-    def find(cls, folder: Path, facts: Mapping[str, Any]) -> AnswerLog | None:
+    def find(cls, folder: Path, facts: Mapping[str, Json]) -> AnswerLog | None:
         """The one in ``folder``, or None; CheckpointError when it is damaged or of a fit of something else."""
         path = folder / _ANSWERS
         if not path.exists():
@@ -93,7 +93,7 @@ class AnswerLog:
         return cls(folder, found, run, entries, data)
 
     @classmethod
-    def matching(cls, root: Path, facts: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[AnswerLog]:
+    def matching(cls, root: Path, facts: Mapping[str, Json], data: Mapping[str, Json]) -> Iterator[AnswerLog]:
         """Those in folders of ``root`` that were kept by the same fit of the same rows, the newest first.
 
         Others, and damaged ones, are passed over: they stay for who names them.
@@ -109,7 +109,7 @@ class AnswerLog:
         """How many events the kept answers cost."""
         return sum(cost for _, cost, _ in self._entries)
 
-    def recall(self, question: Any, cost: int) -> np.ndarray | None:
+    def recall(self, question: Json, cost: int) -> np.ndarray | None:
         """The answer to the next question if it was given before, at the cost of so many events."""
         if self._next == len(self._entries):
             return None
@@ -121,7 +121,7 @@ class AnswerLog:
         self._next += 1
         return answer
 
-    def keep(self, question: Any, cost: int, answer: np.ndarray) -> None:
+    def keep(self, question: Json, cost: int, answer: np.ndarray) -> None:
         """Write the answer to disk; only then may it be given."""
         self._entries.append((_digest(question), cost, answer))
         self._next = len(self._entries)
@@ -155,5 +155,5 @@ def _number(folder: Path) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def _digest(facts: Any) -> str:
+def _digest(facts: Json) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from sfumato.privacy.spending import TAIL_SHARE, mu_squared
 
 if TYPE_CHECKING:
     from sfumato.progress import Progress
-    from sfumato.trust.answer_log import AnswerLog
+    from sfumato.results.plain import Json
+from sfumato.trust.answer_log import AnswerLog
 
 
 class Budget:
@@ -62,7 +63,7 @@ class Budget:
         """Share of the squared total not yet charged."""
         return 1.0 if not self.private else max(0.0, 1.0 - self._spent / self.total**2)
 
-    def answer(self, question: Sequence[Any], events: Sequence[Event], make: Callable[[], np.ndarray]) -> np.ndarray:
+    def answer(self, question: Sequence[Json], events: Sequence[Event], make: Callable[[], np.ndarray]) -> np.ndarray:
         """Charge ``events``, then ``make()``; or the answer that an interrupted run got to the same ``question``.
 
         ``question`` is public and can be written as JSON. Raises Overdraft, or CheckpointError where the interrupted

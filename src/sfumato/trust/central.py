@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,13 +17,14 @@ from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.mechanisms.exponential import select
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.progress import Progress
+from sfumato.results.plain import Json
 from sfumato.trust import summing
 from sfumato.trust.budget import Budget
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
 
 if TYPE_CHECKING:
-    from sfumato.privacy.dp_sgd import DpSgd
+    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
 
 _GRID = 2.0**-10  # of a record
 
@@ -152,7 +153,7 @@ class Central:
         noised = self._total(["scatter", dimension, groups], mu, scale, np.tile(weights, (groups, 1)), packed)
         return summing.unpacked(noised, dimension)
 
-    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
         """DP-SGD over the records; see ``training.Trainer``. UnsupportedUnit when a unit may hold several records."""
         if self._max_rows != 1:
             raise UnsupportedUnit(
@@ -174,7 +175,7 @@ class Central:
 
     def _counts(
         self,
-        question: Sequence[Any],
+        question: Sequence[Json],
         mu: Sequence[float],
         exact: Callable[[], Iterable[np.ndarray]],
         shapes: Sequence[tuple[int, ...]] = ((),),
@@ -191,7 +192,7 @@ class Central:
 
     def _total(
         self,
-        question: Sequence[Any],
+        question: Sequence[Json],
         mu: float,
         scale: lattice.Scale,
         weights: np.ndarray,

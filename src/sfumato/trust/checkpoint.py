@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import CheckpointError
 from sfumato.outputs import KEPT
+from sfumato.privacy.dp_sgd import Carry
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,14 @@ class Mark:
     noise_multiplier: float
 
 
-def write(path: Path, mark: Mark, carry: Any) -> None:
-    """Save in one atomic move; everything in it was charged before."""
-    arrays = {str(i): np.asarray(x) for i, x in enumerate(jax.tree.leaves(carry))}
+def write(path: Path, mark: Mark, leaves: Sequence[Array]) -> None:
+    """Save the arrays of a state in one atomic move; everything in them was charged before."""
+    arrays = {str(i): np.asarray(x) for i, x in enumerate(leaves)}
     with atomic_write(path, KEPT) as file:
         file.write(save(arrays, {"mark": json.dumps(asdict(mark))}))
 
 
-def read(path: Path, carry: Any) -> tuple[Mark, Any]:
+def read(path: Path, carry: Carry) -> tuple[Mark, Carry]:
     """The saved state, in the structure of ``carry``; CheckpointError when damaged or of another training."""
     leaves, structure = jax.tree.flatten(carry)
     try:

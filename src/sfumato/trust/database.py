@@ -7,7 +7,7 @@ import operator
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 import ibis
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from sfumato.encoding import expressions
 from sfumato.encoding.codec import Codec
+from sfumato.encoding.column import ColumnCodec
 from sfumato.encoding.constraints import CombinedAxis
 from sfumato.encoding.domain import Domain
 from sfumato.encoding.expressions import Expression, NotExpressible
@@ -24,6 +25,10 @@ from sfumato.schema import IdUnit, Schema
 from sfumato.tables.databases import DatabaseTable
 from sfumato.trust.records import KeptTables, coarser
 from sfumato.trust.setting import Query
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from ibis.backends.sql import SQLBackend
 
 ENGINES = ("duckdb", "postgres")
 """Whose answers are tested to equal those in memory to the last row."""
@@ -43,7 +48,7 @@ class DatabaseRecords:
 
     def __init__(
         self,
-        codes: Any,
+        codes: ir.Table,
         names: Sequence[str],
         domain: Domain,
         length: int,
@@ -143,14 +148,14 @@ def values_inside(
             yield name, batch[name], batch["sfumato_rows"].to_numpy()
 
 
-def _known_engine(source: DatabaseTable) -> Any:
+def _known_engine(source: DatabaseTable) -> SQLBackend:
     backend = source.expression.get_backend()
     if backend.name not in ENGINES:
         raise NotExpressible(f"{backend.name} is not known to encode exactly as in memory")
     return backend
 
 
-def _bounded(table: Any, schema: Schema, loose: set[str]) -> Any:
+def _bounded(table: ir.Table, schema: Schema, loose: set[str]) -> ir.Table:
     """At most ``max_rows`` rows of each unit, any ones; units are those of `gathering.identifiers`."""
     unit = schema.unit
     if not isinstance(unit, IdUnit):
@@ -165,7 +170,7 @@ def _bounded(table: Any, schema: Schema, loose: set[str]) -> Any:
     return drawn.mutate(sfumato_nth=nth).filter(lambda t: t.sfumato_nth < unit.max_rows)
 
 
-def _encoded(table: Any, codec: Codec, loose: set[str]) -> tuple[Any, list[str]]:
+def _encoded(table: ir.Table, codec: Codec, loose: set[str]) -> tuple[ir.Table, list[str]]:
     """A column ``c0``, ``c1``, ... of codes per learnt column, one per combination of columns, the mask of rows outside
     the facts and that of refused ones; with the names of those that stand for the axes of the domain."""
     found = {name: _expressed(part, table[name], name in loose) for name, part in codec.columns.items()}
@@ -187,13 +192,13 @@ def _encoded(table: Any, codec: Codec, loose: set[str]) -> tuple[Any, list[str]]
     return codes.mutate(refused=refused), names
 
 
-def _expressed(part: Any, cells: Any, loose: bool) -> Expression:
+def _expressed(part: ColumnCodec, cells: ir.Column, loose: bool) -> Expression:
     if loose:
         raise NotExpressible(f"column {part.axis.name!r} is stored as text that takes unlike texts for equal")
     return expressions.column(part, cells)
 
 
-def _loose_texts(table: Any) -> set[str]:
+def _loose_texts(table: ir.Table) -> set[str]:
     """The columns of text whose type or collation takes unlike texts for equal: asked of the engine, not of a row."""
     names = [name for name, kind in table.schema().items() if kind.is_string()]
     probes = {}
@@ -208,7 +213,7 @@ def _loose_texts(table: Any) -> set[str]:
     return {names[int(probe[1:].partition("_")[0])] for probe, equal in found.items() if equal}
 
 
-def _counted(codes: Any, source: str) -> tuple[int, int]:
+def _counted(codes: ir.Table, source: str) -> tuple[int, int]:
     """How many records there are, and how many rows lie outside the facts, left out or not; TableError without rows."""
     counts = codes.aggregate(
         rows=codes.count(),
@@ -221,18 +226,18 @@ def _counted(codes: Any, source: str) -> tuple[int, int]:
     return found["records"], found["strange"]
 
 
-def _any(masks: Sequence[Any]) -> Any:
+def _any(masks: Sequence[ir.BooleanColumn]) -> ir.BooleanColumn:
     return functools.reduce(operator.or_, masks)
 
 
-def _rows(table: Any) -> list[dict[str, Any]]:
+def _rows(table: ir.Table) -> list[dict[str, int]]:
     return [row for batch in _stream(table) for row in batch.to_pylist()]
 
 
-def _stream(table: Any) -> Iterator[pa.RecordBatch]:
+def _stream(table: ir.Table) -> Iterator[pa.RecordBatch]:
     return DatabaseTable.of(table).batches(_BATCH)
 
 
-def _dropped(backend: Any, name: str) -> None:
+def _dropped(backend: SQLBackend, name: str) -> None:
     with suppress(Exception):  # the connection may have gone before, and the table with it
         backend.raw_sql(f'DROP TABLE "{name}"')

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.progress import Progress
 
 if TYPE_CHECKING:
-    from sfumato.privacy.dp_sgd import DpSgd
+    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
 
 GroupedFeature = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Records (n, d) -> a vector of each (n, dimension), and the group of each (n,), 0 .. groups - 1."""
@@ -138,7 +138,7 @@ class Setting(Protocol):
         """
         ...
 
-    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
         """Noised sums of clipped gradients of Poisson batches, one after the other (DP-SGD): the final carry.
 
         Costs ``share`` of the run's squared budget. See ``privacy.dp_sgd.DpSgd``.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 
 from sfumato.errors import CheckpointError, Overdraft
 from sfumato.privacy.accounting import poisson_noise_multiplier
-from sfumato.privacy.dp_sgd import DpSgd, compiled
+from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records, compiled
 from sfumato.privacy.draws import bytes_of, fresh
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients.grid import GradientGrid
@@ -44,7 +45,7 @@ class Trainer:
     def __init__(self, codes: np.ndarray, budget: Budget, entropy: Entropy, saved: Path | None = None) -> None:
         self._codes, self._budget, self._entropy, self._saved = codes, budget, entropy, saved
 
-    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
         """The final carry, public; costs ``share`` of the squared budget. See ``Setting.dp_sgd``."""
         carry, mark = self._begin(training, share)
         steps, grid, into = self._plan(training, mark)
@@ -66,7 +67,7 @@ class Trainer:
                 carry = run(carry, groups, draws, min(piece, count - start))
             jax.block_until_ready(carry)
             mark = replace(mark, done=mark.done + count)
-            self._save(mark, carry)
+            self._save(mark, jax.tree.leaves(carry))
             progress.step(count)
         return carry
 
@@ -78,13 +79,13 @@ class Trainer:
         grid = training.grid(self._codes.shape[1], mark.noise_multiplier, into)
         return PoissonSteps(mark.rate, grid.noise_multiplier, grid.delta), grid, into
 
-    def _begin(self, training: DpSgd, share: float) -> tuple[Any, checkpoint.Mark]:
+    def _begin(self, training: DpSgd[Carry, Parameters, Records], share: float) -> tuple[Carry, checkpoint.Mark]:
         if self._saved is not None and self._saved.exists():
             mark, carry = checkpoint.read(self._saved, training.carry)
             return carry, mark
         noise = self._noise_multiplier(training, share)
         mark = checkpoint.Mark(0, len(self._budget.run.events), training.rate, noise)
-        self._save(mark, training.carry)
+        self._save(mark, jax.tree.leaves(training.carry))
         return training.carry, mark
 
     def _noise_multiplier(self, training: DpSgd, share: float) -> float:
@@ -119,7 +120,7 @@ class Trainer:
             raise CheckpointError(f"{self._saved} is an older copy: the run went further than it says")
         run.begin_steps(last)
 
-    def _save(self, mark: checkpoint.Mark, carry: Any) -> None:
+    def _save(self, mark: checkpoint.Mark, leaves: Sequence[Array]) -> None:
         if self._saved is not None:
             with self._budget.run.held():  # only the run's holder may give the result of a chunk
-                checkpoint.write(self._saved, mark, carry)
+                checkpoint.write(self._saved, mark, leaves)
