@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.progress import Progress
+from sfumato.results.plain import Json
 from sfumato.trust.setting import Setting
+
+SavedFacts: TypeAlias = Mapping[str, Json]
+"""What a saved model says of itself beside its arrays, as read from JSON."""
+SavedArrays: TypeAlias = Mapping[str, np.ndarray]
+"""The arrays of a saved model by name."""
+SavedState: TypeAlias = tuple[dict[str, Json], dict[str, np.ndarray]]
+"""All that a fitted model is saved as: facts that JSON can hold, and arrays by name."""
 
 
 @runtime_checkable
@@ -34,7 +42,7 @@ class FittedModel(Protocol):
         """
         ...
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> SavedState:
         """(JSON-able facts, named arrays): all that :meth:`Model.restore` needs."""
         ...
 
@@ -61,7 +69,7 @@ class Model(Protocol):
         """Ask ``setting`` and learn; ``target`` is the position of a declared column of interest."""
         ...
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedModel:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedModel:
         """Rebuild a fitted model from :meth:`FittedModel.state`; ValueError on anything malformed."""
         ...
 
@@ -103,6 +111,14 @@ class Latent(Protocol):
     def decode(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """One record per latent point, (n, latent) -> (n, d)."""
         ...
+
+
+def total_of(facts: SavedFacts) -> float:
+    """The noisy number of records of a saved model; ValueError where it is no number."""
+    total = facts.get("total")
+    if not isinstance(total, int | float):
+        raise ValueError("the saved number of records is no number")
+    return float(total)
 
 
 class ImpossibleCondition(ValueError):  # noqa: N818

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -22,11 +22,14 @@ from jax import Array
 from sfumato.encoding.domain import Domain
 from sfumato.models.diffusion import numbers as continuous
 from sfumato.models.diffusion.joint import FittedJointDiffusion
+from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.latent import inverse_rosenblatt, rosenblatt
 from sfumato.models.networks.layout import Layout, batched, fixed_masks
 from sfumato.models.networks.training import (
     OVERFITTING_STEPS,
+    Network,
     Prepare,
+    Records,
     arrays_of,
     network_of,
     train_on_private,
@@ -38,7 +41,6 @@ from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
 HIDDEN = 256
-Network = TypeVar("Network", bound=eqx.Module)
 
 
 class TableDenoiser(eqx.Module):
@@ -63,7 +65,7 @@ class TableDenoiser(eqx.Module):
         return self.last(jax.nn.silu(h), tape)
 
 
-def order_agnostic_bound(layout: Layout, network: TableDenoiser, records: Any, tape: Tape) -> Array:
+def order_agnostic_bound(layout: Layout, network: TableDenoiser, records: tuple[Array, Array], tape: Tape) -> Array:
     """An upper bound of -log p per record; ``records`` are rows (B, d) and which columns are masked (B, d)."""
     rows, masked = records
     columns = len(layout.domain)
@@ -145,7 +147,7 @@ class FittedDiffusion:
         rows = np.where(seen, codes.astype(np.int32) + self.layout.offsets, masks)
         return batched(lambda part: _denoised(self.network, jnp.asarray(part)), rows)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> SavedState:
         """(facts, arrays) for saving."""
         return {"total": self.total}, arrays_of(self.network)
 
@@ -214,8 +216,8 @@ class Diffusion:
         )
 
     def _trained(
-        self, setting: Setting, share: float, loss: Loss, prepare: Prepare, build: Callable[[Array], Network],
-        rows: np.ndarray | None, total: float, progress: Progress,
+        self, setting: Setting, share: float, loss: Loss[Network, Records], prepare: Prepare[Records],
+        build: Callable[[Array], Network], rows: np.ndarray | None, total: float, progress: Progress,
     ) -> Network:  # fmt: skip
         """A network trained on public rows, if there are any, then on private ones."""
         network, rate = jax.jit(build)(jax.random.key(0)), 1e-3
@@ -231,15 +233,13 @@ class Diffusion:
             )  # fmt: skip
         return network
 
-    def restore(
-        self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]
-    ) -> FittedDiffusion | FittedJointDiffusion:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedDiffusion | FittedJointDiffusion:
         """From a saved state, whose form of numbers is its own."""
         if facts.get("numbers") == "continuous":
             return FittedJointDiffusion.restored(domain, facts, arrays)
         layout = Layout(domain)
         network = network_of(partial(TableDenoiser, layout.width, len(domain)), arrays)
-        return FittedDiffusion(layout, float(facts["total"]), network)
+        return FittedDiffusion(layout, total_of(facts), network)
 
     def gradients_only(self) -> Diffusion:
         """All of the budget for gradients: no warm start."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
@@ -21,6 +21,7 @@ from jax import Array
 from sfumato.encoding.domain import Domain
 from sfumato.models.diffusion.flow import integrate, schedule
 from sfumato.models.images.layout import ImageLayout, choose
+from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import Space, points_of
 from sfumato.models.networks.start import FittedImages, Start
@@ -40,6 +41,9 @@ _TRAINED = (-0.5, 1.2)  # mean and deviation of the logarithm of noise levels in
 _STEPS = 12
 _WAVES = 16
 _BLOCK = 512
+
+Noised: TypeAlias = tuple[Array, Array, Array, Array]
+"""Scaled points (B, K, width), log noise levels (B, K), classes (B, 1), and what should be answered (B, K, width)."""
 
 
 class ImageDenoiser(eqx.Module):
@@ -82,7 +86,7 @@ def _known(space: Space, points: Array, sigma: Array, classes: Array) -> Array:
     return space.mixture.denoise(points, sigma, classes)
 
 
-def prepare(space: Space, layout: ImageLayout, draws: int, codes: Array, key: Array) -> Any:
+def prepare(space: Space, layout: ImageLayout, draws: int, codes: Array, key: Array) -> Noised:
     """Noise ``draws`` times and say what the network should answer; each record by itself."""
     levels, noise = jax.random.split(key)
     middle, deviation = _TRAINED
@@ -90,7 +94,7 @@ def prepare(space: Space, layout: ImageLayout, draws: int, codes: Array, key: Ar
     return _noised(space, layout, codes, sigma, jax.random.normal(noise, (*sigma.shape, space.width)))
 
 
-def _noised(space: Space, layout: ImageLayout, codes: Array, sigma: Array, noise: Array) -> Any:
+def _noised(space: Space, layout: ImageLayout, codes: Array, sigma: Array, noise: Array) -> Noised:
     """What :func:`loss` takes, for noise levels (B, K) and normal numbers (B, K, width)."""
     points, classes = points_of(space, layout, codes)
     noisy = points[:, None] + sigma[:, :, None] * noise
@@ -100,7 +104,7 @@ def _noised(space: Space, layout: ImageLayout, codes: Array, sigma: Array, noise
     return seen, level, classes, (points[:, None] - known) / scale[:, :, None]
 
 
-def loss(network: ImageDenoiser, records: Any, tape: Tape) -> Array:
+def loss(network: ImageDenoiser, records: Noised, tape: Tape) -> Array:
     """Mean squared error over numbers and draws, (B,); EDM's weighting makes all noise levels count alike."""
     seen, level, classes, wanted = records
     return jnp.mean((network(seen, level, classes, tape) - wanted) ** 2, axis=(1, 2))
@@ -205,7 +209,7 @@ class ImageDiffusion:
         )  # fmt: skip
         return FittedImageDiffusion(start, network)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedImageDiffusion:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedImageDiffusion:
         """From a saved state."""
         start = Start.restored(ImageLayout(domain), facts, arrays)
         network = network_of(partial(ImageDenoiser, start.space.width, start.layout.classes), arrays)

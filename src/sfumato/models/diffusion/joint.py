@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -26,6 +25,7 @@ from sfumato.models.diffusion.numbers import (
     outputs,
     shown,
 )
+from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.latent import code_at, middle
 from sfumato.models.networks.layout import batched, fixed_masks
 from sfumato.models.networks.training import arrays_of, network_of
@@ -176,7 +176,7 @@ class FittedJointDiffusion:
         start = np.where(moves, values[:, None], rows.values)
         return self._moved(_Rows(rows.symbols, start, rows.levels), moves, levels()[::-1])[:, i] / np.hypot(1, UNKNOWN)
 
-    def _end(self, rows: _Rows, i: int, code: Any) -> np.ndarray:
+    def _end(self, rows: _Rows, i: int, code: np.integer | np.ndarray) -> np.ndarray:
         """(n,) the place at which a code (or one per row) begins; infinite at the ends of the scale."""
         rank = np.broadcast_to(self.scale.ends[i][code], len(rows.values))
         place = self._place(rows, i, np.clip(ndtri(rank), -_FAR, _FAR))
@@ -240,17 +240,17 @@ class FittedJointDiffusion:
         """
         return batched(lambda part: _mean_loss(self.scale, self.network, jnp.asarray(part)), codes)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> SavedState:
         """(facts, arrays) for saving."""
         facts = {"total": self.total, "numbers": "continuous"}
         return facts, {"chances": self.scale.chances, **arrays_of(self.network)}
 
     @classmethod
-    def restored(cls, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedJointDiffusion:
+    def restored(cls, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedJointDiffusion:
         """The inverse of :meth:`state`; ValueError on anything malformed."""
         scale = QuantileScale.restored(domain, arrays.get("chances", np.empty(0)))
         network = network_of(partial(JointDenoiser, scale.layout.width, len(domain), len(scale.columns)), arrays)
-        return cls(scale, float(facts["total"]), network)
+        return cls(scale, total_of(facts), network)
 
 
 @eqx.filter_jit

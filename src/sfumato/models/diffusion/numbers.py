@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -155,7 +155,30 @@ def _features(values: Array, sigma: Array) -> Array:
     return jnp.concatenate(parts, axis=2).reshape(values.shape[0], -1)
 
 
-def prepare(scale: QuantileScale, codes: Array, key: Array) -> Any:
+class Shown(NamedTuple):
+    """A batch of B rows of d columns, k of them numbers, as the loss sees it.
+
+    Attributes:
+        symbols: (B, d) what is seen of categories, and whether numbers are missing.
+        values, levels: (B, k) what is seen of numbers, and at which noise.
+        rows: (B, d) the truth of ``symbols``.
+        hidden: (B, d) which symbols are asked for.
+        flow: (B, k) which numbers are asked for.
+        wanted: (B, k) what should be answered of them.
+        weight: (B,) of each record.
+    """
+
+    symbols: Array
+    values: Array
+    levels: Array
+    rows: Array
+    hidden: Array
+    flow: Array
+    wanted: Array
+    weight: Array
+
+
+def prepare(scale: QuantileScale, codes: Array, key: Array) -> Shown:
     """Hide between one and all columns in random order; of hidden numbers, let some be noised only."""
     many, order, coin, share, level, place, noise = jax.random.split(key, 7)
     shape, numbers = codes.shape, (codes.shape[0], len(scale.columns))
@@ -169,7 +192,7 @@ def prepare(scale: QuantileScale, codes: Array, key: Array) -> Any:
 
 def shown(
     scale: QuantileScale, codes: Array, masked: Array, noised: Array, sigma: Array, values: Array, noise: Array
-) -> Any:
+) -> Shown:
     """What :func:`loss` takes."""
     layout, columns = scale.layout, scale.columns
     rows = layout.rows(scale.flags(codes))
@@ -181,10 +204,10 @@ def shown(
     seen = jnp.where(flow, values + sigma * noise, jnp.where(known, values, 0))
     wanted = (values * sigma - noise) * lax.rsqrt(1 + sigma**2)
     symbols = jnp.where(hidden, layout.width + jnp.arange(len(layout.domain)), rows)
-    return symbols, seen, levels, rows, hidden, flow, wanted, masked.shape[1] / masked.sum(axis=1)
+    return Shown(symbols, seen, levels, rows, hidden, flow, wanted, masked.shape[1] / masked.sum(axis=1))
 
 
-def loss(layout: Layout, network: JointDenoiser, records: Any, tape: Tape) -> Array:
+def loss(layout: Layout, network: JointDenoiser, records: Shown, tape: Tape) -> Array:
     """-log p of hidden categories plus squared error of noised numbers, per record (B,), for as many as are hidden."""
     symbols, seen, levels, rows, hidden, flow, wanted, weight = records
     outputs = network(symbols, seen, levels, tape)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
@@ -18,48 +19,55 @@ _DISCRIMINATOR_STEPS = 5  # per step of the generator (Bie, Kamath, Zhang 2023: 
 _DECAY = 0.95
 
 
-class Discriminator(Protocol):
-    """The player that learns from records."""
+Generator = TypeVar("Generator", bound=eqx.Module)
+Records = TypeVar("Records", contravariant=True)
+"""A pytree of arrays (B, ...): a batch of records as the discriminator sees it."""
+Made = TypeVar("Made", contravariant=True)
+"""A pytree of arrays (B, ...): a batch of what a generator makes."""
 
-    def on_records(self, records: Any, tape: Tape) -> Array:
+
+class Discriminator(Protocol[Records, Made]):
+    """The player that learns from records: a network."""
+
+    def on_records(self, records: Records, tape: Tape, /) -> Array:
         """Scores (B,) of records."""
         ...
 
-    def on_generated(self, made: Any) -> Array:
+    def on_generated(self, made: Made, /) -> Array:
         """Scores (B,) of what a generator made."""
         ...
 
 
-Generated = Callable[[Any, Array], Any]
+Generated = Callable[[Generator, Array], Made]
 """(generator, key) -> a batch of what it makes."""
 
 
-class GameState(NamedTuple):
+class GameState(NamedTuple, Generic[Records, Made, Generator]):
     """All that changes: two players, their optimisers, the generator's average, and the number of the step."""
 
-    discriminator: Any
-    generator: Any
-    memories: tuple[Any, Any]
-    average: Any
+    discriminator: Discriminator[Records, Made]
+    generator: Generator
+    memories: tuple[optax.OptState, optax.OptState]
+    average: Generator
     step: Array
 
 
-def real_loss(discriminator: Discriminator, records: Any, tape: Tape) -> Array:
+def real_loss(discriminator: Discriminator[Records, Made], records: Records, tape: Tape) -> Array:
     """What a record costs the discriminator, (B,): the only loss that sees records."""
     return jax.nn.softplus(-discriminator.on_records(records, tape))
 
 
 def game(
-    discriminator: Discriminator,
-    generator: Any,
-    generated: Generated,
-    prepare: Callable[[Array, Array], Any],
+    discriminator: Discriminator[Records, Made],
+    generator: Generator,
+    generated: Generated[Generator, Made],
+    prepare: Callable[[Array, Array], Records],
     *,
     steps: int,
     batch: float,
     total: float,
     rate: float,
-) -> DpSgd:
+) -> DpSgd[GameState[Records, Made, Generator], Discriminator[Records, Made], Records]:
     """The training of the discriminator; the generator moves in its update, after the noise (post-processing)."""
     optimisers = optax.adam(1e-3, b1=0.5), optax.adam(rate, b1=0.5)
     memories = (optimisers[0].init(discriminator), optimisers[1].init(generator))  # pyright: ignore[reportArgumentType]
@@ -76,7 +84,13 @@ def game(
     )
 
 
-def _update(generated: Generated, optimisers: Any, state: GameState, gradient: Any, key: Array) -> GameState:
+def _update(
+    generated: Generated[Generator, Made],
+    optimisers: tuple[optax.GradientTransformation, optax.GradientTransformation],
+    state: GameState[Records, Made, Generator],
+    gradient: Discriminator[Records, Made],
+    key: Array,
+) -> GameState[Records, Made, Generator]:
     """One step of the discriminator on noised real and on generated records, and now and then one of the generator."""
     key = jax.random.wrap_key_data(key)
     fake = generated(state.generator, key)
@@ -85,8 +99,8 @@ def _update(generated: Generated, optimisers: Any, state: GameState, gradient: A
     updates, memory = optimisers[0].update(both, state.memories[0])
     discriminator = optax.apply_updates(state.discriminator, updates)
 
-    def play(generator: Any, own: Any) -> tuple[Any, Any]:
-        def loss(g: Any) -> Array:
+    def play(generator: Generator, own: optax.OptState) -> tuple[Generator, optax.OptState]:
+        def loss(g: Generator) -> Array:
             scores = discriminator.on_generated(generated(g, jax.random.fold_in(key, 1)))
             return jnp.mean(jax.nn.softplus(-scores))
 

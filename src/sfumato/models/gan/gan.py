@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -26,6 +25,7 @@ from sfumato.models.gan.networks import (
     negative_log_likelihood,
     relaxed_rows,
 )
+from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.layout import Layout, batched
 from sfumato.models.networks.training import OVERFITTING_STEPS, arrays_of, network_of, train_on_public
 from sfumato.models.networks.warm_start import rows_of, warm_start
@@ -74,7 +74,7 @@ class FittedGan:
         """-log p of records (n, d) under the mixture of all latent points, exact; see ``RecordLoss``."""
         return batched(lambda part: _loss(self.layout, self.network, jnp.asarray(part)), codes)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> SavedState:
         """(facts, arrays) for saving."""
         return {"total": self.total}, arrays_of(self.network)
 
@@ -122,10 +122,10 @@ class Gan:
             network = setting.dp_sgd(training, share, progress).average
         return FittedGan(layout, total, network)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedGan:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedGan:
         """From a saved state."""
         layout = Layout(domain)
-        return FittedGan(layout, float(facts["total"]), network_of(partial(TableGenerator, layout.width), arrays))
+        return FittedGan(layout, total_of(facts), network_of(partial(TableGenerator, layout.width), arrays))
 
     def gradients_only(self) -> Gan:
         """All of the budget for gradients: no warm start."""

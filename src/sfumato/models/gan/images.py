@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,6 +19,7 @@ from jax import Array
 from sfumato.encoding.domain import Domain
 from sfumato.models.gan.adversarial import game
 from sfumato.models.images.layout import ImageLayout
+from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import points_of
 from sfumato.models.networks.start import FittedImages, Start
@@ -62,14 +62,14 @@ class ImageDiscriminator(eqx.Module):
         self.layers = (Dense(width, HIDDEN, a, 1.4), Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, 1, c, 0.1))
         self.label = EmbeddingSum(classes, HIDDEN, d)
 
-    def on_records(self, records: Any, tape: Tape) -> Array:
+    def on_records(self, records: tuple[Array, Array], tape: Tape) -> Array:
         """Scores (B,) of points (B, width) and classes (B, 1)."""
         points, classes = records
         a, b, c = self.layers
         h = jax.nn.leaky_relu(a(points, tape) + self.label(classes, tape), 0.2)
         return c(jax.nn.leaky_relu(b(h, tape), 0.2), tape)[:, 0]
 
-    def on_generated(self, made: Any) -> Array:
+    def on_generated(self, made: tuple[Array, Array]) -> Array:
         """The same for generated points and their classes."""
         return self.on_records(made, Tape())
 
@@ -135,7 +135,7 @@ class ImageGan:
         played = setting.dp_sgd(training, min(self.gradients, setting.remaining), progress)
         return FittedImageGan(start, played.average)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedImageGan:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedImageGan:
         """From a saved state."""
         start = Start.restored(ImageLayout(domain), facts, arrays)
         network = network_of(partial(Refiner, start.space.width, start.layout.classes), arrays)

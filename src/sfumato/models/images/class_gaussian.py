@@ -7,7 +7,6 @@ Gaussian of that class.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from sfumato.models.images.layout import ImageLayout
 from sfumato.models.images.mixture import FittedMixture
 from sfumato.models.images.moments import moments
 from sfumato.models.images.projection import mean_image, principal
+from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
@@ -55,7 +55,7 @@ class ClassGaussian:
         progress.step()
         return FittedMixture.of(layout, total, projection, found, np.arange(layout.classes))
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMixture:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedMixture:
         """From a saved state."""
         return FittedMixture.restored(domain, facts, arrays)
 

@@ -8,7 +8,6 @@ budget alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from sfumato.models.images.layout import MOST_CLASSES, ImageLayout
 from sfumato.models.images.mixture import FittedMixture
 from sfumato.models.images.moments import Moments, moments
 from sfumato.models.images.projection import mean_image, principal
+from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
@@ -136,7 +136,7 @@ class ClassMixture:
         records = total / classes
         return max(1, int(min(records * mu / self.price, records / _FEWEST, self.most, MOST_CLASSES / classes)))
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMixture:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedMixture:
         """From a saved state."""
         return FittedMixture.restored(domain, facts, arrays)
 

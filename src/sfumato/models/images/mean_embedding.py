@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -25,6 +24,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.images.layout import ImageLayout, choose
 from sfumato.models.images.products import products
 from sfumato.models.images.projection import low_frequencies
+from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.training import arrays_of, network_of
 from sfumato.privacy.gradients import Dense, Tape
 from sfumato.progress import Progress
@@ -92,7 +92,7 @@ class FittedMeanEmbedding:
         images = self.network(jnp.asarray(latent), jax.nn.one_hot(classes, len(self.weights)), cosines)
         return np.asarray(images), classes
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> SavedState:
         """(facts, arrays) for saving."""
         return {"total": self.total}, {"weights": self.weights, **arrays_of(self.network)}
 
@@ -143,7 +143,7 @@ class MeanEmbedding:
         network = _trained(network, cosines, embedding, weights, frequencies, self.steps, progress)
         return FittedMeanEmbedding(layout, max(1.0, counts.sum()), weights, network)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMeanEmbedding:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedMeanEmbedding:
         """From a saved state."""
         layout = ImageLayout(domain)
         weights = arrays.get("weights", np.empty(0))
@@ -151,7 +151,7 @@ class MeanEmbedding:
             raise ValueError("the saved weights of classes do not fit the images")
         cosines = low_frequencies(*layout.pixels.shape)
         network = network_of(partial(ImageGenerator, layout.classes, len(cosines)), arrays)
-        return FittedMeanEmbedding(layout, float(facts["total"]), weights, network)
+        return FittedMeanEmbedding(layout, total_of(facts), weights, network)
 
     def overfitting(self) -> MeanEmbedding:
         """The recipe itself: without noise its sums are those of the records."""
@@ -162,6 +162,10 @@ class MeanEmbedding:
         drawn = np.random.default_rng(0).normal(size=(self.features // 2, len(cosines)))
         lengths = np.resize(SCALES, self.features // 2)[:, None] * math.sqrt(cosines.shape[1])
         return (drawn / lengths @ cosines).astype(np.float32)
+
+
+_Carry = tuple[ImageGenerator, optax.OptState]
+"""What changes in training: the network, and what its optimiser remembers."""
 
 
 def _trained(
@@ -188,7 +192,7 @@ def _trained(
         one, other = jnp.moveaxis(features.reshape(len(weights), 2, _EACH // 2, -1).mean(axis=2), 1, 0)
         return shares @ ((one - target) * (other - target)).sum(axis=1)
 
-    def one(carry: Any, key: Array) -> tuple[Any, None]:
+    def one(carry: _Carry, key: Array) -> tuple[_Carry, None]:
         network, memory = carry
         updates, memory = optimiser.update(jax.grad(distance)(network, key), memory)
         return (optax.apply_updates(network, updates), memory), None

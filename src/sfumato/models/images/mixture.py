@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -14,6 +13,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.images.layout import ImageLayout, choose
 from sfumato.models.images.moments import Moments, roots
 from sfumato.models.images.projection import Projection
+from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 
 _RIDGE = 1e-6  # added to the covariance: directions that noise has left flat have a density all the same
 _UNLIKELY = -1e6
@@ -87,13 +87,13 @@ class FittedMixture:
             each[g, own] = np.log(self.weights[g] / self.weights.sum()) + density
         return -logsumexp(each, axis=0)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> SavedState:
         """(facts, arrays) for saving."""
         found = (self.projection.centre, self.projection.basis, self.weights, self.classes, self.means, self.roots)
         return {"total": self.total}, dict(zip(_ARRAYS, found, strict=True))
 
     @classmethod
-    def restored(cls, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMixture:
+    def restored(cls, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedMixture:
         """From a saved state; ValueError on anything malformed."""
         layout = ImageLayout(domain)
         if set(arrays) != set(_ARRAYS) or not all(np.isfinite(a).all() for a in arrays.values()):
@@ -106,4 +106,4 @@ class FittedMixture:
         known = classes.dtype.kind in "iu" and np.isin(classes, np.arange(layout.classes)).all()
         if (weights < 0).any() or not weights.any() or not known:
             raise ValueError("the saved mixture has no such weights or classes")
-        return cls(layout, float(facts["total"]), Projection(centre, basis), weights, classes, means, roots)
+        return cls(layout, total_of(facts), Projection(centre, basis), weights, classes, means, roots)

@@ -10,7 +10,6 @@ scaled to the tables measured since (one pass over the cloud a table).
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -18,10 +17,11 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.marginals import columns, fitted
 from sfumato.models.marginals.association import Associations, pairs_of
 from sfumato.models.marginals.belief import Belief
-from sfumato.models.marginals.columns import Resolution
+from sfumato.models.marginals.columns import Columns, Resolution
 from sfumato.models.marginals.fitting import SWEEPS, fit
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.models.marginals.tree import drawing_order, spanning_tree
+from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.privacy.gdp import exponential_epsilon
 from sfumato.progress import Progress
 from sfumato.trust.setting import Candidate, Clique, Measurement, Setting
@@ -49,9 +49,9 @@ class Aim:
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
         """Ask for columns, then for all pairs with a ``target``, then for the worst pair, again and again."""
-        return _Fit(setting, target, progress).run()
+        return _Fit.begun(setting, target, progress).run()
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> fitted.FittedMarginals:
         """From a saved state."""
         return fitted.restore(domain, facts, arrays)
 
@@ -63,19 +63,24 @@ class Aim:
 class _Fit:
     """One fit, round by round."""
 
-    def __init__(self, setting: Setting, target: int | None, progress: Progress) -> None:
-        self.budget = setting.remaining
+    def __init__(self, setting: Setting, known: Columns, budget: float, target: int | None, progress: Progress) -> None:
+        self.setting, self.known, self.budget = setting, known, budget
         self.target, self.progress = target, progress
-        progress.stage("columns", 1)
-        self.known = columns.measure_columns(setting, COLUMNS * self.budget)
-        progress.step()
-        self.setting = setting.coarsened(self.known.maps)
         self.private = math.isfinite(setting.mu(1.0))
-        self.d = len(self.known.domain)
+        self.d = len(known.domain)
         self.resolution = Resolution(self.known)
         self.rng = np.random.default_rng(0)
         self.tables: list[Measurement] = []
         self.scores = Associations(self.setting, self.resolution, SELECT * (1 - COLUMNS) * self.budget)
+
+    @classmethod
+    def begun(cls, setting: Setting, target: int | None, progress: Progress) -> _Fit:
+        """Ask for the columns; all else is asked of their groups of codes."""
+        budget = setting.remaining
+        progress.stage("columns", 1)
+        known = columns.measure_columns(setting, COLUMNS * budget)
+        progress.step()
+        return cls(setting.coarsened(known.maps), known, budget, target, progress)
 
     def run(self) -> fitted.FittedMarginals:
         """Rounds until the budget is spent (without a guarantee: as many as were planned), then the last fit."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.marginals.chain import Chain, Conditional
 from sfumato.models.marginals.columns import Columns
-from sfumato.models.model import ImpossibleCondition
+from sfumato.models.model import ImpossibleCondition, SavedArrays, SavedFacts, SavedState, total_of
+from sfumato.results.plain import Json
 
 _BLOCK = 1 << 16
 _LARGEST = 1e30
@@ -73,9 +73,9 @@ class FittedMarginals:
             for column in given
         }
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> SavedState:
         """(facts, arrays) for saving."""
-        facts = {
+        facts: dict[str, Json] = {
             "total": self.total,
             "chain": [{"column": c.column, "parents": list(c.parents)} for c in self.chain.conditionals],
         }
@@ -90,19 +90,18 @@ class FittedMarginals:
         return facts, arrays
 
 
-def restore(domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedMarginals:
+def restore(domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedMarginals:
     """Rebuild from :meth:`FittedMarginals.state`; ValueError (or KeyError) on anything malformed."""
     fine = tuple(_masses(arrays[f"fine.{i}"], a.size) for i, a in enumerate(domain.axes))
     maps = tuple(_groups(arrays[f"map.{i}"], a.size) for i, a in enumerate(domain.axes))
-    total = float(facts["total"])
+    total = total_of(facts)
     if not total >= 1 or not np.isfinite(total):
         raise ValueError("the number of records is not a positive number")
     columns = Columns(domain, fine, maps, total)
     sizes = columns.grouped.sizes
     before: set[int] = set()
     conditionals = []
-    for k, link in enumerate(facts["chain"]):
-        column, parents = int(link["column"]), tuple(int(p) for p in link["parents"])
+    for k, (column, parents) in enumerate(_links(facts["chain"])):
         again = column in before and not (k == len(domain) and column not in parents)
         if again or not 0 <= column < len(domain) or not before.issuperset(parents) or len(set(parents)) < len(parents):
             raise ValueError("the chain's order is malformed")
@@ -113,6 +112,18 @@ def restore(domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]
     if len(before) != len(domain):
         raise ValueError("the chain does not cover the columns")
     return FittedMarginals(columns, Chain(tuple(conditionals)))
+
+
+def _links(chain: Json) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Column and parents of each link of a saved chain; ValueError where it is none."""
+    if not isinstance(chain, list):
+        raise ValueError("the chain is no list")
+    for link in chain:
+        column, parents = (link.get("column"), link.get("parents")) if isinstance(link, Mapping) else (None, None)
+        known = [p for p in parents if isinstance(p, int)] if isinstance(parents, list) else []
+        if not isinstance(column, int) or parents != known:
+            raise ValueError("a link of the chain is malformed")
+        yield column, tuple(known)
 
 
 def _numbers(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

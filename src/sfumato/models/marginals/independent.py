@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.marginals import columns, fitted
 from sfumato.models.marginals.fitting import fit
+from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
@@ -26,7 +25,7 @@ class Independent:
         chain, _ = fit(known, [], range(len(known.domain)), 1, np.random.default_rng(0))
         return fitted.FittedMarginals(known, chain)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> fitted.FittedMarginals:
         """From a saved state."""
         return fitted.restore(domain, facts, arrays)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -18,10 +17,11 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.marginals import columns, fitted
 from sfumato.models.marginals.association import Associations, pairs_of, worth
 from sfumato.models.marginals.belief import Belief
-from sfumato.models.marginals.columns import Resolution
+from sfumato.models.marginals.columns import Columns, Resolution
 from sfumato.models.marginals.fitting import SWEEPS, fit
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.models.marginals.tree import drawing_order, spanning_tree
+from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.progress import Progress
 from sfumato.trust.setting import Clique, Measurement, Setting
 
@@ -46,9 +46,9 @@ class LogLinear:
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
         """Ask for columns, then pairs; with a ``target`` every pair with it is measured."""
-        return _Fit(setting, target, progress).run()
+        return _Fit.begun(setting, target, progress).run()
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> fitted.FittedMarginals:
         """From a saved state."""
         return fitted.restore(domain, facts, arrays)
 
@@ -60,15 +60,20 @@ class LogLinear:
 class _Fit:
     """One fit, step by step."""
 
-    def __init__(self, setting: Setting, target: int | None, progress: Progress) -> None:
-        self.budget = setting.remaining
+    def __init__(self, setting: Setting, known: Columns, budget: float, target: int | None, progress: Progress) -> None:
+        self.setting, self.known, self.budget = setting, known, budget
         self.target, self.progress = target, progress
+        self.resolution = Resolution(known)
+        self.left = (1 - COLUMNS - CHOICE) * budget
+
+    @classmethod
+    def begun(cls, setting: Setting, target: int | None, progress: Progress) -> _Fit:
+        """Ask for the columns; all else is asked of their groups of codes."""
+        budget = setting.remaining
         progress.stage("columns", 1)
-        self.known = columns.measure_columns(setting, COLUMNS * self.budget)
+        known = columns.measure_columns(setting, COLUMNS * budget)
         progress.step()
-        self.setting = setting.coarsened(self.known.maps)
-        self.resolution = Resolution(self.known)
-        self.left = (1 - COLUMNS - CHOICE) * self.budget
+        return cls(setting.coarsened(known.maps), known, budget, target, progress)
 
     def run(self) -> fitted.FittedMarginals:
         """All questions, then the last fit."""

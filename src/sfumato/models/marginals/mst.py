@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sfumato.encoding.domain import Domain
@@ -12,6 +10,7 @@ from sfumato.models.marginals.association import Associations, pairs_of
 from sfumato.models.marginals.columns import Resolution
 from sfumato.models.marginals.fitting import fit
 from sfumato.models.marginals.tree import drawing_order, spanning_tree
+from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
@@ -45,7 +44,7 @@ class Mst:
         progress.step()
         return fitted.FittedMarginals(known, chain)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> fitted.FittedMarginals:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> fitted.FittedMarginals:
         """From a saved state."""
         return fitted.restore(domain, facts, arrays)
 

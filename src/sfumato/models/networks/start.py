@@ -6,14 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.images.layout import ImageLayout, choose
 from sfumato.models.images.mixture import FittedMixture
+from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.space import Frames, Space, space_of
 from sfumato.models.networks.training import arrays_of
 from sfumato.models.networks.warm_start import warm_start
@@ -60,20 +61,20 @@ class Start:
         weights = np.maximum(counts, 0.0) if counts.max() > 0 else np.ones(layout.classes)
         return cls(layout, max(1.0, float(counts.sum())), weights, None)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> SavedState:
         """(facts, arrays) for saving."""
         arrays = {} if self.mixture is None else self.mixture.state()[1]
         return {"total": self.total}, {"weights": self.weights, **{_PREFIX + n: a for n, a in arrays.items()}}
 
     @classmethod
-    def restored(cls, layout: ImageLayout, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Start:
+    def restored(cls, layout: ImageLayout, facts: SavedFacts, arrays: SavedArrays) -> Start:
         """The inverse of :meth:`state`; ValueError on anything malformed."""
         weights = arrays.get("weights", np.empty(0))
         if weights.shape != (layout.classes,) or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
             raise ValueError("the saved weights of classes do not fit the images")
         own = {n.removeprefix(_PREFIX): a for n, a in arrays.items() if n.startswith(_PREFIX)}
         mixture = FittedMixture.restored(layout.domain, facts, own) if own else None
-        return cls(layout, float(facts["total"]), weights, mixture)
+        return cls(layout, total_of(facts), weights, mixture)
 
     @cached_property
     def space(self) -> Space:
@@ -100,7 +101,7 @@ class FittedImages(ABC):
     """
 
     start: Start
-    network: Any
+    network: eqx.Module
 
     @property
     def domain(self) -> Domain:
@@ -124,7 +125,7 @@ class FittedImages(ABC):
         """Pixels (n, size), not clipped, of points (n, width)."""
         return (np.asarray(self.start.space.frames(jnp.asarray(points))) + 1) / 2
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> SavedState:
         """(facts, arrays) for saving."""
         facts, arrays = self.start.state()
         return facts, {**arrays, **arrays_of(self.network)}

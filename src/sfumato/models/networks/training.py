@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,8 +17,11 @@ from sfumato.privacy.gradients import Loss, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
-Parameters = TypeVar("Parameters")
-Prepare = Callable[[Array, Array], Any]
+Network = TypeVar("Network", bound=eqx.Module)
+Records = TypeVar("Records")
+"""A pytree of arrays (B, ...): a batch as the loss sees it."""
+Prepare = Callable[[Array, Array], Records]
+"""``prepare(codes (B, d), key)``: the records of a batch."""
 _REPORTS = 20
 OVERFITTING_STEPS, OVERFITTING_IMAGE_STEPS = 1500, 300
 """Steps without noise after which a network of a table, and one of images, has fitted a few hundred records closely."""
@@ -26,21 +30,21 @@ OVERFITTING_IMAGE_SHARE = 0.5
 
 
 def train_on_public(
-    loss: Loss,
-    prepare: Prepare,
-    parameters: Parameters,
+    loss: Loss[Network, Records],
+    prepare: Prepare[Records],
+    network: Network,
     rows: np.ndarray,
     *,
     steps: int,
     batch: int,
     rate: float,
     progress: Progress,
-) -> Parameters:
+) -> Network:
     """Adam with a cosine schedule on rows that nobody needs to protect; compiled scans."""
     optimiser = optax.chain(optax.clip_by_global_norm(50.0), optax.adam(optax.cosine_decay_schedule(rate, steps)))
     data = jnp.asarray(rows)
 
-    def one(carry: Any, key: Array) -> tuple[Any, None]:
+    def one(carry: tuple[Network, optax.OptState], key: Array) -> tuple[tuple[Network, optax.OptState], None]:
         network, memory = carry
         pick, noise = jax.random.split(key)
         records = prepare(data[jax.random.randint(pick, (batch,), 0, len(data))], noise)
@@ -52,7 +56,7 @@ def train_on_public(
     size = max(1, -(-steps // _REPORTS))
     keys = jax.random.split(jax.random.key(1), size * -(-steps // size)).reshape(-1, size)
     progress.stage("training on noisy marginals", keys.size)
-    carry = (parameters, jax.jit(optimiser.init)(parameters))
+    carry = (network, jax.jit(optimiser.init)(network))
     for part in keys:
         carry = run(carry, part)
         jax.block_until_ready(carry)
@@ -63,9 +67,9 @@ def train_on_public(
 def train_on_private(
     setting: Setting,
     share: float,
-    loss: Loss,
-    prepare: Prepare,
-    parameters: Parameters,
+    loss: Loss[Network, Records],
+    prepare: Prepare[Records],
+    network: Network,
     *,
     total: float,
     steps: int,
@@ -73,7 +77,7 @@ def train_on_private(
     clip: float,
     rate: float,
     progress: Progress,
-) -> Parameters:
+) -> Network:
     """DP-SGD through the setting: Adam on noised clipped gradients, and the average of the last steps (EMA).
 
     *Formal guarantee.* Records are touched by ``Setting.dp_sgd`` alone; Adam and the average are post-processing.
@@ -81,7 +85,9 @@ def train_on_private(
     optimiser = optax.adam(rate)
     decay = 1 - 10 / max(steps, 20)
 
-    def update(carry: Any, gradient: Any, key: Array) -> Any:
+    def update(
+        carry: tuple[Network, optax.OptState, Network], gradient: Network, key: Array
+    ) -> tuple[Network, optax.OptState, Network]:
         network, memory, average = carry
         updates, memory = optimiser.update(gradient, memory)
         network = optax.apply_updates(network, updates)
@@ -89,7 +95,7 @@ def train_on_private(
         return network, memory, average
 
     training = DpSgd(
-        carry=(parameters, optimiser.init(parameters), parameters),
+        carry=(network, optimiser.init(network), network),
         parameters=lambda carry: carry[0],
         prepare=prepare,
         loss=loss,
@@ -102,12 +108,12 @@ def train_on_private(
     return setting.dp_sgd(training, share, progress)[2]
 
 
-def arrays_of(network: Any) -> dict[str, np.ndarray]:
+def arrays_of(network: eqx.Module) -> dict[str, np.ndarray]:
     """The arrays of a network, numbered."""
     return {f"parameter{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(network))}
 
 
-def network_of(build: Callable[[Array], Parameters], arrays: dict[str, np.ndarray]) -> Parameters:
+def network_of(build: Callable[[Array], Network], arrays: Mapping[str, np.ndarray]) -> Network:
     """The inverse of :func:`arrays_of` for the network that ``build(key)`` makes; ValueError where they do not fit."""
     leaves, structure = jax.tree.flatten(jax.eval_shape(build, jax.random.key(0)))
     found = [arrays.get(f"parameter{i}") for i in range(len(leaves))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from sfumato.schema.columns import Content
 from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
 
 if TYPE_CHECKING:
-    from sfumato.privacy.dp_sgd import DpSgd
+    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Reserving:
         """As the setting's."""
         return self.setting.scatter(feature, dimension, groups, bound, mu)
 
-    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
         """As the setting's."""
         return self.setting.dp_sgd(training, share, progress)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -18,6 +17,7 @@ from jax import Array
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.images.layout import ImageLayout
+from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import Space, points_of
 from sfumato.models.networks.start import FittedImages, Start
@@ -70,7 +70,7 @@ class ImageAutoencoder(eqx.Module):
         return known.decode(latent) + f(jax.nn.silu(e(jax.nn.silu(d(latent, tape) + label), tape)), tape)
 
 
-def negative_elbo(known: Known, network: ImageAutoencoder, records: Any, tape: Tape) -> Array:
+def negative_elbo(known: Known, network: ImageAutoencoder, records: tuple[Array, Array, Array], tape: Tape) -> Array:
     """-log p(x | z, class) + KL per record, but for a constant; ``records`` are points, classes and the noise of z."""
     points, classes, noise = records
     mean, log_variance = network.encode(known, points, classes, tape)
@@ -80,7 +80,7 @@ def negative_elbo(known: Known, network: ImageAutoencoder, records: Any, tape: T
     return off + known.divergence(mean, log_variance, latent, classes)
 
 
-def _prepare(space: Space, layout: ImageLayout, dimension: int, codes: Array, key: Array) -> Any:
+def _prepare(space: Space, layout: ImageLayout, dimension: int, codes: Array, key: Array) -> tuple[Array, Array, Array]:
     return *points_of(space, layout, codes), jax.random.normal(key, (codes.shape[0], dimension))
 
 
@@ -171,7 +171,7 @@ class ImageVae:
         )  # fmt: skip
         return FittedImageVae(start, network)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedImageVae:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedImageVae:
         """From a saved state."""
         start = Start.restored(ImageLayout(domain), facts, arrays)
         build = partial(ImageAutoencoder, start.space.width, known_in(start.space).dimension, start.layout.classes)

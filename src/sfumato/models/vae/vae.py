@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -18,6 +17,7 @@ import numpy as np
 from jax import Array
 
 from sfumato.encoding.domain import Domain
+from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.layout import Layout, batched
 from sfumato.models.networks.training import OVERFITTING_STEPS, arrays_of, network_of, train_on_private, train_on_public
 from sfumato.models.networks.warm_start import rows_of, warm_start
@@ -56,7 +56,9 @@ class TableAutoencoder(eqx.Module):
         return f(jax.nn.silu(e(jax.nn.silu(d(points, tape)), tape)), tape)
 
 
-def negative_elbo(layout: Layout, weight: float, network: TableAutoencoder, records: Any, tape: Tape) -> Array:
+def negative_elbo(
+    layout: Layout, weight: float, network: TableAutoencoder, records: tuple[Array, Array], tape: Tape
+) -> Array:
     """-log p(x | z) + weight * KL per record; ``records`` are rows (B, d) and the noise of z (B, LATENT)."""
     rows, noise = records
     mean, log_variance = network.encode(rows, tape)
@@ -129,15 +131,11 @@ class FittedVae:
         return batched(lambda part: _mean_loss(self.layout, self.network, jnp.asarray(part)), codes)
 
     def _outputs(self, points: np.ndarray) -> np.ndarray:
-        return batched(_decode(self.network), points)
+        return batched(lambda part: _decoded(self.network, jnp.asarray(part)), points)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> SavedState:
         """(facts, arrays) for saving."""
         return {"total": self.total}, {"prior": self.prior, **arrays_of(self.network)}
-
-
-def _decode(network: TableAutoencoder) -> Any:
-    return partial(_decoded, network)
 
 
 @eqx.filter_jit
@@ -195,14 +193,14 @@ class Vae:
             prior = _mixture(layout, network, rows[:_ANCHORS])
         return FittedVae(layout, total, network, prior)
 
-    def restore(self, domain: Domain, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> FittedVae:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedVae:
         """From a saved state."""
         layout = Layout(domain)
         prior = arrays.get("prior")
         if prior is None or prior.ndim != 3 or prior.shape[1:] != (2, LATENT) or not len(prior):
             raise ValueError("the saved prior is malformed")
         network = network_of(partial(TableAutoencoder, layout.width, len(domain)), arrays)
-        return FittedVae(layout, float(facts["total"]), network, prior)
+        return FittedVae(layout, total_of(facts), network, prior)
 
     def gradients_only(self) -> Vae:
         """All of the budget for gradients: no warm start."""
