@@ -25,7 +25,7 @@ class Begun:
     guarantee: Guarantee
 
 
-class Promise(TypedDict):
+class PlainGuarantee(TypedDict):
     """A guarantee in plain form."""
 
     epsilon: float
@@ -54,7 +54,7 @@ class RunStatement(Spent):
     state: str
     began: str
     closed: str | None
-    guarantee: Promise
+    guarantee: PlainGuarantee
     in_words: list[str]
     events: list[dict[str, Json]]
 
@@ -64,7 +64,7 @@ class AccountStatement(Spent):
 
     format: int
     ledger: str
-    cap: Promise
+    cap: PlainGuarantee
     runs: list[RunStatement]
 
 
@@ -83,7 +83,7 @@ def statement(
     return {
         "format": layout,
         "ledger": ledger,
-        "cap": _promise(cap),
+        "cap": _plain(cap),
         **_spent([event for _, event, _ in charges], [cost for *_, cost in charges], cap.delta),
         "runs": [_run(begun, [(e, c) for run, e, c in charges if run == begun.run]) for begun in runs],
     }
@@ -97,14 +97,14 @@ def _run(begun: Begun, charges: Sequence[tuple[Event, Spending]]) -> RunStatemen
         "state": begun.state,
         "began": begun.began,
         "closed": begun.closed,
-        "guarantee": _promise(begun.guarantee),
+        "guarantee": _plain(begun.guarantee),
         **_spent(events, [cost for _, cost in charges], begun.guarantee.delta),
         "in_words": accounting.describe(events),
         "events": [to_json(event) for event in events],
     }
 
 
-def _promise(found: Guarantee) -> Promise:
+def _plain(found: Guarantee) -> PlainGuarantee:
     return {
         "epsilon": found.epsilon,
         "delta": found.delta,
