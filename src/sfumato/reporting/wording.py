@@ -10,7 +10,7 @@ import numpy as np
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.details import Subgroup
-from sfumato.privacy.events import Event, to_json
+from sfumato.privacy.events import Event
 from sfumato.reporting.contents import Charge, PublicFact
 from sfumato.schema import Column, FixedCombinations, Schema
 from sfumato.schema.constraints import Constraint
@@ -123,9 +123,9 @@ _CHARGES = {
 def charges(events: Sequence[Event]) -> tuple[Charge, ...]:
     """Charges of the ledger by what was bought, in words, with how many of them."""
     grouped: Counter[str] = Counter()
-    for event in map(to_json, events):
-        mechanism = str(event["mechanism"])
-        grouped[_CHARGES.get(mechanism, mechanism)] += event.get("count", 1)
+    for event in events:
+        mechanism = type(event).__name__
+        grouped[_CHARGES.get(mechanism, mechanism)] += event.count
     return tuple(Charge(words, times) for words, times in grouped.items())
 
 
