@@ -276,6 +276,7 @@ def test_one_page_decides_and_the_contents_lead_everywhere(internal, releasable)
         "Pairs of columns that are furthest off",
         "points",
         "the claim allows",
+        "most that 300 rows can show",
     ):
         assert said in internal[1], said
     assert "not known" in releasable[1][: releasable[1].index('id="officer"')]

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from sfumato.auditing.attacks.attribute_inference import attribute_inference, secret_columns
 from sfumato.auditing.attacks.game import Game, Population
 from sfumato.auditing.attacks.linkability import linkability
-from sfumato.auditing.attacks.membership import on_model, on_rows, play
+from sfumato.auditing.attacks.membership import Attacks, on_model, on_rows, play
 from sfumato.auditing.attacks.reconstruction import linear_reconstruction, secret_bit
 from sfumato.auditing.attacks.result import AttackResult, Terms, from_rates, verdict
 from sfumato.auditing.attacks.singling_out import singling_out
@@ -63,14 +63,15 @@ def run_attacks(
     other = _art29(population) if suite == "full" and not images else {}
     level = 0.025 if other else 0.05
     seen = progress or Silent()
-    results = _membership(population, released, copy, white_box, Terms(claimed, level, seed), seen)
+    model = {} if white_box is None else on_model(white_box.model)
+    results = _membership(population, released, copy, white_box, model, Terms(claimed, level, seed), seen)
     terms = Terms(claimed, level / max(1, len(other)), seed)
     if other:
         seen.stage("attacks on single rows", len(other))
     for name, attack in other.items():
         results.append(_with_power(attack(name, released, terms), attack(name, copy, terms)))
         seen.step()
-    tests = _self_tests(population, results, white_box, Terms(claimed, 0.05, seed), seen)
+    tests = _self_tests(population, results, white_box, model, Terms(claimed, 0.05, seed), seen)
     return AuditReport(
         attacks=tuple(results),
         self_tests=tests,
@@ -87,12 +88,12 @@ def _membership(
     released: np.ndarray,
     copy: np.ndarray,
     white_box: WhiteBox | None,
+    model: Attacks,
     terms: Terms,
     seen: Progress,
 ) -> list[AttackResult]:
     """Membership attacks on the release, each with its power: on a copy, or on an overfitted model."""
     folds, rows = population.folds(), on_rows(population.domain)
-    model = {} if white_box is None else on_model(white_box.model)
     seen.stage("membership attacks", 2 * len(rows) + 2 * len(model))
     powers = play([Game(fold, copy) for fold in folds], terms, rows, seen)
     if white_box is None:
@@ -162,16 +163,20 @@ def _with_power(result: AttackResult, copy: AttackResult) -> AttackResult:
 
 
 def _self_tests(
-    population: Population, results: list[AttackResult], white_box: WhiteBox | None, terms: Terms, seen: Progress
+    population: Population,
+    results: list[AttackResult],
+    white_box: WhiteBox | None,
+    model: Attacks,
+    terms: Terms,
+    seen: Progress,
 ) -> SelfTests:
     """``null``: controls play members of a release made of reference rows; ``copy``: the best of the powers."""
     members, controls, reference = np.array_split(population.controls, 3)
     unused = Population(members, controls, reference, population.domain)
-    attacks, model = on_rows(population.domain), None
-    if white_box is not None:
-        attacks, model = {**attacks, **on_model(white_box.model)}, white_box.model
+    attacks = {**on_rows(population.domain), **model}
     seen.stage("self-test", len(attacks))
-    found = play([Game(fold, population.reference, model) for fold in unused.folds()], terms, attacks, seen)
+    held = None if white_box is None else white_box.model
+    found = play([Game(fold, population.reference, held) for fold in unused.folds()], terms, attacks, seen)
     null = max(r.epsilon_lower_bound for r in found)
     copy = max(r.power.epsilon_lower_bound for r in results if r.power)
     return SelfTests(SelfTest(null == 0, null, {r.attack: r.auc for r in found}), SelfTest(copy > 0, copy))

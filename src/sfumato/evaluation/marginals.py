@@ -87,4 +87,21 @@ def tvd(a: np.ndarray, b: np.ndarray, domain: Domain, clique: Clique) -> float:
 
 def tvds(a: np.ndarray, b: np.ndarray, domain: Domain, chosen: Sequence[Clique]) -> np.ndarray:
     """:func:`tvd` for each clique, (len(chosen),)."""
-    return np.array([tvd(a, b, domain, c) for c in chosen])
+    return tvds_of_each(a, [b], domain, chosen)[0]
+
+
+def tvds_of_each(a: np.ndarray, others: Sequence[np.ndarray], domain: Domain, chosen: Sequence[Clique]) -> np.ndarray:
+    """:func:`tvds` of ``a`` and each of ``others``, (len(others), len(chosen)): ``a`` is counted once."""
+    found = np.empty((len(others), len(chosen)))
+    for j, clique in enumerate(chosen):
+        cells = domain.cells(clique)
+        if cells > _DENSE_CELLS:
+            found[:, j] = [tvd(a, b, domain, clique) for b in others]
+            continue
+        p = _dense_shares(a, domain, clique, cells)
+        found[:, j] = [0.5 * np.abs(p - _dense_shares(b, domain, clique, cells)).sum() for b in others]
+    return found
+
+
+def _dense_shares(table: np.ndarray, domain: Domain, clique: Clique, cells: int) -> np.ndarray:
+    return np.bincount(cell_index(table, domain, clique), minlength=cells) / len(table)

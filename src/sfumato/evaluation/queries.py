@@ -61,4 +61,12 @@ def shares(codes: np.ndarray, domain: Domain, queries: Sequence[RangeQuery]) -> 
 
 def query_errors(a: np.ndarray, b: np.ndarray, domain: Domain, queries: Sequence[RangeQuery]) -> np.ndarray:
     """Absolute difference of the shares in ``a`` and ``b``, (len(queries),)."""
-    return np.abs(shares(a, domain, queries) - shares(b, domain, queries))
+    return query_errors_of_each(a, [b], domain, queries)[0]
+
+
+def query_errors_of_each(
+    a: np.ndarray, others: Sequence[np.ndarray], domain: Domain, queries: Sequence[RangeQuery]
+) -> list[np.ndarray]:
+    """:func:`query_errors` of ``a`` and each of ``others``: ``a`` is asked once."""
+    truth = shares(a, domain, queries)
+    return [np.abs(truth - shares(b, domain, queries)) for b in others]

@@ -16,8 +16,8 @@ from sfumato.evaluation.details import Coefficient, Detection, Subgroup
 from sfumato.evaluation.detection import detect, detection_auc
 from sfumato.evaluation.images import image_utility
 from sfumato.evaluation.learning import LEARNERS, Prediction, majority, predict
-from sfumato.evaluation.marginals import Binning, cliques, tvds
-from sfumato.evaluation.queries import query_errors, random_queries
+from sfumato.evaluation.marginals import Binning, cliques, tvds_of_each
+from sfumato.evaluation.queries import query_errors_of_each, random_queries
 from sfumato.evaluation.regression import coefficient_overlap
 from sfumato.evaluation.result import Learning, Measure, Scores, Utility, rounded
 from sfumato.evaluation.subgroups import subgroups
@@ -116,12 +116,12 @@ def _marginal_measures(t: Tables, domain: Domain, seed: int) -> tuple[dict[str, 
             if order > len(domain):
                 continue
             chosen = cliques(binning.domain, order, limit, seed)
-            each = [tvds(real, x, binning.domain, chosen) for x in others]
+            each = tvds_of_each(real, others, binning.domain, chosen)
             measures[f"tvd{order}{suffix}"] = Measure.between(e.mean() for e in each)
             if order == 1 and not suffix:
                 columns = dict(zip(domain.names, each[0].round(5).tolist(), strict=True))
     queries = random_queries(domain, _QUERIES, seed=seed)
-    measures["query3"] = Measure.between(query_errors(t.real, x, domain, queries).mean() for x in t.four)
+    measures["query3"] = Measure.between(e.mean() for e in query_errors_of_each(t.real, t.four, domain, queries))
     pairs = Binning.of(domain, 32)
     reference, *others = (associations(pairs.apply(x), pairs.domain) for x in (t.real, *t.four))
     measures["association"] = Measure.between(_off_diagonal(np.abs(a - reference)) for a in others)

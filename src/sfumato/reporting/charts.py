@@ -18,6 +18,8 @@ from sfumato.evaluation.result import Scores
 BLUE, ORANGE, GREY, GREEN, RED = "#0072B2", "#E69F00", "#767676", "#009E73", "#B8003A"
 _SPIKE, _TAIL = 0.6, 1e-5
 """Share of one bin from which the axis of shares is logarithmic, and where that axis begins."""
+_SMALL, _LEFT, _LINE, _LETTER, _TICKS, _TURN = (2.7, 2.0), 0.18, 0.22, 0.056, 7, 60
+"""A chart of one column: inches, its left margin, inches of a line of ticks and of a letter, points, degrees."""
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -53,10 +55,19 @@ def _svg(figure: Figure, label: str) -> str:
 
 
 def marginal(name: str, labels: Sequence[str], series: Mapping[str, np.ndarray], ordered: bool) -> str:
-    """Shares per bin or category, (k,) each, of one column in up to two tables: the first filled, the second a line."""
+    """Shares per bin or category, (k,) each, of one column in up to two tables: the first filled, the second a line.
+
+    There is one for each column, so its margins are fixed: to have them computed costs more than all the drawing.
+    """
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _axes(2.7, 2.0)
         at = np.arange(len(labels))
+        shown = at if not ordered else np.unique(np.linspace(0, len(at) - 1, min(5, len(at))).astype(int))
+        ticks = [_short(labels[int(i)], 14) for i in shown]
+        longest = max(map(len, ticks))
+        turned = longest * len(shown) > 34
+        figure = Figure(figsize=_SMALL)
+        below = (_LINE + (longest * _LETTER * np.sin(np.radians(_TURN)) if turned else 0)) / _SMALL[1]
+        axes = figure.add_axes((_LEFT, below, 0.98 - _LEFT, 0.88 - below))
         (first, filled), *others = series.items()
         axes.bar(at, filled, 0.95 if ordered else 0.7, color=BLUE, alpha=0.45, label=first)
         for other, values in others:
@@ -72,22 +83,15 @@ def marginal(name: str, labels: Sequence[str], series: Mapping[str, np.ndarray],
             else:
                 axes.plot(at, values, "_", color="black", ms=12, mew=1.8, label=other)
         axes.set_title(_short(name, 34))
-        shown = at if not ordered else np.unique(np.linspace(0, len(at) - 1, min(5, len(at))).astype(int))
-        longest = max(len(_short(labels[int(i)], 14)) for i in shown)
-        turned = longest * len(shown) > 34
         axes.set_xticks(
-            shown,
-            [_short(labels[int(i)], 14) for i in shown],
-            rotation=60 if turned else 0,
-            ha="right" if turned else "center",
-            fontsize=7,
+            shown, ticks, rotation=_TURN if turned else 0, ha="right" if turned else "center", fontsize=_TICKS
         )
         if ordered and max(values.max() for values in series.values()) > _SPIKE:
             axes.set_yscale("log")  # one bar would hide the tail
             axes.set_ylim(bottom=_TAIL)
             axes.minorticks_off()
-        axes.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}" if v >= 0.01 else f"{v:.3g}".replace("e-0", "e-"))
-        axes.tick_params(axis="y", labelsize=7)
+        axes.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.3g}%")
+        axes.tick_params(axis="y", labelsize=_TICKS)
         return _svg(figure, f"shares of the values of {name}")
 
 
@@ -226,8 +230,13 @@ def belief(epsilon: float) -> str:
         return _svg(figure, "an attacker's belief before and after")
 
 
-def claimed_and_measured(bounds: Mapping[str, tuple[float, float]], claimed: float | None) -> str:
-    """(lower bound on epsilon, the same on a generator known to leak) per attack, beside the claim."""
+def claimed_and_measured(
+    bounds: Mapping[str, tuple[float, float]], claimed: float | None, provable: tuple[int, float]
+) -> str:
+    """(lower bound on epsilon, the same on a generator known to leak) per attack, beside the claim.
+
+    ``provable``: how many rows there are to test with, and the most that a perfect attack could show with them.
+    """
     with matplotlib.rc_context(_STYLE):
         figure, axes = _axes(4.6, 1.2 + 0.36 * len(bounds))
         at = -np.arange(len(bounds))
@@ -241,12 +250,16 @@ def claimed_and_measured(bounds: Mapping[str, tuple[float, float]], claimed: flo
             labels = axes.bar_label(bars, [f"{v:.2f}" for v in values], fontsize=6, padding=2)
             for label in labels:
                 label.set(bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4}, zorder=4)
+        found = [b[0] for b in bounds.values()]  # a bar of length 0 is not seen, its end is
+        axes.plot(found, at + kinds[0][0], "D", color=BLUE, ms=4, zorder=5, clip_on=False)
         if claimed is not None:
             axes.axvline(claimed, color=RED, lw=2, zorder=3, label=f"claimed: {claimed:g}")
+        rows, most = provable
+        axes.axvline(most, color=GREY, ls=":", lw=1.5, label=f"most that {rows:,} rows can show")
         axes.set_yticks(at, [_short(n, 40) for n in bounds], fontsize=7)
         axes.set_xlabel("epsilon is at least (95 %)")
         axes.set_xlim(0, None)
-        figure.legend(loc="outside upper center", ncols=3, fontsize=7)
+        figure.legend(loc="outside upper center", ncols=2, fontsize=7)
         return _svg(figure, "claimed and measured epsilon")
 
 

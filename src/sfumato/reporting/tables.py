@@ -7,12 +7,13 @@ from itertools import combinations
 
 import numpy as np
 
+from sfumato.auditing.attacks.rates import lower, upper
 from sfumato.auditing.result import AuditReport
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.associations import associations
 from sfumato.evaluation.details import Subgroup
-from sfumato.evaluation.marginals import Binning, cliques, tvds
-from sfumato.evaluation.queries import query_errors, random_queries
+from sfumato.evaluation.marginals import Binning, cliques, tvds_of_each
+from sfumato.evaluation.queries import query_errors_of_each, random_queries
 from sfumato.evaluation.result import Learning
 from sfumato.reporting import charts
 from sfumato.reporting.contents import Distance
@@ -21,6 +22,8 @@ from sfumato.reporting.wording import Labels, attack_name
 _CATEGORIES, _BINS, _COLUMNS = 12, 24, 60
 _PAIRS, _WORST = 2000, 8
 """Pairs that are compared, and that are named."""
+_LEVEL = 0.05
+"""One less the confidence of the bounds on epsilon."""
 
 
 def marginal_charts(tables: Mapping[str, np.ndarray], domain: Domain, labels: Labels) -> tuple[str, ...]:
@@ -79,9 +82,8 @@ def _distances(
 ) -> tuple[Distance, ...]:
     binning = Binning.of(domain, 32)
     reference = binning.apply(real)
-    both = (
-        tvds(reference, binning.apply(tables[kind]), binning.domain, chosen)
-        for kind in ("synthetic rows", "holdout rows")
+    both = tvds_of_each(
+        reference, [binning.apply(tables[kind]) for kind in ("synthetic rows", "holdout rows")], binning.domain, chosen
     )
     names = [" and ".join(domain.names[i] for i in clique) for clique in chosen]
     found = [Distance(*line) for line in zip(names, *(each.tolist() for each in both), strict=True)]
@@ -109,7 +111,8 @@ def beside_chart(real: np.ndarray, synthetic: np.ndarray, domain: Domain, labels
 def error_chart(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain) -> str:
     """Errors of 1,000 random conjunctions of three columns."""
     queries = random_queries(domain)
-    return charts.error_curve({name: query_errors(real, t, domain, queries) for name, t in tables.items()})
+    errors = query_errors_of_each(real, list(tables.values()), domain, queries)
+    return charts.error_curve(dict(zip(tables, errors, strict=True)))
 
 
 def learning_chart(learning: Learning) -> str:
@@ -123,6 +126,12 @@ def subgroup_chart(groups: Sequence[tuple[str, Subgroup]]) -> str:
     return charts.subgroup_bars([(label, g.tvd, g.holdout_tvd or 0.0) for label, g in groups[:12]])
 
 
+def _provable(report: AuditReport) -> tuple[int, float]:
+    """The real rows that a membership attack is tested on, and what it would show if it were never wrong."""
+    tested = report.rows.members // 2
+    return tested, float(np.log(lower(tested, tested, _LEVEL) / upper(0, report.rows.controls, _LEVEL)))
+
+
 def attack_charts(report: AuditReport) -> tuple[str, str]:
     """Claimed against measured epsilon, and the ROC curves."""
     claimed = report.claimed if report.claimed is not None and report.claimed.private else None
@@ -132,4 +141,4 @@ def attack_charts(report: AuditReport) -> tuple[str, str]:
     }
     curves = {a.attack: a.roc for a in report.attacks if a.roc}
     epsilon, delta = (claimed.epsilon, claimed.delta) if claimed else (None, 0.0)
-    return charts.claimed_and_measured(bounds, epsilon), charts.roc(curves, epsilon, delta)
+    return charts.claimed_and_measured(bounds, epsilon, _provable(report)), charts.roc(curves, epsilon, delta)

@@ -16,7 +16,7 @@ from sfumato.auditing.attacks.marginal_ratio import marginal_ratio
 from sfumato.auditing.attacks.nearest_neighbour import nearest_neighbour, nearest_neighbour_calibrated
 from sfumato.auditing.attacks.rates import promising
 from sfumato.auditing.attacks.result import AttackResult, Terms, from_scores
-from sfumato.auditing.attacks.white_box import measured_marginals, model_loss, model_loss_calibrated
+from sfumato.auditing.attacks.white_box import MeasuredMarginals, model_loss, model_loss_calibrated
 from sfumato.encoding.domain import Domain
 from sfumato.models.marginals.fitted import FittedMarginals
 from sfumato.models.model import RecordLoss
@@ -52,7 +52,7 @@ def on_model(model: RecordLoss) -> Attacks:
         "model_loss_calibrated": (model_loss_calibrated, f"{_MODEL}, rows like the real ones"),
     }
     if isinstance(model, FittedMarginals):
-        attacks["measured_marginals"] = (measured_marginals, f"{_MODEL}, rows like the real ones")
+        attacks["measured_marginals"] = (MeasuredMarginals(), f"{_MODEL}, rows like the real ones")
     return attacks
 
 

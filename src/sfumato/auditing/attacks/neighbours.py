@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-_NUMBERS = 1 << 23
-"""Floating-point numbers that are held at a time for exact distances."""
+_NUMBERS = 1 << 18
+"""Floating-point numbers that are held at a time for exact distances: as many as stay in a processor's cache."""
 _FLAG = np.float32(1 / np.sqrt(2))
 """What :func:`sfumato.evaluation.features.metric_features` writes for the value that a category has."""
 _APART = 0.5

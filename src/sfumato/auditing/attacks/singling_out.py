@@ -47,9 +47,9 @@ def singling_out(
 
 @dataclass(frozen=True)
 class _Index:
-    """A table, and per column: row numbers sorted by code, and where each code starts."""
+    """Per column: its codes, row numbers sorted by code, and where each code starts."""
 
-    table: np.ndarray
+    columns: list[np.ndarray]
     rows: list[np.ndarray]
     starts: list[np.ndarray]
 
@@ -58,13 +58,16 @@ class _Index:
         """Sort each column once."""
         rows = [np.argsort(column, kind="stable") for column in table.T]
         starts = [np.searchsorted(table[r, i], np.arange(domain.axes[i].size + 1)) for i, r in enumerate(rows)]
-        return cls(table, rows, starts)
+        return cls([np.ascontiguousarray(column) for column in table.T], rows, starts)
 
     def isolates(self, columns: list[int], values: list[int]) -> bool:
-        """Whether exactly one row has all ``values``; the rows of the rarest are looked at alone."""
+        """Whether exactly one row has all ``values``: of the rows of the rarest, those are kept that have the next."""
         each = [self.rows[i][self.starts[i][v] : self.starts[i][v + 1]] for i, v in zip(columns, values, strict=True)]
-        fewest = min(each, key=len)
-        return int((self.table[fewest[:, None], columns] == values).all(axis=1).sum()) == 1
+        order = sorted(range(len(each)), key=lambda k: len(each[k]))
+        left = each[order[0]]
+        for k in order[1:]:
+            left = left[self.columns[columns[k]][left] == values[k]]
+        return len(left) == 1
 
 
 def _predicate(
