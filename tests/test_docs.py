@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+import yaml
 
 from sfumato.cli.main import app
 from sfumato.release.certificate import KIND
@@ -75,3 +76,26 @@ def test_the_guarantee_fixes_in_the_code_are_those_of_the_changelog() -> None:
     assert len(lacking("sfumato/certificate/1")) > 0
     assert lacking(KIND) == ()
     assert titles("### Guarantee fixes\n\n- **New.** Said.\n- None\n### Added\n- x\n") == ["New.", ""]
+
+
+def pages_of(nav: object) -> list[str]:
+    """The pages of a table of contents; fails where one has a title of its own beside that of the page."""
+    if isinstance(nav, str):
+        return [nav]
+    if isinstance(nav, dict):
+        assert all(isinstance(part, list) for part in nav.values()), nav
+        return [page for part in nav.values() for page in pages_of(part)]
+    assert isinstance(nav, list)
+    return [page for part in nav for page in pages_of(part)]
+
+
+def test_the_contents_name_each_page_once_and_by_its_own_title() -> None:
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    found = pages_of(settings["nav"])
+    assert sorted(found) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES[1:])
+    assert "search" in settings["plugins"]
+    for name in found:
+        text = re.sub(r"^```.*?^```", "", (ROOT / "docs" / name).read_text(encoding="utf-8"), flags=re.M | re.S)
+        assert len(re.findall(r"^# \S", text, flags=re.M)) == 1, name
+    with pytest.raises(AssertionError):
+        pages_of([{"Another title": "tutorial.md"}])

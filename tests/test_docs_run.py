@@ -5,6 +5,7 @@ What needs a server or the checkout is listed with its reason, and what takes mi
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -98,3 +99,17 @@ def test_every_block_runs(page, folder):
 def test_nothing_is_left_out_for_a_reason_that_no_page_gives():
     everything = "".join(block.text for page in PAGES for block in blocks(page))
     assert [part for part in (*ELSEWHERE, *SLOW) if part not in everything] == []
+
+
+@pytest.mark.parametrize(
+    ("part", "sign"),
+    [
+        ("postgresql://", "postgres_server"),
+        ("ibis.postgres", "postgres"),
+        ("/usr/share/datasets", "/usr/share/datasets"),
+        ("fashion.sfm", "fashion"),
+    ],
+)
+def test_what_runs_elsewhere_is_tested_there(part, sign):
+    (named,) = re.findall(r"tests/\S+\.py", ELSEWHERE[part])
+    assert sign in (ROOT / named).read_text(encoding="utf-8")

@@ -19,10 +19,10 @@ ELSEWHERE = {
     "pip install": "the environment is made with what is named",
     "export ": "a setting of the shell",
     ".venv/bin/python -m benchmarks": "a benchmark",
-    "postgresql://": "needs a server: tests/tables and tests/journeys start one",
-    "ibis.postgres": "needs a server: tests/tables and tests/journeys start one",
-    "/usr/share/datasets": "needs a package of Debian: tests/models fits it where it is",
-    "fashion.sfm": "made from that package",
+    "postgresql://": "needs a server, which tests/journeys/test_database.py starts",
+    "ibis.postgres": "needs a server, which tests/trust/test_database.py starts",
+    "/usr/share/datasets": "needs a package of Debian, whose images tests/journeys/test_images.py fits",
+    "fashion.sfm": "made from that package, as in tests/journeys/test_images.py",
 }
 """What no test of the documentation runs, and why, by a part of its text."""
 SLOW = ("--model gan", "--model vae", "--model diffusion", "--recipe", "vae.sfm")
