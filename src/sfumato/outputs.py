@@ -5,6 +5,7 @@ The kind of a file is told by its first bytes, never by its name.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -54,7 +55,18 @@ def _draft(_path: Path, head: bytes) -> bool:
 
 def _table(path: Path, head: bytes) -> bool:
     magic = _MAGIC.get(path.suffix.lower())
-    return head.startswith(magic) if magic is not None else not head.lstrip().startswith(_MARKUP)
+    if magic is not None:
+        return head.startswith(magic) and not MODEL.ours(path, head)  # a saved model is a zip as well
+    return _is_text(head) and not head.lstrip().startswith(_MARKUP)
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether it is UTF-8 without NUL, as tables are written; a key of 32 raw bytes or a program is not."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < _HEAD)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in head
 
 
 def _begins(*starts: bytes) -> Callable[[Path, bytes], bool]:
@@ -93,9 +105,10 @@ def check_output(path: str | os.PathLike[str], kind: Kind, inputs: Iterable[Any]
             data set with a ledger beside it; or a file that is not of ``kind``.
     """
     target = Path(os.path.realpath(path))
-    for other in inputs:
-        if isinstance(other, str | os.PathLike):
-            _check_apart(path, target, Path(os.path.realpath(other)))
+    read = [Path(os.path.realpath(other)) for other in inputs if isinstance(other, str | os.PathLike)]
+    for other in read:
+        _check_apart(path, target, other)
+    _check_no_journal(path, target, read)
     if not os.path.isfile(target) or os.path.getsize(target) == 0:
         return
     try:
@@ -123,6 +136,29 @@ def _check_apart(path: str | os.PathLike[str], target: Path, other: Path) -> Non
         raise OutputError(f"cannot write {os.fspath(path)}: it lies in a folder that this command reads: name another")
 
 
+def _check_no_journal(path: str | os.PathLike[str], target: Path, read: Iterable[Path]) -> None:
+    """Refuse the names of the files that SQLite makes beside a database, there or not: it deletes what it finds."""
+    base, dash, rest = target.name.rpartition("-")
+    if f"{dash}{rest}" not in _SQLITE_IN_USE or not base:
+        return
+    database = target.with_name(base)
+    if _is_database(database) or (database in read and not os.path.exists(database)):  # a ledger, or one to be made
+        raise OutputError(
+            f"cannot write {os.fspath(path)}: SQLite keeps what it is about to write to {base} under this name, and"
+            " would delete it; name another file"
+        )
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        if not os.path.isfile(path):
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
+
+
 def same_file(one: Path, other: Path) -> bool:
     """Whether two paths lead to one file, by whatever names."""
     try:
@@ -135,8 +171,6 @@ def _precious(target: Path, head: bytes) -> str | None:
     """What a file is that must never be replaced, whatever it is named."""
     if head.startswith(_SQLITE):
         return "a ledger or another database"
-    if target.name.endswith(_SQLITE_IN_USE) and target.with_name(target.name.rpartition("-")[0]).exists():
-        return "part of a database"
     if _PRIVATE_KEY.search(head):
         return "a private key"
     if target.with_name(target.name + LEDGER).exists():

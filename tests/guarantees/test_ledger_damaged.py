@@ -90,6 +90,8 @@ def edit(path: Path, *statements: str) -> None:
         ("UPDATE charge SET event = x'00ff'", "a charge that cannot be read"),
         ("UPDATE charge SET run = 77 WHERE id = 1", "holds charges of no run"),
         ("DELETE FROM charge WHERE id = 5", "lacks its last charges"),
+        ("DELETE FROM charge WHERE id = 2", "lacks charges between others"),
+        ("DELETE FROM charge WHERE id < 4", "lacks charges between others"),
         ("UPDATE run SET epsilon = 'all'", "a promise that is none"),
         ("UPDATE run SET process = '3'", "whose process cannot be read"),
         ("UPDATE cap SET epsilon = -1", "a promise that is none"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,8 @@ def test_no_command_prints_what_acts_on_a_terminal(run, data, schema, tmp_path) 
     ).fine()  # fmt: skip
     db = sqlite3.connect(tmp_path / "l")
     with db:
-        db.execute("UPDATE run SET label = ?", (FORGED,))
+        db.execute("UPDATE run SET label = ?, began = ?", (FORGED, FORGED))
+        db.execute("UPDATE cap SET unit = ?", (FORGED,))
     db.close()
     whole = Artifact.load(tmp_path / "m.sfm")
     replace(whole, certificate={**whole.certificate, "certificate": None, "reason": FORGED}).save(tmp_path / "none.sfm")
@@ -39,3 +41,22 @@ def test_no_command_prints_what_acts_on_a_terminal(run, data, schema, tmp_path) 
         assert not any(line.startswith("VALID") and "0123" in line for line in lines), (command, lines)
     page = Path("r.html").read_text(encoding="utf-8")
     assert not set(page) & set("\x1b\u202e\u200b")
+
+
+def test_no_figure_of_rows_begins_a_line_that_a_file_wrote(run, data, schema, tmp_path) -> None:
+    """Names of columns stand in the lines of ``evaluate`` and ``audit``, and begin none."""
+    forged = {name: f"x\nVALID {name}" for name in ("age", "sex", "town", "wage", "income")}
+    text, table = schema.read_text(), data.read_text()
+    for name, other in forged.items():
+        text = text.replace(f"  {name}:", f"  {json.dumps(other)}:")
+        text = text.replace(f"target: {name}", f"target: {json.dumps(other)}")
+    head = ",".join(f'"{other}"' for other in forged.values())
+    assert table.splitlines()[0] == ",".join(forged)
+    (tmp_path / "forged.yaml").write_text(text)
+    for file, part in (("real.csv", 0), ("holdout.csv", 1), ("synthetic.csv", 2)):
+        (tmp_path / file).write_text("\n".join([head, *table.splitlines()[1:][part::3]]) + "\n")
+    tables = ("--real", "real.csv", "--holdout", "holdout.csv", "--synthetic", "synthetic.csv")
+    for command in (("evaluate", "--quick"), ("audit", "--full")):
+        said = run(*command, *tables, "--schema", "forged.yaml").fine().out
+        assert not any(line.startswith("VALID") for line in said.split("\n")), said
+    assert "VALID" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -76,6 +77,8 @@ def world(run, data, schema, tmp_path) -> Path:
     run("review", "draft.yaml", "--template", "answers.yaml").fine()
     (tmp_path / "thesis.txt").write_text("all of it\n")
     (tmp_path / "raw.key").write_bytes(bytes(range(200, 232)))
+    shutil.copy(tmp_path / "raw.key", tmp_path / "raw.csv")
+    (tmp_path / "program.csv").write_bytes(b"\x7fELF\0\0\1")
     os.link(tmp_path / "spent", tmp_path / "hard")
     os.symlink("spent", tmp_path / "soft")
     return tmp_path
@@ -137,6 +140,13 @@ def test_what_is_added_to_is_a_ledger(run, world) -> None:
         assert state(world) == before, name
 
 
+def test_a_report_makes_no_ledger(run, world) -> None:
+    before = state(world)
+    rows = ("--real", "people.csv", "--holdout", "holdout.csv")
+    run("report", "model.sfm", *rows, "--ledger", "none", "-o", "r.html").refused("no ledger at none")
+    assert state(world) == before
+
+
 def test_a_demo_leaves_what_it_did_not_write(run, tmp_path) -> None:
     (tmp_path / "demo").mkdir()
     for name in ("synthetic.csv", "model.sfm", "certificate.txt", "report.html"):
@@ -144,6 +154,18 @@ def test_a_demo_leaves_what_it_did_not_write(run, tmp_path) -> None:
         run("demo").refused(name)
         assert (tmp_path / "demo" / name).read_text() == "<html>mine</html>\n"
         (tmp_path / "demo" / name).unlink()
+
+
+@pytest.mark.parametrize("end", ["-journal", "-wal", "-shm"])
+def test_no_output_takes_a_name_that_sqlite_deletes(run, data, schema, tmp_path, end) -> None:
+    """The ledger's journal: a model saved under its name was gone with the next charge, exit code 0."""
+    fit = ("fit", data, "--schema", schema, "--model", "independent")
+    run(*fit, "--ledger", "new", "-o", f"new{end}").refused(f"new{end}", "would delete it")
+    assert not (tmp_path / "new").exists()
+    run(*fit, "-o", "model.sfm").fine()
+    run("sketch", data, "-o", f"people.csv.ledger{end}").refused("would delete it")
+    run(*fit, "-o", f"people.csv{end}").fine()
+    assert (tmp_path / f"people.csv{end}").exists()
 
 
 def test_python_is_held_to_the_same(world) -> None:

@@ -95,6 +95,8 @@ SPELLINGS = {
     "other digits": lambda s: {**s, "value": s["value"].translate({ord("1"): "١"})},
     "bytes": lambda s: {**s, "value": list(bytes.fromhex(s["value"]))},
     "a list": lambda s: list(s.items()),
+    "order": lambda s: dict(reversed(s.items())),
+    "nothing": lambda _: None,
 }
 
 
@@ -104,6 +106,26 @@ def test_a_signature_has_one_spelling(keys, change):
     check(signed, keys[1])
     with pytest.raises(CertificateError, match="does not fit"):
         check({**signed, "signature": change(signed["signature"])}, keys[1])
+
+
+def test_a_signature_has_one_place(keys):
+    signed = sign(CERTIFICATE, keys[0])
+    with pytest.raises(CertificateError, match="does not fit"):
+        check({"signature": signed["signature"], **CERTIFICATE}, keys[1])
+
+
+SMALL = ("01" + 31 * "00", 32 * "00", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+         "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")  # fmt: skip
+
+
+@pytest.mark.parametrize("public", SMALL)
+def test_no_key_signs_everything(public):
+    """Points of small order: the library takes some signature under them for one of any message."""
+    for value in ("01" + 63 * "00", public + 32 * "00"):
+        for n in range(16):
+            forged = {"algorithm": "Ed25519", "public_key": public, "value": value}
+            with pytest.raises(CertificateError, match="does not fit"):
+                check({**CERTIFICATE, "n": n, "signature": forged})
 
 
 def _pem(key):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sfumato.printable import printable
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -67,7 +69,7 @@ class Replay:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        said = "; ".join(self.findings) or "the same course, each answer within its sensitivity"
+        said = "; ".join(map(printable, self.findings)) or "the same course, each answer within its sensitivity"
         return f"recipe, replay of {self.steps} questions: {said} (largest share {self.tightest:.3f})"
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sfumato.auditing.attacks.result import AttackResult
 from sfumato.auditing.recipe_result import RecipeAudit
+from sfumato.printable import printable
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.results.notebook import table
 from sfumato.results.plain import Json, as_dict
@@ -105,8 +106,9 @@ class AuditReport:
         lines += [_line(attack) for attack in self.attacks]
         for name, test in (("null", self.self_tests.null), ("copy", self.self_tests.copy)):
             lines.append(f"self-test {name}: {'passed' if test.passed else 'FAILED'}")
-        lines += [] if self.recipe is None else [str(self.recipe)]
-        return "\n".join([*lines, self.verdict, "internal: computed from real rows, not covered by any guarantee"])
+        lines += [] if self.recipe is None else str(self.recipe).split("\n")
+        lines += [self.verdict, "internal: computed from real rows, not covered by any guarantee"]
+        return "\n".join(map(printable, lines))
 
     def __repr__(self) -> str:
         return f"AuditReport({self.verdict}; {len(self.attacks)} attacks, suite {self.suite})"

@@ -34,11 +34,11 @@ def _render(summary: Mapping[str, Any]) -> str:
     cap = summary["cap"]
     head = (
         f"spent epsilon {summary['epsilon_spent']:.6g} of the cap {cap['epsilon']:g}"
-        f" at delta {cap['delta']:g} per {cap['unit']}"
+        f" at delta {cap['delta']:g} per {printable(cap['unit'])}"
     )
     runs = (
-        f"  {run['began']}  {run['state']:<8} epsilon {run['epsilon_spent']:.6g} of {run['guarantee']['epsilon']:g}, "
-        f"{len(run['events'])} charges  {printable(run['label'])}"
+        f"  {printable(run['began'])}  {run['state']:<8} epsilon {run['epsilon_spent']:.6g}"
+        f" of {run['guarantee']['epsilon']:g}, {len(run['events'])} charges  {printable(run['label'])}"
         for run in summary["runs"]
     )
     return "\n".join([head, *runs])

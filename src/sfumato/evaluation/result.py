@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 from sfumato.evaluation.details import Coefficient, Detection, Subgroup, Task
 from sfumato.evaluation.meaning import meaning
 from sfumato.evaluation.violations import Violations
+from sfumato.printable import printable
 from sfumato.results.notebook import table
 from sfumato.results.plain import Json, as_dict, as_json
 
@@ -201,7 +202,7 @@ class Utility:
             lines += [f"  {r.rule}: {r.synthetic:.4f}" for r in self.violations.rules if r.synthetic]
         if self.memorisation.flag:
             lines.append("WARNING: the synthetic rows are closer to the real ones than holdout rows are (memorisation)")
-        return "\n".join([*lines, "internal: computed from real rows, not covered by any guarantee"])
+        return "\n".join([*map(printable, lines), "internal: computed from real rows, not covered by any guarantee"])
 
     def __repr__(self) -> str:
         flagged = ", MEMORISATION" if self.memorisation.flag else ""

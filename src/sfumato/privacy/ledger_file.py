@@ -158,9 +158,24 @@ def _check_layout(db: sqlite3.Connection, file: Path | None) -> None:
     given = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'charge'").fetchone() or (0,)
     if given != db.execute("SELECT IFNULL(MAX(id), 0) FROM charge").fetchone():
         raise LedgerError(f"{file} is damaged (it lacks its last charges); restore it from a copy")
+    _check_no_gap(db, file)
     orphans = db.execute("SELECT COUNT(*) FROM charge WHERE run NOT IN (SELECT id FROM run)").fetchone()[0]
     if orphans:
         raise LedgerError(f"{file} is damaged (it holds charges of no run); restore it from a copy")
+
+
+def _check_no_gap(db: sqlite3.Connection, file: Path | None) -> None:
+    """That no charge is gone from between the others; only pieces of a training were ever joined to an earlier one."""
+    gap = db.execute(
+        "SELECT MIN(id) FROM charge AS later WHERE id > 1 AND NOT EXISTS (SELECT 1 FROM charge WHERE id = later.id - 1)"
+    ).fetchone()[0]
+    if (
+        gap is not None
+        and not db.execute(
+            "SELECT COUNT(*) FROM charge WHERE id < ? AND event LIKE '%PoissonSampledGaussian%'", (gap,)
+        ).fetchone()[0]
+    ):
+        raise LedgerError(f"{file} is damaged (it lacks charges between others); restore it from a copy")
 
 
 def _statements() -> list[str]:

@@ -29,7 +29,14 @@ _RAW_BYTES = 32
 _NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm)
 """What the library raises for keys of other kinds, with a password, on curves that it does not know, or damaged."""
 _FIELDS = {"algorithm": ALGORITHM, "public_key": "[0-9a-f]{64}", "value": "[0-9a-f]{128}"}
-"""The one spelling of a signature: these fields alone, in small hexadecimal digits."""
+"""The one spelling of a signature: these fields alone, in this order, in small hexadecimal digits."""
+_PRIME = 2**255 - 19
+_SMALL_ORDER = frozenset(
+    y % _PRIME
+    for root in (0, 1, int("7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7", 16))
+    for y in (root, -root)
+)
+"""What points of the curve whose order divides 8 have as y: under such a key one signature fits every message."""
 
 
 def generate(private_path: str | os.PathLike[str], public_path: str | os.PathLike[str]) -> str:
@@ -97,14 +104,16 @@ def check(certificate: Mapping[str, Json], trusted: Ed25519PublicKey | None = No
     Raises:
         CertificateError: the signature is wrong, by another key than ``trusted``, or missing though one was asked for.
     """
-    signature = certificate.get("signature")
-    if signature is None:
+    if "signature" not in certificate:
         if trusted is not None:
             raise CertificateError("the certificate is not signed, so it cannot be checked against a public key")
         return None
     try:
-        stated = _spelt(signature)
+        if next(reversed(certificate)) != "signature":
+            raise ValueError("a signature is the last field")
+        stated = _spelt(certificate["signature"])
         public = bytes.fromhex(stated["public_key"])
+        _check_order(public)
         Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(stated["value"]), _payload(certificate))
     except (ValueError, InvalidSignature):
         raise CertificateError("the signature does not fit the certificate") from None
@@ -115,10 +124,17 @@ def check(certificate: Mapping[str, Json], trusted: Ed25519PublicKey | None = No
     return fingerprint(public)
 
 
+def _check_order(public: bytes) -> None:
+    """ValueError for a key that nobody has: of small order, or not in the one form of its point."""
+    y = int.from_bytes(public, "little") % 2**255
+    if y >= _PRIME or y in _SMALL_ORDER:
+        raise ValueError("no public key")
+
+
 def _spelt(signature: Json) -> dict[str, str]:
     """The fields of a signature in their one spelling; ValueError for any other."""
-    if not isinstance(signature, Mapping) or signature.keys() != _FIELDS.keys():
-        raise ValueError("a signature has three fields")
+    if not isinstance(signature, Mapping) or list(signature) != list(_FIELDS):
+        raise ValueError("a signature has three fields, in one order")
     stated = {name: value for name, value in signature.items() if isinstance(value, str)}
     if not all(re.fullmatch(form, stated.get(name, "")) for name, form in _FIELDS.items()):
         raise ValueError("a field of the signature is spelt otherwise")

@@ -11,6 +11,7 @@ from sfumato.auditing.result import AuditReport
 from sfumato.evaluation.details import Coefficient, Region, Subgroup
 from sfumato.evaluation.meaning import Meaning
 from sfumato.evaluation.result import Measure, Utility
+from sfumato.printable import printable
 from sfumato.release.sections import Block, Composition, Promise
 from sfumato.reporting.purposes import Purpose
 from sfumato.results.notebook import table
@@ -198,7 +199,7 @@ class Report:
         return as_dict(self)
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.build} report, {self.bytes:,} bytes. {self.verdict}"
+        return f"{self.path}: {self.build} report, {self.bytes:,} bytes. {printable(self.verdict)}"
 
     def __repr__(self) -> str:
         return f"Report({self.path}, {self.build}: {self.verdict})"

@@ -204,9 +204,7 @@ def _certificate(model: Path_, release: Release) -> Certificate | NoCertificate:
 def _book(path: Path_) -> LedgerBook:
     from sfumato.privacy.ledger import Ledger
 
-    if not Path(path).exists():
-        raise SfumatoError(f"{os.fspath(path)}: there is no such ledger")
-    with Ledger.open(path) as ledger:
+    with Ledger.open(path, create=False) as ledger:
         said = ledger.summary()
     runs = (LedgerRun(r["label"], r["began"], r["guarantee"]["epsilon"], r["epsilon_spent"]) for r in said["runs"])
     return LedgerBook(tuple(runs), said["epsilon_spent"], said["cap"]["epsilon"], said["cap"]["delta"])
