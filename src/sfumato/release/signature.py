@@ -109,7 +109,7 @@ def check(certificate: Mapping[str, Json], trusted: Ed25519PublicKey | None = No
             raise CertificateError("the certificate is not signed, so it cannot be checked against a public key")
         return None
     try:
-        if next(reversed(certificate)) != "signature":
+        if list(certificate)[-1] != "signature":
             raise ValueError("a signature is the last field")
         stated = _spelt(certificate["signature"])
         public = bytes.fromhex(stated["public_key"])
