@@ -26,7 +26,10 @@ from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.latent import inverse_rosenblatt, rosenblatt
 from sfumato.models.networks.layout import Layout, batched, fixed_masks
 from sfumato.models.networks.training import (
+    BATCHES,
+    COUNT_SHARE,
     OVERFITTING_STEPS,
+    PUBLIC_BATCH,
     Network,
     Prepare,
     Records,
@@ -201,7 +204,7 @@ class Diffusion:
             known = warm_start(setting, self.gradients, target, progress)
             total, share, rows = known.total, self.gradients, rows_of(known, 200_000)
         else:
-            total, share, rows = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining), None
+            total, share, rows = max(1.0, setting.count(setting.mu(COUNT_SHARE))), min(1.0, setting.remaining), None
         if self.numbers == "continuous" and len(continuous.number_columns(domain)):
             scale = continuous.QuantileScale.of(domain, rows)
             build = partial(continuous.JointDenoiser, scale.layout.width, len(domain), len(scale.columns))
@@ -224,11 +227,11 @@ class Diffusion:
         if rows is not None:
             rate = 1e-5
             network = train_on_public(
-                loss, prepare, network, rows, steps=self.warm_steps, batch=1024, rate=2e-3, progress=progress
+                loss, prepare, network, rows, steps=self.warm_steps, batch=PUBLIC_BATCH, rate=2e-3, progress=progress
             )
         if share > 0:
             network = train_on_private(
-                setting, share, loss, prepare, network, total=total, steps=self.steps, batch=total / 20,
+                setting, share, loss, prepare, network, total=total, steps=self.steps, batch=total / BATCHES,
                 clip=1.0, rate=rate, progress=progress,
             )  # fmt: skip
         return network

@@ -26,6 +26,7 @@ from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import Space, points_of
 from sfumato.models.networks.start import FittedImages, Start
 from sfumato.models.networks.training import (
+    BATCHES,
     OVERFITTING_IMAGE_SHARE,
     OVERFITTING_IMAGE_STEPS,
     network_of,
@@ -205,7 +206,7 @@ class ImageDiffusion:
         network = train_on_private(
             setting, min(self.gradients, setting.remaining), loss,
             partial(prepare, start.space, start.layout, self.draws), jax.jit(build)(jax.random.key(0)),
-            total=start.total, steps=self.steps, batch=start.total / 20, clip=1.0, rate=1e-3, progress=progress,
+            total=start.total, steps=self.steps, batch=start.total / BATCHES, clip=1.0, rate=1e-3, progress=progress,
         )  # fmt: skip
         return FittedImageDiffusion(start, network)
 

@@ -17,6 +17,13 @@ from sfumato.privacy.gradients import Tape
 
 _DISCRIMINATOR_STEPS = 5  # per step of the generator (Bie, Kamath, Zhang 2023: many help)
 _DECAY = 0.95
+"""Of the generator's average: over the last twenty steps or so, which evens out what each noised step does."""
+_RATE = 1e-3
+"""Learning rate of the discriminator, which starts untrained with or without a warm start."""
+_MOMENTUM = 0.5
+"""Adam's first decay in a game of two players (Radford, Metz, Chintala 2016): more makes them swing."""
+_CLIP = 1.0
+"""Norm of a record's gradient."""
 
 
 Generator = TypeVar("Generator", bound=eqx.Module)
@@ -69,7 +76,7 @@ def game(
     rate: float,
 ) -> DpSgd[GameState[Records, Made, Generator], Discriminator[Records, Made], Records]:
     """The training of the discriminator; the generator moves in its update, after the noise (post-processing)."""
-    optimisers = optax.adam(1e-3, b1=0.5), optax.adam(rate, b1=0.5)
+    optimisers = optax.adam(_RATE, b1=_MOMENTUM), optax.adam(rate, b1=_MOMENTUM)
     memories = (optimisers[0].init(discriminator), optimisers[1].init(generator))  # pyright: ignore[reportArgumentType]
     return DpSgd(
         carry=GameState(discriminator, generator, memories, generator, jnp.zeros((), jnp.int32)),
@@ -79,7 +86,7 @@ def game(
         update=partial(_update, generated, optimisers),
         steps=steps,
         batch=batch,
-        clip=1.0,
+        clip=_CLIP,
         total=total,
     )
 

@@ -27,7 +27,15 @@ from sfumato.models.gan.networks import (
 )
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.layout import Layout, batched
-from sfumato.models.networks.training import OVERFITTING_STEPS, arrays_of, network_of, train_on_public
+from sfumato.models.networks.training import (
+    BATCHES,
+    COUNT_SHARE,
+    OVERFITTING_STEPS,
+    PUBLIC_BATCH,
+    arrays_of,
+    network_of,
+    train_on_public,
+)
 from sfumato.models.networks.warm_start import rows_of, warm_start
 from sfumato.privacy.gradients import Tape
 from sfumato.progress import Progress
@@ -109,15 +117,15 @@ class Gan:
             total, share, rate = known.total, self.gradients, 1e-5
             network = train_on_public(
                 partial(negative_log_likelihood, layout), partial(_prepare, layout), network, rows_of(known, 200_000),
-                steps=self.warm_steps, batch=1024, rate=3e-3, progress=progress,
+                steps=self.warm_steps, batch=PUBLIC_BATCH, rate=3e-3, progress=progress,
             )  # fmt: skip
         else:
-            total, share = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining)
+            total, share = max(1.0, setting.count(setting.mu(COUNT_SHARE))), min(1.0, setting.remaining)
         if share > 0:
             critic = jax.jit(partial(TableDiscriminator, layout.width, len(layout.domain)))(jax.random.key(2))
             training = game(
                 critic, network, partial(_generated, layout), lambda codes, key: layout.rows(codes),
-                steps=self.steps, batch=total / 20, total=total, rate=rate,
+                steps=self.steps, batch=total / BATCHES, total=total, rate=rate,
             )  # fmt: skip
             network = setting.dp_sgd(training, share, progress).average
         return FittedGan(layout, total, network)

@@ -23,7 +23,7 @@ from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import points_of
 from sfumato.models.networks.start import FittedImages, Start
-from sfumato.models.networks.training import OVERFITTING_IMAGE_SHARE, OVERFITTING_IMAGE_STEPS, network_of
+from sfumato.models.networks.training import BATCHES, OVERFITTING_IMAGE_SHARE, OVERFITTING_IMAGE_STEPS, network_of
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -130,7 +130,7 @@ class ImageGan:
         training = game(
             critic, refiner, partial(_generated, start),
             lambda codes, key: points_of(start.space, start.layout, codes),
-            steps=self.steps, batch=start.total / 20, total=start.total, rate=RATES[start.mixture is None],
+            steps=self.steps, batch=start.total / BATCHES, total=start.total, rate=RATES[start.mixture is None],
         )  # fmt: skip
         played = setting.dp_sgd(training, min(self.gradients, setting.remaining), progress)
         return FittedImageGan(start, played.average)

@@ -16,12 +16,11 @@ from sfumato.models.images.layout import ImageLayout, choose
 from sfumato.models.images.mixture import FittedMixture
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.space import Frames, Space, space_of
-from sfumato.models.networks.training import arrays_of
+from sfumato.models.networks.training import COUNT_SHARE, arrays_of
 from sfumato.models.networks.warm_start import warm_start
 from sfumato.progress import Progress
 from sfumato.trust.setting import Query, Setting
 
-_COUNT = 0.01  # share of the budget that counts the classes where nothing else is asked first
 _PREFIX = "mixture_"
 
 
@@ -53,7 +52,7 @@ class Start:
             assert isinstance(known, FittedMixture)
             weights = np.bincount(known.classes, known.weights, layout.classes)
             return cls(layout, known.total, weights, known)
-        mu = setting.mu(_COUNT)
+        mu = setting.mu(COUNT_SHARE)
         if layout.labels:
             counts = setting.marginals([Query(layout.labels)], [mu])[0].values.ravel()
         else:

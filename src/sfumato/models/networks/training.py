@@ -23,6 +23,15 @@ Records = TypeVar("Records")
 Prepare = Callable[[Array, Array], Records]
 """``prepare(codes (B, d), key)``: the records of a batch."""
 _REPORTS = 20
+"""How often progress is told of in a training on public rows."""
+BATCHES = 20
+"""Batches that all records make, on average: a record is in one step of so many."""
+PUBLIC_BATCH = 1024
+"""Public rows in a batch: they cost none of the budget, so time alone limits it."""
+COUNT_SHARE = 0.01
+"""Share of the budget that counts records, or those of each class, where nothing else is asked before gradients."""
+_LARGEST_STEP = 50.0
+"""Norm to which a gradient on public rows is cut, so that one batch cannot throw the network far off."""
 OVERFITTING_STEPS, OVERFITTING_IMAGE_STEPS = 1500, 300
 """Steps without noise after which a network of a table, and one of images, has fitted a few hundred records closely."""
 OVERFITTING_IMAGE_SHARE = 0.5
@@ -41,7 +50,9 @@ def train_on_public(
     progress: Progress,
 ) -> Network:
     """Adam with a cosine schedule on rows that nobody needs to protect; compiled scans."""
-    optimiser = optax.chain(optax.clip_by_global_norm(50.0), optax.adam(optax.cosine_decay_schedule(rate, steps)))
+    optimiser = optax.chain(
+        optax.clip_by_global_norm(_LARGEST_STEP), optax.adam(optax.cosine_decay_schedule(rate, steps))
+    )
     data = jnp.asarray(rows)
 
     def one(carry: tuple[Network, optax.OptState], key: Array) -> tuple[tuple[Network, optax.OptState], None]:

@@ -22,6 +22,7 @@ from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import Space, points_of
 from sfumato.models.networks.start import FittedImages, Start
 from sfumato.models.networks.training import (
+    BATCHES,
     OVERFITTING_IMAGE_SHARE,
     OVERFITTING_IMAGE_STEPS,
     network_of,
@@ -166,7 +167,7 @@ class ImageVae:
         network = train_on_private(
             setting, min(self.gradients, setting.remaining), partial(negative_elbo, known),
             partial(_prepare, start.space, start.layout, known.dimension), jax.jit(build)(jax.random.key(0)),
-            total=start.total, steps=self.steps, batch=start.total / 20, clip=10.0,
+            total=start.total, steps=self.steps, batch=start.total / BATCHES, clip=10.0,
             rate=1e-3 if start.mixture is None else 2e-4, progress=progress,
         )  # fmt: skip
         return FittedImageVae(start, network)

@@ -19,7 +19,16 @@ from jax import Array
 from sfumato.encoding.domain import Domain
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.layout import Layout, batched
-from sfumato.models.networks.training import OVERFITTING_STEPS, arrays_of, network_of, train_on_private, train_on_public
+from sfumato.models.networks.training import (
+    BATCHES,
+    COUNT_SHARE,
+    OVERFITTING_STEPS,
+    PUBLIC_BATCH,
+    arrays_of,
+    network_of,
+    train_on_private,
+    train_on_public,
+)
 from sfumato.models.networks.warm_start import rows_of, warm_start
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
@@ -180,13 +189,13 @@ class Vae:
             total, rows, share = known.total, rows_of(known, 100_000), self.gradients
             loss = partial(negative_elbo, layout, 0.5)
             network = train_on_public(
-                loss, prepare, network, rows, steps=self.warm_steps, batch=1024, rate=2e-3, progress=progress
+                loss, prepare, network, rows, steps=self.warm_steps, batch=PUBLIC_BATCH, rate=2e-3, progress=progress
             )
         else:
-            total, share = max(1.0, setting.count(setting.mu(0.01))), min(1.0, setting.remaining)
+            total, share = max(1.0, setting.count(setting.mu(COUNT_SHARE))), min(1.0, setting.remaining)
         if share > 0:
             network = train_on_private(
-                setting, share, loss, prepare, network, total=total, steps=self.steps, batch=total / 20,
+                setting, share, loss, prepare, network, total=total, steps=self.steps, batch=total / BATCHES,
                 clip=1.0, rate=1e-3 if rows is None else 1e-5, progress=progress,
             )  # fmt: skip
         if rows is not None:
