@@ -20,12 +20,12 @@ from sfumato.printable import printable, printable_parts
 from sfumato.privacy.events import Event
 from sfumato.release.sections import (
     Algorithm,
-    Block,
     ColumnFacts,
     Composition,
     DataDomain,
     Product,
     Promise,
+    ReleasedBlock,
     Section,
     Signature,
     TableFact,
@@ -67,7 +67,7 @@ class Certificate(Section):
     unprotected: tuple[str, ...]
     trust_model: str
     algorithm: Algorithm
-    pyramid: tuple[Block, ...]
+    pyramid: tuple[ReleasedBlock, ...]
     limits: tuple[str, ...]
     composition: Composition
     data_domain: DataDomain

@@ -114,7 +114,7 @@ class Algorithm(Section):
     post_processing: str
 
 
-class Block(Section):
+class ReleasedBlock(Section):
     """One block of the pyramid of NIST SP 800-226."""
 
     block: str

@@ -12,7 +12,7 @@ from sfumato.evaluation.details import Coefficient, Region, Subgroup
 from sfumato.evaluation.meaning import Meaning
 from sfumato.evaluation.result import Measure, Utility
 from sfumato.printable import printable
-from sfumato.release.sections import Block, Composition, Promise
+from sfumato.release.sections import Composition, Promise, ReleasedBlock
 from sfumato.reporting.purposes import Purpose
 from sfumato.results.notebook import table
 from sfumato.results.plain import Json, as_dict
@@ -156,7 +156,7 @@ class ReportPage:
     composition: Composition | None = None
     unprotected: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
-    pyramid: tuple[Block, ...] = ()
+    pyramid: tuple[ReleasedBlock, ...] = ()
     members: Mapping[str, str] = field(default_factory=dict)
     implementation: Mapping[str, str] = field(default_factory=dict)
     risk: tuple[Risk, ...] = ()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sfumato.auditing.result import AuditReport
     from sfumato.evaluation.result import Utility
 
-Answer = Literal["yes", "with care", "no", "not known"]
+Usable = Literal["yes", "with care", "no", "not known"]
 
 _GOOD, _FAIR = 0.8, 0.5
 """Scores between independent columns (0) and holdout rows (1) from which a use is sound, or needs care."""
@@ -28,7 +28,7 @@ class Purpose:
     """
 
     question: str
-    answer: Answer
+    answer: Usable
     reason: str
 
 
@@ -56,7 +56,7 @@ def _develop(certified: bool, broken: float | None) -> Purpose:
     where = "" if certified else " Inside only."
     if broken is None:
         return Purpose(question, "yes", f"they have the columns, types and rules of the schema.{where}")
-    answer: Answer = "yes" if broken <= _BROKEN else "with care"
+    answer: Usable = "yes" if broken <= _BROKEN else "with care"
     return Purpose(question, answer, f"{broken:.1%} of the rows break a rule of the schema.{where}")
 
 
@@ -80,5 +80,5 @@ def _train(found: Utility | None) -> Purpose:
     )
 
 
-def _by(score: float) -> Answer:
+def _by(score: float) -> Usable:
     return "yes" if score >= _GOOD else "with care" if score >= _FAIR else "no"
