@@ -75,8 +75,8 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         if target.exists() and not target.is_dir():
             raise OSError(errno.EEXIST, "")
         part = _beside(target)
-        part.mkdir()
         try:
+            part.mkdir()
             yield part
             os.replace(part, target)
         except BaseException:
@@ -99,8 +99,8 @@ def atomic_new(path: str | os.PathLike[str], mode: int = 0o666) -> Iterator[Bina
     try:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, "")
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             with os.fdopen(handle, "wb") as stream:
                 yield cast(BinaryIO, stream)
                 stream.flush()
@@ -186,8 +186,8 @@ class _OnlyTried(Exception):  # noqa: N818 - what it says of a writing
 def _replacing(target: Path) -> Iterator[BinaryIO]:
     part = _beside(target)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)  # a signal behind it finds the try
         with os.fdopen(handle, "wb") as stream:
             yield cast(BinaryIO, stream)
             stream.flush()

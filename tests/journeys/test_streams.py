@@ -115,6 +115,40 @@ def test_pipes_in_and_out(run, data, schema, tmp_path) -> None:
     assert "a defect" not in refused.stderr
 
 
+UNTIDY = """
+import signal, sys, time
+from pathlib import Path
+from sfumato.cli import main
+def run():
+    Path("part").touch()
+    try:
+        print("writing", file=sys.stderr, flush=True)
+        time.sleep(60)
+    except BaseException:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.raise_signal(number)
+        Path("part").unlink()
+        raise
+main.app = lambda *_, **__: run()
+main.main(["--json"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_second_signal_does_not_disturb_what_the_first_set_off(tmp_path, number) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", UNTIDY], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert process.stderr.readline() == "writing\n"
+        process.send_signal(number)
+        said = process.stderr.read()
+    assert process.returncode == 128 + number, said
+    assert len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 SLOW = """
 import sys, time
 from sfumato.release import artifact

@@ -68,14 +68,14 @@ def main(arguments: list[str] | None = None) -> None:
         warnings.simplefilter("ignore")
     with streams.stoppable():
         code, message = _run(arguments)
-    unsaid = streams.write("", sys.stdout)  # what --help and --version have printed
-    if unsaid is not None and code == 0:
-        code, message = _unsaid(unsaid)
-    if message:
-        line = printable(" ".join(message.split()))
-        if "--json" in arguments:
-            streams.write(json.dumps({"error": line}), sys.stdout)
-        streams.write(f"sfumato: {line}", sys.stderr)
+        unsaid = streams.write("", sys.stdout)  # what --help and --version have printed
+        if unsaid is not None and code == 0:
+            code, message = _unsaid(unsaid)
+        if message:
+            line = printable(" ".join(message.split()))
+            if "--json" in arguments:
+                streams.write(json.dumps({"error": line}), sys.stdout)
+            streams.write(f"sfumato: {line}", sys.stderr)
     sys.exit(code)
 
 

@@ -10,12 +10,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from time import monotonic
 from types import FrameType
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+_PATIENCE = 10.0
+"""Seconds in which further signals do not disturb the clearing away that the first one set off."""
 BROKEN_PIPE = 128 + 13
 """Exit code of a program whose reader went away, as a shell counts it."""
 
@@ -34,21 +37,34 @@ class Stopped(BaseException):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Raise ``Stopped`` where SIGTERM or SIGHUP would have ended the process at once; one that is ignored stays so."""
-    taken = []
+    """Raise ``Stopped`` for SIGTERM and SIGHUP where they would have ended the process at once; ignored ones stay so.
+
+    Whoever stops a process often sends two signals, and a second one must not end the clearing away: for ten seconds
+    only the first of them, or of Ctrl-C, is raised.
+    """
+    taken: dict[int, signal.Handlers] = {}
     if threading.current_thread() is threading.main_thread():
-        taken = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+        usual = {
+            signal.SIGTERM: signal.SIG_DFL,
+            signal.SIGHUP: signal.SIG_DFL,
+            signal.SIGINT: signal.default_int_handler,
+        }
+        taken = {number: found for number, found in usual.items() if signal.getsignal(number) is found}
+    first: list[float] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if first and monotonic() - first[0] < _PATIENCE:
+            return
+        first[:] = [monotonic()]
+        raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
+
     for number in taken:
-        signal.signal(number, _stop)
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    raise Stopped(number)
+        for number, found in taken.items():
+            signal.signal(number, found)
 
 
 def prepare() -> None:
