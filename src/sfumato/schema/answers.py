@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from sfumato.errors import SchemaError
+from sfumato.results.plain import Json
 from sfumato.schema.columns import Column, TextColumn
 from sfumato.schema.reading import read_text, read_yaml
 from sfumato.schema.sources import MEASURABLE, REST, SETTLED, Filled, Review, Reviewer, Statement, Strict
@@ -24,7 +25,7 @@ _KEPT = ("name", "nullable", "nulls")
 _FORMS = frozenset({"public", "drop"})
 """Keys of an answer for a whole line, no fact's name."""
 
-_COLUMN: TypeAdapter[Any] = TypeAdapter(Column)
+_COLUMN: TypeAdapter[Column] = TypeAdapter(Column)
 
 
 class Public(Strict):
@@ -34,9 +35,9 @@ class Public(Strict):
 
 
 class Replacement(Strict):
-    """Something else is known: ``{replace: VALUE, reason: WHY}``."""
+    """Something else is known: ``{replace: VALUE, reason: WHY}``; the column or the part checks the value."""
 
-    replace: Any
+    replace: object
     reason: Filled
 
 
@@ -65,7 +66,7 @@ class Answers(Reviewer):
     rows: Public | Replacement | None = None
 
     @classmethod
-    def read(cls, answers: Mapping[str, Any] | str | os.PathLike[str]) -> Answers:
+    def read(cls, answers: Mapping[str, object] | str | os.PathLike[str]) -> Answers:
         """The answers in a YAML file, or in plain values; SchemaError that names all that is no answer."""
         name, plain = ("answers", answers) if isinstance(answers, Mapping) else (os.fspath(answers), _plain(answers))
         try:
@@ -77,7 +78,7 @@ class Answers(Reviewer):
         """This person's word for some facts of one line, or for all that are open in it."""
         return Review(by=self.by, on=self.on, reason=reason, facts=facts)
 
-    def column(self, column: Any) -> Any:
+    def column(self, column: Column) -> Column:
         """``column`` by its answers; ValueError where they do not fit it."""
         own = self.columns[column.name]
         if isinstance(own, Dropped):
@@ -92,7 +93,7 @@ class Answers(Reviewer):
             raise ValueError(f"no fact {unknown[0]!r}; a column of this kind has {', '.join(answered.facts())}")
         return answered
 
-    def _fields(self, column: Any, own: Mapping[str, Answer]) -> dict[str, Any]:
+    def _fields(self, column: Column, own: Mapping[str, Answer]) -> dict[str, object]:
         fields = {f: getattr(column, f) for f in type(column).model_fields}
         source = {f: word for f in column.facts() if (word := column.source_of(f)) in SETTLED}
         earlier = column.reviews
@@ -119,7 +120,7 @@ class Answers(Reviewer):
         """A part of the table, or a constraint, by its answer; ValueError where that does not fit it."""
         if stated.standing in SETTLED:
             raise ValueError("is settled already; edit the schema")
-        fields: dict[str, Any] = {f: getattr(stated, f) for f in type(stated).model_fields}
+        fields: dict[str, object] = {f: getattr(stated, f) for f in type(stated).model_fields}
         if isinstance(answer, Replacement):
             if not isinstance(answer.replace, Mapping):
                 raise ValueError(f"replace one or more of {', '.join(stated.stated())}: {{replace: {{NAME: VALUE}}}}")
@@ -130,11 +131,11 @@ class Answers(Reviewer):
         return type(stated).model_validate({**fields, "source": None, "reviewed": self.review(_why(answer))})
 
 
-def _why(answer: Any) -> str:
+def _why(answer: Public | Replacement) -> str:
     return answer.public if isinstance(answer, Public) else answer.reason
 
 
-def _replaced(fact: str, value: Any) -> dict[str, Any]:
+def _replaced(fact: str, value: object) -> dict[str, object]:
     if fact in (REST, "name", "source", "reviewed"):
         raise ValueError(f"{fact} cannot be replaced; name one fact")
     if fact == "size":
@@ -144,7 +145,7 @@ def _replaced(fact: str, value: Any) -> dict[str, Any]:
     return {fact: value}
 
 
-def _opened(fact: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _opened(fact: str, fields: Mapping[str, object]) -> dict[str, object]:
     """The fields of a column that leave one fact to be measured; rare categories then have a place."""
     if fact not in MEASURABLE:
         raise ValueError(f"{fact} is declared, not measured")
@@ -154,7 +155,7 @@ def _opened(fact: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {fact: None, **({"outside": "other"} if rare else {})}
 
 
-def _plain(path: str | os.PathLike[str]) -> Any:
+def _plain(path: str | os.PathLike[str]) -> Json:
     name = os.fspath(path)
     try:
         return read_yaml(read_text(name), name).value

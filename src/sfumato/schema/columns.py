@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
-from sfumato.schema.numeral import Numeral
+from sfumato.results.plain import Json
+from sfumato.schema.numeral import DecimalSign, GroupSign, Numeral
 from sfumato.schema.sources import Sourced
 from sfumato.tables.images import LARGEST_SIDE
+
+_Bound = TypeVar("_Bound", int, float, dt.date, dt.datetime)
 
 Outside = Literal["clip", "other", "refuse", "missing"]
 
@@ -53,7 +56,7 @@ class BaseColumn(Sourced):
     values_fact: ClassVar[str | None] = None
     modelled: ClassVar[bool] = True
 
-    def value_of(self, fact: str) -> Any:
+    def value_of(self, fact: str) -> Json:
         """What the column says of one fact, in plain values."""
         return to_jsonable_python(getattr(self, fact))
 
@@ -146,8 +149,8 @@ class NumericColumn(BaseColumn):
     """
 
     unit: str | None = None
-    decimal: Literal[".", ","] = "."
-    thousands: Literal[".", ",", " ", "'", "\u00a0", "\u202f", "\u2019"] | None = None
+    decimal: DecimalSign = "."
+    thousands: GroupSign | None = None
     scale: Literal["auto", "linear", "significant"] = "auto"
     outside: Literal["clip", "refuse", "missing"] = "clip"
 
@@ -326,7 +329,7 @@ class ImageColumn(BaseColumn):
         """(height, width, channels)."""
         return self.height, self.width, self.channels
 
-    def value_of(self, fact: str) -> Any:
+    def value_of(self, fact: str) -> Json:
         """As for every column; the size is three numbers."""
         return list(self.shape) if fact == "size" else super().value_of(fact)
 
@@ -389,9 +392,9 @@ def first_repeated(labels: Sequence[str]) -> str:
     return next(x for x in labels if x in seen or seen.add(x))
 
 
-def _ordered(bounds: tuple[Any, Any]) -> tuple[Any, Any]:
+def _ordered(bounds: tuple[_Bound, _Bound]) -> tuple[_Bound, _Bound]:
     low, high = bounds
-    if isinstance(low, float) and not (math.isfinite(low) and math.isfinite(high)):
+    if any(isinstance(bound, float) and not math.isfinite(bound) for bound in bounds):
         raise ValueError("bounds must be finite")
     if low > high:
         raise ValueError(f"bounds are the wrong way round: [{low}, {high}]")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
+from sfumato.results.plain import Json
+
+JsonSchema: TypeAlias = dict[str, Any]  # as pydantic types what it describes
 _LABELS = ("categories", "nulls", "labels", "combinations")
 
 
-def as_written(described: dict[str, Any]) -> dict[str, Any]:
+def as_written(described: JsonSchema) -> JsonSchema:
     """From pydantic's description of the model to the form people write: columns by name, a unit in words.
 
     Args:
@@ -33,7 +36,7 @@ def as_written(described: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _definition(body: dict[str, Any]) -> dict[str, Any]:
+def _definition(body: JsonSchema) -> JsonSchema:
     """Names are keys, kinds of columns must be said, and labels may look like numbers."""
     own = {k: _loose(v) if k in _LABELS else v for k, v in body.get("properties", {}).items() if k != "name"}
     if "column" in own:
@@ -42,7 +45,7 @@ def _definition(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "properties": own, "required": required}
 
 
-def _loose(part: Any) -> Any:
+def _loose(part: Json) -> Json:
     """The same with every text also allowed to be written as a number or true/false, for labels are read as written."""
     if isinstance(part, list):
         return [_loose(p) for p in part]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
+
+DecimalSign: TypeAlias = Literal[".", ","]
+GroupSign: TypeAlias = Literal[".", ",", " ", "'", "\u00a0", "\u202f", "\u2019"]
 
 
 class Numeral(NamedTuple):
     """How numbers are written in text: the sign before decimals, and the one between groups of three digits."""
 
-    decimal: str = "."
-    thousands: str | None = None
+    decimal: DecimalSign = "."
+    thousands: GroupSign | None = None
 
-    def spelt(self, value: Any) -> str:
+    def spelt(self, value: object) -> str:
         """A Python number as text of this form; other values by ``str``."""
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         return str(value).replace(".", self.decimal) if plain else str(value)

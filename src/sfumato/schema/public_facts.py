@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from sfumato.errors import SchemaError
 from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, Content, ImageColumn
@@ -23,7 +24,7 @@ _COMPARABLE = frozenset({"integer", "real", "date", "datetime", "time"})
 _KINDS = "'kind: category' (or integer, real, boolean, date, datetime, time, image, identifier, text)"
 
 
-def in_words(error: Any) -> str:
+def in_words(error: ErrorDetails) -> str:
     """What pydantic found wrong, and the fix."""
     kind, text = error["type"], error["msg"]
     if kind == "extra_forbidden":
@@ -184,10 +185,10 @@ class PublicFacts(Strict):
         """The same with other rules."""
         return self._changed(constraints=constraints)
 
-    def _changed(self, **changes: Any) -> Self:
+    def _changed(self, **changes: object) -> Self:
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         try:
-            return type(self)(**{**fields, **changes})
+            return type(self).model_validate({**fields, **changes})
         except ValidationError as error:
             raise SchemaError(in_words(error.errors()[0])) from None
 
@@ -228,7 +229,7 @@ class PublicFacts(Strict):
 
     @model_validator(mode="after")
     def _references(self) -> Self:
-        by_name: dict[str, Any] = {c.name: c for c in self.columns}
+        by_name: dict[str, Column] = {c.name: c for c in self.columns}
         for what, name in self._mentioned():
             if name not in by_name:
                 raise ValueError(
@@ -264,7 +265,7 @@ def _listed(name: str) -> str:
     return json.dumps(name, ensure_ascii=False) if {",", '"'}.intersection(name) else name
 
 
-def _check(constraint: Constraint, columns: dict[str, Any], grouped: set[str]) -> None:
+def _check(constraint: Constraint, columns: Mapping[str, Column], grouped: set[str]) -> None:
     kinds = [columns[name].kind for name in constraint.columns]
     if isinstance(constraint, NonNull):
         for name in constraint.columns:
@@ -287,6 +288,6 @@ def _check(constraint: Constraint, columns: dict[str, Any], grouped: set[str]) -
             grouped.add(name)
 
 
-def _listing(names: Any) -> str:
+def _listing(names: Collection[str]) -> str:
     shown = list(names)[:8]
     return ", ".join(map(repr, shown)) + (", ..." if len(names) > len(shown) else "")

@@ -10,12 +10,12 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
 from sfumato.bounded import read_bounded
 from sfumato.errors import SchemaError
+from sfumato.results.plain import Json
 
 MOST_BYTES = 1 << 25
 """Bytes of a schema or of answers: 16,000 columns described at length, or a million labels."""
@@ -26,7 +26,7 @@ MOST_VALUES = 1 << 20
 MOST_DEPTH = 12
 """Brackets inside each other: the deepest fact stands within six."""
 
-_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PARSER: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT_KEYS = frozenset(
     {"categories", "combinations", "nulls", "labels", "other", "name", "target", "low", "high", "column"}
     | {"by", "on", "reason", "public", "drop"}
@@ -52,7 +52,7 @@ class Marked:
         marks: (line, column), both from 1, of the value at each path.
     """
 
-    value: Any
+    value: Json
     marks: dict[Path, tuple[int, int]]
 
     def place(self, path: Sequence[str | int]) -> tuple[int, int]:
@@ -107,13 +107,13 @@ class _Plain:
         self.name = name
         self.marks: dict[Path, tuple[int, int]] = {}
 
-    def document(self, events: Iterator[Any]) -> Marked:
+    def document(self, events: Iterator[yaml.Event]) -> Marked:
         self.events = events
         next(events)
         start = next(events)
         if isinstance(start, yaml.StreamEndEvent):
             raise SchemaError(f"{self.name}: empty; draft a schema with: sfumato sketch DATA -o {self.name}")
-        if start.version or start.tags:
+        if isinstance(start, yaml.DocumentStartEvent) and (start.version or start.tags):
             raise self.error(start, _BY_OTHER_MEANS)
         value = self.value(next(events), (), False)
         next(events)
@@ -122,9 +122,9 @@ class _Plain:
             raise self.error(after, _ONE)
         return Marked(value, self.marks)
 
-    def value(self, event: Any, path: Path, literal: bool) -> Any:
+    def value(self, event: yaml.Event, path: Path, literal: bool) -> Json:
         self.marks[path] = (event.start_mark.line + 1, event.start_mark.column + 1)
-        if event.anchor or getattr(event, "tag", None):
+        if _of_other_means(event):
             raise self.error(event, _BY_OTHER_MEANS)
         if len(self.marks) > MOST_VALUES:
             raise self.error(event, f"more than {MOST_VALUES:,} values; a schema holds public facts, not rows")
@@ -136,16 +136,16 @@ class _Plain:
             return self.sequence(path, literal)
         return self.mapping(path)
 
-    def sequence(self, path: Path, literal: bool) -> list[Any]:
-        plain: list[Any] = []
+    def sequence(self, path: Path, literal: bool) -> list[Json]:
+        plain: list[Json] = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             plain.append(self.value(event, (*path, len(plain)), literal))
         return plain
 
-    def mapping(self, path: Path) -> dict[str, Any]:
-        plain: dict[str, Any] = {}
+    def mapping(self, path: Path) -> dict[str, Json]:
+        plain: dict[str, Json] = {}
         while not isinstance(named := next(self.events), yaml.MappingEndEvent):
-            if named.anchor or getattr(named, "tag", None):
+            if _of_other_means(named):
                 raise self.error(named, _BY_OTHER_MEANS)
             if not isinstance(named, yaml.ScalarEvent):
                 raise self.error(named, "a key must be plain text")
@@ -158,7 +158,7 @@ class _Plain:
                 self.marks[(*path, key)] = (named.start_mark.line + 1, named.start_mark.column + 1)
         return plain
 
-    def scalar(self, event: Any, literal: bool, combined: bool) -> Any:
+    def scalar(self, event: yaml.ScalarEvent, literal: bool, combined: bool) -> Json:
         """``literal`` text stays as it is; but for ``null`` in a combination, which is a missing value there."""
         text = event.value
         found = _TYPED.fullmatch(text) if event.implicit[0] else None
@@ -175,8 +175,13 @@ class _Plain:
             raise self.error(event, f"a number of more than {_MOST_DIGITS} digits; bounds lie within +-4e18")
         return int(text)
 
-    def error(self, event: Any, fix: str) -> SchemaError:
+    def error(self, event: yaml.Event, fix: str) -> SchemaError:
         return SchemaError(f"{self.name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}: {fix}")
+
+
+def _of_other_means(event: yaml.Event) -> bool:
+    """Whether it has an anchor, is an alias of one, or has a tag."""
+    return bool(getattr(event, "anchor", None) or getattr(event, "tag", None))
 
 
 def _is_label(key: str, path: Path) -> bool:

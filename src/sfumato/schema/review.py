@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from sfumato.errors import SchemaError
-from sfumato.schema.answers import Answers, Dropped
+from sfumato.schema.answers import Answers, Dropped, Public, Replacement
+from sfumato.schema.columns import Column
+from sfumato.schema.constraints import Constraint
 from sfumato.schema.public_facts import PublicFacts, constraint_name
 from sfumato.schema.sources import Fact, Statement
 from sfumato.schema.writing import scalar, value_in_words
 
 Facts = TypeVar("Facts", bound=PublicFacts)
+_Stated = TypeVar("_Stated", bound=Statement)
+_Part = TypeVar("_Part")
 _SHOWN_LINES, _SHOWN_FACTS, _SHOWN_LETTERS = 8, 4, 100
 """How much of a long list stands in one line."""
 
@@ -54,7 +58,7 @@ class _Reviewing:
     answers: Answers
     problems: dict[str, str] = field(default_factory=dict)
 
-    def tried(self, line: str, change: Callable[[], Any], before: Any) -> Any:
+    def tried(self, line: str, change: Callable[[], _Part], before: _Part) -> _Part:
         """What ``change`` gives, or ``before`` where it does not fit."""
         try:
             return change()
@@ -64,17 +68,17 @@ class _Reviewing:
             self.problems[line] = str(error)
         return before
 
-    def columns(self, schema: PublicFacts) -> tuple[Any, ...]:
+    def columns(self, schema: PublicFacts) -> tuple[Column, ...]:
         own = self.answers.columns
         self._lacking(own, schema.names)
         return tuple(
             self.tried(c.name, lambda c=c: self.answers.column(c), c) if c.name in own else c for c in schema.columns
         )
 
-    def constraints(self, schema: PublicFacts) -> tuple[Any, ...]:
+    def constraints(self, schema: PublicFacts) -> tuple[Constraint, ...]:
         own = self.answers.constraints
         self._lacking(own, [constraint_name(rule) for rule in schema.constraints])
-        kept = []
+        kept: list[Constraint] = []
         for rule in schema.constraints:
             name = constraint_name(rule)
             answer = own.get(name)
@@ -89,7 +93,7 @@ class _Reviewing:
         self._lacking(stated, [part for part, said in stated.items() if isinstance(said, Statement)])
         return {p: self._statement(p, said, own[p]) for p, said in stated.items() if isinstance(said, Statement)}
 
-    def _statement(self, line: str, stated: Statement, answer: Any) -> Any:
+    def _statement(self, line: str, stated: _Stated, answer: Public | Replacement) -> _Stated:
         return self.tried(line, lambda: self.answers.statement(stated, answer), stated)
 
     def _lacking(self, answered: Iterable[str], known: Iterable[str]) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import ValidationError
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import SchemaError
 from sfumato.outputs import SCHEMA
+from sfumato.results.plain import Json
 from sfumato.schema.answers import Answers
-from sfumato.schema.json_schema import as_written
+from sfumato.schema.json_schema import JsonSchema, as_written
 from sfumato.schema.public_facts import FORMAT, PublicFacts, in_words
 from sfumato.schema.reading import Marked, read_text, read_yaml
 from sfumato.schema.review import by_line, reviewed, says, template
@@ -68,11 +68,11 @@ class Schema(PublicFacts):
             stream.write(self.dump().encode())
 
     @classmethod
-    def json_schema(cls) -> dict[str, Any]:
+    def json_schema(cls) -> JsonSchema:
         """The format of ``schema.yaml`` as JSON Schema (draft 2020-12)."""
         return as_written(cls.model_json_schema())
 
-    def review(self, answers: Mapping[str, Any] | str | os.PathLike[str]) -> Schema:
+    def review(self, answers: Mapping[str, object] | str | os.PathLike[str]) -> Schema:
         """The same with its open facts settled by a person's answers, or by the file (YAML) that holds them.
 
         Raises:
@@ -89,25 +89,27 @@ class Schema(PublicFacts):
         return [(facts[0].line, says(facts)) for facts in by_line(self.open_facts())]
 
 
-def _unfold(marked: Marked, name: str) -> dict[str, Any]:
+def _unfold(marked: Marked, name: str) -> dict[str, Json]:
     """From the form people write (columns and unit as mappings) to the fields of `Schema`."""
     value = marked.value
-    if not isinstance(value, dict) or not isinstance(value.get("columns"), dict):
+    described = value.get("columns") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(described, dict):
         raise SchemaError(f"{name}:1:1: a schema is a mapping with 'sfumato: {FORMAT}' and 'columns:'")
     if value.get("sfumato") != FORMAT:
         line, column = marked.place(("sfumato",))
         raise SchemaError(f"{name}:{line}:{column}: this version reads 'sfumato: {FORMAT}'; write that line first")
     plain = {k: v for k, v in value.items() if v is not None}
-    if plain.get("unit") == "row":
+    unit, rows = plain.get("unit"), plain.get("rows")
+    if unit == "row":
         plain["unit"] = {"kind": "row"}
-    elif isinstance(plain.get("unit"), dict):
-        plain["unit"] = {"kind": "id", **plain["unit"]}
-    if plain.get("rows") == "unknown":
+    elif isinstance(unit, dict):
+        plain["unit"] = {"kind": "id", **unit}
+    if rows == "unknown":
         del plain["rows"]
-    elif isinstance(plain.get("rows"), int):
-        plain["rows"] = {"number": plain["rows"]}
+    elif isinstance(rows, int):
+        plain["rows"] = {"number": rows}
     columns = []
-    for column, facts in plain["columns"].items():
+    for column, facts in described.items():
         if not isinstance(facts, dict) or "name" in facts:
             line, place = marked.place(("columns", column))
             raise SchemaError(
@@ -121,8 +123,9 @@ def _explain(error: ValidationError, marked: Marked, name: str) -> str:
     first = error.errors()[0]
     where = [p for p in first["loc"] if not (isinstance(p, str) and p in _TAGS)]
     about = ""
-    if where[:1] == ["columns"] and len(where) > 1 and isinstance(where[1], int):
-        column = list(marked.value["columns"])[where[1]]
+    columns = marked.value.get("columns") if isinstance(marked.value, dict) else None
+    if where[:1] == ["columns"] and len(where) > 1 and isinstance(where[1], int) and isinstance(columns, dict):
+        column = list(columns)[where[1]]
         where[1] = column
         about = f"column {column!r}: "
     line, place = marked.place(where)

@@ -6,10 +6,10 @@ import datetime as dt
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
-from typing import Any
+from typing import Literal, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,7 @@ from sfumato.schema.columns import (
 )
 from sfumato.schema.constraints import FixedCombinations
 from sfumato.schema.file import FileFacts
+from sfumato.schema.numeral import DecimalSign, GroupSign
 from sfumato.schema.schema import Schema
 from sfumato.schema.sources import TEXT_LIMIT
 from sfumato.schema.survey import NUMERALS, Survey
@@ -55,6 +56,31 @@ _TOO_MANY = "left out: too many different texts to be categories"
 _REPEATS = "values repeat: if it names people, write unit: {column: it, max_rows: the most rows of one that count}"
 _EMPTY = "left out: no value was seen"
 _NOT_HELD = "left out: numbers that are infinite, or too large or too close to 0 to be bounds"
+
+
+class _Said(TypedDict):
+    """What a person says of delimited text; None is guessed."""
+
+    charset: str | None
+    delimiter: str | None
+    quote: str | None
+    header: bool | None
+
+
+class _Common(TypedDict):
+    """What is drafted of every column."""
+
+    name: str
+    source: Literal["unreviewed"]
+    nullable: bool
+    nulls: tuple[str, ...] | None
+
+
+class _Number(_Common, total=False):
+    """And of a number that is not written plainly."""
+
+    decimal: DecimalSign
+    thousands: GroupSign | None
 
 
 def sketch(
@@ -102,13 +128,13 @@ def sketch(
     return _with_combinations(draft, pa.Table.from_batches(first))
 
 
-def _opened(source: RowSource, said: Mapping[str, Any]) -> Rows:
+def _opened(source: RowSource, said: _Said) -> Rows:
     """The rows, delimited text by what is said of it and a guess of the rest."""
-    said = {key: value for key, value in said.items() if value is not None}
+    stated = [key for key, value in said.items() if value is not None]
     path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
-    rows = Rows.open(source, guessed(path, **said) if said and os.path.isfile(path) else None)
-    if said and not isinstance(rows.source, DelimitedFile):
-        raise TableError(f"{rows.name}: {', '.join(said)} can be said of delimited text alone, this is {rows.kind}")
+    rows = Rows.open(source, guessed(path, **said) if stated and os.path.isfile(path) else None)
+    if stated and not isinstance(rows.source, DelimitedFile):
+        raise TableError(f"{rows.name}: {', '.join(stated)} can be said of delimited text alone, this is {rows.kind}")
     return rows
 
 
@@ -121,8 +147,8 @@ def _file(rows: Rows) -> FileFacts | None:
 
 
 def _image(name: str, shape: tuple[int, int, int]) -> ImageColumn:
-    size: dict[str, Any] = dict(zip(("height", "width", "channels"), shape, strict=True))
-    return ImageColumn(name=name, **size, source="unreviewed")
+    size = dict(zip(("height", "width", "channels"), shape, strict=True))
+    return ImageColumn.model_validate({"name": name, **size, "source": "unreviewed"})
 
 
 def _markers(survey: Survey) -> tuple[str, ...] | None:
@@ -135,10 +161,10 @@ def _markers(survey: Survey) -> tuple[str, ...] | None:
 
 def _column(name: str, survey: Survey, pictured: bool) -> Column:
     """The kind and facts that the survey suggests; the label of images is always a category."""
-    common: dict[str, Any] = {"name": name, "source": "unreviewed", "nullable": survey.missing > 0}
-    common["nulls"] = _markers(survey)
+    common: _Common = {"name": name, "source": "unreviewed", "nullable": survey.missing > 0, "nulls": _markers(survey)}
     if survey.present == 0:
-        return TextColumn(**{**common, "nullable": True, "description": _EMPTY})
+        common["nullable"] = True
+        return TextColumn(**common, description=_EMPTY)
     if pictured and name == LABEL and survey.distinct is not None:
         return CategoryColumn(**common, categories=_sorted(survey.distinct))
     if boolean := _boolean(survey, common):
@@ -146,10 +172,11 @@ def _column(name: str, survey: Survey, pictured: bool) -> Column:
     if survey.rare and not survey.low:
         survey.readings.clear()
     if survey.rare and survey.readings:
-        common |= {"nullable": True, "nulls": tuple(sorted(survey.rare | survey.markers))}
+        common["nullable"], common["nulls"] = True, tuple(sorted(survey.rare | survey.markers))
         survey.distinct = None if survey.distinct is None else survey.distinct - survey.rare
     if _is_identifier(name, survey):
-        return IdentifierColumn(**{**common, "nullable": False}, description=None if survey.unique else _REPEATS)
+        common["nullable"] = False
+        return IdentifierColumn(**common, description=None if survey.unique else _REPEATS)
     if survey.readings:
         return _quantity(survey, common)
     distinct = survey.distinct
@@ -159,7 +186,7 @@ def _column(name: str, survey: Survey, pictured: bool) -> Column:
     return CategoryColumn(**common, categories=_sorted(distinct))
 
 
-def _boolean(survey: Survey, common: dict[str, Any]) -> BooleanColumn | None:
+def _boolean(survey: Survey, common: _Common) -> BooleanColumn | None:
     if pa.types.is_boolean(survey.type):
         return BooleanColumn(**common)
     words = sorted(survey.distinct or (), key=str.lower)
@@ -184,7 +211,7 @@ def _is_identifier(name: str, survey: Survey) -> bool:
     return survey.unique and compact and survey.present >= (2 if named else _ENOUGH_ROWS)
 
 
-def _quantity(survey: Survey, common: dict[str, Any]) -> Column:
+def _quantity(survey: Survey, common: _Common) -> Column:
     readings = survey.readings
     if "integer" in readings:
         coded = survey.distinct is not None and len(survey.distinct) <= CODED_LIMIT and survey.rows >= _ENOUGH_ROWS
@@ -193,7 +220,7 @@ def _quantity(survey: Survey, common: dict[str, Any]) -> Column:
         if not _decimal_point(survey):
             return IntegerColumn(**common, bounds=(int(survey.low["integer"]), int(survey.high["integer"])))
     if "real" in readings:
-        return _real(survey, common, "real")
+        return _real(survey, {**common}, "real")
     if "time" in readings:
         return TimeColumn(**common)
     if written := [reading for reading in NUMERALS if reading in readings]:
@@ -201,25 +228,26 @@ def _quantity(survey: Survey, common: dict[str, Any]) -> Column:
     return _moment(survey, common, readings)
 
 
-def _written(survey: Survey, common: dict[str, Any], reading: str) -> Column:
+def _written(survey: Survey, common: _Common, reading: str) -> Column:
     """A number that is not written plainly, with the signs that it is written with."""
     form = NUMERALS[reading]
-    signs = {"decimal": form.decimal, "thousands": form.thousands if reading in survey.grouped else None}
+    number: _Number = {**common, "decimal": form.decimal}
+    number["thousands"] = form.thousands if reading in survey.grouped else None
     low, high = (ends.get(reading, math.inf) for ends in (survey.low, survey.high))
     step = _step(survey, reading)
     if step == 1 and max(abs(low), abs(high)) <= INTEGER_LIMIT:
-        return IntegerColumn(**common, **signs, bounds=(int(low), int(high)))
-    return _real(survey, {**common, **signs}, reading)
+        return IntegerColumn(**number, bounds=(int(low), int(high)))
+    return _real(survey, number, reading)
 
 
-def _real(survey: Survey, common: dict[str, Any], reading: str) -> Column:
+def _real(survey: Survey, number: _Number, reading: str) -> Column:
     """A real with its step; without one, or left out, where bounds cannot be as they were seen."""
     bounds = (float(survey.low.get(reading, math.inf)), float(survey.high.get(reading, math.inf)))
     for step in dict.fromkeys((_step(survey, reading), None)):
         with suppress(ValidationError):
-            return RealColumn(**common, bounds=bounds, step=step)
-    plain_facts = {key: common[key] for key in ("name", "source", "nullable", "nulls")}
-    return TextColumn(**plain_facts, description=_NOT_HELD)
+            return RealColumn(**number, bounds=bounds, step=step)
+    plain_facts = {key: number[key] for key in _Common.__required_keys__}
+    return TextColumn.model_validate({**plain_facts, "description": _NOT_HELD})
 
 
 def _step(survey: Survey, reading: str) -> float | None:
@@ -232,7 +260,7 @@ def _decimal_point(survey: Survey) -> bool:
     return pa.types.is_string(survey.type) and survey.distinct is not None and any("." in v for v in survey.distinct)
 
 
-def _moment(survey: Survey, common: dict[str, Any], readings: set[str]) -> Column:
+def _moment(survey: Survey, common: _Common, readings: set[str]) -> Column:
     reading = next((r for r in ("iso", "offset") if r in readings), sorted(readings)[0])
     low, high = (_EPOCH + dt.timedelta(microseconds=t[reading]) for t in (survey.low, survey.high))
     format = None if reading in ("iso", "offset") else reading

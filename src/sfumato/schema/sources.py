@@ -6,9 +6,11 @@ import datetime as dt
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from sfumato.results.plain import Json
 
 Source = Literal["public", "measured", "unreviewed"]
 """What a schema may say of a fact."""
@@ -50,7 +52,7 @@ def _filled(text: str) -> str:
     return text
 
 
-def _day(day: Any) -> Any:
+def _day(day: object) -> object:
     if isinstance(day, str) and not _DAY.fullmatch(day):  # a lone number would be seconds since 1970
         raise ValueError("is no date; write the day of the review as 2026-01-31")
     return day
@@ -102,13 +104,13 @@ class Statement(Strict):
         """Whether it is settled, and how."""
         return standing(self.source, self.reviewed)
 
-    def stated(self) -> dict[str, Any]:
+    def stated(self) -> dict[str, Json]:
         """What it says, without where that comes from: plain values by field."""
         return self.model_dump(mode="json", exclude={"kind", "source", "reviewed"})
 
     @field_validator("source", mode="before")
     @classmethod
-    def _declared(cls, word: Any) -> Any:
+    def _declared(cls, word: object) -> object:
         if word == "measured":
             raise ValueError("this is declared, not measured; write 'source: public'")
         return word
@@ -188,7 +190,7 @@ class Fact:
     part: str
     name: str
     fact: str
-    value: Any
+    value: Json
     standing: Standing
     review: Review | None = None
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,8 +84,8 @@ class Survey:
     rare: set[str] = field(default_factory=set)
     distinct: set[str] | None = field(default_factory=set)
     readings: set[str] = field(default_factory=set)
-    low: dict[str, Any] = field(default_factory=dict)
-    high: dict[str, Any] = field(default_factory=dict)
+    low: dict[str, float] = field(default_factory=dict)
+    high: dict[str, float] = field(default_factory=dict)
     decimals: dict[str, int | None] = field(default_factory=dict)
     grouped: set[str] = field(default_factory=set)
     midnight: bool = True

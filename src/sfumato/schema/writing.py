@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
+from sfumato.results.plain import Json
+from sfumato.schema.columns import Column
 from sfumato.schema.public_facts import PublicFacts
 from sfumato.schema.sources import Statement
 
@@ -63,7 +64,7 @@ def _top(schema: PublicFacts) -> list[str]:
     return lines
 
 
-def _stated(part: Statement, whole: bool = False) -> dict[str, Any]:
+def _stated(part: Statement, whole: bool = False) -> dict[str, Json]:
     """Its fields that differ from the default, or all, and last where they come from."""
     fields = part.stated() if whole else {}
     fields |= part.model_dump(mode="json", exclude_defaults=True)
@@ -71,7 +72,7 @@ def _stated(part: Statement, whole: bool = False) -> dict[str, Any]:
     return {**fields, **where}
 
 
-def _column(column: Any, facts: dict[str, Any]) -> list[str]:
+def _column(column: Column, facts: dict[str, Json]) -> list[str]:
     tail = {key: facts[key] for key in _TAIL if key in facts}
     where = {key: facts[key] for key in ("source", "reviewed") if key in facts}
     own = {key: value for key, value in facts.items() if key not in ("name", *where, *_TAIL)}
@@ -82,7 +83,7 @@ def _column(column: Any, facts: dict[str, Any]) -> list[str]:
     return [f"  {scalar(column.name)}:", *_block(ordered, "    ")]
 
 
-def _item(fields: dict[str, Any]) -> list[str]:
+def _item(fields: dict[str, Json]) -> list[str]:
     line = f"  - {_flow(fields)}"
     if len(line) <= _WIDTH:
         return [line]
@@ -90,7 +91,7 @@ def _item(fields: dict[str, Any]) -> list[str]:
     return [f"  - {first.lstrip()}", *rest]
 
 
-def _block(fields: dict[str, Any], indent: str) -> list[str]:
+def _block(fields: dict[str, Json], indent: str) -> list[str]:
     lines: list[str] = []
     for key, value in fields.items():
         line = f"{indent}{key}: {value_in_words(key, value)}"
@@ -99,7 +100,7 @@ def _block(fields: dict[str, Any], indent: str) -> list[str]:
         elif value and isinstance(value[0], list | dict):
             lines += [f"{indent}{key}:", *(f"{indent}  - {value_in_words(key, row)}" for row in value)]
         else:
-            lines += [f"{indent}{key}: [", *_folded([label(x) for x in value], indent + "  "), f"{indent}]"]
+            lines += [f"{indent}{key}: [", *_folded([label(str(x)) for x in value], indent + "  "), f"{indent}]"]
     return lines
 
 
@@ -113,11 +114,11 @@ def _folded(texts: Iterable[str], indent: str) -> list[str]:
     return [*lines, line.rstrip()]
 
 
-def _flow(fields: dict[str, Any]) -> str:
+def _flow(fields: dict[str, Json]) -> str:
     return "{" + ", ".join(f"{k}: {value_in_words(k, v)}" for k, v in fields.items()) + "}"
 
 
-def value_in_words(key: str, value: Any) -> str:
+def value_in_words(key: str, value: Json) -> str:
     """The value of a key as YAML on one line."""
     if isinstance(value, dict):
         return _flow(value)
