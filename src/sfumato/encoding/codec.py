@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 
 from sfumato.encoding.boolean import BooleanCodec
 from sfumato.encoding.category import CategoryCodec
-from sfumato.encoding.column import ColumnCodec
+from sfumato.encoding.column import ColumnCodec, Conditions, Value
 from sfumato.encoding.column_types import natural_type
 from sfumato.encoding.constraints import CombinedAxis, repair_inequality
 from sfumato.encoding.date import DateCodec
@@ -32,13 +31,13 @@ from sfumato.encoding.time import TimeCodec
 from sfumato.errors import ConditionError, SchemaError
 from sfumato.schema import FixedCombinations, Inequality, Schema
 from sfumato.schema.arrow_types import parse_type
-from sfumato.schema.columns import ImageColumn, NumericColumn
+from sfumato.schema.columns import Column, IdentifierColumn, ImageColumn, NumericColumn
 from sfumato.tables.delimited_writing import dialect_metadata
 from sfumato.tables.images import image_shape, image_type
 
 _FORMAT = "codec/1"
 _Part = ColumnCodec | CombinedAxis | ImageCodec
-_CODECS: dict[str, Callable[..., Any]] = {
+_CODECS: dict[str, Callable[..., ColumnCodec]] = {
     "category": CategoryCodec,
     "integer": IntegerCodec,
     "real": RealCodec,
@@ -109,14 +108,14 @@ class Codec:
         """All that a schema alone cannot tell: types, a domain, constraints that can be obeyed."""
         _ = self.domain, [self.field(c.name) for c in self.output]
         for column in self.output:
-            if not column.modelled:
+            if isinstance(column, IdentifierColumn):
                 IdentifierMaker(column, self._type(column)).make(1)
         for rule in self.schema.constraints:
             if isinstance(rule, Inequality) and self._bounds(rule.low)[0].as_py() > self._bounds(rule.high)[1].as_py():
                 raise SchemaError(f"by their bounds, {rule.low!r} is never at most {rule.high!r}; fix the bounds")
 
     @cached_property
-    def output(self) -> tuple[Any, ...]:
+    def output(self) -> tuple[Column, ...]:
         """The schema's columns that come out: all but text."""
         return tuple(c for c in self.schema.columns if c.kind != "text")
 
@@ -236,7 +235,7 @@ class Codec:
         self.schema.check_columns(names)
 
     def decode(
-        self, codes: np.ndarray, rng: np.random.Generator, given: Mapping[str, Any] | None = None, after: int = 0
+        self, codes: np.ndarray, rng: np.random.Generator, given: Conditions | None = None, after: int = 0
     ) -> pa.Table:
         """Codes (n, d) to rows in the types that went in; identifiers are made anew.
 
@@ -261,9 +260,9 @@ class Codec:
         arrays = [self._rendered(c, natural, len(codes), after) for c in self.output]
         return pa.Table.from_arrays(arrays, schema=self.arrow_schema)
 
-    def _rendered(self, column: Any, natural: dict[str, pa.Array], n: int, after: int) -> pa.Array:
+    def _rendered(self, column: Column, natural: dict[str, pa.Array], n: int, after: int) -> pa.Array:
         """A column in the type that comes out; identifiers are made."""
-        if not column.modelled:
+        if isinstance(column, IdentifierColumn):
             return IdentifierMaker(column, self._type(column)).make(n, after)
         values = natural.pop(column.name)
         return self.columns[column.name].render(values) if column.name in self.columns else values
@@ -274,13 +273,13 @@ class Codec:
                 bounds = [self._bounds(name) for name in rule.columns]
                 natural[rule.low], natural[rule.high] = repair_inequality(natural[rule.low], natural[rule.high], bounds)
 
-    def _bounds(self, name: str) -> tuple[Any, Any]:
+    def _bounds(self, name: str) -> tuple[pa.Scalar, pa.Scalar]:
         codec = self.columns[name]
         assert isinstance(codec, QuantityCodec)
         ends = codec.values(np.array([codec.grid.first, codec.grid.last]), None)
         return ends[0], ends[1]
 
-    def given(self, conditions: Mapping[str, Any]) -> dict[int, np.ndarray]:
+    def given(self, conditions: Conditions) -> dict[int, np.ndarray]:
         """Conditions ``{column: value}`` as masks over the codes of each position concerned.
 
         A value is a label (or several, ``A|B``), a number, a range ``30..40``, ``30..``, ``..40``; None or a null
@@ -306,7 +305,7 @@ class Codec:
                 raise ConditionError(f"no declared combination of {', '.join(part.rule.columns)} meets the conditions")
         return masks
 
-    def _condition(self, name: str, value: Any) -> tuple[np.ndarray, tuple[int, int] | None]:
+    def _condition(self, name: str, value: Value) -> tuple[np.ndarray, tuple[int, int] | None]:
         if name not in self._places:
             known = _listing(list(self._places))
             raise ConditionError(f"a condition names {name!r}, which is no learnt column; there are {known}")
@@ -339,7 +338,7 @@ class Codec:
         metadata = {"null": markers[0]} if text and nullable and markers and markers[0] else None
         return pa.field(name, self._type(column), metadata=metadata)
 
-    def _type(self, column: Any) -> pa.DataType:
+    def _type(self, column: Column) -> pa.DataType:
         """The type the schema says, else the one that went in, else the natural one."""
         if isinstance(column, ImageColumn):
             return image_type(column.shape)
@@ -375,6 +374,6 @@ def _cells(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
     return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
 
 
-def _listing(names: Any) -> str:
+def _listing(names: Collection[str]) -> str:
     shown = list(names)[:8]
     return ", ".join(map(repr, shown)) + (", ..." if len(names) > len(shown) else "")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +14,12 @@ import pyarrow as pa
 from sfumato.encoding.domain import Axis
 from sfumato.errors import RefusedValue
 from sfumato.schema.columns import Outside
+
+Value: TypeAlias = str | int | float | dt.date | dt.time | None
+"""What a condition on a column says: a value, or a text that names labels or a range; None for missing."""
+
+Conditions: TypeAlias = Mapping[str, Value]
+"""Conditions by column."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,12 @@ class Encoded:
 class ColumnCodec(Protocol):
     """One column to codes and back, by public facts alone."""
 
-    @property
+    @cached_property
     def axis(self) -> Axis:
         """Name and number of codes."""
         ...
 
-    @property
+    @cached_property
     def policy(self) -> Policy:
         """What becomes of cells that have no code of their own."""
         ...

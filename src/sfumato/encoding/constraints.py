@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -153,7 +152,9 @@ def _codes_of(codec: ColumnCodec, values: Sequence[str | None]) -> np.ndarray:
     return encoded.codes
 
 
-def repair_inequality(low: pa.Array, high: pa.Array, bounds: Sequence[tuple[Any, Any]]) -> tuple[pa.Array, pa.Array]:
+def repair_inequality(
+    low: pa.Array, high: pa.Array, bounds: Sequence[tuple[pa.Scalar, pa.Scalar]]
+) -> tuple[pa.Array, pa.Array]:
     """Values with ``low <= high`` wherever both are present; rows that obey already are not touched.
 
     Args:

@@ -11,8 +11,9 @@ import pyarrow as pa
 from sfumato.encoding.calendar import calendar_grid
 from sfumato.encoding.grid import Grid
 from sfumato.encoding.parsing import moments
-from sfumato.encoding.quantity import QuantityCodec
+from sfumato.encoding.quantity import QuantityCodec, known
 from sfumato.encoding.rendering import moment_as
+from sfumato.schema.columns import DateColumn
 
 _EPOCH = dt.date(1970, 1, 1)
 _MICROSECONDS = 86_400_000_000
@@ -21,10 +22,12 @@ _MICROSECONDS = 86_400_000_000
 class DateCodec(QuantityCodec):
     """Codec of days; a tick is a day since 1970."""
 
+    column: DateColumn
+
     @cached_property
     def grid(self) -> Grid:
         """Intervals that begin on calendar boundaries."""
-        low, high = ((day - _EPOCH).days for day in self.column.bounds)
+        low, high = ((day - _EPOCH).days for day in known(self.column.bounds))
         return calendar_grid(low, high, 86400)
 
     @cached_property

@@ -11,8 +11,9 @@ import pyarrow as pa
 from sfumato.encoding.calendar import calendar_grid
 from sfumato.encoding.grid import Grid
 from sfumato.encoding.parsing import moments
-from sfumato.encoding.quantity import QuantityCodec
+from sfumato.encoding.quantity import QuantityCodec, known
 from sfumato.encoding.rendering import moment_as
+from sfumato.schema.columns import DatetimeColumn
 
 _SECONDS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
 _MICROSECONDS = 1_000_000
@@ -25,6 +26,8 @@ class DatetimeCodec(QuantityCodec):
     where the bounds are close enough; declare it as a column of its own where it matters.
     """
 
+    column: DatetimeColumn
+
     @cached_property
     def _tick(self) -> int:
         return _SECONDS[self.column.resolution]
@@ -32,7 +35,7 @@ class DatetimeCodec(QuantityCodec):
     @cached_property
     def grid(self) -> Grid:
         """Intervals that begin on calendar boundaries."""
-        low, high = (self._moment(bound) for bound in self.column.bounds)
+        low, high = (self._moment(bound) for bound in known(self.column.bounds))
         return calendar_grid(low, high, self._tick)
 
     def _moment(self, wall: dt.datetime) -> int:

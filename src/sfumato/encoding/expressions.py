@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import ibis
 import numpy as np
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from sfumato.encoding.boolean import WORDS, BooleanCodec
 from sfumato.encoding.category import CategoryCodec
-from sfumato.encoding.column import Policy
+from sfumato.encoding.column import ColumnCodec, Policy
 from sfumato.encoding.constraints import CombinedAxis
 from sfumato.encoding.date import DateCodec
 from sfumato.encoding.datetime import DatetimeCodec
@@ -30,11 +30,17 @@ from sfumato.encoding.integer import IntegerCodec
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.real import RealCodec
 
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dtypes
+    import ibis.expr.types as ir
+
 REFUSED = -1
 """Code of a cell that is refused: its row makes no record."""
 
 _EPOCH = dt.datetime(1970, 1, 1)
 _EXACT_DIGITS = 15
+_Coded: TypeAlias = Sequence[tuple[str | int, int]]
+"""Values of the engine and the code of each."""
 
 
 class NotExpressible(Exception):  # noqa: N818 - what it says of a column
@@ -50,11 +56,11 @@ class Expression:
         outside: true where the cell is one that the facts do not allow.
     """
 
-    code: Any
-    outside: Any
+    code: ir.Value
+    outside: ir.Value
 
 
-def column(codec: Any, cells: Any) -> Expression:
+def column(codec: ColumnCodec, cells: ir.Column) -> Expression:
     """What ``codec.encode`` gives for ``cells``, an Ibis column of the type that streaming would deliver.
 
     Raises:
@@ -68,7 +74,7 @@ def column(codec: Any, cells: Any) -> Expression:
     return _lookup(codec.policy, cells, _labels(codec, cells.type()), codec.markers)
 
 
-def combination(part: CombinedAxis, members: Sequence[Any]) -> Expression:
+def combination(part: CombinedAxis, members: Sequence[ir.Column]) -> Expression:
     """What ``part.encode`` gives for its members' codes, Ibis columns."""
     if len(part.table) > EXACT_LIMIT:
         raise NotExpressible(f"{', '.join(part.rule.columns)} have more than {EXACT_LIMIT} fixed combinations")
@@ -81,7 +87,9 @@ def combination(part: CombinedAxis, members: Sequence[Any]) -> Expression:
     return Expression(key.cases(*known, else_=otherwise).cast("int16"), ~key.isin([k for k, _ in known]))
 
 
-def _placed(policy: Policy, missing: Any, bad: Any, clipped: Any, code: Any) -> Expression:
+def _placed(
+    policy: Policy, missing: ir.Value, bad: ir.Value | None, clipped: ir.Value | None, code: ir.Value
+) -> Expression:
     """As `Policy.place`; ``bad`` and ``clipped`` may be None for never."""
     gone = REFUSED if policy.missing is None else policy.missing
     branches = [(missing, gone)]
@@ -94,7 +102,7 @@ def _placed(policy: Policy, missing: Any, bad: Any, clipped: Any, code: Any) -> 
     return Expression(ibis.cases(*branches, else_=code).cast("int16"), outside)
 
 
-def _lookup(policy: Policy, cells: Any, codes: Sequence[tuple[Any, int]], markers: tuple[str, ...]) -> Expression:
+def _lookup(policy: Policy, cells: ir.Column, codes: _Coded, markers: tuple[str, ...]) -> Expression:
     """Listed values have codes, all others are bad."""
     if len(codes) > EXACT_LIMIT:
         raise NotExpressible(f"column {policy.column!r} has more than {EXACT_LIMIT} categories")
@@ -105,7 +113,7 @@ def _lookup(policy: Policy, cells: Any, codes: Sequence[tuple[Any, int]], marker
     return _placed(policy, missing, bad, None, cells.cases(*codes, else_=REFUSED) if codes else ibis.literal(REFUSED))
 
 
-def _labels(codec: CategoryCodec, kind: Any) -> list[tuple[Any, int]]:
+def _labels(codec: CategoryCodec, kind: dtypes.DataType) -> _Coded:
     labels = list(enumerate(codec.column.categories or ()))
     if kind.is_string():
         return [(label, code) for code, label in labels]
@@ -122,7 +130,7 @@ def _whole(label: str) -> bool:
     return digits.isascii() and digits.isdigit() and str(int(label)) == label and -(2**63) <= int(label) < 2**63
 
 
-def _boolean_values(codec: BooleanCodec, kind: Any) -> list[tuple[Any, int]]:
+def _boolean_values(codec: BooleanCodec, kind: dtypes.DataType) -> _Coded:
     if kind.is_boolean():
         return [(False, 0), (True, 1)]
     if kind.is_integer():
@@ -151,10 +159,10 @@ class _Scale:
     first: int
     last: int
     array: Callable[[np.ndarray], pa.Array]
-    value: Callable[[int], Any]
+    value: Callable[[int], ir.Scalar]
 
 
-def _quantity(codec: QuantityCodec, cells: Any) -> Expression:
+def _quantity(codec: QuantityCodec, cells: ir.Column) -> Expression:
     scale = _scale(codec, cells.type())
     if cells.type().is_floating():
         cells = cells.cast("float64")
@@ -170,7 +178,7 @@ def _quantity(codec: QuantityCodec, cells: Any) -> Expression:
     starts = _first(scale, lambda keys: codec.codes(_read(codec, scale, keys)) >= wanted, len(wanted))
     steps = [scale.value(start) for start in starts if start is not None]
     missing = cells.isnull() | cells.isnan() if cells.type().is_floating() else cells.isnull()
-    clip = codec.column.outside == "clip" if hasattr(codec.column, "outside") else False
+    clip = codec.column.outside == "clip"
     bad = None if clip else strange
     if isinstance(codec, IntegerCodec) and not cells.type().is_integer():
         within = ibis.ifelse(missing | strange, scale.value(first), cells)
@@ -193,7 +201,7 @@ def _first(scale: _Scale, reached: Callable[[np.ndarray], np.ndarray], n: int) -
     return [int(k) if there else None for k, there in zip(low, reached(low), strict=True)] if n else []
 
 
-def _steps(cells: Any, starts: Sequence[Any], low: int, high: int) -> Any:
+def _steps(cells: ir.Column, starts: Sequence[ir.Scalar], low: int, high: int) -> ir.Value:
     """How many of ``starts``, ascending, are at most the cell: known to lie in ``low .. high``; halved by a CASE."""
     if low == high:
         return ibis.literal(low, "int16")
@@ -202,7 +210,7 @@ def _steps(cells: Any, starts: Sequence[Any], low: int, high: int) -> Any:
     return ibis.ifelse(cells >= starts[middle - 1], upper, lower)
 
 
-def _scale(codec: QuantityCodec, kind: Any) -> _Scale:
+def _scale(codec: QuantityCodec, kind: dtypes.DataType) -> _Scale:
     """The scale of a type that ``codec`` reads without falling; NotExpressible for all others."""
     if isinstance(codec, IntegerCodec | RealCodec):
         if kind.is_integer() and kind != ibis.dtype("uint64"):
@@ -223,7 +231,7 @@ def _scale(codec: QuantityCodec, kind: Any) -> _Scale:
     raise _unlike(codec, kind)
 
 
-def _decimals(kind: Any) -> _Scale:
+def _decimals(kind: dtypes.Decimal) -> _Scale:
     def value(k: int) -> Decimal:
         return Decimal(k).scaleb(-kind.scale)
 
@@ -237,10 +245,10 @@ def _decimals(kind: Any) -> _Scale:
     )
 
 
-def _moments(kind: Any) -> _Scale:
+def _moments(kind: dtypes.Timestamp) -> _Scale:
     zone = dt.UTC if kind.timezone else None
 
-    def value(k: int) -> Any:
+    def value(k: int) -> ir.Scalar:
         return ibis.literal((_EPOCH + dt.timedelta(microseconds=k)).replace(tzinfo=zone), kind)
 
     return _Scale(-(2**62), 2**62, lambda keys: pa.array(keys).cast(pa.timestamp("us", kind.timezone)), value)
@@ -250,7 +258,7 @@ def _days(keys: np.ndarray) -> pa.Array:
     return pa.array(keys.astype(np.int32)).cast(pa.date32())
 
 
-def _clock(microseconds: int) -> Any:
+def _clock(microseconds: int) -> ir.Scalar:
     return ibis.literal((_EPOCH + dt.timedelta(microseconds=microseconds)).time())
 
 
@@ -259,10 +267,10 @@ def _floats(keys: np.ndarray) -> np.ndarray:
     return np.where(keys >= 0, keys, np.int64(-(2**63)) - keys - 1).astype(np.int64).view(np.float64)
 
 
-def _real(key: int) -> Any:
+def _real(key: int) -> ir.Scalar:
     """A literal that the engine reads back to the bit: as text, for a bare number might be a decimal to it."""
     return ibis.literal(repr(float(_floats(np.array([key]))[0]))).cast("float64")
 
 
-def _unlike(codec: Any, kind: Any) -> NotExpressible:
+def _unlike(codec: ColumnCodec, kind: dtypes.DataType) -> NotExpressible:
     return NotExpressible(f"column {codec.axis.name!r} is stored as {kind}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
 from sfumato.errors import SchemaError
 from sfumato.schema import Schema
+from sfumato.schema.columns import Bounds, Column
 from sfumato.schema.sources import Source
 
 
@@ -22,7 +22,7 @@ class MeasuredFact:
         categories: labels.
     """
 
-    bounds: tuple[Any, Any] | None = None
+    bounds: Bounds | None = None
     categories: tuple[str, ...] | None = None
 
 
@@ -37,9 +37,9 @@ def settled(schema: Schema, facts: Facts) -> Schema:
     Raises:
         SchemaError: a fact is still open.
     """
-    columns = []
+    columns: list[Column] = []
     for column in schema.columns:
-        changes: dict[str, Any] = {}
+        changes: dict[str, object] = {}
         if column.measured:
             fact = column.values_fact
             value = getattr(facts[column.name], fact) if column.name in facts and fact else None
@@ -51,7 +51,7 @@ def settled(schema: Schema, facts: Facts) -> Schema:
         if changes:
             source = {f: _paid(s) for f in column.facts() if (s := column.source_of(f)) is not None}
             fields = {name: getattr(column, name) for name in type(column).model_fields}
-            column = type(column)(**{**fields, **changes, "source": source})
+            column = type(column).model_validate({**fields, **changes, "source": source})
         columns.append(column)
     return schema.with_columns(tuple(columns))
 

@@ -10,16 +10,19 @@ import pyarrow as pa
 from sfumato.encoding.column import either
 from sfumato.encoding.grid import Grid, grid
 from sfumato.encoding.numerals import exact, wholes
-from sfumato.encoding.quantity import QuantityCodec
+from sfumato.encoding.quantity import QuantityCodec, known
 from sfumato.encoding.rendering import number_as
+from sfumato.schema.columns import IntegerColumn
 
 
 class IntegerCodec(QuantityCodec):
     """Codec of whole numbers; a tick is one step."""
 
+    column: IntegerColumn
+
     @cached_property
     def _ends(self) -> tuple[int, int]:
-        low, high = self.column.bounds
+        low, high = self.limits
         return low // self.column.step, high // self.column.step
 
     @cached_property
@@ -30,11 +33,11 @@ class IntegerCodec(QuantityCodec):
     @cached_property
     def limits(self) -> tuple[int, int]:
         """The bounds."""
-        return self.column.bounds
+        return known(self.column.bounds)
 
     def read(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
         """Whole numbers; a fraction within the bounds cannot be read."""
-        low, high = self.column.bounds
+        low, high = self.limits
         found = wholes(values, self.column.numeral)
         numbers, bad = found.floor, found.unreadable
         if bad is not None:

@@ -15,18 +15,19 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from sfumato.encoding.codec import Codec
+from sfumato.encoding.column import ColumnCodec
 from sfumato.encoding.facts import Facts, MeasuredFact
 from sfumato.encoding.parsing import missing_mask
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.errors import SchemaError
 from sfumato.schema import Schema, TextColumn
-from sfumato.schema.columns import LABEL_LIMIT
+from sfumato.schema.columns import LABEL_LIMIT, Bounds, Column, DateColumn, IntegerColumn, RealColumn
 from sfumato.tables.objects import OBJECTS, as_text, plain
 
 MEASURED_SHARE = 0.05
@@ -96,22 +97,22 @@ def preliminary(schema: Schema) -> Codec | None:
     return Codec.from_schema(Schema(unit=schema.unit, nulls=schema.nulls, columns=columns))
 
 
-def _whole_range(column: Any) -> dict[str, Any]:
+def _whole_range(column: Column) -> dict[str, object]:
     """All that a column of its kind may hold; clipped and unreadable cells must not stop a search."""
-    common: dict[str, Any] = {"outside": "clip", "nullable": True}
-    if column.kind == "integer":
+    common: dict[str, object] = {"outside": "clip", "nullable": True}
+    if isinstance(column, IntegerColumn):
         return {"bounds": (-_INTEGERS // column.step * column.step, _INTEGERS // column.step * column.step), **common}
-    if column.kind == "real":
+    if isinstance(column, RealColumn):
         step = column.step or _DECIMALS
         limit = min(_REALS, step * _INTEGERS)
         return {"bounds": (-limit, limit), "step": step, "scale": "significant", **common}
-    if column.kind == "date":
+    if isinstance(column, DateColumn):
         return {"bounds": _DAYS, **common}
     start, end = (dt.datetime.combine(day, dt.time()) for day in _DAYS)
     return {"bounds": (start, end), "resolution": "day", **common}
 
 
-def _bounds(codec: Any, histogram: NoisyHistogram) -> tuple[Any, Any]:
+def _bounds(codec: ColumnCodec, histogram: NoisyHistogram) -> Bounds:
     """Bounds in the column's kind from the noisy histogram of its search grid."""
     assert isinstance(codec, QuantityCodec)
     grid = codec.grid

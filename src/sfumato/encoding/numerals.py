@@ -37,7 +37,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +45,8 @@ import pyarrow.compute as pc
 
 from sfumato.schema.arrow_types import is_text
 from sfumato.schema.numeral import PLAIN, Numeral
+
+_Read = TypeVar("_Read")
 
 _LARGEST = 2**62 + 2**61
 """It stands for all larger whole numbers: bounds lie within 2^62; it is a double; and one more is still 64 bits."""
@@ -214,7 +216,7 @@ def _parsed(cells: pa.Array, chosen: pa.Array, kind: pa.DataType) -> np.ndarray:
     return texts.cast(kind).to_numpy(zero_copy_only=False).copy()
 
 
-def _one_by_one(cells: pa.Array, at: np.ndarray, read: Callable[[str], Any]) -> list[Any]:
+def _one_by_one(cells: pa.Array, at: np.ndarray, read: Callable[[str], _Read]) -> list[_Read | None]:
     """Some cells by a Python function, once for each distinct one; None for null."""
     encoded = cells.take(pa.array(at)).dictionary_encode()
     found = [read(text) for text in encoded.dictionary.to_pylist()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,10 @@ from sfumato.encoding.domain import Axis
 from sfumato.encoding.grid import Grid
 from sfumato.encoding.parsing import missing_mask
 from sfumato.errors import ConditionError
+from sfumato.schema.columns import QuantityColumn, TimeColumn
 from sfumato.tables.objects import plain
+
+_Bound = TypeVar("_Bound")
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class QuantityCodec(ABC):
         type: Arrow type of what comes out.
     """
 
-    column: Any
+    column: QuantityColumn
     markers: tuple[str, ...]
     type: pa.DataType
 
@@ -39,7 +42,7 @@ class QuantityCodec(ABC):
 
     @cached_property
     @abstractmethod
-    def limits(self) -> tuple[Any, Any]:
+    def limits(self) -> tuple[float, float]:
         """The smallest and the largest number, as `read` gives it, that the facts allow."""
 
     @abstractmethod
@@ -115,7 +118,8 @@ class QuantityCodec(ABC):
             raise ConditionError(f"column {self.column.name!r}: a condition is written 30, 30..40, 30.. or ..40")
         mask[: self.grid.size] = self.grid.overlapping(first, last)
         if not mask.any():
-            bounds = [str(b) for b in self.column.bounds] if hasattr(self.column, "bounds") else ["0:00", "24:00"]
+            c = self.column
+            bounds = ["0:00", "24:00"] if isinstance(c, TimeColumn) else [str(b) for b in known(c.bounds)]
             raise ConditionError(f"column {self.column.name!r}: {text} allows no value within {' .. '.join(bounds)}")
         limits = (self.grid.first if first is None else first, self.grid.last if last is None else last)
         return mask, None if self.grid.exact else limits
@@ -129,3 +133,9 @@ class QuantityCodec(ABC):
     @abstractmethod
     def exact_ticks(self, text: str) -> int | None:
         """The tick of a single text, not clipped; None where it cannot be read."""
+
+
+def known(bounds: tuple[_Bound, _Bound] | None) -> tuple[_Bound, _Bound]:
+    """The bounds of a column of a settled schema, where all are declared or measured."""
+    assert bounds is not None
+    return bounds

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from sfumato.encoding.grid import EXACT_LIMIT, Grid, grid, heavy_tailed
 from sfumato.encoding.numerals import exact, reals
-from sfumato.encoding.quantity import QuantityCodec
+from sfumato.encoding.quantity import QuantityCodec, known
 from sfumato.encoding.rendering import number_as
+from sfumato.schema.columns import RealColumn
 
 _DECADES = 6
 """A heavy-tailed grid without a step resolves down to a millionth of its largest bound."""
@@ -21,15 +22,17 @@ _DECADES = 6
 class RealCodec(QuantityCodec):
     """Codec of real numbers; a tick is the declared step, or a power of ten well below the width of an interval."""
 
+    column: RealColumn
+
     @cached_property
     def _heavy(self) -> bool:
         scale = self.column.scale
-        return scale == "significant" or (scale == "auto" and heavy_tailed(*self.column.bounds))
+        return scale == "significant" or (scale == "auto" and heavy_tailed(*self.limits))
 
     @cached_property
     def step(self) -> Fraction:
         """What values are multiples of."""
-        low, high = self.column.bounds
+        low, high = self.limits
         if self.column.step is not None:
             return Fraction(repr(self.column.step))
         largest = max(abs(low), abs(high))
@@ -43,7 +46,7 @@ class RealCodec(QuantityCodec):
 
     @cached_property
     def _ends(self) -> tuple[int, int]:
-        low, high = (Fraction(repr(b)) / self.step for b in self.column.bounds)
+        low, high = (Fraction(repr(b)) / self.step for b in self.limits)
         return math.ceil(low), max(math.ceil(low), math.floor(high))
 
     @cached_property
@@ -55,13 +58,13 @@ class RealCodec(QuantityCodec):
     @cached_property
     def limits(self) -> tuple[float, float]:
         """The bounds."""
-        return self.column.bounds
+        return known(self.column.bounds)
 
     def read(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
         """Real numbers."""
         found = reals(values, self.column.numeral)
         bad = np.isnan(found)
-        return (np.where(bad, self.column.bounds[0], found), bad) if bad.any() else (found, None)
+        return (np.where(bad, self.limits[0], found), bad) if bad.any() else (found, None)
 
     def ticks(self, numbers: np.ndarray) -> np.ndarray:
         """Real numbers to the nearest tick."""

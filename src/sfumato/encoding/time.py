@@ -12,6 +12,7 @@ from sfumato.encoding.grid import Grid
 from sfumato.encoding.parsing import clock
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.rendering import moment_as
+from sfumato.schema.columns import TimeColumn
 
 _SECONDS = {"hour": 3600, "minute": 60, "second": 1}
 _DAY = 86400
@@ -20,6 +21,8 @@ _MICROSECONDS = 1_000_000
 
 class TimeCodec(QuantityCodec):
     """Codec of times of day; a tick is one unit of the resolution since midnight, and the bounds are the day."""
+
+    column: TimeColumn
 
     @cached_property
     def _tick(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
@@ -384,6 +384,13 @@ Column = Annotated[
     | TextColumn,
     Field(discriminator="kind"),
 ]
+
+
+QuantityColumn: TypeAlias = IntegerColumn | RealColumn | DateColumn | DatetimeColumn | TimeColumn
+"""A column whose values have an order and a range."""
+
+Bounds: TypeAlias = tuple[int, int] | tuple[float, float] | tuple[dt.date, dt.date] | tuple[dt.datetime, dt.datetime]
+"""The smallest and the largest value of a column that has bounds."""
 
 
 def first_repeated(labels: Sequence[str]) -> str:
