@@ -7,13 +7,17 @@ import re
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyarrow as pa
 
 from sfumato.errors import MissingExtra, TableError
 from sfumato.tables.columnar import conforming, flat_schema
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from ibis.backends import BaseBackend
 
 _URL = re.compile(r"[a-z][a-z0-9+]*://")
 _LARGEST, _LEAST = "1e300", "1e-300"
@@ -32,13 +36,13 @@ class DatabaseTable:
         name: how errors name it; without user and password.
     """
 
-    expression: Any = field(repr=False)
+    expression: ir.Table = field(repr=False)
     schema: pa.Schema = field(repr=False)
     name: str
     kind = "database"
 
     @classmethod
-    def of(cls, table: Any, name: str = "the Ibis table") -> DatabaseTable:
+    def of(cls, table: ir.Table, name: str = "the Ibis table") -> DatabaseTable:
         """From an Ibis table.
 
         Raises:
@@ -115,7 +119,7 @@ def unread(source: str, column: str, kind: str) -> str:
     )
 
 
-def _held(cells: Any, wide: bool) -> Any | None:
+def _held(cells: ir.Column, wide: bool) -> ir.Value | None:
     """A column as Arrow and Python hold it, each value by itself; None where it needs no change.
 
     ``wide`` is for engines whose dates and numbers go beyond: PostgreSQL's ``infinity``, years before Christ, NaN among
@@ -145,7 +149,7 @@ def _held(cells: Any, wide: bool) -> Any | None:
     return ibis.cases((cells < low, low), (cells > high, high), else_=cells)
 
 
-def _as_float(cells: Any) -> Any:
+def _as_float(cells: ir.Column) -> ir.Value:
     """Numbers of any size as float64, which the engine would refuse to round beyond its ends; NaN is missing."""
     import ibis
 
@@ -172,7 +176,7 @@ def display_url(url: str) -> str:
     return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}?{urlencode(kept)}".rstrip("?")
 
 
-def _stream(backend: Any, table: Any, size: int) -> Iterator[pa.RecordBatch]:
+def _stream(backend: BaseBackend, table: ir.Table, size: int) -> Iterator[pa.RecordBatch]:
     if backend.name != "duckdb":
         yield from table.to_pyarrow_batches(chunk_size=size)
         return

@@ -8,12 +8,15 @@ import codecs
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfumato.tables.dialect import Dialect
+
+if TYPE_CHECKING:
+    from gzip import GzipFile
 
 ROWS_AT_ONCE = 1 << 16
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -36,7 +39,11 @@ def _dialect(schema: pa.Schema, suffix: str) -> Dialect:
 
 
 def write_delimited(
-    blocks: Iterable[pa.Table], schema: pa.Schema, out: Any, suffix: str = ".csv", escape_formulas: bool = False
+    blocks: Iterable[pa.Table],
+    schema: pa.Schema,
+    out: BinaryIO | GzipFile,
+    suffix: str = ".csv",
+    escape_formulas: bool = False,
 ) -> None:
     """Write blocks of rows of ``schema`` to a stream of bytes: one record a line, a field quoted only where it must be.
 

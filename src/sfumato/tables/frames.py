@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -14,6 +14,10 @@ from sfumato.tables.databases import unread
 from sfumato.tables.dialect import checked_names, display_name
 from sfumato.tables.objects import OBJECTS, alone, as_alone, as_text, object_cells, readable
 from sfumato.tables.pieces import MOST_TEXT, bytes_of_text
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
 
 _ENGINE_ONLY = ("UHUGEINT", "BIT", "INTERVAL", "BIGNUM")
 """DuckDB's types that Arrow cannot hold: numbers of 128 bits without a sign come out negative from 2^127 on."""
@@ -37,7 +41,7 @@ class BatchSource(Protocol):
         ...
 
 
-def open_frame(frame: Any) -> BatchSource:
+def open_frame(frame: Any) -> BatchSource:  # of libraries that are not imported to ask for their types
     """The frame as a source; types come with it, and nothing is copied before it is asked for.
 
     Raises:
@@ -85,7 +89,7 @@ class ArrowTable:
 class DuckdbRelation:
     """A DuckDB relation: the query runs anew, streaming, each time its rows are asked for."""
 
-    relation: Any = field(repr=False)
+    relation: duckdb.DuckDBPyRelation = field(repr=False)
     schema: pa.Schema = field(repr=False)
     kind = "duckdb"
 
@@ -103,7 +107,7 @@ class PandasFrame:
     cell has a type of its own.
     """
 
-    frame: Any = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     schema: pa.Schema = field(repr=False)
     kind = "pandas"
 
@@ -130,7 +134,7 @@ class PandasFrame:
         yield from self._pieces(half, stop)
 
 
-def _pandas_schema(frame: Any) -> pa.Schema:
+def _pandas_schema(frame: pd.DataFrame) -> pa.Schema:
     """Types of all columns by their dtypes."""
     names = list(frame.columns)
     for position, name in enumerate(names, start=1):
@@ -152,7 +156,7 @@ def _pandas_schema(frame: Any) -> pa.Schema:
     return flat_schema("the DataFrame", pa.schema(fields))
 
 
-def _type(column: Any) -> pa.DataType:
+def _type(column: pd.Series | pd.Index) -> pa.DataType:
     """The Arrow type of a column, by its dtype and, where it has them, that of its categories.
 
     Times have the type that each has in a column of objects, which one cell of another sort makes of a column.
@@ -167,7 +171,7 @@ def _type(column: Any) -> pa.DataType:
     return alone(kind)
 
 
-def _cells(column: Any, kind: pa.DataType) -> pa.Array:
+def _cells(column: pd.Series | pd.Index, kind: pa.DataType) -> pa.Array:
     if kind == OBJECTS:
         return object_cells(column.to_numpy(object))
     if hasattr(column, "cat"):

@@ -25,9 +25,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -67,9 +67,11 @@ _MOST_MONTHS = 12 * 300_000  # from 1970, either way: 64 bits of microseconds ho
 _MOST_TICKS = (2**63 - 1) // 10**6 * 10**6
 """Microseconds of the last whole second that 64 bits hold: it stands for all later ones, and its negative likewise."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_Held: TypeAlias = str | bool | int | float | dt.date | dt.time | None
+"""What a cell holds among `OBJECTS`."""
 
 
-def object_cells(cells: Any) -> pa.UnionArray:
+def object_cells(cells: Sequence[object] | np.ndarray) -> pa.UnionArray:
     """Cells (n,), any sequence of Python objects, by the rules above.
 
     Raises:
@@ -78,7 +80,7 @@ def object_cells(cells: Any) -> pa.UnionArray:
     *Formal guarantee.* Each cell is read by itself; no cell is an error.
     """
     given = np.asarray(cells, object)
-    values: list[Any] = [[] for _ in OBJECTS]
+    values: list[list[_Held] | pa.Array] = [[] for _ in OBJECTS]
     try:  # the quick way, which gives the same where all are str, bytes or missing
         if not _QUICK.issuperset(type(cell).__name__ for cell in given.tolist()):
             raise pa.ArrowTypeError("cells of other types")
@@ -120,13 +122,13 @@ def as_alone(cells: pa.Array) -> pa.Array:
     return pa.array(micro, mask=missing).cast(kind)
 
 
-def _union(codes: np.ndarray, offsets: np.ndarray, values: list[Any]) -> pa.UnionArray:
+def _union(codes: np.ndarray, offsets: np.ndarray, values: Sequence[list[_Held] | pa.Array]) -> pa.UnionArray:
     """Cells by the number of their type and their place among the values of that type."""
     children = [_array(v, f.type) for v, f in zip(values, OBJECTS, strict=True)]
     return pa.UnionArray.from_dense(pa.array(codes), pa.array(offsets), children, [f.name for f in OBJECTS])
 
 
-def _array(values: Any, kind: pa.DataType) -> pa.Array:
+def _array(values: list[_Held] | np.ndarray | pa.Array, kind: pa.DataType) -> pa.Array:
     made = pa.array(values, kind, from_pandas=True)
     if isinstance(made, pa.ChunkedArray):
         raise pa.ArrowCapacityError("more text than one array holds")
@@ -225,7 +227,7 @@ def _floats_as_text(values: pa.Array) -> pa.Array:
     return pc.if_else(pa.array(np.isnan(found)), pa.scalar(None, pa.string()), written)
 
 
-def _read(cell: Any) -> tuple[int, Any]:
+def _read(cell: object) -> tuple[int, _Held]:
     """The number of the cell's type in `OBJECTS`, and its value there."""
     if isinstance(cell, str):
         return _TEXT, _SURROGATE.sub(UNREADABLE, cell)
@@ -259,7 +261,7 @@ def _digits(number: Decimal) -> str:
     return f"{number:f}" if plain else str(number)
 
 
-def _read_time(cell: Any) -> tuple[int, Any]:
+def _read_time(cell: dt.date | dt.time | np.datetime64) -> tuple[int, _Held]:
     if isinstance(cell, np.datetime64):
         return (_TEXT, None) if np.isnat(cell) else (_MOMENT, _microseconds(cell))
     if isinstance(cell, dt.time):

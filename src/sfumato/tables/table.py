@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -82,7 +82,7 @@ class Table:
             import pandas as pd
         except ImportError:
             raise MissingExtra("frames", "pandas") from None
-        return pd.DataFrame({name: _series(self.arrow[name], pd) for name in self.columns})
+        return pd.DataFrame({name: _series(self.arrow[name]) for name in self.columns})
 
     def to_polars(self) -> pl.DataFrame:
         """As a polars frame.
@@ -138,8 +138,10 @@ def _cell(value: object) -> str:
     return text if len(text) <= 24 else text[:23] + "…"
 
 
-def _series(column: pa.ChunkedArray, pd: Any) -> Any:
+def _series(column: pa.ChunkedArray) -> pd.Series:
     """One column in pandas' closest type that loses nothing; images are arrays (height, width, channels)."""
+    import pandas as pd
+
     kind = column.type
     if image_shape(kind) is not None:
         return pd.Series(list(image_levels(column)), dtype=object)

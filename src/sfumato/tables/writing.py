@@ -6,8 +6,8 @@ import gzip
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import BinaryIO
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -76,7 +76,7 @@ def write_blocks(
 
 
 @contextmanager
-def _standard_output() -> Iterator[Any]:
+def _standard_output() -> Iterator[BinaryIO]:
     """The bytes of file descriptor 1, behind what was printed before."""
     try:
         sys.stdout.flush()
@@ -88,11 +88,11 @@ def _standard_output() -> Iterator[Any]:
         raise OutputError(f"standard output: cannot be written to ({error.strerror})") from None
 
 
-def _zipping(stream: Any, zipped: bool) -> Any:
+def _zipping(stream: BinaryIO, zipped: bool) -> AbstractContextManager[BinaryIO | gzip.GzipFile]:
     return gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=6, mtime=0) if zipped else nullcontext(stream)
 
 
-def _write_arrow(blocks: Iterable[pa.Table], schema: pa.Schema, stream: Any) -> None:
+def _write_arrow(blocks: Iterable[pa.Table], schema: pa.Schema, stream: BinaryIO) -> None:
     """The file form, which is Feather version 2; it holds one dictionary per column, so those are made one first."""
     if any(pa.types.is_dictionary(kind) for kind in schema.types):
         blocks = [pa.concat_tables(blocks).unify_dictionaries()]
