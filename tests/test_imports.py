@@ -43,7 +43,16 @@ MAY_IMPORT = {
         "privacy",
         "trust",
     },  # open facts are settled exactly by the questions that a fit asks, at no noise
-    "auditing.attacks": {"auditing.attacks", "evaluation", "models", "encoding", "schema", "tables", "privacy"},
+    "auditing.attacks": {
+        "auditing.attacks",
+        "evaluation",
+        "models",
+        "encoding",
+        "schema",
+        "tables",
+        "privacy",
+        "trust.setting",
+    },
     "auditing": {"auditing", "evaluation", "release", "trust", "models", "encoding", "schema", "tables", "privacy"},
     "reporting": {"reporting", "auditing", "evaluation", "release", "encoding", "schema", "tables", "privacy"},
     "synthesizer": {"fitting", "release", "models", "schema", "tables", "privacy"},

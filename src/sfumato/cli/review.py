@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -47,7 +47,7 @@ def review(
     settled.save(output)
     before = {str(fact) for fact in draft.open_facts()}
     facts = [fact for fact in settled.facts() if fact.standing in ("reviewed", "measured")]
-    result = {"schema": str(output), "settled": [_plain(f) for f in facts], "open": []}
+    result = {"schema": str(output), "settled": [f.to_dict() for f in facts], "open": []}
     text = f"{output}: {len(before)} open facts settled; `sfumato fit --schema {output}` can certify them now"
     terminal.answer(result, text, as_json, saved=True)
 
@@ -56,7 +56,7 @@ def _list(name: Path, draft: Schema, template: Path | None, as_json: bool) -> No
     facts = draft.open_facts()
     result = {
         "schema": str(name),
-        "open": [_plain(f) for f in facts],
+        "open": [f.to_dict() for f in facts],
         "template": None if template is None else str(template),
     }
     lines = [(printable(line), printable(says)) for line, says in draft.open_lines()]
@@ -69,15 +69,3 @@ def _list(name: Path, draft: Schema, template: Path | None, as_json: bool) -> No
     if template is not None:
         text += f"\n{template}: answers to be filled in, for `sfumato review {name} --answers {template} -o FILE`"
     terminal.answer(result, text, as_json, saved=template is not None)
-
-
-def _plain(fact: Any) -> dict[str, Any]:
-    said = fact.review
-    return {
-        "part": fact.part,
-        "name": fact.name,
-        "fact": fact.fact,
-        "value": fact.value,
-        "standing": fact.standing,
-        "review": None if said is None else {"by": said.by, "on": said.on.isoformat(), "reason": said.reason},
-    }

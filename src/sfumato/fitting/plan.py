@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.version import VERSION
 
@@ -53,7 +53,7 @@ class Plan:
             return _UNREVIEWED
         return _DECLINED if self.no_certificate else None
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Json]:
         """What the answers of this fit follow from, beside the rows: another fit with the same may go on with them."""
         return {
             "sfumato": VERSION,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from sfumato.privacy.accounting import mu_for, poisson_noise_multiplier
 from sfumato.privacy.mechanisms import lattice
 from sfumato.privacy.spending import TAIL_SHARE
 from sfumato.progress import Progress, Silent
-from sfumato.trust.setting import Measurement, Query
+from sfumato.trust.setting import GroupedFeature, Measurement, Query
 
 if TYPE_CHECKING:
     from sfumato.privacy.dp_sgd import DpSgd
@@ -70,12 +70,14 @@ class Rehearsal:
         """The cost of a share of the squared budget."""
         return math.sqrt(share) * self._total
 
-    def feature_sum(self, feature: Any, dimension: int, bound: float, mu: float) -> np.ndarray:
+    def feature_sum(
+        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
+    ) -> np.ndarray:
         """Zeros, if it can be planned."""
         self._planned(lattice.feature_scale(dimension, bound), mu, 1.0)
         return np.zeros(dimension)
 
-    def scatter(self, feature: Any, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
+    def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
         """Zeros, if it can be planned."""
         self._planned(lattice.scatter_scale(dimension, bound), mu, math.sqrt(2))
         return np.zeros((groups, dimension, dimension))
@@ -84,7 +86,7 @@ class Rehearsal:
         if math.isfinite(mu):
             lattice.scale(1 / mu, scale.sensitivity * self._plan.max_rows, weight)
 
-    def _asked(self, *args: Any, **options: Any) -> NoReturn:
+    def _asked(self, *args: object, **options: object) -> NoReturn:
         raise Asked
 
     count = marginals = select = distances = dp_sgd = coarsened = _asked

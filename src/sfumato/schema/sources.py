@@ -199,6 +199,18 @@ class Fact:
         """Whether a certificate may rest on it."""
         return self.standing in SETTLED
 
+    def to_dict(self) -> dict[str, Json]:
+        """In plain values, for machines."""
+        said = self.review
+        return {
+            "part": self.part,
+            "name": self.name,
+            "fact": self.fact,
+            "value": self.value,
+            "standing": self.standing,
+            "review": None if said is None else {"by": said.by, "on": said.on.isoformat(), "reason": said.reason},
+        }
+
     @property
     def line(self) -> str:
         """Where it stands: ``age``, ``unit``, ``inequality on from, to``."""

@@ -6,8 +6,7 @@ one run). They train with everybody else, through the model's own recipe; only t
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,18 +15,19 @@ from jax import Array
 from scipy.special import logsumexp
 
 from sfumato.encoding.domain import Domain
-from sfumato.privacy.dp_sgd import DpSgd
+from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
 from sfumato.privacy.gradients import Embedding, Tape
 from sfumato.progress import Progress
+from sfumato.trust.setting import Setting
 
 PULL = 1e4
 """Norm of a canary's gradient before it is clipped: far beyond any bound."""
 
 
-class _Carry(NamedTuple):
+class _Carry(NamedTuple, Generic[Carry]):
     """What the model carries, the canaries' own coordinates, what was released of them, and the number of the step."""
 
-    own: Any
+    own: Carry
     coordinates: Embedding
     released: Array
     step: Array
@@ -47,7 +47,7 @@ class Planted:
             of the clipping bound, 1 where it was in the batch, plus noise.
     """
 
-    def __init__(self, setting: Any, pulls: np.ndarray) -> None:
+    def __init__(self, setting: Setting, pulls: np.ndarray) -> None:
         self._setting, self._pulls = setting, np.concatenate([[0], pulls])
         self.released = np.empty((0, len(pulls)))
 
@@ -57,33 +57,36 @@ class Planted:
         domain = self._setting.domain
         return Domain(domain.axes[:-1], domain.pixels)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._setting, name)
 
-    def dp_sgd(self, training: DpSgd, share: float, progress: Progress) -> Any:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
         """The model's own result; what was seen of the canaries is kept."""
         start = Embedding(len(self._pulls), 1, jax.random.key(0))
         zeros = jnp.zeros((training.steps, len(self._pulls) - 1))
         pulls = jnp.asarray(-PULL * self._pulls, jnp.float32)
 
-        def loss(parameters: Any, records: Any, tape: Tape) -> Array:
+        def loss(parameters: tuple[Parameters, Embedding], records: tuple[Records, Array], tape: Tape) -> Array:
             own, coordinates = parameters
             prepared, canary = records
             pull = pulls[canary] * coordinates(canary[:, None], tape)[:, 0, 0]
             return jnp.where(canary > 0, pull, training.loss(own, prepared, tape))
 
-        def update(carry: _Carry, gradient: Any, key: Array) -> _Carry:
+        def update(carry: _Carry[Carry], gradient: tuple[Parameters, Embedding], key: Array) -> _Carry[Carry]:
             own = training.update(carry.own, gradient[0], key)
             seen = -gradient[1].table[1:, 0] * (training.batch / training.clip)
             return _Carry(own, carry.coordinates, carry.released.at[carry.step].set(seen), carry.step + 1)
 
-        planted = replace(
-            training,
+        planted = DpSgd(
             carry=_Carry(training.carry, start, zeros, jnp.zeros((), jnp.int32)),
             parameters=lambda carry: (training.parameters(carry.own), carry.coordinates),
             prepare=lambda codes, key: (training.prepare(codes[:, :-1], key), codes[:, -1].astype(jnp.int32)),
             loss=loss,
             update=update,
+            steps=training.steps,
+            batch=training.batch,
+            clip=training.clip,
+            total=training.total,
         )
         final = self._setting.dp_sgd(planted, share, progress)
         self.released = np.asarray(final.released, np.float64)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from sfumato.auditing.attacks.trace import AnswerTape
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.mechanisms import lattice
+from sfumato.trust.setting import Candidate, Measurement, Query, Setting
 
 
 class Taped:
@@ -23,7 +23,7 @@ class Taped:
         max_rows: how many records one unit may hold.
     """
 
-    def __init__(self, noisy: Any, exact: Any, tape: AnswerTape, max_rows: int = 1) -> None:
+    def __init__(self, noisy: Setting, exact: Setting, tape: AnswerTape, max_rows: int = 1) -> None:
         self._noisy, self._exact, self._tape, self._rows = noisy, exact, tape, max_rows
 
     @property
@@ -50,7 +50,7 @@ class Taped:
         exact = [np.array(self._exact.count(math.inf))]
         return self._tape.answer("count", mu, exact, [self._rows], lambda: self._noisy.count(mu))
 
-    def marginals(self, queries: Sequence[Any], mu: Sequence[float]) -> list[Any]:
+    def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
         """Noisy contingency tables."""
         exact = [m.values for m in self._exact.marginals(queries, [math.inf] * len(queries))]
         declared = [float(self._rows)] * len(exact)
@@ -58,14 +58,14 @@ class Taped:
             "marginals", (list(queries), list(mu)), exact, declared, lambda: self._noisy.marginals(queries, mu)
         )
 
-    def select(self, candidates: Sequence[Any], epsilon: float) -> int:
+    def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
         """Index of a candidate with a nearly largest score."""
         exact, declared = self._scores(candidates)
         return self._tape.answer(
             "select", (list(candidates), epsilon), exact, declared, lambda: self._noisy.select(candidates, epsilon)
         )
 
-    def distances(self, candidates: Sequence[Any], mu: float) -> np.ndarray:
+    def distances(self, candidates: Sequence[Candidate], mu: float) -> np.ndarray:
         """Noisy scores of all candidates."""
         exact, declared = self._scores(candidates)
         return self._tape.answer(
@@ -107,7 +107,7 @@ class Taped:
         """The same records through public maps."""
         return Taped(self._noisy.coarsened(recode), self._exact.coarsened(recode), self._tape, self._rows)
 
-    def _scores(self, candidates: Sequence[Any]) -> tuple[list[np.ndarray], list[float]]:
+    def _scores(self, candidates: Sequence[Candidate]) -> tuple[list[np.ndarray], list[float]]:
         tables = self._exact.marginals([c.query for c in candidates], [math.inf] * len(candidates))
         scores = [
             np.array(c.weight * (np.abs(t.values - c.estimate).sum() - c.bias))

@@ -12,13 +12,22 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import count
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-Answer = TypeVar("Answer")
+from sfumato.trust.setting import Measurement
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+Released: TypeAlias = float | np.ndarray | Sequence[Measurement]
+"""What a setting may answer."""
+
+Answer = TypeVar("Answer", bound=Released)
+Rows = TypeVar("Rows")
 _SLACK = 1e-6
 
 
@@ -41,7 +50,7 @@ class AnswerTape:
     """Questions and released answers, recorded in a first run and played back in a second."""
 
     steps: list[Step] = field(default_factory=list)
-    answers: list[Any] = field(default_factory=list)
+    answers: list[Released] = field(default_factory=list)
     _playing: AnswerTape | None = None
 
     def replay(self) -> AnswerTape:
@@ -51,7 +60,7 @@ class AnswerTape:
     def answer(
         self,
         question: str,
-        arguments: Any,
+        arguments: object,
         exact: Sequence[np.ndarray],
         declared: Sequence[float],
         release: Callable[[], Answer],
@@ -60,13 +69,14 @@ class AnswerTape:
         step = Step(question, digest(arguments), tuple(np.asarray(e, float) for e in exact), tuple(declared))
         self.steps.append(step)
         if self._playing is None:
-            self.answers.append(release())
-            return deepcopy(self.answers[-1])
+            released = release()
+            self.answers.append(released)
+            return deepcopy(released)
         at = len(self.steps) - 1
         recorded = self._playing.steps[at : at + 1]
         if not recorded or (recorded[0].question, recorded[0].digest) != (step.question, step.digest):
             raise Divergence(f"step {at}: {question}")
-        return deepcopy(self._playing.answers[at])
+        return cast(Answer, deepcopy(self._playing.answers[at]))  # of the type of the same question
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ def _same_draws() -> Iterator[None]:
         np.random.default_rng = make
 
 
-def trace(pipeline: Callable[[Any, AnswerTape], Any], data: Any, neighbour: Any) -> Trace:
+def trace(pipeline: Callable[[Rows, AnswerTape], object], data: Rows, neighbour: Rows) -> Trace:
     """Record ``pipeline(data, tape)``, replay ``pipeline(neighbour, tape)`` under the recorded answers, compare.
 
     The pipeline passes every private question through the tape (:class:`Taped` does so for a setting). What the two
@@ -130,14 +140,14 @@ def trace(pipeline: Callable[[Any, AnswerTape], Any], data: Any, neighbour: Any)
     return Trace(len(tape.steps), tuple(findings), tightest)
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """A hash of nested tuples, lists, mappings, dataclasses, arrays and plain values; functions by name."""
     found = hashlib.sha256()
     _feed(found, value)
     return found.hexdigest()
 
 
-def _feed(found: Any, value: Any) -> None:
+def _feed(found: _Hash, value: object) -> None:
     if isinstance(value, np.ndarray):
         found.update(repr((value.dtype.str, value.shape)).encode() + np.ascontiguousarray(value).tobytes())
     elif isinstance(value, dict):
@@ -148,7 +158,7 @@ def _feed(found: Any, value: Any) -> None:
             _feed(found, item)
     elif callable(value):
         found.update(getattr(value, "__qualname__", type(value).__qualname__).encode())
-    elif hasattr(value, "__dataclass_fields__"):
-        _feed(found, [(name, getattr(value, name)) for name in value.__dataclass_fields__])
+    elif is_dataclass(value):
+        _feed(found, [(f.name, getattr(value, f.name)) for f in fields(value)])
     else:
         found.update(repr(value).encode())

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
 
 from sfumato.encoding.domain import Domain
+from sfumato.trust.setting import Candidate, Measurement, Query, Setting
 
 
 class Witness:
@@ -28,7 +28,7 @@ class Witness:
 
     compares = True
 
-    def __init__(self, noisy: Any, both: tuple[Any, Any], ratio: np.ndarray | None = None) -> None:
+    def __init__(self, noisy: Setting, both: tuple[Setting, Setting], ratio: np.ndarray | None = None) -> None:
         self._noisy, self._both = noisy, both
         self.ratio = np.zeros(1) if ratio is None else ratio
 
@@ -46,7 +46,7 @@ class Witness:
         """The cost of a share of the squared budget."""
         return self._noisy.mu(share)
 
-    def marginals(self, queries: Sequence[Any], mu: Sequence[float]) -> list[Any]:
+    def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
         """Noisy contingency tables."""
         answers = self._noisy.marginals(queries, mu)
         exact = [setting.marginals(queries, [math.inf] * len(queries)) for setting in self._both]
@@ -54,14 +54,14 @@ class Witness:
             self._gaussian(answer.values, with_target.values, without.values, answer.sigma)
         return answers
 
-    def distances(self, candidates: Sequence[Any], mu: float) -> np.ndarray:
+    def distances(self, candidates: Sequence[Candidate], mu: float) -> np.ndarray:
         """Noisy scores of all candidates."""
         answer = self._noisy.distances(candidates, mu)
         with_target, without = (setting.distances(candidates, math.inf) for setting in self._both)
         self._gaussian(answer, with_target, without, math.sqrt(len(candidates)) / mu)
         return answer
 
-    def select(self, candidates: Sequence[Any], epsilon: float) -> int:
+    def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
         """Index of a candidate with a nearly largest score."""
         answer = self._noisy.select(candidates, epsilon)
         scale = epsilon / (2 * max(c.weight for c in candidates))
@@ -78,7 +78,7 @@ class Witness:
         self.ratio += (((answer - without) ** 2 - (answer - with_target) ** 2) / (2 * sigma**2)).sum()
 
 
-def _scores(setting: Any, candidates: Sequence[Any]) -> np.ndarray:
+def _scores(setting: Setting, candidates: Sequence[Candidate]) -> np.ndarray:
     tables = setting.marginals([c.query for c in candidates], [math.inf] * len(candidates))
     return np.array(
         [c.weight * (np.abs(t.values - c.estimate).sum() - c.bias) for c, t in zip(candidates, tables, strict=True)]
