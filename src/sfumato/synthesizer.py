@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, shown
 from sfumato.release.certificate import Certificate, NoCertificate
 from sfumato.release.issuing import issue
-from sfumato.release.release import Release
+from sfumato.release.release import Given, Release
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
@@ -173,7 +172,7 @@ class Synthesizer:
             warnings.warn(large, stacklevel=2)
         return self
 
-    def sample(self, n: int | None = None, *, given: Mapping[str, Any] | None = None, seed: int | None = None) -> Table:
+    def sample(self, n: int | None = None, *, given: Given | None = None, seed: int | None = None) -> Table:
         """Draw synthetic rows; costs no privacy.
 
         Args:
@@ -191,7 +190,7 @@ class Synthesizer:
         path: str | os.PathLike[str],
         n: int | None = None,
         *,
-        given: Mapping[str, Any] | None = None,
+        given: Given | None = None,
         seed: int | None = None,
         escape_formulas: bool = False,
     ) -> int:

@@ -23,6 +23,7 @@ from sfumato.atomic import atomic_write
 from sfumato.bounded import read_bounded
 from sfumato.errors import ArtifactError
 from sfumato.outputs import MODEL
+from sfumato.results.plain import Json
 
 FORMAT = 1
 LEARNT = ("schema.yaml", "codec.json", "model.json", "weights.safetensors")
@@ -64,10 +65,10 @@ class Artifact:
     """
 
     schema: str
-    codec: Mapping[str, Any]
-    model: Mapping[str, Any]
+    codec: Mapping[str, Json]
+    model: Mapping[str, Any]  # its facts are of a kind that the model's own recipe checks
     arrays: Mapping[str, np.ndarray] = field(repr=False)
-    certificate: Mapping[str, Any]
+    certificate: Mapping[str, Json]
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -134,12 +135,12 @@ class Artifact:
 _CANONICAL = json.JSONEncoder(indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def canonical_json(value: Mapping[str, Any]) -> bytes:
+def canonical_json(value: Mapping[str, Json]) -> bytes:
     """The one byte form of a JSON object; ValueError on NaN or infinity."""
     return (_CANONICAL.encode(value) + "\n").encode()
 
 
-def _is_canonical(value: dict[str, Any], data: bytes) -> bool:
+def _is_canonical(value: dict[str, Json], data: bytes) -> bool:
     """Whether ``data`` is the byte form of ``value``; no more of it is made than agrees."""
     at = 0
     for piece in _CANONICAL.iterencode(value):
@@ -230,7 +231,7 @@ def _check_format(manifest: bytes, name: str) -> None:
         raise ArtifactError(f"{name}: format {found!r}; this version of sfumato reads format {FORMAT}")
 
 
-def _parse_json(data: bytes, name: str) -> dict[str, Any]:
+def _parse_json(data: bytes, name: str) -> dict[str, Json]:
     if data.count(b"\n") > MOST_LINES or b"\n" + b" " * (MOST_DEPTH + 1) in data:  # it has a line for each value
         raise ValueError(f"{name} has more than {MOST_LINES:,} values, or is nested more than {MOST_DEPTH} deep")
     try:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from sfumato.encoding.codec import Codec
+from sfumato.encoding.column import Value
 from sfumato.errors import ArtifactError, ConditionError, SfumatoError
 from sfumato.models import MODELS
 from sfumato.models.choose import Choice
@@ -30,6 +32,12 @@ MOST_RECORDS = 1 << 40
 """Records that a model may say it is of: more than there are rows about people anywhere."""
 MOST_BY_DEFAULT = 10**8
 """Rows drawn where nobody says how many: minutes; of a larger table somebody must want all."""
+
+Several: TypeAlias = tuple[Value, Value] | list[Value] | AbstractSet[Value]
+"""A range with ends, None for no end; or alternatives."""
+
+Given: TypeAlias = Mapping[str, Value | Several]
+"""Conditions that rows are drawn under, by column."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,11 @@ class Release:
     guarantee: Guarantee
     stored_certificate: Mapping[str, Json]
 
-    def sample(self, n: int | None, given: Mapping[str, Any] | None, seed: int | None) -> Table:
+    def sample(self, n: int | None, given: Given | None, seed: int | None) -> Table:
         """Draw ``n`` rows (default: the model's noisy total) that obey the conditions and the constraints."""
         return Table(pa.concat_tables(self.blocks(n, given, seed)))
 
-    def blocks(self, n: int | None, given: Mapping[str, Any] | None, seed: int | None) -> Iterator[pa.Table]:
+    def blocks(self, n: int | None, given: Given | None, seed: int | None) -> Iterator[pa.Table]:
         """The rows of :meth:`sample`, block by block, so that memory does not grow with them."""
         if n is not None and n < 1:
             raise SfumatoError(f"the number of rows must be at least 1, got {n}")
@@ -158,9 +166,9 @@ def promised(guarantee: Guarantee) -> dict[str, Json]:
     }
 
 
-def condition(value: Any) -> Any:
+def condition(value: Value | Several) -> Value:
     """A condition as a codec reads it: ``(30, 40)`` is a range with ends, a list or set are alternatives."""
     if isinstance(value, tuple) and len(value) == 2:
         low, high = ("" if end is None else end for end in value)
         return f"{low}..{high}"
-    return "|".join(map(str, value)) if isinstance(value, list | set | frozenset) else value
+    return "|".join(map(str, value)) if isinstance(value, list | AbstractSet) else value
