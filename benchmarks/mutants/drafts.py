@@ -16,8 +16,8 @@ MUTANTS = (
     Mutant(
         "null markers of one column are drafted for all",
         "schema/sketch.py",
-        'common["nulls"] = _markers(survey)',
-        'common["source"] = {"nulls": "public", "rest": "unreviewed"}',
+        '"nulls": _markers(survey)}',
+        '"nulls": None, "source": {"nulls": "public", "rest": "unreviewed"}}',
         "markers were taken for common knowledge",
         ONE_ROW,
     ),
