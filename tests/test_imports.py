@@ -147,7 +147,7 @@ def test_a_module_without_a_rule_is_found() -> None:
 
 
 def imports_of(sources: dict[str, str]) -> dict[str, set[str]]:
-    """Which of the modules each of them imports, wherever the import stands."""
+    """Which of the modules each of them imports, wherever the import stands; with a module, the packages it is in."""
     known = set(sources)
 
     def targets(name: str) -> Iterator[str]:
@@ -158,7 +158,13 @@ def imports_of(sources: dict[str, str]) -> dict[str, set[str]]:
                 whole = (f"{node.module}.{alias.name}" for alias in node.names)
                 yield from (deep if deep in known else node.module for deep in whole)
 
-    return {name: {t for t in targets(name) if t in known} - {name} for name in sources}
+    def run(name: str) -> set[str]:
+        """What an import runs that is not running already: packages of its own are."""
+        parts = [t.split(".") for t in targets(name)]
+        whole = {".".join(p[:i]) for p in parts for i in range(1, len(p) + 1)} & known
+        return {t for t in whole if not f"{name}.".startswith(f"{t}.")}
+
+    return {name: run(name) for name in sources}
 
 
 def circles(edges: dict[str, set[str]]) -> set[str]:
@@ -178,6 +184,8 @@ def test_a_planted_circle_is_found() -> None:
     sources = {"a": "def f():\n    import b", "b": "from c import x", "c": "from a import y", "d": "import a"}
     assert circles(imports_of(sources)) == {"a", "b", "c", "d"}
     assert circles(imports_of({**sources, "c": ""})) == set()
+    rooms = {"room": "from room.x import f", "room.x": "from other.y import g", "other": "", "other.y": "import room.z"}
+    assert circles(imports_of({**rooms, "room.z": ""})) == {"room", "room.x", "other.y"}
 
 
 def test_public_names_stay_what_they_are_whatever_was_imported() -> None:

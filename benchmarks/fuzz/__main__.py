@@ -59,7 +59,7 @@ def warm() -> None:
     import sfumato as sf
     from sfumato.encoding import codec
     from sfumato.release import release, signature, verification
-    from sfumato.schema import sketch
+    from sfumato.schema.sketch import sketch
     from sfumato.tables import rows
 
     del sf, codec, release, signature, verification, sketch, rows

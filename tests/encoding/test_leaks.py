@@ -16,7 +16,8 @@ import pytest
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.rows import EncodedRows
 from sfumato.errors import RefusedValue
-from sfumato.schema import CategoryColumn, IntegerColumn, RealColumn, Schema, sketch
+from sfumato.schema import CategoryColumn, IntegerColumn, RealColumn, Schema
+from sfumato.schema.sketch import sketch
 
 CANARY_LABEL, CANARY_NUMBER = "ZEBRA", 86_753
 DECLARED = Schema(

@@ -228,7 +228,7 @@ def _bounds_of_the_rows(patch: pytest.MonkeyPatch) -> None:
         ages = np.concatenate([b.column("age").to_numpy() for b in source._rows.batches()])
         return {"age": MeasuredFact((0, int(ages.max()))), "town": MeasuredFact(categories=("Delft", "Ede"))}
 
-    patch.setattr("sfumato.fitting.fit.measure", looked_up)
+    patch.setattr("sfumato.fitting.fit.measure_facts", looked_up)
 
 
 def _exact_categories(patch: pytest.MonkeyPatch) -> None:

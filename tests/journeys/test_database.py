@@ -63,7 +63,7 @@ def test_without_the_extra_the_line_to_install_it_is_named(
     run: Run, schema: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ibis", None)
-    run("sketch", address).refused('pip install "sfumato[sql]"')
+    run("sketch", address, "-o", "draft.yaml").refused('pip install "sfumato[sql]"')
 
 
 def test_a_password_goes_nowhere(

@@ -199,7 +199,7 @@ def test_a_saved_network_names_the_extra(folder: Path, sfumato: Command, model: 
 def test_auto_chooses_no_model_that_needs_an_extra(columns: int, target: int | None) -> None:
     domain = Domain.of(tuple(f"c{i}" for i in range(columns)), (2,) * columns)
     for guarantee in (sf.Guarantee(0.1), sf.Guarantee(10), sf.Guarantee(math.inf)):
-        assert MODELS[choose(domain, target, guarantee)[0], "table"].extra is None
+        assert MODELS[choose(domain, target, guarantee).name, "table"].extra is None
 
 
 @pytest.mark.parametrize("module", ["tables/rows", "models/marginals/aim"])

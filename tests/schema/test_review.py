@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from sfumato.errors import SchemaError
-from sfumato.schema import Schema, sketch
+from sfumato.schema import Schema
+from sfumato.schema.sketch import sketch
 
 N = 2000
 DRAFT = sketch(

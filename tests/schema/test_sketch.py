@@ -12,7 +12,8 @@ import pytest
 
 from sfumato.encoding.codec import Codec
 from sfumato.errors import TableError
-from sfumato.schema import ImageColumn, Schema, sketch
+from sfumato.schema import ImageColumn, Schema
+from sfumato.schema.sketch import sketch
 from sfumato.tables import Rows
 from sfumato.tables.images import image_array
 

@@ -22,7 +22,8 @@ from sfumato.evaluation.violations import Violations, tolerant, violations
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
-from sfumato.schema import Schema, sketch
+from sfumato.schema import Schema
+from sfumato.schema.sketch import sketch
 from sfumato.tables import Rows
 from sfumato.tables.dialect import Dialect
 from sfumato.tables.source import RowSource

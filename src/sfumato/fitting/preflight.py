@@ -153,6 +153,10 @@ def _check_report() -> None:
     template()
 
 
+_TRIED = "tried"
+"""A file that is never left: whether the answers that lie there already are sound is told where they are read."""
+
+
 def _check_folder(folder: Path) -> None:
     """That files can be written to ``folder``; made, where it is not there, and left as it was."""
     if not folder.parent.is_dir():
@@ -163,7 +167,7 @@ def _check_folder(folder: Path) -> None:
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
     try:
-        check_writable(folder / "answers.safetensors", KEPT)
+        check_writable(folder / _TRIED, KEPT)
     finally:
         if new:
             with suppress(OSError):  # another fit has begun to use it

@@ -21,5 +21,4 @@ from sfumato.schema.public_facts import IdUnit as IdUnit
 from sfumato.schema.public_facts import RowCount as RowCount
 from sfumato.schema.public_facts import RowUnit as RowUnit
 from sfumato.schema.schema import Schema as Schema
-from sfumato.schema.sketch import sketch as sketch
 from sfumato.schema.sources import Review as Review
