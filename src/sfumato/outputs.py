@@ -61,12 +61,24 @@ def _table(path: Path, head: bytes) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether it is UTF-8 without NUL, as tables are written; a key of 32 raw bytes or a program is not."""
+    """Whether it can be a table in a charset that tables are written in; a key of raw bytes or a program is not."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _decodes(head, "utf-16")
+    if b"\0" in head:
+        return False
+    return _decodes(head, "utf-8") or (b"\n" in head and not _CONTROLS.search(head))
+
+
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+"""Bytes that no line of a table in a charset of one byte a character has."""
+
+
+def _decodes(head: bytes, charset: str) -> bool:
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < _HEAD)
+        codecs.getincrementaldecoder(charset)().decode(head, final=len(head) < _HEAD)
     except UnicodeDecodeError:
         return False
-    return b"\0" not in head
+    return True
 
 
 def _begins(*starts: bytes) -> Callable[[Path, bytes], bool]:
