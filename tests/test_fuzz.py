@@ -28,7 +28,9 @@ from sfumato.errors import SfumatoError
 
 def recursion(folder): json.loads((folder / "deep.json").read_text())
 def unguarded(folder): int((folder / "deep.json").read_text())
-def two_lines(folder): raise SfumatoError("one line\\nand another")
+class TwoLines(SfumatoError):
+    def __str__(self): return "one line\\nand another"
+def two_lines(folder): raise TwoLines
 def lost(folder): (folder / "deep.json").unlink()
 def changed(folder): (folder / "deep.json").write_text("[]")
 def memory(folder): bytearray(3 << 30)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +15,24 @@ from benchmarks.fuzz.outcome import CRASH, HANG, KILL, MEMORY, MEMORY_FAULT, SEC
 
 COMPARING = 30
 """Seconds of computing after which a command hangs that trains learners or draws charts, also of right inputs."""
+_LOOKED = 0.2
+"""Seconds between looks at how much memory a process has had."""
 _EXITS = (0, 1, 2)
 _RESIDENT = frozenset({"evaluate", "audit", "report"})
 """Commands whose libraries reserve more address space than they use: their resident memory is limited."""
+
+
+_LIMITED = """
+import resource, runpy, sys
+memory, seconds, *arguments = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
+if int(memory):
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+sys.argv[1:] = arguments
+runpy.run_module("sfumato.cli", run_name="__main__")
+"""
+"""It limits itself: a function that runs between fork and exec is not safe beside the threads of JAX."""
 
 
 def run(arguments: Sequence[str], folder: Path) -> Outcome:
@@ -24,29 +40,35 @@ def run(arguments: Sequence[str], folder: Path) -> Outcome:
     limited = arguments[0] not in _RESIDENT
     seconds = SECONDS if limited else COMPARING
 
-    def limits() -> None:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-        if limited:
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-
     process = subprocess.Popen(
-        [sys.executable, "-m", "sfumato.cli", *arguments],
+        [sys.executable, "-c", _LIMITED, str(MEMORY if limited else 0), str(seconds), *arguments],
         cwd=folder,
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=limits,
     )
+    resident, until = 0, time.monotonic() + WAITED * seconds
+    while True:
+        try:
+            err = process.communicate(timeout=_LOOKED)[1].decode("utf-8", "replace")
+            return judged(process.returncode, err, resident)
+        except subprocess.TimeoutExpired:
+            resident = max(resident, _most_resident(process.pid))
+        if time.monotonic() > until:
+            process.kill()
+            process.communicate()
+            return Outcome(HANG, f"went on after {WAITED * seconds} s")
+
+
+def _most_resident(pid: int) -> int:
+    """Bytes of memory that a process has had at most; what the system counts for children holds their parent's too."""
     try:
-        err = process.communicate(timeout=WAITED * seconds)[1].decode("utf-8", "replace")
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return Outcome(HANG, f"went on after {WAITED * seconds} s")
-    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10  # of the largest up to now
-    return judged(process.returncode, err, used)
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has just ended
+        return 0
+    found = re.search(r"VmHWM:\s*(\d+) kB", status)
+    return int(found[1]) << 10 if found else 0
 
 
 def judged(code: int, err: str, resident: int = 0) -> Outcome:

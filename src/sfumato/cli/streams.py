@@ -12,10 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from types import FrameType
-from typing import IO, TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from typing import IO, Any
 
 _PATIENCE = 10.0
 """Seconds in which further signals do not disturb the clearing away that the first one set off."""
@@ -123,7 +120,7 @@ class _Terminal(io.RawIOBase):
         """As whoever draws asks first."""
         return os.isatty(self._number)
 
-    def write(self, data: Buffer) -> int:
+    def write(self, data: Any) -> int:  # a buffer, which Python 3.11 has no name for
         """All of it is taken, written or not."""
         with suppress(OSError):
             os.write(self._number, data)

@@ -17,7 +17,7 @@ from sfumato.privacy.gradients import (
     Dense,
     Embedding,
     EmbeddingSum,
-    Grid,
+    GradientGrid,
     Needs,
     Tape,
     clipped,
@@ -65,7 +65,7 @@ def some(n, seed=0, spread=3.0):
 
 
 def grid(n, exponent=18, clip=0.5):
-    return Grid(clip, exponent, 1, n, needs(loss, NETWORK, some(n)))
+    return GradientGrid(clip, exponent, 1, n, needs(loss, NETWORK, some(n)))
 
 
 def steps(records, mask, of):
@@ -110,7 +110,7 @@ def _linear(vector):
 def test_rounding_moves_a_sum_by_as_much_as_is_charged_and_no_more():
     """The planted bug: a sensitivity without its term for rounding is too small for this record."""
     constant, vector = Constant((1000,), jax.random.key(0)), jnp.ones(1000)
-    of = Grid(1.0, 4, 1, 128, needs(_linear(vector), constant, jnp.zeros(128)))
+    of = GradientGrid(1.0, 4, 1, 128, needs(_linear(vector), constant, jnp.zeros(128)))
     moved = quick(lambda c: whole_sum(_linear(vector), c, jnp.zeros(1), jnp.ones(1, bool), of))(constant).value
     assert 2.0**4 * (1 + of.slack) < np.linalg.norm(np.asarray(moved)) <= of.sensitivity
 
@@ -187,7 +187,7 @@ def test_layers_at_several_positions_keep_to_the_sensitivity(positions, exponent
     n, rng, network = 256, np.random.default_rng(3), Several(jax.random.key(1))
     rows = jnp.asarray(rng.integers(0, 6, (n, positions)), jnp.int32)
     scale = jnp.asarray(10.0 ** rng.uniform(-3, 3, n), jnp.float32)
-    of = Grid(0.5, exponent, 1, n, needs(several_loss, network, (rows, scale)))
+    of = GradientGrid(0.5, exponent, 1, n, needs(several_loss, network, (rows, scale)))
     assert of.needs.positions == (2 if positions == 2 else 1)
     mask = jnp.ones(n, bool)
     without = several_steps(network, jnp.roll(rows, -1, 0), jnp.roll(scale, -1), mask.at[-1].set(False), of)
@@ -212,7 +212,7 @@ def test_parts_that_cancel_are_clipped_by_their_lengths():
         y = tape.layer(records, records @ layer.weight, ((layer.weight, product),))
         return 1e3 * jnp.sum(y, axis=(1, 2))
 
-    of = Grid(1.0, 18, 1, 128, needs(linear, layer, x))
+    of = GradientGrid(1.0, 18, 1, 128, needs(linear, layer, x))
     mask = jnp.zeros(128, bool).at[0].set(True)
     moved = quick(lambda d: whole_sum(linear, d, x, mask, of))(layer).weight
     shrunk = gap / (2 - gap) * np.sqrt(2)  # the sum of the parts, over their lengths, over what these are allowed
