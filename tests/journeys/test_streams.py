@@ -115,6 +115,9 @@ def test_pipes_in_and_out(run, data, schema, tmp_path) -> None:
     assert "a defect" not in refused.stderr
 
 
+HEARD = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+"""Also where the tests were begun by nohup, whose children ignore that signal."""
+
 UNTIDY = """
 import signal, sys, time
 from pathlib import Path
@@ -137,7 +140,7 @@ main.main(["--json"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_second_signal_does_not_disturb_what_the_first_set_off(tmp_path, number) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", UNTIDY], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", HEARD + UNTIDY], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True,
         stdout=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         assert process.stderr is not None
@@ -170,7 +173,7 @@ def test_a_signal_leaves_no_part_of_a_file(run, data, schema, tmp_path, number) 
     run(*FIT).fine()
     before = sorted(p.name for p in tmp_path.iterdir())
     with subprocess.Popen(
-        [sys.executable, "-c", SLOW, "sample", "model.sfm", "-o", "out.csv"],
+        [sys.executable, "-c", HEARD + SLOW, "sample", "model.sfm", "-o", "out.csv"],
         cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stderr is not None
