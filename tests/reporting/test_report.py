@@ -203,7 +203,7 @@ def test_what_is_missing_is_said(folder):
     with pytest.raises(SfumatoError, match="--holdout"):
         sf.report(folder / "model2.sfm", folder / "x.html", folder / "real.csv")
     rows = folder / "real.csv", folder / "holdout.csv"
-    with pytest.raises(SfumatoError, match="no such ledger"):
+    with pytest.raises(SfumatoError, match="no ledger at"):
         sf.report(folder / "model2.sfm", folder / "x.html", *rows, ledger=folder / "no.ledger")
 
 
