@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.fuzz.damage import NUMBERS, TEXTS, damaged
 from benchmarks.fuzz.kind import Kind, Valid
+from benchmarks.fuzz.outcome import each
 
 _STATEMENTS = (
     "DROP TABLE charge",
@@ -109,17 +110,9 @@ def _of_another_kind(rng: random.Random) -> bytes:
 
 def read_keys(folder: Path) -> None:
     """Both, each by itself."""
-    from sfumato.errors import SfumatoError
     from sfumato.release.signature import load_public_key, load_signing_key
 
-    found: SfumatoError | None = None
-    for read, name in ((load_signing_key, "key.pem"), (load_public_key, "key.pub.pem")):
-        try:
-            read(folder / name)
-        except SfumatoError as error:
-            found = error
-    if found is not None:
-        raise found
+    each(lambda: load_signing_key(folder / "key.pem"), lambda: load_public_key(folder / "key.pub.pem"))
 
 
 _FIT = ("fit", "rows.csv", "--schema", "schema.yaml", "--model", "independent", "-o", "made.sfm", "--epsilon", "0.1")

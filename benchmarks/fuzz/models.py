@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.fuzz.damage import damaged, edited, strange
 from benchmarks.fuzz.kind import Kind, Valid
+from benchmarks.fuzz.outcome import each
 
 _MEMBERS = ("schema.yaml", "codec.json", "model.json", "weights.safetensors", "certificate.json")
 
@@ -126,20 +127,13 @@ def make_certificate(valid: Valid, rng: random.Random) -> dict[str, bytes]:
 def use(folder: Path) -> None:
     """Load, sample a few rows, verify; each by itself."""
     import sfumato as sf
-    from sfumato.errors import SfumatoError
 
-    found: SfumatoError | None = None
-    for act in (
-        lambda: sf.load(folder / "model.sfm").sample(30, seed=1),
-        lambda: sf.verify(folder / "model.sfm"),
-        lambda: sf.verify(folder / "model.sfm", folder / "key.pub.pem"),
-    ):
-        try:
-            act()
-        except SfumatoError as error:
-            found = error
-    if found is not None:
-        raise found
+    model = folder / "model.sfm"
+    each(
+        lambda: sf.load(model).sample(30, seed=1),
+        lambda: sf.verify(model),
+        lambda: sf.verify(model, folder / "key.pub.pem"),
+    )
 
 
 _COMMANDS = (

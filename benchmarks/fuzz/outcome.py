@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,20 @@ class Outcome:
     said: str = ""
     refused: bool = False
     resident: int = 0
+
+
+def each(*acts: Callable[[], object]) -> None:
+    """Do all of them, whichever are refused; then raise the last refusal."""
+    from sfumato.errors import SfumatoError
+
+    found: SfumatoError | None = None
+    for act in acts:
+        try:
+            act()
+        except SfumatoError as error:
+            found = error
+    if found is not None:
+        raise found
 
 
 def one_line(text: str) -> bool:

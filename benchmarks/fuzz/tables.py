@@ -13,6 +13,7 @@ from pyarrow import feather, parquet
 
 from benchmarks.fuzz.damage import TEXTS, damaged
 from benchmarks.fuzz.kind import Kind, Valid
+from benchmarks.fuzz.outcome import each
 
 
 def _text(rng: random.Random) -> bytes:
@@ -111,7 +112,6 @@ def _read(names: tuple[str, ...]) -> Callable[[Path], None]:
     def attempt(folder: Path) -> None:
         import sfumato as sf
         from sfumato.encoding.codec import Codec
-        from sfumato.errors import SfumatoError
         from sfumato.tables import Rows
 
         schema = sf.Schema.load(folder / "schema.yaml")
@@ -123,17 +123,8 @@ def _read(names: tuple[str, ...]) -> Callable[[Path], None]:
             for batch in rows.cells():
                 codec.encode_rows(batch)
 
-        found: SfumatoError | None = None
-        for name in names:
-            path = folder / name
-            if path.exists():
-                for act in (lambda p=path: sf.sketch(p).dump(), lambda n=name: encoded(n)):
-                    try:
-                        act()
-                    except SfumatoError as error:
-                        found = error
-        if found is not None:
-            raise found
+        there = [name for name in names if (folder / name).exists()]
+        each(*(act for n in there for act in (lambda n=n: sf.sketch(folder / n).dump(), lambda n=n: encoded(n))))
 
     return attempt
 

@@ -30,6 +30,8 @@ _MAGIC = {
     ".png": b"\x89PNG\r\n\x1a\n",
 }
 _MARKUP = (b"<", b"sfumato:", b"CERTIFICATE", b"NO CERTIFICATE", b"-----BEGIN", b"{", b"%PDF", b"PK\x03\x04")
+_CONTROLS = re.compile(rb"[\x01-\x08\x0b\x0e-\x1f\x7f]")
+"""Bytes that no line of a table in a charset of one byte a character has."""
 LEDGER = ".ledger"
 """What the name of a data set's ledger ends with."""
 
@@ -67,10 +69,6 @@ def _is_text(head: bytes) -> bool:
     if b"\0" in head:
         return False
     return _decodes(head, "utf-8") or (b"\n" in head and not _CONTROLS.search(head))
-
-
-_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
-"""Bytes that no line of a table in a charset of one byte a character has."""
 
 
 def _decodes(head: bytes, charset: str) -> bool:

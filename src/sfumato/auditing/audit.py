@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from sfumato.auditing.attacks.white_box import WhiteBox
 
 _ROWS = 50_000
+"""Synthetic rows that are attacked at most: more make the attacks slower and hardly sharper."""
 _FEW = 300
+"""Rows that the overfitted twin learns: so few that it knows them by heart."""
 _STRIPS = 24
+"""Images whose nearest real ones are shown: one page."""
 
 
 def audit(

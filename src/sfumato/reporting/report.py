@@ -30,7 +30,9 @@ from sfumato.version import VERSION
 
 Path_ = str | os.PathLike[str]
 _ROWS = 50_000
+"""Synthetic rows that are shown and attacked at most: as many as ``sf.audit`` draws."""
 _PICTURED = 2000
+"""Rows among which the picture of samples finds some of each label."""
 _PRIORS = (0.001, 0.01, 0.1, 0.5, 0.9)
 """Beliefs before the release that the table of risk begins at."""
 _LARGE = 50.0

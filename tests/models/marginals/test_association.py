@@ -11,6 +11,7 @@ from sfumato.models.marginals.columns import Resolution, measure_columns
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
+from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
 
 
@@ -20,7 +21,7 @@ def test_dependent_pairs_score_above_independent_ones(adding: bool) -> None:
     codes = people(6000)
     run = Ledger.open().begin(Guarantee(2.0, 1e-6), "scores")
     setting = Sites.of(codes, DOMAIN, Budget(run), 3) if adding else curator(codes, epsilon=2.0)
-    known = measure_columns(setting, 0.3)
+    known = measure_columns(setting, 0.3, Silent())
     resolution = Resolution(known)
     grouped = setting.coarsened(known.maps)
     scores = Associations(grouped, resolution, 0.2)

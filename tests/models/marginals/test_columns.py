@@ -10,6 +10,7 @@ from tests.models.marginals.population import DOMAIN, curator, frequencies, peop
 
 from sfumato.encoding.domain import Axis, Domain
 from sfumato.models.marginals.columns import MOST_GROUPS, Resolution, measure_columns
+from sfumato.progress import Silent
 
 LONG = Domain((Axis("a", 500, ordered=True, missing=499), Axis("b", 40), Axis("c", 2)))
 
@@ -22,7 +23,7 @@ def long_rows(n: int) -> np.ndarray:
 
 def test_without_a_guarantee_columns_are_exact_but_for_a_trace() -> None:
     codes = people(3000)
-    known = measure_columns(curator(codes, epsilon=math.inf), 0.5)
+    known = measure_columns(curator(codes, epsilon=math.inf), 0.5, Silent())
     assert known.total == 3000
     for i, fine in enumerate(known.fine):
         assert fine.min() > 0
@@ -32,7 +33,7 @@ def test_without_a_guarantee_columns_are_exact_but_for_a_trace() -> None:
 
 def test_groups_stand_above_the_noise_and_are_not_too_many() -> None:
     setting = curator(long_rows(20_000), LONG)
-    known = measure_columns(setting, 0.5)
+    known = measure_columns(setting, 0.5, Silent())
     assert setting.remaining == pytest.approx(0.5)
     sigma = 1 / setting.mu(0.5 / 3)
     for mass in known.masses:
@@ -44,7 +45,7 @@ def test_groups_stand_above_the_noise_and_are_not_too_many() -> None:
 
 
 def test_more_noise_asks_more_coarsely_and_no_noise_asks_all() -> None:
-    known = measure_columns(curator(long_rows(20_000), LONG, epsilon=math.inf), 0.5)
+    known = measure_columns(curator(long_rows(20_000), LONG, epsilon=math.inf), 0.5, Silent())
     resolution = Resolution(known)
     cells = [resolution.query((0, 1), sigma).cells(known.grouped) for sigma in (0.0, 1.0, 10.0, 100.0, 1e4)]
     assert cells == sorted(cells, reverse=True)
@@ -61,5 +62,5 @@ def test_more_noise_asks_more_coarsely_and_no_noise_asks_all() -> None:
 @pytest.mark.parametrize("size", [0, 1])
 def test_where_there_is_no_pair_the_columns_take_all(size: int) -> None:
     setting = curator(np.zeros((50, size), np.uint8), Domain(DOMAIN.axes[:size]))
-    assert measure_columns(setting, 0.25).total >= 1
+    assert measure_columns(setting, 0.25, Silent()).total >= 1
     assert setting.remaining < 1e-9

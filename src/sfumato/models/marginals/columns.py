@@ -11,6 +11,7 @@ from sfumato.encoding.domain import Axis, Domain
 from sfumato.models.marginals.binning import merge
 from sfumato.models.marginals.projection import project
 from sfumato.models.marginals.smoothing import smooth
+from sfumato.progress import Progress
 from sfumato.trust.setting import Clique, Query, Setting
 
 MOST_GROUPS = 64
@@ -54,15 +55,18 @@ class Columns:
         return tuple(np.bincount(m, weights=f) for m, f in zip(self.maps, self.fine, strict=True))
 
 
-def measure_columns(setting: Setting, share: float) -> Columns:
+def measure_columns(setting: Setting, share: float, progress: Progress) -> Columns:
     """Ask for every column alone, at ``share`` of the budget, and choose groups from the answers.
 
     Where there is no pair to ask for later, the whole budget goes here.
     """
+    progress.stage("columns", 1)
     domain = setting.domain
     share = share if len(domain) > 1 else setting.remaining
     if not len(domain):
-        return Columns(domain, (), (), max(1.0, setting.count(setting.mu(share))))
+        total = max(1.0, setting.count(setting.mu(share)))
+        progress.step()
+        return Columns(domain, (), (), total)
     queries = [Query((i,)) for i in range(len(domain))]
     answers = setting.marginals(queries, [setting.mu(share / len(domain))] * len(domain))
     sums = np.array([a.values.sum() for a in answers])
@@ -71,6 +75,7 @@ def measure_columns(setting: Setting, share: float) -> Columns:
     smoothed = (smooth(a.values, axis, sigma) for a, axis in zip(answers, domain.axes, strict=True))
     fine = tuple(_positive(project(values, total), total) for values in smoothed)
     maps = tuple(_groups(f, axis, CLEAR * sigma) for f, axis in zip(fine, domain.axes, strict=True))
+    progress.step()
     return Columns(domain, fine, maps, total)
 
 

@@ -19,9 +19,7 @@ class Independent:
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
         """Ask for each column once; ``target`` plays no part."""
-        progress.stage("columns", 1)
-        known = columns.measure_columns(setting, setting.remaining)
-        progress.step()
+        known = columns.measure_columns(setting, setting.remaining, progress)
         chain, _ = fit(known, [], range(len(known.domain)), 1, np.random.default_rng(0))
         return fitted.FittedMarginals(known, chain)
 

@@ -70,9 +70,7 @@ class _Fit:
     def begun(cls, setting: Setting, target: int | None, progress: Progress) -> _Fit:
         """Ask for the columns; all else is asked of their groups of codes."""
         budget = setting.remaining
-        progress.stage("columns", 1)
-        known = columns.measure_columns(setting, COLUMNS * budget)
-        progress.step()
+        known = columns.measure_columns(setting, COLUMNS * budget, progress)
         return cls(setting.coarsened(known.maps), known, budget, target, progress)
 
     def run(self) -> fitted.FittedMarginals:

@@ -27,9 +27,7 @@ class Mst:
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
         """Three questions; ``target`` plays no part."""
         budget = setting.remaining
-        progress.stage("columns", 1)
-        known = columns.measure_columns(setting, SHARES["columns"] * budget)
-        progress.step()
+        known = columns.measure_columns(setting, SHARES["columns"] * budget, progress)
         grouped = setting.coarsened(known.maps)
         resolution = Resolution(known)
         d = len(known.domain)
