@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import math
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -352,6 +353,22 @@ def test_the_codes_leave_the_database_with_the_records() -> None:
     del child
     gc.collect()
     assert tables.fetchall() == [(0,)]
+
+
+def test_codes_that_are_collected_in_the_middle_of_a_statement_wait_for_nothing(postgres: Any) -> None:
+    rows = Rows.open(in_postgres(people(), postgres, "people"))
+    held = [gather(rows, codec_of("kind: real, bounds: [0, 100]", rows, COMBINED), Silent())]
+    assert isinstance(held[0], DatabaseRecords)
+
+    def collected() -> None:
+        held.clear()
+        gc.collect()
+
+    with postgres.con.lock:  # as psycopg holds it while a statement runs
+        collecting = threading.Thread(target=collected, daemon=True)
+        collecting.start()
+        collecting.join(60)
+        assert not collecting.is_alive()
 
 
 LOOSE = {"duckdb": ["VARCHAR COLLATE NOCASE", "VARCHAR COLLATE NOACCENT"], "postgres": ["char(3)"]}

@@ -239,5 +239,13 @@ def _stream(table: ir.Table) -> Iterator[pa.RecordBatch]:
 
 
 def _dropped(backend: SQLBackend, name: str) -> None:
+    """Drop a temporary table, unless a statement is under way: then it goes with the connection.
+
+    Python may collect the records in the middle of a statement over the same connection, whose lock this thread holds
+    then: another statement would wait for itself.
+    """
+    lock = getattr(backend.con, "lock", None)  # of psycopg; DuckDB has none that Python code runs under
+    if lock is not None and lock.locked():
+        return
     with suppress(Exception):  # the connection may have gone before, and the table with it
         backend.raw_sql(f'DROP TABLE "{name}"')
