@@ -103,6 +103,12 @@ def test_nothing_is_left_out_for_a_reason_that_no_page_gives():
     assert [part for part in (*ELSEWHERE, *SLOW) if part not in everything] == []
 
 
+def test_a_program_whose_comment_says_what_to_install_runs():
+    programs = [block for block in blocks(ROOT / "README.md") if block.language == "python"]
+    assert any("pip install" in block.text for block in programs)
+    assert all(block.lines for block in programs)
+
+
 @pytest.mark.parametrize(
     ("part", "sign"),
     [

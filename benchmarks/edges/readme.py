@@ -52,7 +52,7 @@ class Block:
         """What a reader gives to the shell, or the whole program, without what runs elsewhere."""
         shown = [line[2:].split("  #")[0].strip() for line in self.text.splitlines() if line.startswith("$ ")]
         steps = [self.text] if self.language == "python" else shown
-        return [step for step in steps if not any(part in step for part in ELSEWHERE)]
+        return [step for step in steps if not any(part in _without_comments(step) for part in ELSEWHERE)]
 
     def commands(self, python: Path, *, slow: bool = True) -> list[list[str]]:
         """What to run with the interpreter of an environment; ``slow``: also what takes minutes."""
@@ -61,6 +61,11 @@ class Block:
         if self.language == "python":
             return [[str(python), "-c", step] for step in steps]
         return [[programs[word], *rest] for word, *rest in map(shlex.split, steps)]
+
+
+def _without_comments(step: str) -> str:
+    """What runs of a step: a comment that says what to install does not make a program one that installs."""
+    return "\n".join(line.split("  # ")[0] for line in step.splitlines())
 
 
 def blocks(page: Path) -> list[Block]:
