@@ -10,6 +10,7 @@ import sfumato as sf
 from sfumato.encoding.codec import Codec
 from sfumato.errors import RefusedValue, TableError
 from sfumato.evaluation.data import EvaluationData
+from sfumato.evaluation.refused_rows import RefusedRows
 
 SCHEMA = sf.Schema.parse("""\
 sfumato: schema/1
@@ -40,12 +41,34 @@ def test_all_three_tables_have_one_code_for_one_value():
     assert strict.domain != data.domain
 
 
-@pytest.mark.parametrize("broken", [0, 1])
-def test_real_and_holdout_rows_must_keep_the_schema(broken):
-    tables = [rows(), rows(), rows()]
+@pytest.mark.parametrize("made", ["b", "c"])
+@pytest.mark.parametrize(("broken", "left_out"), [(0, RefusedRows(20, 0)), (1, RefusedRows(0, 20))])
+def test_real_and_holdout_rows_that_the_schema_refuses_are_left_out_as_a_fit_leaves_them_out(broken, left_out, made):
+    tables = [rows(), rows(), rows(made)]
     tables[broken] = rows("c")
-    with pytest.raises(RefusedValue):
+    data = EvaluationData.of_schema(SCHEMA, *tables)
+    assert data.left_out == left_out
+    assert (len(data.real), len(data.holdout)) == (40 - left_out.real, 40 - left_out.holdout)
+    kept = (data.real, data.holdout)[broken]
+    assert set(kept[:, data.codec.position("job")]) == {0}  # the label "a" alone
+    assert data.violations().rows.holdout == (0.5 if left_out.holdout else 0)
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_table_whose_rows_are_all_refused_is_named(broken):
+    tables = [rows(), rows(), rows()]
+    tables[broken] = rows().set_column(2, "job", pa.array(["z"] * 40))
+    with pytest.raises(TableError, match=f"each row of the {('real', 'holdout')[broken]} table"):
         EvaluationData.of_schema(SCHEMA, *tables)
+
+
+def test_by_a_model_rows_that_it_refuses_are_left_out_but_synthetic_ones_must_be_its_own():
+    codec = Codec.from_schema(SCHEMA)
+    data = EvaluationData.of_model(codec, rows("c"), rows(), rows())
+    assert data.left_out == RefusedRows(20, 0)
+    assert len(data.real) == 20
+    with pytest.raises(RefusedValue):
+        EvaluationData.of_model(codec, rows(), rows(), rows("c"))
 
 
 def test_open_facts_are_settled_exactly_off_the_real_rows():

@@ -62,6 +62,14 @@ def test_other_targets(target, task, score, real, holdout):
     assert predict(real, holdout, DOMAIN, target, "gradient_boosting").scores()[score] > base + 0.3
 
 
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_a_column_that_is_missing_in_each_row_to_learn_from_is_no_error(learner, holdout):
+    nothing = holdout.copy()
+    nothing[:, 0] = DOMAIN.axes[0].missing
+    assert len(predict(nothing, holdout, DOMAIN, 4, learner).values) == len(holdout)
+    assert detect(nothing, nothing[::-1], DOMAIN).auc < 0.7
+
+
 def test_a_single_class_teaches_nothing(real, holdout):
     constant = real.copy()
     constant[:, 4] = 1

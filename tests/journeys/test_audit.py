@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -27,6 +29,21 @@ def test_a_saved_model_is_attacked_by_what_is_in_it(run, data, schema, holdout):
     assert not found["violation"]
     assert found["attacks"]["model_loss"]["power"]["auc"] > 0.55
     assert "VIOLATION" in run(*tables, "--synthetic", data, "--schema", schema, "--epsilon", 0.5).fine().out
+
+
+def test_cells_that_the_fit_left_out_stop_no_audit_evaluation_or_report(run, data, schema, holdout):
+    for name in (data, holdout):
+        with open(name, "a", encoding="utf-8") as rows:
+            rows.write("no number,F,Delft,1.5,low\n")
+    run("fit", data, "--schema", schema, "--model", "independent", "-o", "model.sfm").fine()
+    run("sample", "model.sfm", "-n", 300, "-o", "made.csv").fine()
+    tables = ("--real", data, "--holdout", holdout)
+    out = {"real": 1, "holdout": 1}
+    assert run("audit", *tables, "--model", "model.sfm", "--json").fine().json["left_out"] == out
+    known = ("--synthetic", "made.csv", "--schema", schema)
+    assert run("evaluate", *tables, *known, "--quick", "--json").fine().json["left_out"] == out
+    run("report", "model.sfm", *tables, "--quick", "-o", "report.html").fine()
+    assert "1 real and 1 holdout rows are left out" in Path("report.html").read_text(encoding="utf-8")
 
 
 def test_what_does_not_go_together_is_refused(run, data, schema, holdout):

@@ -109,7 +109,8 @@ def audit(
             data = EvaluationData.of_schema(_loaded(schema), real, holdout, synthetic)
         _show(data, strips)
         found = run_attacks(data.real, data.holdout, data.synthetic, data.domain, claimed, suite, progress=seen)
-    return replace(found, schema="drafted" if schema is None else "given", columns=data.domain.names)
+    used = "drafted" if schema is None else "given"
+    return replace(found, schema=used, columns=data.domain.names, left_out=data.left_out)
 
 
 def _with_model(
@@ -135,7 +136,7 @@ def _with_model(
     white_box = white_box_of(release, data.real)
     tables = (data.real, data.holdout, data.synthetic)
     found = run_attacks(*tables, data.domain, claimed, suite, white_box=white_box, progress=seen)
-    found = replace(found, schema="the model's", columns=data.domain.names)
+    found = replace(found, schema="the model's", columns=data.domain.names, left_out=data.left_out)
     if not again:
         return found
     from sfumato.auditing.recipe import Recipe, audit_recipe

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sfumato.auditing.attacks.result import AttackResult
 from sfumato.auditing.recipe_result import RecipeAudit
+from sfumato.evaluation.refused_rows import NONE_REFUSED, RefusedRows
 from sfumato.printable import printable
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.results.notebook import table
@@ -65,6 +66,7 @@ class AuditReport:
         schema: where the schema came from.
         columns: names of the columns that were compared.
         recipe: what fitting the recipe again showed; None where it was not asked for.
+        left_out: real and holdout rows that no attack used, because the schema refuses a cell of theirs.
     """
 
     attacks: tuple[AttackResult, ...]
@@ -77,6 +79,7 @@ class AuditReport:
     schema: SchemaUsed = "given"
     columns: tuple[str, ...] = ()
     recipe: RecipeAudit | None = None
+    left_out: RefusedRows = NONE_REFUSED
 
     @property
     def violation(self) -> bool:
@@ -107,6 +110,7 @@ class AuditReport:
         for name, test in (("null", self.self_tests.null), ("copy", self.self_tests.copy)):
             lines.append(f"self-test {name}: {'passed' if test.passed else 'FAILED'}")
         lines += [] if self.recipe is None else str(self.recipe).split("\n")
+        lines += [str(self.left_out)] if self.left_out else []
         lines += [self.verdict, "internal: computed from real rows, not covered by any guarantee"]
         return "\n".join(map(printable, lines))
 

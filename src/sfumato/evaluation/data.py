@@ -17,7 +17,9 @@ from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
 from sfumato.encoding.facts import settled
 from sfumato.encoding.measure import measure_facts
-from sfumato.errors import RefusedValue, TableError
+from sfumato.encoding.rows import EncodedRows
+from sfumato.errors import TableError
+from sfumato.evaluation.refused_rows import NONE_REFUSED, RefusedRows
 from sfumato.evaluation.violations import Violations, tolerant, violations
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
@@ -49,10 +51,11 @@ class EvaluationData:
     Attributes:
         schema: the facts, none of them open.
         codec: values to codes and back.
-        tables: the rows as they were read.
+        tables: the rows as they were read, all of them.
         real: (n, d) codes of the rows that a model was fitted to.
         holdout: (m, d) codes of rows of the same population that no model saw.
         synthetic: (k, d) codes of the rows that are judged.
+        left_out: how many rows have no codes, because they hold a cell that the schema refuses: a fit leaves them out.
 
     Formal guarantee: none. All of it is real rows without noise, and stays inside.
     """
@@ -63,17 +66,18 @@ class EvaluationData:
     real: np.ndarray
     holdout: np.ndarray
     synthetic: np.ndarray
+    left_out: RefusedRows = NONE_REFUSED
 
     @classmethod
     def of_schema(cls, schema: Schema, real: RowSource, holdout: RowSource, synthetic: RowSource) -> EvaluationData:
         """By a schema; what it leaves to be measured is read exactly off the real rows, and never released.
 
-        Synthetic rows of any generator are read: where one breaks the schema, all three tables are encoded without
-        its constraints, and a cell that it does not allow counts as missing.
+        Real and holdout rows with a cell that the schema refuses are left out, as a fit leaves them out. Synthetic
+        rows of any generator are read: where one is refused, all three tables are encoded without the schema's
+        constraints, and a synthetic cell that it does not allow counts as missing.
 
         Raises:
-            TableError: a table cannot be read, or lacks a column of the schema.
-            RefusedValue: a real or holdout row breaks the schema.
+            TableError: a table cannot be read, lacks a column of the schema, or has no row that the schema allows.
         """
         known = _settled(schema, real)
         tables = ArrowTables(
@@ -81,14 +85,7 @@ class EvaluationData:
             _read(holdout, known, known.dialect),
             made := _read(synthetic, known, known.written),
         )
-        codec = _learnt(Schema(columns=known.columns, nulls=known.nulls))
-        kept = _encoded(tables.real, codec), _encoded(tables.holdout, codec)
-        try:
-            return cls(known, codec, tables, kept[0], kept[1], _encoded(made, codec))
-        except RefusedValue:  # the rows of other generators may break the schema; how often is part of the answer
-            codec = Codec.from_schema(tolerant(known))
-            kept = _encoded(tables.real, codec), _encoded(tables.holdout, codec)
-            return cls(known, codec, tables, kept[0], kept[1], _encoded(made, codec))
+        return _compared(known, Schema(columns=known.columns, nulls=known.nulls), tables, made)
 
     @classmethod
     def drafted(cls, real: RowSource, holdout: RowSource, synthetic: RowSource) -> EvaluationData:
@@ -105,9 +102,7 @@ class EvaluationData:
             raise TableError("the three tables share no column; nothing can be compared")
         tables = ArrowTables(whole[0].select(names), whole[1].select(names), made := whole[2].select(names))
         known = _draft((tables.real, tables.holdout, made))
-        codec = _learnt(Schema(columns=known.columns, nulls=known.nulls))
-        codes = _encoded(tables.real, codec), _encoded(tables.holdout, codec), _encoded(made, codec)
-        return cls(known, codec, tables, codes[0], codes[1], codes[2])
+        return _compared(known, Schema(columns=known.columns, nulls=known.nulls), tables, made)
 
     @classmethod
     def of_model(
@@ -115,18 +110,23 @@ class EvaluationData:
     ) -> EvaluationData:
         """By the codec of a fitted model; ``synthetic`` are rows, or codes that were drawn from it.
 
+        Real and holdout rows with a cell that the schema refuses are left out, as the fit left them out.
+
         Raises:
-            TableError: a table cannot be read, or lacks a column of the model's schema.
-            RefusedValue: a row breaks the schema.
+            TableError: a table cannot be read, lacks a column of the model's schema, or has no row that it allows.
+            RefusedValue: a synthetic row breaks the schema: it was not drawn from this model.
         """
-        schema = codec.schema
-        kept = _read(real, schema, schema.dialect), _read(holdout, schema, schema.dialect)
-        learnt = _learnt(schema)
-        codes = _encoded(kept[0], learnt), _encoded(kept[1], learnt)
+        schema, learnt = codec.schema, _learnt(codec.schema)
+        tables = ArrowTables(_read(real, schema, schema.dialect), _read(holdout, schema, schema.dialect), None)
+        kept = _Kept.of(tables, learnt)
         if isinstance(synthetic, np.ndarray):
-            return cls(schema, codec, ArrowTables(kept[0], kept[1], None), codes[0], codes[1], synthetic)
+            return cls(schema, codec, tables, kept.real.records, kept.holdout.records, synthetic, kept.left_out)
         made = _read(synthetic, schema, schema.written)
-        return cls(schema, codec, ArrowTables(kept[0], kept[1], made), codes[0], codes[1], _encoded(made, learnt))
+        encoded = _encoded(made, learnt)
+        if encoded.why is not None:
+            raise encoded.why
+        tables = tables._replace(synthetic=made)
+        return cls(schema, codec, tables, kept.real.records, kept.holdout.records, encoded.codes, kept.left_out)
 
     @property
     def domain(self) -> Domain:
@@ -175,10 +175,50 @@ def _learnt(known: Schema) -> Codec:
     return Codec.from_schema(known.model_copy(update={"columns": columns}))
 
 
-def _encoded(table: pa.Table, codec: Codec) -> np.ndarray:
-    """(n, d) codes; RefusedValue where a row breaks the schema."""
+@dataclass(frozen=True)
+class _Kept:
+    """The encoded real and holdout rows, with the masks of those that are left out."""
+
+    real: EncodedRows
+    holdout: EncodedRows
+
+    @classmethod
+    def of(cls, tables: ArrowTables, codec: Codec) -> _Kept:
+        """TableError where no row of a table is left."""
+        found = cls(_encoded(tables.real, codec), _encoded(tables.holdout, codec))
+        for name, rows in (("real", found.real), ("holdout", found.holdout)):
+            if len(rows.codes) and rows.refused.all():
+                raise TableError(
+                    f"the schema refuses each row of the {name} table: are they of this schema? {rows.why}"
+                )
+        return found
+
+    @property
+    def left_out(self) -> RefusedRows:
+        return RefusedRows(int(self.real.refused.sum()), int(self.holdout.refused.sum()))
+
+
+def _compared(known: Schema, bare: Schema, tables: ArrowTables, made: pa.Table) -> EvaluationData:
+    """By ``bare``, the facts without constraints; tolerantly where it refuses a synthetic row."""
+    codec = _learnt(bare)
+    kept, own = _Kept.of(tables, codec), _encoded(made, codec)
+    real, holdout = kept.real.records, kept.holdout.records
+    if own.why is not None:  # the rows of other generators may break the schema; how often is part of the answer
+        codec = Codec.from_schema(tolerant(known))
+        real, holdout = (
+            _encoded(table, codec).codes[~rows.refused]
+            for table, rows in ((tables.real, kept.real), (tables.holdout, kept.holdout))
+        )
+        own = _encoded(made, codec)
+    return EvaluationData(known, codec, tables, real, holdout, own.codes, kept.left_out)
+
+
+def _encoded(table: pa.Table, codec: Codec) -> EncodedRows:
+    """(n, d) codes of all rows, with the masks of those that the schema refuses."""
     batches = table.select(list(codec.schema.names)).to_batches(max_chunksize=_BLOCK)
-    return np.concatenate([codec.encode(batch) for batch in batches])
+    parts = [codec.encode_rows(batch) for batch in batches]
+    codes, outside, refused = (np.concatenate([getattr(p, n) for p in parts]) for n in ("codes", "outside", "refused"))
+    return EncodedRows(codes, outside, refused, next((p.why for p in parts if p.why is not None), None))
 
 
 def _draft(tables: Sequence[pa.Table]) -> Schema:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.details import Detection, Region
-from sfumato.evaluation.features import categorical, tree_features
+from sfumato.evaluation.features import categorical, training_features, tree_features
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def _fit(split: _Split, domain: Domain, seed: int) -> HistGradientBoostingClassi
         categorical_features=categorical(domain, every), max_iter=60, random_state=seed, early_stopping=False
     )
     with threadpool_limits(1, "openmp"):
-        return model.fit(tree_features(split.codes[split.train], domain, every), split.label[split.train])
+        return model.fit(training_features(split.codes[split.train], domain, every), split.label[split.train])
 
 
 def _auc(model: HistGradientBoostingClassifier, x: np.ndarray, label: np.ndarray) -> float:

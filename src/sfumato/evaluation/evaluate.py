@@ -63,4 +63,4 @@ def evaluate(
         tables = (data.real, data.holdout, data.synthetic)
         found = utility(*tables, data.domain, position, quick=quick, progress=seen)
         seen.stage("rules of the schema")
-        return replace(found, violations=data.violations())
+        return replace(found, violations=data.violations(), left_out=data.left_out)

@@ -22,6 +22,13 @@ def tree_features(codes: np.ndarray, domain: Domain, columns: Sequence[int]) -> 
     return x
 
 
+def training_features(codes: np.ndarray, domain: Domain, columns: Sequence[int]) -> np.ndarray:
+    """As :func:`tree_features`, of rows to learn from: a column of NaN alone, which trees refuse, becomes 0."""
+    x = tree_features(codes, domain, columns)
+    x[:, np.isnan(x).all(axis=0)] = 0
+    return x
+
+
 def categorical(domain: Domain, columns: Sequence[int], limit: int = 255) -> list[bool]:
     """Which of ``columns`` a tree may split as categories: unordered, with at most ``limit`` codes."""
     return [not domain.axes[i].ordered and domain.axes[i].size <= limit for i in columns]

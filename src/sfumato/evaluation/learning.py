@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from sfumato.encoding.domain import Axis, Domain
 from sfumato.evaluation.details import Task
-from sfumato.evaluation.features import categorical, tree_features
+from sfumato.evaluation.features import categorical, training_features, tree_features
 
 LEARNERS = ("gradient_boosting", "linear", "forest")
 _REGRESSION_FROM = 20
@@ -112,7 +112,7 @@ def predict(
     model = _build(learner, task, domain, columns, seed)
     with warnings.catch_warnings(), threadpool_limits(1, "openmp"):  # boosting on two threads mostly waits
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(tree_features(train, domain, columns), y)
+        model.fit(training_features(train, domain, columns), y)
     x = tree_features(test[rows], domain, columns)
     if task == "regression":
         return Prediction(task, truth, np.clip(model.predict(x), 0, axis.size - 1), rows)

@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 
 from sfumato.evaluation.details import Coefficient, Detection, Subgroup, Task
 from sfumato.evaluation.meaning import meaning
+from sfumato.evaluation.refused_rows import NONE_REFUSED, RefusedRows
 from sfumato.evaluation.violations import Violations
 from sfumato.printable import printable
 from sfumato.results.notebook import table
@@ -161,6 +162,7 @@ class Utility:
         memorisation: whether rows were learnt by heart.
         seconds: time it took.
         violations: shares of rows that break the schema; None where only codes were compared.
+        left_out: rows that take part in no measure but these shares, because the schema refuses a cell of theirs.
     """
 
     rows: Sizes
@@ -175,6 +177,7 @@ class Utility:
     balance: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     spaces: Mapping[str, str] = field(default_factory=dict)
     violations: Violations | None = None
+    left_out: RefusedRows = NONE_REFUSED
 
     @property
     def overall(self) -> Overall | None:
@@ -200,6 +203,7 @@ class Utility:
             shares = f"{every.synthetic:>11.4f}{every.holdout:>10.4f}{every.independent:>13.4f}"
             lines.append(f"{'rows that break the schema':<28}{'less':>7}{shares}")
             lines += [f"  {r.rule}: {r.synthetic:.4f}" for r in self.violations.rules if r.synthetic]
+        lines += [str(self.left_out)] if self.left_out else []
         if self.memorisation.flag:
             lines.append("WARNING: the synthetic rows are closer to the real ones than holdout rows are (memorisation)")
         return "\n".join([*map(printable, lines), "internal: computed from real rows, not covered by any guarantee"])

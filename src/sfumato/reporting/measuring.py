@@ -42,7 +42,7 @@ def measured(
     domain, real, codes = data.domain, data.real, data.synthetic
     target, quick = data.position(release.schema.target), suite == "quick"
     found = utility(real, data.holdout, codes, domain, target, seed=seed, quick=quick, progress=seen)
-    found = replace(found, violations=data.violations(seed))
+    found = replace(found, violations=data.violations(seed), left_out=data.left_out)
     claimed, white_box = release.guarantee if page.promise else None, white_box_of(release, real)
     attacked = run_attacks(
         real, data.holdout, codes, domain, claimed, suite, seed=seed, white_box=white_box, progress=seen
