@@ -87,6 +87,10 @@ class Overdraft(SfumatoError):  # noqa: N818 - the banker's word
     """A release that the run's guarantee or the data set's cap does not cover; nothing was released."""
 
 
+class FederationError(SfumatoError):
+    """A plan, a peer or a message that a site or the coordinator of a federation refuses; nothing was opened."""
+
+
 class TooMuchNoise(SfumatoError):  # noqa: N818 - reads as what it is
     """A promise asks for more noise than whole numbers hold."""
 

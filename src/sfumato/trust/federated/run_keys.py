@@ -1,0 +1,114 @@
+"""The keys of one run: fresh X25519 keys (RFC 7748), what each pair of sites derives from them, and what names the run.
+
+They live in memory only, and nobody ever rebuilds them: a site that restarts has new ones, and sets up anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from sfumato.errors import FederationError
+from sfumato.privacy.randomness import KEY_BYTES, Entropy
+from sfumato.trust.federated.identity import SignaturePurpose, check_signature
+from sfumato.trust.federated.masks import derived, root_key
+from sfumato.trust.federated.messages import write_sites
+from sfumato.trust.federated.terms import RoundNumber, SumTerms
+
+_ONE_USE = bytes(12)
+"""Nonce of AES-GCM: each key seals one text, from one site to one other in one run."""
+
+
+class RunKey:
+    """A site's X25519 key of one run."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._key = X25519PrivateKey.from_private_bytes(entropy.take(KEY_BYTES))
+        self.public = self._key.public_key().public_bytes_raw()
+
+    def pair(self, own: int, other: int, public: bytes, run: bytes) -> PairKeys:
+        """What this site at ``own`` shares with the one at ``other``; FederationError for a key that is none."""
+        try:
+            secret = self._key.exchange(X25519PublicKey.from_public_bytes(public))
+        except ValueError:
+            raise FederationError("a site sent a key under which every secret is the same; refuse its run") from None
+        return PairKeys(root_key(secret, run, b"pair" + _places(min(own, other), max(own, other))), own, other)
+
+
+class PairKeys:
+    """What two sites share in one run: a key for each direction, and a seed for each round."""
+
+    def __init__(self, root: bytes, own: int, other: int) -> None:
+        self._root, self._own, self._other = root, own, other
+
+    @property
+    def subtracts(self) -> bool:
+        """Whether this site takes the pair's mask off, where the other one adds it."""
+        return self._own > self._other
+
+    def seed(self, number: RoundNumber, subject: bytes) -> bytes:
+        """Of the pair's mask for one number and question; it tells nothing of other numbers or of the root.
+
+        Two sites that were asked different things under one number have different masks: their sum stays closed.
+        """
+        return derived(self._root, b"mask" + packed(number) + subject)
+
+    def seal(self, text: bytes, run: bytes) -> bytes:
+        """``text`` for the other site alone, once a run."""
+        return AESGCM(self._direction(self._own, self._other)).encrypt(_ONE_USE, text, run)
+
+    def unseal(self, sealed: bytes, run: bytes) -> bytes:
+        """What the other site sealed for this one; FederationError for anything else."""
+        try:
+            return AESGCM(self._direction(self._other, self._own)).decrypt(_ONE_USE, sealed, run)
+        except InvalidTag:
+            raise FederationError("shares of another site cannot be opened: changed, or of another run") from None
+
+    def _direction(self, sender: int, receiver: int) -> bytes:
+        return derived(self._root, b"shares" + _places(sender, receiver))
+
+
+def packed(number: RoundNumber) -> bytes:
+    """A round's number in 8 bytes."""
+    return number.round.to_bytes(4, "little") + number.attempt.to_bytes(4, "little")
+
+
+def _places(*places: int) -> bytes:
+    return b"".join(place.to_bytes(2, "little") for place in places)
+
+
+def key_payload(terms: SumTerms, place: int, public: bytes) -> bytes:
+    """What a site signs of its key of a run."""
+    return terms.digest + _places(place) + public
+
+
+def consent_payload(run: bytes, number: RoundNumber, subject: bytes, survivors: tuple[int, ...]) -> bytes:
+    """What a site signs of a list of survivors."""
+    return run + packed(number) + subject + write_sites(survivors)
+
+
+def check_keys(terms: SumTerms, signed: Mapping[int, tuple[bytes, bytes]]) -> bytes:
+    """The hash that names a run with these (public key, signature) by site; FederationError unless all are genuine.
+
+    It depends on every key, and each honest site draws its own anew, so no two runs have one hash: what was said in
+    one is refused in every other, and so are the messages of sites that were told of different keys.
+    """
+    if len(signed) < max(terms.roster.fewest, terms.roster.threshold):
+        raise FederationError(
+            f"{len(signed)} of {terms.sites} sites are there, fewer than the"
+            f" {max(terms.roster.fewest, terms.roster.threshold)} that the plan needs; wait for more"
+        )
+    if len({public for public, _ in signed.values()}) < len(signed):
+        raise FederationError("two sites sent the same key of this run; one has copied the other's")
+    running = hashlib.sha256(b"sfumato secure sum run 1" + terms.digest)
+    for place in sorted(signed):
+        public, signature = signed[place]
+        member = terms.roster.members[place]
+        payload = key_payload(terms, place, public)
+        check_signature(member.public_key, SignaturePurpose.KEYS, payload, signature, f"site {member.name}")
+        running.update(_places(place) + public)
+    return running.digest()

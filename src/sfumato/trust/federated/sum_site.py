@@ -1,0 +1,225 @@
+"""A site's part of the secure sum: what it sends, and all that it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sfumato.errors import FederationError
+from sfumato.privacy.randomness import SYSTEM, Entropy
+from sfumato.trust.federated.identity import KEY_BYTES, SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
+from sfumato.trust.federated.keyed_entropy import KeyedEntropy
+from sfumato.trust.federated.masks import SEED_BYTES, WORDS, add_mask, commitment, derived, in_ring
+from sfumato.trust.federated.messages import (
+    COORDINATOR,
+    NO_RUN,
+    SET_UP,
+    Head,
+    MaskedVector,
+    MessageKind,
+    read,
+    read_sites,
+    sealed_bytes,
+    whole_table,
+    write,
+    write_table,
+)
+from sfumato.trust.federated.run_keys import PairKeys, RunKey, check_keys, consent_payload, key_payload, packed
+from sfumato.trust.federated.shamir import SHARE_BYTES, read_share, split
+from sfumato.trust.federated.terms import HASH_BYTES, RoundNumber, SumTerms
+
+
+@dataclass
+class _Pending:
+    """The one round that this site has answered and not closed."""
+
+    number: RoundNumber
+    subject: bytes
+    survivors: tuple[int, ...] | None = None
+
+
+class SumSite:
+    """One site in one run. Its methods are called in the order in which they stand; the last four, once a round.
+
+    *Formal guarantee.* Whatever the coordinator and up to c other sites do together, they learn of this site's vectors
+    no more than sums over at least k - c - d honest sites that were all asked the same, one for each number at most, if
+    X25519, HKDF, ChaCha20, AES-GCM and Ed25519 hold (the argument of Bonawitz et al. 2017, Section 6, with their
+    consistency check). In each round a site's vector is hidden by a mask of its own and by one for every pair. Given
+    to the coordinator are the own masks of survivors, and the pairs' masks of lost sites; never both of one site, for
+
+    - a site gives them once a number, for one list of survivors that it and T - 1 others signed;
+    - two different lists would need 2 T signatures, and there are at most k + c.
+
+    Seeds are of one number. So what is given in one round opens no other, and no key of a run or of a site is ever
+    rebuilt. The noise must be in the vector before it comes here: this is no differential privacy by itself.
+
+    Args:
+        terms: what was agreed on.
+        identity: the site's signing key; FederationError where the plan does not name it.
+        entropy: of keys, masks and shares. Another one than the system's is for tests alone.
+    """
+
+    def __init__(self, terms: SumTerms, identity: SiteIdentity, entropy: Entropy = SYSTEM) -> None:
+        self.terms, self.place = terms, terms.roster.position(identity.public_key)
+        self._identity, self._entropy = identity, entropy
+        self._key: RunKey | None = None
+        self._noise_key = entropy.take(SEED_BYTES)
+        self._seeds: list[bytes] = []  # of this site's own masks, by slot
+        self._pairs: dict[int, PairKeys] = {}  # by place of the other site
+        self._shares: dict[int, bytes] = {}  # of every site's own masks, all slots in a row, by place
+        self._run = NO_RUN
+        self._ready = False
+        self._last = -1  # slot of the last number answered
+        self._pending: _Pending | None = None
+
+    def __repr__(self) -> str:
+        return f"<site {self.terms.roster.members[self.place].name} of a secure sum>"
+
+    @property
+    def run(self) -> bytes:
+        """What names the run, the same at every site; 32 zeros before there is one."""
+        return self._run
+
+    def key(self) -> bytes:
+        """Set-up 1: this site's key of the run, signed."""
+        if self._key is not None:
+            raise FederationError("this site has sent its key already; a new run takes a new site object")
+        self._key = RunKey(self._entropy)
+        payload = key_payload(self.terms, self.place, self._key.public)
+        signature = self._identity.sign(SignaturePurpose.KEYS, payload)
+        return write(self._head(MessageKind.KEY), self._key.public + signature)
+
+    def shares(self, keys: bytes) -> bytes:
+        """Set-up 2: from everybody's keys, the shares of this site's masks of all rounds, sealed for each."""
+        if self._key is None or self._pairs:
+            raise FederationError("keys are taken once, after this site has sent its own; set up anew")
+        body = read(keys, self._expected(MessageKind.KEYS), self.terms)
+        table = whole_table(body, KEY_BYTES + SIGNATURE_BYTES, self.terms.sites)
+        signed = {place: (entry[:KEY_BYTES], entry[KEY_BYTES:]) for place, entry in table.items()}
+        if self.place not in signed or signed[self.place][0] != self._key.public:
+            raise FederationError("the coordinator's list of keys lacks this site's, or holds another in its place")
+        run = check_keys(self.terms, signed)
+        others = {place: public for place, (public, _) in signed.items() if place != self.place}
+        self._pairs = {place: self._key.pair(self.place, place, public, run) for place, public in others.items()}
+        self._run = run
+        return write(self._head(MessageKind.SHARES), write_table(self._sealed_shares()))
+
+    def receive(self, delivery: bytes) -> None:
+        """Set-up 3: the other sites' shares for this one; then it is ready."""
+        if self._ready or not self._pairs:
+            raise FederationError("shares are taken once, after this site has sent its own; set up anew")
+        body = read(delivery, self._expected(MessageKind.DELIVERY), self.terms)
+        table = whole_table(body, sealed_bytes(self.terms), self.terms.sites)
+        if table.keys() != self._pairs.keys():
+            raise FederationError("shares of some site are missing; set up anew without it")
+        for place, sealed in table.items():
+            self._shares[place] = self._pairs[place].unseal(sealed, self._run)
+            for slot in range(self.terms.slots):
+                read_share(self._share(place, slot))
+        self._ready = True
+
+    def entropy(self, number: RoundNumber, subject: bytes) -> Entropy:
+        """What this number's noise and samples are to be drawn from: a copy of the process draws the same."""
+        return KeyedEntropy(derived(self._noise_key, b"noise" + packed(number) + subject))
+
+    def masked(self, number: RoundNumber, subject: bytes, values: np.ndarray) -> bytes:
+        """Round 1: the masked vector. ``values`` (n,) are whole numbers, noised, for what ``subject`` is the hash of.
+
+        The site's ledger must have been charged for ``number`` (see ``accounts``). FederationError, with nothing sent,
+        for a number that was answered before, or lies below one that was.
+        """
+        slot = self.terms.slot(number)
+        if not self._ready:
+            raise FederationError("the run is not set up; nothing is answered")
+        if slot <= self._last:
+            raise FederationError(f"{number} was answered, or passed over; a retry needs a new attempt")
+        if len(subject) != HASH_BYTES:
+            raise FederationError(f"a subject is a hash of {HASH_BYTES} bytes, not {len(subject)}")
+        if values.ndim != 1 or not 1 <= values.size <= self.terms.longest:
+            raise FederationError(f"a vector has 1 to {self.terms.longest} numbers by the plan, not {values.shape}")
+        total = in_ring(values, self.terms.bits)
+        self._last, self._pending = slot, _Pending(number, subject)
+        scratch = np.empty(total.size, WORDS[self.terms.bits])
+        add_mask(total, derived(self._seeds[slot], b"own mask"), scratch)
+        for pair in self._pairs.values():
+            add_mask(total, pair.seed(number, subject), scratch, minus=pair.subtracts)
+        vector = MaskedVector(subject, commitment(self._seeds[slot]), total)
+        self._seeds[slot] = b""  # of no use to this site any more
+        return write(self._head(MessageKind.VECTOR, number), vector.body())
+
+    def consent(self, survivors: bytes) -> bytes:
+        """Round 2: this site's signature under the list of survivors, one list a number."""
+        pending = self._asked(semi_honest=False)
+        if pending.survivors is not None:
+            raise FederationError(f"{pending.number}: this site has signed a list of survivors; it signs no second one")
+        pending.survivors = self._survivors(survivors, pending)
+        payload = consent_payload(self._run, pending.number, pending.subject, pending.survivors)
+        signature = self._identity.sign(SignaturePurpose.SURVIVORS, payload)
+        return write(self._head(MessageKind.CONSENT, pending.number), signature)
+
+    def unmask(self, consents: bytes) -> bytes:
+        """Round 3: once T sites have signed the list that this one signed, what takes the masks off. It closes it."""
+        pending = self._asked(semi_honest=False)
+        if pending.survivors is None:
+            raise FederationError(f"{pending.number}: nothing is unmasked before this site has signed who survived")
+        body = read(consents, self._expected(MessageKind.CONSENTS, pending.number), self.terms)
+        table = whole_table(body, SIGNATURE_BYTES, self.terms.sites)
+        if len(table) < self.terms.roster.threshold or not table.keys() <= set(pending.survivors):
+            raise FederationError(
+                f"{pending.number}: {len(table)} signatures; {self.terms.roster.threshold} are needed, all of survivors"
+            )
+        payload = consent_payload(self._run, pending.number, pending.subject, pending.survivors)
+        for place, signature in table.items():
+            member = self.terms.roster.members[place]
+            check_signature(member.public_key, SignaturePurpose.SURVIVORS, payload, signature, f"site {member.name}")
+        return self._opened(pending, pending.survivors)
+
+    def unmask_unsigned(self, survivors: bytes) -> bytes:
+        """Rounds 2 and 3 in one, where the plan says that the coordinator follows the protocol."""
+        pending = self._asked(semi_honest=True)
+        return self._opened(pending, self._survivors(survivors, pending))
+
+    def _asked(self, semi_honest: bool) -> _Pending:
+        if semi_honest and not self.terms.semi_honest:
+            raise FederationError("the plan says that the coordinator may lie: nothing is unmasked without signatures")
+        if self.terms.semi_honest and not semi_honest:
+            raise FederationError("the plan says that the coordinator follows the protocol: no survivors are signed")
+        if self._pending is None:
+            raise FederationError("no round is open at this site: it has been unmasked, or was never answered")
+        return self._pending
+
+    def _survivors(self, message: bytes, pending: _Pending) -> tuple[int, ...]:
+        body = read(message, self._expected(MessageKind.SURVIVORS, pending.number), self.terms)
+        found = read_sites(body, self.terms.sites)
+        self.terms.check_survivors(found)
+        if self.place not in found or not set(found) <= {self.place, *self._pairs}:
+            raise FederationError("the list of survivors lacks this site, or names one that was not set up")
+        return found
+
+    def _opened(self, pending: _Pending, survivors: tuple[int, ...]) -> bytes:
+        """Shares of the survivors' own masks, and this site's pair seeds with the lost, of this number alone."""
+        self._pending = None
+        slot = self.terms.slot(pending.number)
+        shares = {place: self._share(place, slot) for place in survivors}
+        lost = self._pairs.keys() - set(survivors)
+        seeds = {place: self._pairs[place].seed(pending.number, pending.subject) for place in lost}
+        return write(self._head(MessageKind.UNMASK, pending.number), write_table(shares) + write_table(seeds))
+
+    def _sealed_shares(self) -> dict[int, bytes]:
+        """Draw the seeds of this site's own masks; what each other site gets of them, keeping this one's part."""
+        threshold, sites = self.terms.roster.threshold, self.terms.sites
+        self._seeds = [self._entropy.take(SEED_BYTES) for _ in range(self.terms.slots)]
+        by_slot = [split(seed, threshold, sites, self._entropy) for seed in self._seeds]
+        texts = {place: b"".join(shares[place] for shares in by_slot) for place in (self.place, *self._pairs)}
+        self._shares[self.place] = texts.pop(self.place)
+        return {place: self._pairs[place].seal(text, self._run) for place, text in texts.items()}
+
+    def _share(self, place: int, slot: int) -> bytes:
+        return self._shares[place][slot * SHARE_BYTES : (slot + 1) * SHARE_BYTES]
+
+    def _head(self, kind: MessageKind, number: RoundNumber = SET_UP) -> Head:
+        return Head(kind, self.place, self.terms.digest, self._run if kind != MessageKind.KEY else NO_RUN, number)
+
+    def _expected(self, kind: MessageKind, number: RoundNumber = SET_UP) -> Head:
+        return Head(kind, COORDINATOR, self.terms.digest, self._run, number)
