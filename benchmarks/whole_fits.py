@@ -7,8 +7,7 @@ in place of 50,000): it changes what is made of the answers, not what they cost,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,9 @@ import numpy as np
 from sfumato.auditing.attacks.transcript import Witness
 from sfumato.auditing.attacks.worst_case import MechanismAudit, audit_mechanism
 from sfumato.encoding.domain import Domain
-from sfumato.models import MODELS
-from sfumato.models.marginals import aim, mst
+from sfumato.models import Model
+from sfumato.models.marginals.aim import Aim
+from sfumato.models.marginals.mst import Mst
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
@@ -28,6 +28,8 @@ from sfumato.trust.records import Records
 DOMAIN = Domain.of(["a", "b"], [2, 2])
 OTHERS = np.zeros((40, 2), int)
 WITH_TARGET = np.concatenate([OTHERS, [[1, 1]]])
+DRAWS = 256
+"""Post-processing on few: only what was answered is looked at."""
 CLAIMS = (Guarantee(4.0, 1e-5), Guarantee(1.0, 1e-2))
 
 
@@ -37,24 +39,13 @@ def central(rows: np.ndarray, guarantee: Guarantee) -> Central:
     return Central(Records.of(rows, DOMAIN), Budget(Ledger.open(None, cap).begin(guarantee, "audit")))
 
 
-@contextmanager
-def few_draws() -> Iterator[None]:
-    """Post-processing on few draws."""
-    before = aim.DRAWS, mst.DRAWS
-    aim.DRAWS = mst.DRAWS = 256
-    try:
-        yield
-    finally:
-        aim.DRAWS, mst.DRAWS = before
-
-
-def games(model: str, claimed: Guarantee) -> Callable[[bool], np.ndarray]:
+def games(recipe: Model, claimed: Guarantee) -> Callable[[bool], np.ndarray]:
     """A game is a whole fit; its score the likelihood ratio of all that was answered."""
     exact = central(WITH_TARGET, Guarantee(math.inf)), central(OTHERS, Guarantee(math.inf))
 
     def play(inside: bool) -> np.ndarray:
         witness = Witness(central(WITH_TARGET if inside else OTHERS, claimed), exact)
-        MODELS[model, "table"].recipe().fit(witness, target=None, progress=Silent())  # type: ignore[arg-type]
+        recipe.fit(witness, target=None, progress=Silent())  # type: ignore[arg-type]
         return witness.ratio
 
     return play
@@ -63,11 +54,10 @@ def games(model: str, claimed: Guarantee) -> Callable[[bool], np.ndarray]:
 def measure(fits: int = 20_000) -> dict[str, Any]:
     """How much of the claimed mu is shown, for the tree model and the default one."""
     found = {}
-    with few_draws():
-        for model in ("mst", "aim"):
-            for claimed in CLAIMS:
-                result = audit_mechanism(games(model, claimed), claimed, fits)
-                found[f"{model}, epsilon {claimed.epsilon:g}, delta {claimed.delta:g}"] = shown(result)
+    for recipe in (Mst(draws=DRAWS), Aim(draws=DRAWS)):
+        for claimed in CLAIMS:
+            result = audit_mechanism(games(recipe, claimed), claimed, fits)
+            found[f"{recipe.name}, epsilon {claimed.epsilon:g}, delta {claimed.delta:g}"] = shown(result)
     return found
 
 

@@ -16,6 +16,7 @@ from sfumato.fitting.fit import OpenRun, begin, kept_on_failure, learn, log_of, 
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.preflight import Places, check_installed, preflight
 from sfumato.models.choose import check_suits
+from sfumato.models.settings import Settings
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, shown
@@ -253,6 +254,11 @@ class Synthesizer:
     def why(self) -> str:
         """Why this model, from public facts."""
         return self._fitted().choice.why
+
+    @property
+    def settings(self) -> Settings | None:
+        """The settings of the fitted model's recipe, by name; None for a model that was saved without them."""
+        return self._fitted().choice.settings
 
     @property
     def dropped(self) -> tuple[str, ...]:

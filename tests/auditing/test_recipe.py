@@ -15,6 +15,7 @@ from sfumato.auditing import recipe as recipes
 from sfumato.auditing.recipe import Recipe, audit_recipe
 from sfumato.auditing.recipe_result import RecipeAudit
 from sfumato.encoding.domain import Domain
+from sfumato.models import MODELS
 from sfumato.privacy.gradients import clipped
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
@@ -36,7 +37,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def audited(model: str, claim: Guarantee = CLAIM) -> RecipeAudit:
-    return audit_recipe(Recipe(model, DOMAIN, None, claim), ROWS[:300], ROWS[300:], Silent())
+    return audit_recipe(Recipe(MODELS[model, "table"].recipe(), DOMAIN, None, claim), ROWS[:300], ROWS[300:], Silent())
 
 
 def test_a_right_marginal_model_is_not_accused() -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.whole_fits import CLAIMS, few_draws, games
+from benchmarks.whole_fits import CLAIMS, DRAWS, games
 
 from sfumato.auditing.attacks.audit_bounds import mu_lower_bound
+from sfumato.models.marginals.aim import Aim
+from sfumato.models.marginals.mst import Mst
 from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.randomness import SYSTEM
@@ -21,16 +23,15 @@ FITS = 500
 
 
 @pytest.mark.parametrize("halved", [False, True])
-@pytest.mark.parametrize("model", ["mst", "aim"])
+@pytest.mark.parametrize("recipe", [Mst(draws=DRAWS), Aim(draws=DRAWS)], ids=["mst", "aim"])
 def test_a_whole_fit_stays_below_its_claim_and_halved_noise_is_caught(
-    monkeypatch: pytest.MonkeyPatch, model: str, halved: bool
+    monkeypatch: pytest.MonkeyPatch, recipe: Mst | Aim, halved: bool
 ) -> None:
     if halved:
         monkeypatch.setattr(
             central, "add_discrete_gaussian", lambda counts, sigma, _=SYSTEM: add_discrete_gaussian(counts, sigma / 2)
         )
-    play = games(model, CLAIMS[0])
-    with few_draws():
-        inside, outside = (np.concatenate([play(side) for _ in range(FITS)]) for side in (True, False))
+    play = games(recipe, CLAIMS[0])
+    inside, outside = (np.concatenate([play(side) for _ in range(FITS)]) for side in (True, False))
     bound = mu_lower_bound(inside, outside, np.random.default_rng(0), ACCUSED)
     assert (bound > mu_for(CLAIMS[0])) == halved

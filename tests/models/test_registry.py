@@ -59,7 +59,7 @@ class Listening:
 
 def shortened(recipe: Any) -> Any:
     """The recipe with few steps; what it asks does not follow from them."""
-    return replace(recipe, **{k: 2 for k in ("steps", "warm_steps", "features") if hasattr(recipe, k)})
+    return replace(recipe, **{k: 2 for k in ("steps", "warm_steps", "frequencies") if hasattr(recipe, k)})
 
 
 def rows(content: Content) -> tuple[np.ndarray, Domain]:

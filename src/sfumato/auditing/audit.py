@@ -14,7 +14,7 @@ from sfumato.auditing.result import AuditReport, Suite
 from sfumato.errors import SfumatoError
 from sfumato.evaluation.data import EvaluationData
 from sfumato.extras import require
-from sfumato.models import MODELS, RecordLoss
+from sfumato.models import RecordLoss
 from sfumato.outputs import PICTURE
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
@@ -126,6 +126,11 @@ def _with_model(
 ) -> AuditReport:
     from sfumato.auditing.suite import run_attacks
 
+    if again and release.choice.settings is None:
+        raise SfumatoError(
+            "the model was saved without the settings of its recipe, which can so not be fitted again: fit the model"
+            " with this version, or leave --recipe out"
+        )
     if again and not release.guarantee.private:
         raise SfumatoError("the model carries no guarantee that its recipe could be held to: leave --recipe out")
     made = synthetic if synthetic is not None else _drawn(release)
@@ -141,7 +146,7 @@ def _with_model(
         return found
     from sfumato.auditing.recipe import Recipe, audit_recipe
 
-    recipe = Recipe(release.choice.name, data.domain, data.position(release.schema.target), release.guarantee)
+    recipe = Recipe(release.recipe, data.domain, data.position(release.schema.target), release.guarantee)
     return replace(found, recipe=audit_recipe(recipe, data.real, data.holdout, seen))
 
 
@@ -170,7 +175,7 @@ def white_box_of(release: Release, real: np.ndarray) -> WhiteBox | None:
     if not isinstance(release.fitted, RecordLoss):
         return None
     few = real[np.random.default_rng(0).permutation(len(real))[:_FEW]]
-    recipe = MODELS[release.choice.name, release.codec.domain.content].recipe().overfitting()
+    recipe = release.recipe.overfitting()
     with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "overfit") as run:
         setting = Central(Records.of(few, release.codec.domain), Budget(run))
         overfitted = recipe.fit(setting, target=None, progress=Silent())

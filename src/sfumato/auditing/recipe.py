@@ -31,7 +31,7 @@ from sfumato.auditing.recipe_result import (
     WorstCase,
 )
 from sfumato.encoding.domain import Axis, Domain
-from sfumato.models import MODELS, FittedModel, GradientModel, ModelEntry
+from sfumato.models import MODELS, FittedModel, GradientModel, Model, ModelEntry
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger, Run
@@ -56,13 +56,13 @@ class Recipe:
     """What is fitted again.
 
     Attributes:
-        model: its name.
+        model: the recipe itself, with its settings.
         domain: the encoded columns.
         target: position of the declared column, or None.
         claimed: the guarantee that each fit is held to.
     """
 
-    model: str
+    model: Model
     domain: Domain
     target: int | None
     claimed: Guarantee
@@ -70,7 +70,7 @@ class Recipe:
     @property
     def entry(self) -> ModelEntry:
         """The model's description."""
-        return MODELS[self.model, self.domain.content]
+        return MODELS[self.model.name, self.domain.content]
 
     def run(self, epsilon: float | None = None) -> Run:
         """A run of a ledger of its own, at the claim or at another epsilon."""
@@ -80,8 +80,7 @@ class Recipe:
 
     def network(self) -> GradientModel | None:
         """The recipe with all of its budget for gradients; None for one that asks for none."""
-        recipe = self.entry.recipe()
-        return recipe.gradients_only() if isinstance(recipe, GradientModel) else None
+        return self.model.gradients_only() if isinstance(self.model, GradientModel) else None
 
     def curator(self, rows: np.ndarray, epsilon: float | None = None) -> Central:
         """A setting over rows (n, d)."""
@@ -89,7 +88,7 @@ class Recipe:
 
     def fit(self, setting: Setting) -> FittedModel:
         """A fit."""
-        return self.entry.recipe().fit(setting, target=self.target, progress=Silent())
+        return self.model.fit(setting, target=self.target, progress=Silent())
 
 
 def audit_recipe(

@@ -86,6 +86,7 @@ def fit(
         "model": str(output),
         "algorithm": synthesizer.model,
         "why": synthesizer.why,
+        "settings": dict(synthesizer.settings or {}),
         "certified": certificate is not None,
         "epsilon": epsilon if promised.private else None,
         "delta": delta,

@@ -14,7 +14,7 @@ from sfumato.errors import LedgerError
 from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.fitting.plan import Plan
 from sfumato.folder_lock import FolderLock
-from sfumato.models import MODELS
+from sfumato.models import MODELS, settings_of
 from sfumato.models.choose import chosen
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
 from sfumato.progress import Progress
@@ -198,7 +198,9 @@ def learn(plan: Plan, rows: Rows, opened: OpenRun, progress: Progress) -> tuple[
     choice = chosen(plan.model, codec.domain, target, plan.guarantee)
     setting = Central(gather(rows, codec, progress), budget, plan.max_rows)
     outside = setting.outside(budget.mu(OUTSIDE_SHARE))
-    fitted = MODELS[choice.name, codec.domain.content].recipe().fit(setting, target=target, progress=progress)
+    recipe = MODELS[choice.name, codec.domain.content].recipe()
+    choice = replace(choice, settings=settings_of(recipe))
+    fitted = recipe.fit(setting, target=target, progress=progress)
     unfinished = NoCertificate(reason="not finished").to_dict()
     return Release(schema, codec, fitted, choice, plan.guarantee, unfinished), outside
 

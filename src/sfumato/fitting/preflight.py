@@ -18,7 +18,7 @@ from sfumato.errors import MissingPackage, OutputError, SchemaError, Unsupported
 from sfumato.extras import require
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.rehearsal import rehearse
-from sfumato.models import MODELS
+from sfumato.models import MODELS, settings_of
 from sfumato.models.choose import Choice, check_width, choose
 from sfumato.outputs import KEPT, MODEL, REPORT, same_file
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
@@ -26,7 +26,7 @@ from sfumato.privacy.events import DiscreteGaussian
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, NoCertificate
 from sfumato.release.issuing import Process, declared, declared_of_the_table, issue
-from sfumato.release.release import promised
+from sfumato.release.release import stated
 from sfumato.release.signature import load_signing_key, sign
 from sfumato.schema.review import open_in_words
 from sfumato.tables import Rows
@@ -84,15 +84,15 @@ def preflight(plan: Plan, rows: Rows, places: Places) -> None:
     if plan.schema.unreviewed() and not plan.no_certificate:
         raise SchemaError(open_in_words(plan.schema.open_facts()))
     plan.schema.check_columns(rows.columns)
-    model = _check_model(plan, rows)
+    choice = _check_model(plan, rows)
     _check_places(plan, rows, places)
     key = None if plan.key is None else load_signing_key(plan.key)
     if plan.uncertified is None:
-        _check_certificate(plan, model, "database" if rows.kind == "database" else "central", key)
+        _check_certificate(plan, choice, "database" if rows.kind == "database" else "central", key)
 
 
-def _check_model(plan: Plan, rows: Rows) -> str:
-    """The model's name, once its codec, its imports and all that it does before its first question went well."""
+def _check_model(plan: Plan, rows: Rows) -> Choice:
+    """The model with its settings, once its codec, its imports and all before its first question went well."""
     if plan.schema.content == "table":
         check_width(plan.model, sum(column.modelled for column in plan.schema.columns))
     if plan.schema.measured():
@@ -118,7 +118,7 @@ def _check_model(plan: Plan, rows: Rows) -> str:
             )
     if domain is not None:
         rehearse(recipe, domain, target, plan)
-    return name
+    return Choice(name, "", settings_of(recipe))
 
 
 def _import(module: str, model: str) -> None:
@@ -180,20 +180,20 @@ def _files(rows: Rows) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def _check_certificate(plan: Plan, model: str, setting: str, key: Ed25519PrivateKey | None) -> None:
+def _check_certificate(plan: Plan, choice: Choice, setting: str, key: Ed25519PrivateKey | None) -> None:
     """Issue, render, sign and verify a certificate of nothing: what fails here would fail after the last charge."""
     from sfumato.release.verification import verify_artifact
 
     codec = {} if plan.schema.measured() else json.loads(Codec.from_schema(plan.schema).to_json())
-    stated = {"name": model, "why": "", "promised": promised(plan.guarantee)}
-    unsigned = Artifact(plan.schema.dump(), codec, stated, {}, NoCertificate(reason="a rehearsal").to_dict())
+    model = stated(choice, plan.guarantee)
+    unsigned = Artifact(plan.schema.dump(), codec, model, {}, NoCertificate(reason="a rehearsal").to_dict())
     mu = mu_for(plan.guarantee)
     event = DiscreteGaussian(discrete_gaussian_sigma(mu, plan.max_rows), plan.max_rows)
     process = Process(
         guarantee=plan.guarantee,
         events=(event,),
         columns=declared(plan.schema),
-        choice=Choice(model, ""),
+        choice=choice,
         max_rows=plan.max_rows,
         setting=setting,
         table=declared_of_the_table(plan.schema),

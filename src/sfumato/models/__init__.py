@@ -8,3 +8,4 @@ from sfumato.models.model import RecordLoss as RecordLoss
 from sfumato.models.registry import MODELS as MODELS
 from sfumato.models.registry import ModelEntry as ModelEntry
 from sfumato.models.registry import names as names
+from sfumato.models.settings import settings_of as settings_of

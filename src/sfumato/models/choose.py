@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError
 from sfumato.models.registry import MODELS, names
+from sfumato.models.settings import Settings
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.schema.columns import Content
 
@@ -18,15 +19,17 @@ MOST_JOINT = 1000
 
 @dataclass(frozen=True)
 class Choice:
-    """Which model, and why in one sentence.
+    """Which model, why in one sentence, and how it was fitted.
 
     Attributes:
         name: of the model.
         why: the reason, from public facts.
+        settings: of its recipe; None before there is one, and for a model that was saved without them.
     """
 
     name: str
     why: str
+    settings: Settings | None = None
 
 
 def chosen(asked: str, domain: Domain, target: int | None, guarantee: Guarantee) -> Choice:

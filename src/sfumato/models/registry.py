@@ -11,6 +11,7 @@ from typing import Literal
 from sfumato.errors import MissingPackage
 from sfumato.extras import require
 from sfumato.models.model import Model
+from sfumato.models.settings import Settings, with_settings
 from sfumato.schema.columns import Content
 
 Question = Literal["count", "marginals", "select", "distances", "feature_sum", "scatter", "gradients"]
@@ -35,20 +36,22 @@ class ModelEntry:
     path: str
     extra: Literal["networks"] | None = None
 
-    def recipe(self) -> Model:
-        """The recipe with its own settings; its module is imported now.
+    def recipe(self, settings: Settings | None = None) -> Model:
+        """The recipe with the ``settings`` of a saved model, or with its own; its module is imported now.
 
         Raises:
             MissingExtra: the packages of its extra are not installed.
             MissingPackage: they are, but one cannot be imported.
+            SettingsError: the settings are not such as the recipe has.
         """
         if self.extra is not None:
             require(self.extra, f"model {self.name!r}")
         module, _, recipe = self.path.partition(":")
         try:
-            return getattr(import_module(f"sfumato.models.{module}"), recipe)()
+            own: Model = getattr(import_module(f"sfumato.models.{module}"), recipe)()
         except ModuleNotFoundError as error:
             raise MissingPackage(error.name or "a package", f"model {self.name!r}") from None
+        return own if settings is None else with_settings(own, settings)
 
 
 _TABLE_NETWORK = "marginals distances gradients"

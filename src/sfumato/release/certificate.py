@@ -16,6 +16,7 @@ from typing import get_args
 from pydantic import PrivateAttr, ValidationError
 
 from sfumato.errors import CertificateError
+from sfumato.models.settings import in_words
 from sfumato.printable import printable, printable_parts
 from sfumato.privacy.events import Event
 from sfumato.release.sections import (
@@ -121,6 +122,7 @@ class Certificate(Section):
             ("in words", p.in_words),
             ("spent", f"epsilon {self.composition.epsilon_spent:.6g} in {len(self.composition.events)} charges"),
             ("model", f"{self.algorithm.model}: {self.algorithm.why}"),
+            ("settings", in_words(self.algorithm.settings or {}) or "none"),
             ("trust", self.trust_model),
             ("signature", "Ed25519" if self.signature else "none"),
         )
@@ -142,6 +144,7 @@ def _rendered(certificate: Certificate) -> str:
         f"  curator     {certificate.product.curator}; purpose: {certificate.product.purpose}",
         f"  trust       {certificate.trust_model}",
         f"  model       {certificate.algorithm.model}: {certificate.algorithm.why}",
+        *_settings_line(certificate.algorithm),
         f"  signature   {'Ed25519' if certificate.signature else 'none'}",
         "  facts",
         *(line for column in facts.columns for line in _facts_lines(column)),
@@ -167,6 +170,10 @@ def _facts_lines(column: ColumnFacts) -> list[str]:
     said = "; ".join(f"{', '.join(facts)} {source}" for source, facts in by_source.items())
     whole = f"all facts {next(iter(by_source))}" if len(by_source) == 1 else said
     return [f"    {column.name}: {column.kind} ({whole})", *(f"      {r.in_words()}" for r in column.reviews)]
+
+
+def _settings_line(algorithm: Algorithm) -> list[str]:
+    return [f"  settings    {in_words(algorithm.settings)}"] if algorithm.settings else []
 
 
 def _types_line(types: Mapping[str, str]) -> list[str]:

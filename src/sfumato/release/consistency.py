@@ -122,7 +122,7 @@ def process_of(artifact: Artifact, certificate: Certificate, guarantee: Guarante
         guarantee=guarantee,
         events=certificate.composition.events,
         columns=declared(Schema.parse(artifact.schema)),
-        choice=Choice(artifact.model["name"], artifact.model["why"]),
+        choice=Choice(artifact.model["name"], artifact.model["why"], artifact.model.get("settings")),
         max_rows=certificate.promise.max_rows_per_unit,
         setting=setting,
         records=None if total is None else max(1, round(total)),

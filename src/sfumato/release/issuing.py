@@ -47,7 +47,7 @@ class Process:
         guarantee: what was promised.
         events: what was charged, in order.
         columns: what :func:`declared` says of the schema.
-        choice: which model, and why, from public facts.
+        choice: which model, why, from public facts, and its settings.
         max_rows: rows one unit may contribute; more are dropped before anything is counted.
         setting: who sees rows, by the name of the trust setting.
         ledger: where the ledger stood.
@@ -180,10 +180,15 @@ def words(process: Process) -> dict[str, Json]:
         },
         "unprotected": list(_UNPROTECTED),
         "trust_model": TRUST[process.setting],
-        "algorithm": {"model": process.choice.name, "why": process.choice.why, "post_processing": _POST_PROCESSING},
+        "algorithm": _algorithm(process.choice),
         "pyramid": _pyramid(process),
         "limits": limits(process),
     }
+
+
+def _algorithm(choice: Choice) -> dict[str, Json]:
+    settings = {} if choice.settings is None else {"settings": dict(choice.settings)}
+    return {"model": choice.name, "why": choice.why, **settings, "post_processing": _POST_PROCESSING}
 
 
 def best_posterior(guarantee: Guarantee) -> float:

@@ -17,7 +17,8 @@ from sfumato.encoding.column import Value
 from sfumato.errors import ArtifactError, ConditionError, SfumatoError
 from sfumato.models import MODELS
 from sfumato.models.choose import Choice
-from sfumato.models.model import FittedModel, ImpossibleCondition, Latent
+from sfumato.models.model import FittedModel, ImpossibleCondition, Latent, Model
+from sfumato.models.settings import SettingsError, with_settings
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, NoCertificate, certificate_of
@@ -32,6 +33,8 @@ MOST_RECORDS = 1 << 40
 """Records that a model may say it is of: more than there are rows about people anywhere."""
 MOST_BY_DEFAULT = 10**8
 """Rows drawn where nobody says how many: minutes; of a larger table somebody must want all."""
+MODEL_FIELDS = frozenset({"name", "why", "settings", "promised", "facts"})
+"""What a saved model says of itself; ``settings`` lack where it was saved before they were kept."""
 
 Several: TypeAlias = tuple[Value, Value] | list[Value] | AbstractSet[Value]
 """A range with ends, None for no end; or alternatives."""
@@ -127,10 +130,15 @@ class Release:
         """The model's noisy total as a whole number of at least 1; never the number of private rows."""
         return max(1, round(self.fitted.total))
 
+    @property
+    def recipe(self) -> Model:
+        """The recipe that the model was fitted by; with this version's settings where it was saved without its own."""
+        return MODELS[self.choice.name, self.codec.domain.content].recipe(self.choice.settings)
+
     def artifact(self) -> Artifact:
         """The saved form."""
         facts, arrays = self.fitted.state()
-        model = {"name": self.choice.name, "why": self.choice.why, "promised": promised(self.guarantee), "facts": facts}
+        model = {**stated(self.choice, self.guarantee), "facts": facts}
         codec = json.loads(self.codec.to_json())
         return Artifact(self.schema.dump(), codec, model, arrays, self.stored_certificate)
 
@@ -139,22 +147,34 @@ class Release:
         """Read a saved model; ArtifactError when it is damaged, edited, hostile or of another version."""
         artifact = Artifact.load(path)
         try:
-            stated = artifact.model["promised"]
-            epsilon = float("inf") if stated["epsilon"] is None else stated["epsilon"]
-            guarantee = Guarantee(epsilon, stated["delta"], stated["unit"])
+            if not artifact.model.keys() <= MODEL_FIELDS:
+                raise ValueError
+            promise = artifact.model["promised"]
+            epsilon = float("inf") if promise["epsilon"] is None else promise["epsilon"]
+            guarantee = Guarantee(epsilon, promise["delta"], promise["unit"])
             codec = Codec.from_json(json.dumps(artifact.codec))
             name = artifact.model["name"]
             recipe = MODELS[name, codec.domain.content].recipe()
+            if "settings" in artifact.model:
+                recipe = with_settings(recipe, artifact.model["settings"])
             fitted = recipe.restore(codec.domain, artifact.model["facts"], dict(artifact.arrays))
             if not 1 <= fitted.total <= MOST_RECORDS:
                 raise ArtifactError(f"{os.fspath(path)}: says to be of more than {MOST_RECORDS:,} records, or of none")
             schema = Schema.parse(artifact.schema, f"{os.fspath(path)}:schema.yaml")
-            choice = Choice(name, str(artifact.model["why"]))
+            choice = Choice(name, str(artifact.model["why"]), artifact.model.get("settings"))
             return cls(schema, codec, fitted, choice, guarantee, artifact.certificate)
+        except SettingsError as e:
+            raise ArtifactError(f"{os.fspath(path)}: {e}; it was saved by another version, or edited") from None
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as e:
             raise ArtifactError(
                 f"{os.fspath(path)}: holds no model this version can use ({type(e).__name__})"
             ) from None
+
+
+def stated(choice: Choice, guarantee: Guarantee) -> dict[str, Json]:
+    """What a saved model says of itself but for what was learnt; no settings where they are not known."""
+    settings = {} if choice.settings is None else {"settings": dict(choice.settings)}
+    return {"name": choice.name, "why": choice.why, **settings, "promised": promised(guarantee)}
 
 
 def promised(guarantee: Guarantee) -> dict[str, Json]:

@@ -107,10 +107,14 @@ class Promise(Section):
 
 
 class Algorithm(Section):
-    """Which model was fitted, why that one, and what its other steps cost."""
+    """Which model was fitted, why that one, by which settings of its recipe, and what its other steps cost.
+
+    ``settings`` is None where the model was saved before they were kept.
+    """
 
     model: str
     why: str
+    settings: Mapping[str, int | float | str] | None = None
     post_processing: str
 
 

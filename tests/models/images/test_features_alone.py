@@ -26,7 +26,7 @@ from sfumato.trust.records import Records
 
 PIXELS = Pixels(0, 9, 7, 1)
 DOMAIN = Domain((*PIXELS.axes("image"), Axis("label", 3)), PIXELS)
-RECIPES = {"mean-embedding": MeanEmbedding(features=130, steps=20), "class-mixture": ClassMixture()}
+RECIPES = {"mean-embedding": MeanEmbedding(frequencies=65, steps=20), "class-mixture": ClassMixture()}
 Feature = Callable[[np.ndarray], Any]
 
 

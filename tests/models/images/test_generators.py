@@ -30,9 +30,9 @@ def fit(name: str, codes: np.ndarray, strength: float, domain: Domain = DOMAIN) 
 
 @pytest.fixture(scope="module", autouse=True)
 def short() -> Iterator[None]:
-    """Few features and steps: the mean embedding learns digits from those too."""
+    """Few frequencies and steps: the mean embedding learns digits from those too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MeanEmbedding.__init__, "__defaults__", (200, 400))
+        patch.setattr(MeanEmbedding.__init__, "__defaults__", (100, 400))
         yield
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import equinox as eqx
 import jax
@@ -39,6 +38,7 @@ from sfumato.models.networks.training import (
     train_on_public,
 )
 from sfumato.models.networks.warm_start import rows_of, warm_start
+from sfumato.models.settings import check_settings, count, none_to_all, word
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Loss, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -180,16 +180,15 @@ class Diffusion:
         numbers: ordered columns of more than eight codes as "codes" under a mask, or "continuous" under Gaussian noise.
     """
 
-    gradients: float = 0.1
-    warm_steps: int = 1000
-    steps: int = 100
-    numbers: Literal["codes", "continuous"] = "codes"
+    gradients: float = none_to_all(0.1)
+    warm_steps: int = count(1000)
+    steps: int = count(100)
+    numbers: str = word("codes", "continuous")
 
     name = "diffusion"
 
     def __post_init__(self) -> None:
-        if self.numbers not in ("codes", "continuous"):
-            raise ValueError(f"numbers: got {self.numbers!r}, write 'codes' or 'continuous'")
+        check_settings(self)
 
     def fit(
         self, setting: Setting, *, target: int | None, progress: Progress

@@ -32,6 +32,7 @@ from sfumato.models.networks.training import (
     network_of,
     train_on_private,
 )
+from sfumato.models.settings import count, none_to_all
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -193,9 +194,9 @@ class ImageDiffusion:
         draws: noise levels per record and step.
     """
 
-    gradients: float = 0.2
-    steps: int = 200
-    draws: int = 2
+    gradients: float = none_to_all(0.2)
+    steps: int = count(200)
+    draws: int = count(2)
 
     name = "diffusion"
 

@@ -37,6 +37,7 @@ from sfumato.models.networks.training import (
     train_on_public,
 )
 from sfumato.models.networks.warm_start import rows_of, warm_start
+from sfumato.models.settings import count, none_to_all
 from sfumato.privacy.gradients import Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -101,9 +102,9 @@ class Gan:
         warm_steps, steps: of the generator on public rows, and of the discriminator on private ones.
     """
 
-    gradients: float = 0.1
-    warm_steps: int = 1500
-    steps: int = 100
+    gradients: float = none_to_all(0.1)
+    warm_steps: int = count(1500)
+    steps: int = count(100)
 
     name = "gan"
 

@@ -24,6 +24,7 @@ from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import points_of
 from sfumato.models.networks.start import FittedImages, Start
 from sfumato.models.networks.training import BATCHES, OVERFITTING_IMAGE_SHARE, OVERFITTING_IMAGE_STEPS, network_of
+from sfumato.models.settings import count, none_to_all
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -116,8 +117,8 @@ class ImageGan:
         steps: of the discriminator.
     """
 
-    gradients: float = 0.2
-    steps: int = 200
+    gradients: float = none_to_all(0.2)
+    steps: int = count(200)
 
     name = "gan"
 

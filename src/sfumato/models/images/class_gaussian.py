@@ -16,6 +16,7 @@ from sfumato.models.images.mixture import FittedMixture
 from sfumato.models.images.moments import moments
 from sfumato.models.images.projection import mean_image, principal
 from sfumato.models.model import SavedArrays, SavedFacts
+from sfumato.models.settings import count, share
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
@@ -35,9 +36,9 @@ class ClassGaussian:
         rank: most directions.
     """
 
-    centre: float = 0.02
-    directions: float = 0.25
-    rank: int = 100
+    centre: float = share(0.02)
+    directions: float = share(0.25)
+    rank: int = count(100)
 
     name = "class-gaussian"
 

@@ -18,6 +18,7 @@ from sfumato.models.images.mixture import FittedMixture
 from sfumato.models.images.moments import Moments, moments
 from sfumato.models.images.projection import mean_image, principal
 from sfumato.models.model import SavedArrays, SavedFacts
+from sfumato.models.settings import count, factor, share
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
@@ -93,14 +94,14 @@ class ClassMixture:
         rank: most directions.
     """
 
-    centre: float = 0.02
-    directions: float = 0.25
-    start: float = 0.15
-    moves: float = 0.1
-    rounds: int = 2
-    price: float = 1000.0
-    most: int = 16
-    rank: int = 100
+    centre: float = share(0.02)
+    directions: float = share(0.25)
+    start: float = share(0.15)
+    moves: float = share(0.1)
+    rounds: int = count(2)
+    price: float = factor(1000.0)
+    most: int = count(16)
+    rank: int = count(100)
 
     name = "class-mixture"
 

@@ -26,6 +26,7 @@ from sfumato.models.images.products import products
 from sfumato.models.images.projection import low_frequencies
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.training import arrays_of, network_of
+from sfumato.models.settings import count
 from sfumato.privacy.gradients import Dense, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -102,12 +103,12 @@ class MeanEmbedding:
     """The recipe: all of the budget for one release.
 
     Attributes:
-        features: random features, half cosines and half sines.
+        frequencies: random ones, each of which gives two features, a cosine and a sine.
         steps: of training the generator.
     """
 
-    features: int = 1000
-    steps: int = 1500
+    frequencies: int = count(500)
+    steps: int = count(1500)
 
     name = "mean-embedding"
 
@@ -119,20 +120,21 @@ class MeanEmbedding:
         """
         layout = ImageLayout(setting.domain)
         cosines = low_frequencies(*layout.pixels.shape)
-        frequencies = self._frequencies(cosines)
+        frequencies = self._drawn(cosines)
         one, scale = math.sqrt(CONSTANT), math.sqrt(1 - CONSTANT)
+        each = 1 + 2 * self.frequencies
 
         def feature(codes: np.ndarray) -> np.ndarray:
             waves = products(layout.images_of(codes), frequencies)
-            out = np.zeros((len(codes), layout.classes, self.features + 1))
+            out = np.zeros((len(codes), layout.classes, each))
             classes = np.arange(len(codes)), layout.classes_of(codes)
             out[(*classes, 0)] = one
             out[(*classes, slice(1, None))] = np.hstack([np.cos(waves), np.sin(waves)]) * (
-                scale / math.sqrt(self.features / 2)
+                scale / math.sqrt(self.frequencies)
             )
             return out.reshape(len(codes), -1)
 
-        dimension = layout.classes * (self.features + 1)
+        dimension = layout.classes * each
         progress.stage("mean embedding")
         summed = setting.feature_sum(feature, dimension, 1.0, setting.mu(setting.remaining))
         summed = summed.reshape(layout.classes, -1)
@@ -157,10 +159,10 @@ class MeanEmbedding:
         """The recipe itself: without noise its sums are those of the records."""
         return self
 
-    def _frequencies(self, cosines: np.ndarray) -> np.ndarray:
-        """(features / 2, size), public and always the same."""
-        drawn = np.random.default_rng(0).normal(size=(self.features // 2, len(cosines)))
-        lengths = np.resize(SCALES, self.features // 2)[:, None] * math.sqrt(cosines.shape[1])
+    def _drawn(self, cosines: np.ndarray) -> np.ndarray:
+        """(frequencies, size), public and always the same."""
+        drawn = np.random.default_rng(0).normal(size=(self.frequencies, len(cosines)))
+        lengths = np.resize(SCALES, self.frequencies)[:, None] * math.sqrt(cosines.shape[1])
         return (drawn / lengths @ cosines).astype(np.float32)
 
 

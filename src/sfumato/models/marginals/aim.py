@@ -10,6 +10,7 @@ scaled to the tables measured since (one pass over the cloud a table).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,34 +23,39 @@ from sfumato.models.marginals.fitting import SWEEPS, fit
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.models.marginals.tree import drawing_order, spanning_tree
 from sfumato.models.model import SavedArrays, SavedFacts
+from sfumato.models.settings import count, factor, part, share
 from sfumato.privacy.gdp import exponential_epsilon
 from sfumato.progress import Progress
 from sfumato.trust.setting import Candidate, Clique, Measurement, Setting
 
-COLUMNS = 0.25
-"""Share of the budget for the columns alone."""
-SELECT = 0.1
-"""Part of the rest that selects."""
-ROUNDS = 4
-"""Rounds per column that the rest is first planned for; annealing makes them fewer."""
-REFITS = 2
-"""Fits of the whole chain in as many rounds as there are columns."""
-TARGET = 2.0
-"""Weight in the workload of pairs with the target, if one is declared."""
-WITH_TARGET = 0.25
-"""Share for every pair with the target, if one is declared."""
-DRAWS = 50_000
-"""Draws of the columns before it that a column is fitted on."""
 
-
+@dataclass(frozen=True)
 class Aim:
-    """Adaptive selection over the workload of all pairs."""
+    """Adaptive selection over the workload of all pairs.
+
+    Attributes:
+        columns: share of the budget for the columns alone.
+        with_target: share for every pair with the target, if one is declared.
+        select: part of the rest that selects.
+        rounds: per column, that the rest is first planned for; annealing makes them fewer.
+        refits: fits of the whole chain in as many rounds as there are columns.
+        target: weight in the workload of pairs with the target, if one is declared.
+        draws: of the columns before it that a column is fitted on.
+    """
+
+    columns: float = share(0.25)
+    with_target: float = share(0.25)
+    select: float = part(0.1)
+    rounds: int = count(4)
+    refits: int = count(2)
+    target: float = factor(2.0)
+    draws: int = count(50_000, least=2)
 
     name = "aim"
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
         """Ask for columns, then for all pairs with a ``target``, then for the worst pair, again and again."""
-        return _Fit.begun(setting, target, progress).run()
+        return _Fit.begun(self, setting, target, progress).run()
 
     def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> fitted.FittedMarginals:
         """From a saved state."""
@@ -63,28 +69,31 @@ class Aim:
 class _Fit:
     """One fit, round by round."""
 
-    def __init__(self, setting: Setting, known: Columns, budget: float, target: int | None, progress: Progress) -> None:
-        self.setting, self.known, self.budget = setting, known, budget
+    def __init__(
+        self, recipe: Aim, setting: Setting, known: Columns, budget: float, target: int | None, progress: Progress
+    ) -> None:
+        self.recipe, self.setting, self.known, self.budget = recipe, setting, known, budget
         self.target, self.progress = target, progress
         self.private = math.isfinite(setting.mu(1.0))
         self.d = len(known.domain)
         self.resolution = Resolution(self.known)
         self.rng = np.random.default_rng(0)
         self.tables: list[Measurement] = []
-        self.scores = Associations(self.setting, self.resolution, SELECT * (1 - COLUMNS) * self.budget)
+        choosing = recipe.select * (1 - recipe.columns) * budget
+        self.scores = Associations(self.setting, self.resolution, choosing)
 
     @classmethod
-    def begun(cls, setting: Setting, target: int | None, progress: Progress) -> _Fit:
+    def begun(cls, recipe: Aim, setting: Setting, target: int | None, progress: Progress) -> _Fit:
         """Ask for the columns; all else is asked of their groups of codes."""
         budget = setting.remaining
-        known = columns.measure_columns(setting, COLUMNS * budget, progress)
-        return cls(setting.coarsened(known.maps), known, budget, target, progress)
+        known = columns.measure_columns(setting, recipe.columns * budget, progress)
+        return cls(recipe, setting.coarsened(known.maps), known, budget, target, progress)
 
     def run(self) -> fitted.FittedMarginals:
         """Rounds until the budget is spent (without a guarantee: as many as were planned), then the last fit."""
-        left = (1 - COLUMNS) * (1 if self.setting.compares else 1 - SELECT) * self.budget
+        left = (1 - self.recipe.columns) * (1 if self.setting.compares else 1 - self.recipe.select) * self.budget
         left -= self._ask_target()
-        planned = ROUNDS * max(1, self.d)
+        planned = self.recipe.rounds * max(1, self.d)
         if not self.private:
             planned = min(planned, len(pairs_of(self.d)) - len(self.tables))
         share = left / max(1, planned)
@@ -97,9 +106,9 @@ class _Fit:
             left, rounds = left - share if self.private else left, rounds + 1
             share = min(left, 4 * share) if calm and self.private else share
             self.progress.step()
-            if rounds % max(1, self.d // REFITS) == 0:
+            if rounds % max(1, self.d // self.recipe.refits) == 0:
                 belief = self._believe()
-        chain, _ = fit(self.known, self.tables, self._order(), DRAWS, self.rng, self.target)
+        chain, _ = fit(self.known, self.tables, self._order(), self.recipe.draws, self.rng, self.target)
         return fitted.FittedMarginals(self.known, chain)
 
     def _ask_target(self) -> float:
@@ -107,15 +116,15 @@ class _Fit:
         pairs = [c for c in pairs_of(self.d) if self.target in c]
         if not pairs:
             return 0.0
-        mu = self.setting.mu(WITH_TARGET * self.budget / len(pairs))
+        mu = self.setting.mu(self.recipe.with_target * self.budget / len(pairs))
         queries = [self.resolution.query(c, 1 / mu) for c in pairs]
         self.tables += self.setting.marginals(queries, [mu] * len(pairs))
-        return WITH_TARGET * self.budget
+        return self.recipe.with_target * self.budget
 
     def _round(self, share: float, belief: Belief) -> bool:
         """Select, measure, scale; whether the model changed no more than noise would change it."""
-        part = 1 - SELECT if self.setting.compares else 1.0
-        mu = self.setting.mu(part * share)
+        measuring = share * (1 - self.recipe.select) if self.setting.compares else share
+        mu = self.setting.mu(measuring)
         clique = self._worst(share, 1 / mu, belief)
         query = self.resolution.query(clique, 1 / mu)
         before = belief(query)
@@ -138,15 +147,16 @@ class _Fit:
         candidates = [
             Candidate(q, belief(q), self._weight(c), b) for c, q, b in zip(pairs, queries, biases, strict=True)
         ]
-        epsilon = exponential_epsilon(self.setting.mu(SELECT * share)) if self.private else math.inf
+        epsilon = exponential_epsilon(self.setting.mu(self.recipe.select * share)) if self.private else math.inf
         return pairs[self.setting.select(candidates, epsilon)]
 
     def _weight(self, clique: Clique) -> float:
-        return TARGET if self.target in clique else 1.0
+        return self.recipe.target if self.target in clique else 1.0
 
     def _believe(self) -> Belief:
         """A fit good enough to choose by."""
-        _, draws = fit(self.known, self.tables, self._order(), DRAWS // 2, self.rng, self.target, SWEEPS // 2)
+        few = self.recipe.draws // 2
+        _, draws = fit(self.known, self.tables, self._order(), few, self.rng, self.target, SWEEPS // 2)
         return Belief(self.known, draws)
 
     def _order(self) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sfumato.encoding.domain import Domain
@@ -12,6 +14,7 @@ from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
 
+@dataclass(frozen=True)
 class Independent:
     """Noisy one-way tables at the whole budget; columns are drawn independently."""
 

@@ -9,7 +9,7 @@ are the noisy tables. See ``fitting`` for the inference.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,31 +22,36 @@ from sfumato.models.marginals.fitting import SWEEPS, fit
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.models.marginals.tree import drawing_order, spanning_tree
 from sfumato.models.model import SavedArrays, SavedFacts
+from sfumato.models.settings import count, part, share
 from sfumato.progress import Progress
 from sfumato.trust.setting import Clique, Measurement, Setting
 
-COLUMNS = 0.25
-"""Share of the budget for the columns alone."""
-CHOICE = 0.08
-"""Share for choosing pairs, both rounds together."""
-FIRST = 0.8
-"""Part of what is left that round one measures with."""
-DRAWS = 50_000
-"""Draws of the columns before it that a column is fitted on."""
-_SCREENED = 20
-"""Pairs per column that enter round two in wide tables, best of round one first."""
-_NEGLIGIBLE = 0.004
-"""Part of the records that a pair must be off by to be worth modelling."""
 
-
+@dataclass(frozen=True)
 class LogLinear:
-    """Log-linear chain over noisy tables of pairs chosen in two rounds."""
+    """Log-linear chain over noisy tables of pairs chosen in two rounds.
+
+    Attributes:
+        columns: share of the budget for the columns alone.
+        choice: share for choosing pairs, both rounds together.
+        first: part of what is left that round one measures with.
+        screened: pairs per column that enter round two in wide tables, best of round one first.
+        negligible: part of the records that a pair must be off by to be worth modelling.
+        draws: of the columns before it that a column is fitted on.
+    """
+
+    columns: float = share(0.25)
+    choice: float = share(0.08)
+    first: float = part(0.8)
+    screened: int = count(20)
+    negligible: float = part(0.004)
+    draws: int = count(50_000, least=2)
 
     name = "loglinear"
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
         """Ask for columns, then pairs; with a ``target`` every pair with it is measured."""
-        return _Fit.begun(setting, target, progress).run()
+        return _Fit.begun(self, setting, target, progress).run()
 
     def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> fitted.FittedMarginals:
         """From a saved state."""
@@ -60,40 +65,44 @@ class LogLinear:
 class _Fit:
     """One fit, step by step."""
 
-    def __init__(self, setting: Setting, known: Columns, budget: float, target: int | None, progress: Progress) -> None:
-        self.setting, self.known, self.budget = setting, known, budget
+    def __init__(
+        self, recipe: LogLinear, setting: Setting, known: Columns, budget: float, target: int | None, progress: Progress
+    ) -> None:
+        self.recipe, self.setting, self.known, self.budget = recipe, setting, known, budget
         self.target, self.progress = target, progress
         self.resolution = Resolution(known)
-        self.left = (1 - COLUMNS - CHOICE) * budget
+        self.left = (1 - recipe.columns - recipe.choice) * budget
 
     @classmethod
-    def begun(cls, setting: Setting, target: int | None, progress: Progress) -> _Fit:
+    def begun(cls, recipe: LogLinear, setting: Setting, target: int | None, progress: Progress) -> _Fit:
         """Ask for the columns; all else is asked of their groups of codes."""
         budget = setting.remaining
-        known = columns.measure_columns(setting, COLUMNS * budget, progress)
-        return cls(setting.coarsened(known.maps), known, budget, target, progress)
+        known = columns.measure_columns(setting, recipe.columns * budget, progress)
+        return cls(recipe, setting.coarsened(known.maps), known, budget, target, progress)
 
     def run(self) -> fitted.FittedMarginals:
         """All questions, then the last fit."""
-        d = len(self.known.domain)
-        scores = Associations(self.setting, self.resolution, CHOICE * self.budget)
+        recipe, d = self.recipe, len(self.known.domain)
+        scores = Associations(self.setting, self.resolution, recipe.choice * self.budget)
         self.progress.stage("pairs", 4)
-        first = scores.distances(pairs_of(d), self.resolution.independent, self._sigma(2 * d, FIRST), part=0.5)
+        sigma = self._sigma(2 * d, recipe.first)
+        first = scores.distances(pairs_of(d), self.resolution.independent, sigma, part=0.5)
         tree = spanning_tree(first, d)
         order = drawing_order(tree, d, root=self.target)
-        base = self._measure(tree + [c for c in self._with_target() if c not in tree], FIRST)
+        base = self._measure(tree + [c for c in self._with_target() if c not in tree], recipe.first)
         self.progress.step()
         rng = np.random.default_rng(0)
-        _, draws = fit(self.known, base, order, DRAWS // 2, rng, self.target, SWEEPS // 2)
+        _, draws = fit(self.known, base, order, recipe.draws // 2, rng, self.target, SWEEPS // 2)
         self.progress.step()
         asked = {t.query.clique for t in base}
-        rest = sorted((c for c in first if c not in asked), key=lambda c: -first[c])[: _SCREENED * d]
-        second = scores.distances(rest, Belief(self.known, draws), self._sigma(d, 1 - FIRST), part=0.5)
-        more = self._measure(worth(second, self._noise, _NEGLIGIBLE * self.known.total, 2 * d), 1 - FIRST)
+        rest = sorted((c for c in first if c not in asked), key=lambda c: -first[c])[: recipe.screened * d]
+        second = scores.distances(rest, Belief(self.known, draws), self._sigma(d, 1 - recipe.first), part=0.5)
+        least = recipe.negligible * self.known.total
+        more = self._measure(worth(second, self._noise, least, 2 * d), 1 - recipe.first)
         if not more:
             base = self._again(base)
         self.progress.step()
-        chain, _ = fit(self.known, base + more, order, DRAWS, rng, self.target)
+        chain, _ = fit(self.known, base + more, order, recipe.draws, rng, self.target)
         self.progress.step()
         return fitted.FittedMarginals(self.known, chain)
 
@@ -102,7 +111,7 @@ class _Fit:
         return 1 / self.setting.mu(part * self.left / max(1, tables))
 
     def _noise(self, clique: Clique, tables: int) -> float:
-        sigma = self._sigma(tables, 1 - FIRST)
+        sigma = self._sigma(tables, 1 - self.recipe.first)
         return expected_noise(sigma, self.resolution.query(clique, sigma).cells(self.setting.domain))
 
     def _with_target(self) -> list[Clique]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sfumato.encoding.domain import Domain
@@ -11,34 +13,42 @@ from sfumato.models.marginals.columns import Resolution
 from sfumato.models.marginals.fitting import fit
 from sfumato.models.marginals.tree import drawing_order, spanning_tree
 from sfumato.models.model import SavedArrays, SavedFacts
+from sfumato.models.settings import count, share
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
-SHARES = {"columns": 0.3, "choice": 0.1}
-DRAWS = 50_000
-"""Draws of the columns before it that a column is fitted on."""
 
-
+@dataclass(frozen=True)
 class Mst:
-    """One-way tables, a tree chosen by noisy distances from independence, and the tree's pair tables."""
+    """One-way tables, a tree chosen by noisy distances from independence, and the tree's pair tables.
+
+    Attributes:
+        columns: share of the budget for the columns alone.
+        choice: share for choosing the tree.
+        draws: of the columns before it that a column is fitted on.
+    """
+
+    columns: float = share(0.3)
+    choice: float = share(0.1)
+    draws: int = count(50_000)
 
     name = "mst"
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> fitted.FittedMarginals:
         """Three questions; ``target`` plays no part."""
         budget = setting.remaining
-        known = columns.measure_columns(setting, SHARES["columns"] * budget, progress)
+        known = columns.measure_columns(setting, self.columns * budget, progress)
         grouped = setting.coarsened(known.maps)
         resolution = Resolution(known)
         d = len(known.domain)
-        left = (1 - sum(SHARES.values())) * budget
+        left = (1 - self.columns - self.choice) * budget
         mu = setting.mu(left / max(1, d - 1))
         progress.stage("tree", 2)
-        scores = Associations(grouped, resolution, SHARES["choice"] * budget)
+        scores = Associations(grouped, resolution, self.choice * budget)
         edges = spanning_tree(scores.distances(pairs_of(d), resolution.independent, 1 / mu, 1.0), d)
         progress.step()
         answers = grouped.marginals([resolution.query(e, 1 / mu) for e in edges], [mu] * len(edges))
-        chain, _ = fit(known, answers, drawing_order(edges, d), DRAWS, np.random.default_rng(0))
+        chain, _ = fit(known, answers, drawing_order(edges, d), self.draws, np.random.default_rng(0))
         progress.step()
         return fitted.FittedMarginals(known, chain)
 

@@ -28,6 +28,7 @@ from sfumato.models.networks.training import (
     network_of,
     train_on_private,
 )
+from sfumato.models.settings import count, none_to_all
 from sfumato.models.vae.linear import Known, known_in
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
@@ -154,8 +155,8 @@ class ImageVae:
         steps: of DP-SGD.
     """
 
-    gradients: float = 0.2
-    steps: int = 200
+    gradients: float = none_to_all(0.2)
+    steps: int = count(200)
 
     name = "vae"
 

@@ -30,6 +30,7 @@ from sfumato.models.networks.training import (
     train_on_public,
 )
 from sfumato.models.networks.warm_start import rows_of, warm_start
+from sfumato.models.settings import count, none_to_all
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
@@ -171,9 +172,9 @@ class Vae:
         warm_steps, steps: of training on public rows, and on private ones.
     """
 
-    gradients: float = 0.1
-    warm_steps: int = 1000
-    steps: int = 100
+    gradients: float = none_to_all(0.1)
+    warm_steps: int = count(1000)
+    steps: int = count(100)
 
     name = "vae"
 
