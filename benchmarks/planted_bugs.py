@@ -29,6 +29,7 @@ from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.randomness import SYSTEM, SeededEntropy
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
+from sfumato.trust.questions import VECTORS, FeatureSum
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Query
 
@@ -120,15 +121,27 @@ def quantile_bins(rows: np.ndarray, tape: AnswerTape) -> Any:
     return edges, taped(rows, tape).count(0.2)
 
 
+_FEATURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
+"""Features that know of the rows: what no installed code does, and what bugs like these amount to."""
+
+
+def _summed(name: str, feature: Callable[[np.ndarray], np.ndarray], bound: float) -> FeatureSum:
+    if name not in _FEATURES:
+        VECTORS.add(f"planted: {name}", lambda domain, arrays: _FEATURES[name])
+    _FEATURES[name] = feature
+    return FeatureSum(f"planted: {name}", 1, bound)
+
+
 def standardised(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L4: a scaler is fitted before the noise."""
     mean = rows[:, 0].mean()
-    return taped(rows, tape).feature_sum(lambda r: r[:, :1] - mean, 1, 64.0, 0.2), mean
+    return taped(rows, tape).feature_sum(_summed("less the mean", lambda r: r[:, :1] - mean, 64.0), 0.2), mean
 
 
 def mean_for_sum(rows: np.ndarray, tape: AnswerTape) -> Any:
     """L8: a mean is released with the noise that belongs to it, the divisor unprotected."""
-    return taped(rows, tape).feature_sum(lambda r: r[:, :1] / len(rows), 1, 64.0 / 299, 0.2), 1 / len(rows)
+    question = _summed("over their number", lambda r: r[:, :1] / len(rows), 64.0 / 299)
+    return taped(rows, tape).feature_sum(question, 0.2), 1 / len(rows)
 
 
 def counted_twice(rows: np.ndarray, tape: AnswerTape) -> Any:

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     },  # as a codec reads cells
     "encoding": {"encoding", "schema", "tables"},
     "privacy": {"privacy"},
-    "models": {"models", "encoding", "schema", "privacy", "trust.setting"},
+    "models": {"models", "encoding", "schema", "privacy", "trust.setting", "trust.questions"},
     "trust": {"trust", "privacy", "encoding", "schema", "tables"},
     "trust.federated": {"trust.federated", "privacy"},  # sums of whole numbers, which know nothing of questions
     "release": {"release", "models", "encoding", "schema", "tables", "privacy"},
@@ -53,6 +53,7 @@ MAY_IMPORT = {
         "tables",
         "privacy",
         "trust.setting",
+        "trust.questions",
     },
     "auditing": {"auditing", "evaluation", "release", "trust", "models", "encoding", "schema", "tables", "privacy"},
     "reporting": {"reporting", "auditing", "evaluation", "release", "encoding", "schema", "tables", "privacy"},

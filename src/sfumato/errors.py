@@ -113,3 +113,7 @@ class CheckpointError(SfumatoError):
 
 class UnsupportedUnit(SfumatoError):  # noqa: N818 - reads as what it is: a unit that is not supported
     """A question that cannot be answered for the declared privacy unit."""
+
+
+class QuestionError(SfumatoError):
+    """A question that is no question, names what is not installed, or is beyond what may be asked."""

@@ -21,7 +21,7 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.randomness import SYSTEM
 from sfumato.progress import Silent
-from sfumato.trust import central
+from sfumato.trust import noising
 
 DOMAIN = Domain.of(("a", "b", "c"), (12, 4, 3), ordered=("a",))
 ROWS = np.random.default_rng(0).integers(0, DOMAIN.sizes, (600, 3))
@@ -52,7 +52,7 @@ def test_a_right_marginal_model_is_not_accused() -> None:
 
 def test_halved_noise_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        central, "add_discrete_gaussian", lambda counts, sigma, _=SYSTEM: add_discrete_gaussian(counts, sigma / 2)
+        noising, "add_discrete_gaussian", lambda counts, sigma, _=SYSTEM: add_discrete_gaussian(counts, sigma / 2)
     )
     found = audited("independent")
     assert found.violation

@@ -43,7 +43,7 @@ from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.randomness import SYSTEM
 from sfumato.privacy.sampling import PoissonSteps
 from sfumato.progress import Silent
-from sfumato.trust import central
+from sfumato.trust import noising
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
 from sfumato.trust.records import Records
@@ -193,7 +193,7 @@ def test_canaries_in_a_marginal_model(monkeypatch: pytest.MonkeyPatch, bug: str)
     """Crafted records, each alone of its kind among fifty that lift its cell above zero; seen in the saved model."""
     noise, copies = BUGS[bug]
     monkeypatch.setattr(
-        central, "add_discrete_gaussian", lambda counts, sigma, _=SYSTEM: add_discrete_gaussian(counts, noise * sigma)
+        noising, "add_discrete_gaussian", lambda counts, sigma, _=SYSTEM: add_discrete_gaussian(counts, noise * sigma)
     )
     picked = np.random.default_rng().random(CELLS) < 0.5
     rows = np.repeat(np.arange(CELLS), 50 + copies * picked)[:, None]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from tests.guarantees.boundless import boundless_run
+from tests.trust.features import feature_sum, scatter
 
 from sfumato.auditing.attacks.audit_bounds import mu_lower_bound
 from sfumato.encoding.domain import Domain
@@ -20,7 +21,7 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger, Run
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.randomness import SYSTEM, Entropy
-from sfumato.trust import central, summing
+from sfumato.trust import central, noising, summing
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
 from sfumato.trust.records import Records
@@ -77,7 +78,8 @@ def sums(curator: Central, mu: float) -> np.ndarray:
     def feature(codes: np.ndarray) -> np.ndarray:
         return 7.0 * (codes[:, :1] == 2)
 
-    return np.concatenate([curator.feature_sum(feature, 1, 0.5, mu) for _ in range(1500)])
+    question = feature_sum(feature, 1, 0.5)
+    return np.concatenate([curator.feature_sum(question, mu) for _ in range(1500)])
 
 
 def scatters(curator: Central, mu: float) -> np.ndarray:
@@ -86,7 +88,8 @@ def scatters(curator: Central, mu: float) -> np.ndarray:
     def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return 7.0 * (codes[:, :1] == 2), np.zeros(len(codes), np.int64)
 
-    return np.array([curator.scatter(feature, 1, 1, 0.5, mu)[0, 0, 0] for _ in range(1500)])
+    question = scatter(feature, 1, 1, 0.5)
+    return np.array([curator.scatter(question, mu)[0, 0, 0] for _ in range(1500)])
 
 
 GAMES: dict[str, Game] = {
@@ -141,7 +144,8 @@ def test_halved_noise_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     def halved(values: np.ndarray, sigma: float, entropy: Entropy = SYSTEM) -> np.ndarray:
         return add_discrete_gaussian(values, sigma / 2, entropy)
 
-    monkeypatch.setattr(central, "add_discrete_gaussian", halved)
+    for module in (central, noising):
+        monkeypatch.setattr(module, "add_discrete_gaussian", halved)
     assert accused(name, np.concatenate([OTHERS, TARGET]), OTHERS)
 
 
@@ -161,8 +165,8 @@ QUESTIONS: dict[str, Callable[[Central], object]] = {
     "marginals": lambda c: c.marginals([PAIR, Query((0,))], [0.1, 0.1]),
     "select": lambda c: c.select([Candidate(PAIR, np.zeros((3, 2)))] * 2, 0.1),
     "distances": lambda c: c.distances([Candidate(PAIR, np.zeros((3, 2)))] * 2, 0.1),
-    "feature_sum": lambda c: c.feature_sum(lambda codes: codes.astype(float), 2, 1.0, 0.1),
-    "scatter": lambda c: c.scatter(lambda codes: (codes.astype(float), codes[:, 0]), 2, 3, 1.0, 0.1),
+    "feature_sum": lambda c: c.feature_sum(feature_sum(lambda codes: codes.astype(float), 2, 1.0), 0.1),
+    "scatter": lambda c: c.scatter(scatter(lambda codes: (codes.astype(float), codes[:, 0]), 2, 3, 1.0), 0.1),
 }
 
 
@@ -203,7 +207,7 @@ def test_shares_of_the_budget_sum_to_the_claim() -> None:
         curator.count(curator.mu(0.05))
         curator.marginals([PAIR] * 30, [curator.mu(0.02)] * 30)
         curator.distances([Candidate(PAIR, np.zeros((3, 2)))] * 5, curator.mu(0.1))
-        curator.feature_sum(lambda codes: codes.astype(float), 2, 1.0, curator.mu(0.15))
+        curator.feature_sum(feature_sum(lambda codes: codes.astype(float), 2, 1.0), curator.mu(0.15))
         curator.select([Candidate(PAIR, np.zeros((3, 2)))] * 2, accounting.exponential_epsilon(curator.mu(0.1)))
         assert curator.remaining < 1e-9
         assert 0.97 * epsilon < accounting.epsilon(run.events, 1e-9) <= epsilon
@@ -221,7 +225,7 @@ def test_one_record_moves_a_sum_by_at_most_the_bound(extreme: float) -> None:
         return np.where(codes[:, :1] == 2, extreme, 0.5) * np.ones((len(codes), 4))
 
     def total(rows: np.ndarray) -> np.ndarray:
-        return setting(rows, run=run).feature_sum(feature, 4, 1.5, float("inf"))
+        return setting(rows, run=run).feature_sum(feature_sum(feature, 4, 1.5), float("inf"))
 
     with np.errstate(over="ignore"):
         moved = total(np.concatenate([OTHERS, TARGET])) - total(OTHERS)
@@ -248,7 +252,7 @@ def _move(extreme: float, bound: float) -> float:
         return np.where(codes[:, :1] == 2, extreme, 0.5) * np.ones((len(codes), 4)), codes[:, 0]
 
     def total(rows: np.ndarray) -> np.ndarray:
-        return setting(rows, run=run).scatter(feature, 4, 3, bound, float("inf"))
+        return setting(rows, run=run).scatter(scatter(feature, 4, 3, bound), float("inf"))
 
     with np.errstate(over="ignore"):
         return float(np.linalg.norm(total(np.concatenate([OTHERS, TARGET])) - total(OTHERS)))

@@ -16,7 +16,7 @@ from sfumato.models.marginals.mst import Mst
 from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.randomness import SYSTEM
-from sfumato.trust import central
+from sfumato.trust import noising
 
 ACCUSED = 1e-3
 FITS = 500
@@ -29,7 +29,7 @@ def test_a_whole_fit_stays_below_its_claim_and_halved_noise_is_caught(
 ) -> None:
     if halved:
         monkeypatch.setattr(
-            central, "add_discrete_gaussian", lambda counts, sigma, _=SYSTEM: add_discrete_gaussian(counts, sigma / 2)
+            noising, "add_discrete_gaussian", lambda counts, sigma, _=SYSTEM: add_discrete_gaussian(counts, sigma / 2)
         )
     play = games(recipe, CLAIMS[0])
     inside, outside = (np.concatenate([play(side) for _ in range(FITS)]) for side in (True, False))

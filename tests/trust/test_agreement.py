@@ -14,6 +14,7 @@ import pytest
 from scipy import stats
 from tests.guarantees.boundless import boundless_run
 from tests.models.marginals.population import DOMAIN, NAMES, distance, frequencies, people
+from tests.trust.features import feature_sum, scatter
 from tests.trust.sites import Site, Sites
 
 from sfumato.models import MODELS
@@ -98,7 +99,7 @@ def test_counts_and_feature_sums_agree(name: str) -> None:
         return np.repeat(codes[:, :1] / 2.0, 1000, axis=1) / 1000**0.5
 
     exact = np.minimum(ROWS[:, 0] / 2.0, 0.8).sum() / 1000**0.5
-    assert has_variance(setting.feature_sum(halves, 1000, 0.8, 0.1) - exact, 8.0)
+    assert has_variance(setting.feature_sum(feature_sum(halves, 1000, 0.8), 0.1) - exact, 8.0)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -110,7 +111,7 @@ def test_scatters_agree(name: str) -> None:
         return np.repeat(codes[:, :1] + 1.0, 150, axis=1) / 150**0.5, codes[:, 0]
 
     counts = np.bincount(ROWS[:, 0], minlength=3) * np.minimum(np.arange(3) + 1.0, 2.5) ** 2 / 150
-    answer = setting.scatter(feature, 150, 3, 2.5, 0.5)
+    answer = setting.scatter(scatter(feature, 150, 3, 2.5), 0.5)
     np.testing.assert_array_equal(answer, answer.transpose(0, 2, 1))
     found = answer - counts[:, None, None]
     assert has_variance(np.diagonal(found, axis1=1, axis2=2).ravel(), 2.5**2 / 0.5)

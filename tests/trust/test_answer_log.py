@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.trust.features import feature_sum, scatter
 
 from sfumato.encoding.domain import Domain
 from sfumato.errors import CheckpointError, Overdraft
@@ -19,6 +20,8 @@ DOMAIN = Domain.of(["a", "b"], [3, 2])
 GUARANTEE = Guarantee(epsilon=1, delta=1e-6)
 ROWS = np.random.default_rng(0).integers(0, 2, (500, 2)).astype(np.uint8)
 PAIR = Query((0, 1))
+HALVES = feature_sum(lambda codes: codes / 2.0, 2, 1.0)
+HALVES_BY_B = scatter(lambda codes: (codes / 2.0, codes[:, 1]), 2, 2, 1.0)
 
 
 def everything(setting):
@@ -31,8 +34,8 @@ def everything(setting):
         *(m.values for m in setting.marginals([PAIR, Query((1,))], [mu, mu])),
         np.array(setting.select(guesses, 0.1)),
         setting.distances(guesses, mu),
-        setting.feature_sum(lambda codes: codes / 2.0, 2, 1.0, mu),
-        setting.scatter(lambda codes: (codes / 2.0, codes[:, 1]), 2, 2, 1.0, mu),
+        setting.feature_sum(HALVES, mu),
+        setting.scatter(HALVES_BY_B, mu),
     ]
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from tests.guarantees.boundless import boundless_run
+from tests.trust.features import feature_sum
 from tests.trust.training_case import case
 
 from sfumato.encoding.domain import Domain
@@ -53,7 +54,7 @@ def test_without_a_guarantee_answers_are_exact_and_free() -> None:
     near, far = Candidate(PAIR, EXACT + 0.5), Candidate(PAIR, EXACT + 2.0)
     assert setting.select([near, far, near], math.inf) == 1
     np.testing.assert_array_equal(setting.distances([near, far], mu), [6, 24])
-    total = setting.feature_sum(lambda codes: codes.astype(float), 2, 100.0, mu)
+    total = setting.feature_sum(feature_sum(lambda codes: codes.astype(float), 2, 100.0), mu)
     np.testing.assert_allclose(total, ROWS.sum(axis=0, dtype=float))
     assert (run.events, setting.remaining) == ((), 1.0)
 
@@ -64,7 +65,7 @@ def test_what_is_charged_is_what_was_asked() -> None:
     count, tables = setting.mu(0.1), [setting.mu(0.2), setting.mu(0.3)]
     setting.count(count)
     answers = setting.marginals([Query((0,)), PAIR], tables)
-    setting.feature_sum(lambda codes: codes.astype(float), 2, 3.0, setting.mu(0.1))
+    setting.feature_sum(feature_sum(lambda codes: codes.astype(float), 2, 3.0), setting.mu(0.1))
     setting.select([Candidate(PAIR, EXACT)] * 2, exponential_epsilon(setting.mu(0.1)))
     setting.distances([Candidate(PAIR, EXACT)] * 7, setting.mu(0.2))
     kinds = [DiscreteGaussian] * 3 + [Gaussian, Exponential, DiscreteGaussian]
@@ -137,7 +138,7 @@ def test_a_selection_has_the_sensitivity_of_the_largest_weight() -> None:
 
 def test_features_are_clipped_row_by_row() -> None:
     setting = curator(begin(math.inf))
-    total = setting.feature_sum(lambda codes: np.full((len(codes), 2), 30.0), 2, 2.0, math.inf)
+    total = setting.feature_sum(feature_sum(lambda codes: np.full((len(codes), 2), 30.0), 2, 2.0), math.inf)
     np.testing.assert_allclose(total, 500 * 2 / 2**0.5)
 
 
@@ -184,7 +185,7 @@ def test_a_free_or_negative_cost_is_refused_under_a_guarantee(mu: float) -> None
     with pytest.raises(ValueError, match="positive finite mu"):
         curator(run).marginals([PAIR], [mu])
     with pytest.raises(ValueError, match="positive finite mu"):
-        curator(run).feature_sum(lambda codes: codes.astype(float), 2, 1.0, mu)
+        curator(run).feature_sum(feature_sum(lambda codes: codes.astype(float), 2, 1.0), mu)
     assert run.events == ()
 
 

@@ -15,6 +15,7 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
+from sfumato.trust.questions import VECTORS, Feature, FeatureSum, PublicArrays
 from sfumato.trust.records import Records
 from sfumato.trust.setting import Query
 
@@ -41,16 +42,22 @@ def gradient_games(claimed: Guarantee, games: int) -> Play:
     """A sum of vectors, each a target's own coordinate far beyond the clipping bound: every coordinate is a game."""
     chunk = min(games, _COORDINATES)
     domain = Domain.of(("a",), (chunk,))
-
-    def vectors(codes: np.ndarray) -> np.ndarray:
-        return _FAR * (codes[:, :1] == np.arange(chunk))
+    question = FeatureSum("a coordinate each", chunk, _BOUND)
 
     def play(inside: bool) -> np.ndarray:
         rows = np.arange(chunk)[:, None] if inside else np.zeros((0, 1), int)
         setting = _setting(rows, domain, claimed)
-        return setting.feature_sum(vectors, chunk, _BOUND, setting.mu(1.0))
+        return setting.feature_sum(question, setting.mu(1.0))
 
     return play
+
+
+def _coordinates(domain: Domain, arrays: PublicArrays) -> Feature:
+    """The installed feature "a coordinate each": far out along the coordinate that the only column says."""
+    return lambda codes: _FAR * (codes[:, :1] == np.arange(domain.sizes[0]))
+
+
+VECTORS.add("a coordinate each", _coordinates)
 
 
 def _setting(rows: np.ndarray, domain: Domain, claimed: Guarantee) -> Central:

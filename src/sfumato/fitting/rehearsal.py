@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,10 +13,9 @@ from sfumato.encoding.domain import Domain
 from sfumato.fitting.plan import Plan
 from sfumato.models import GradientModel, Model
 from sfumato.privacy.accounting import mu_for, poisson_noise_multiplier
-from sfumato.privacy.mechanisms import lattice
 from sfumato.privacy.spending import TAIL_SHARE
 from sfumato.progress import Progress, Silent
-from sfumato.trust.setting import GroupedFeature, Measurement, Query
+from sfumato.trust.questions import FeatureSum, Measurement, Query, Scatter, SumQuestion
 
 if TYPE_CHECKING:
     from sfumato.privacy.dp_sgd import DpSgd
@@ -70,21 +69,17 @@ class Rehearsal:
         """The cost of a share of the squared budget."""
         return math.sqrt(share) * self._total
 
-    def feature_sum(
-        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
-    ) -> np.ndarray:
+    def feature_sum(self, question: FeatureSum, mu: float) -> np.ndarray:
         """Zeros, if it can be planned."""
-        self._planned(lattice.feature_scale(dimension, bound), mu, 1.0)
-        return np.zeros(dimension)
+        return self._planned(question, mu)
 
-    def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
+    def scatter(self, question: Scatter, mu: float) -> np.ndarray:
         """Zeros, if it can be planned."""
-        self._planned(lattice.scatter_scale(dimension, bound), mu, math.sqrt(2))
-        return np.zeros((groups, dimension, dimension))
+        return self._planned(question, mu)
 
-    def _planned(self, scale: lattice.Scale, mu: float, weight: float) -> None:
-        if math.isfinite(mu):
-            lattice.scale(1 / mu, scale.sensitivity * self._plan.max_rows, weight)
+    def _planned(self, question: SumQuestion[np.ndarray], mu: float) -> np.ndarray:
+        price = question.price([mu], self._plan.max_rows)
+        return question.answer(np.zeros(question.values(self.domain), np.int64), price, self.domain)
 
     def _asked(self, *args: object, **options: object) -> NoReturn:
         raise Asked

@@ -13,8 +13,9 @@ from sfumato.extras import require
 from sfumato.models.model import Model
 from sfumato.models.settings import Settings, with_settings
 from sfumato.schema.columns import Content
+from sfumato.trust.questions import GROUPED, VECTORS
 
-Question = Literal["count", "marginals", "select", "distances", "feature_sum", "scatter", "gradients"]
+QuestionKind = Literal["count", "marginals", "select", "distances", "feature_sum", "scatter", "gradients"]
 """A question of a trust setting; ``gradients`` is asked by DP-SGD."""
 
 
@@ -32,7 +33,7 @@ class ModelEntry:
 
     name: str
     learns: Content
-    asks: frozenset[Question]
+    asks: frozenset[QuestionKind]
     path: str
     extra: Literal["networks"] | None = None
 
@@ -62,7 +63,7 @@ _IMAGE_NETWORK = "feature_sum scatter gradients"
 def _entry(
     name: str, learns: Content, asks: str, path: str, extra: Literal["networks"] | None = None
 ) -> tuple[tuple[str, Content], ModelEntry]:
-    questions: frozenset[Question] = frozenset(asks.split())  # pyright: ignore[reportAssignmentType]
+    questions: frozenset[QuestionKind] = frozenset(asks.split())  # pyright: ignore[reportAssignmentType]
     return (name, learns), ModelEntry(name, learns, questions, path, extra)
 
 
@@ -86,6 +87,26 @@ MODELS: Mapping[tuple[str, Content], ModelEntry] = MappingProxyType(
     )
 )
 """Every model, by its name and by what it learns."""
+
+_VECTORS = {
+    "images": "images.projection:image_vectors",
+    "random waves by class": "images.mean_embedding:waves_by_class",
+}
+_GROUPED = {
+    "directions of images": "images.projection:image_directions",
+    "coordinates by class": "images.moments:coordinates_by_class",
+    "coordinates by cluster": "images.moments:coordinates_by_cluster",
+}
+"""What models have made of records, by the names that their questions give."""
+
+
+def _install() -> None:
+    for installed, places in ((VECTORS, _VECTORS), (GROUPED, _GROUPED)):
+        for name, place in places.items():
+            installed.add(name, f"sfumato.models.{place}")
+
+
+_install()
 
 
 def names(learns: Content | None = None) -> tuple[str, ...]:

@@ -112,14 +112,15 @@ class Budget:
             self.run.charge(event)
         self._spend(mu_squared(event))
 
-    def sigma(self, mu: float, sensitivity: float) -> float:
-        """Real noise for one answer at cost ``mu``; 0 without a guarantee, ValueError for a free answer under one."""
-        return 0.0 if self._free(mu) else sensitivity / mu
+    def check(self, mu: Sequence[float]) -> None:
+        """ValueError where an answer would be free under a guarantee."""
+        for cost in mu:
+            self._free(cost)
 
     def integer_sigma(self, mu: float, sensitivity: int) -> float:
-        """Integer noise for one answer at cost ``mu``: a little wider than real noise; otherwise like :meth:`sigma`.
+        """Integer noise for one answer at cost ``mu``, a little wider than real noise; 0 without a guarantee.
 
-        TooMuchNoise where whole numbers do not hold it.
+        ValueError for a free answer under one; TooMuchNoise where whole numbers do not hold it.
         """
         return 0.0 if self._free(mu) else planned(discrete_gaussian_sigma(mu, sensitivity))
 

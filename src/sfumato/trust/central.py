@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +12,17 @@ import numpy as np
 from sfumato.encoding.domain import Domain
 from sfumato.errors import UnsupportedUnit
 from sfumato.privacy.events import DiscreteGaussian, Exponential
-from sfumato.privacy.mechanisms import lattice
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.mechanisms.exponential import select
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.progress import Progress
 from sfumato.results.plain import Json
-from sfumato.trust import summing
+from sfumato.trust import noising, summing
+from sfumato.trust.asking import Asking
 from sfumato.trust.budget import Budget
+from sfumato.trust.questions import Answer, Count, Price, SumQuestion
 from sfumato.trust.records import ExactRecords
-from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
+from sfumato.trust.setting import Candidate, Setting
 
 if TYPE_CHECKING:
     from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _GRID = 2.0**-10  # of a record
 
 
-class Central:
+class Central(Asking):
     """The setting of one curator who holds all rows.
 
     Args:
@@ -74,26 +75,30 @@ class Central:
         """Share of the squared budget that is left."""
         return self._budget.remaining
 
-    def count(self, mu: float) -> float:
-        """Noisy number of records: integer noise, sensitivity ``max_rows``."""
-        return float(self._counts(["count"], [mu], lambda: [np.array(len(self._records))])[0][0])
+    def ask(self, question: SumQuestion[Answer], mu: Sequence[float]) -> Answer:
+        """The exact sum in whole numbers, with the noise that the price says; see ``trust.questions``.
+
+        A question is checked and priced first, then charged, and only then are records looked at.
+        """
+        whole, price = self._answered(question, mu)
+        return question.answer(whole, price, self.domain)
 
     def outside(self, mu: float) -> tuple[float, float]:
         """Noisy number of records with some cell that the schema's facts did not allow, and the scale of its noise."""
-        found = self._counts(["outside"], [mu], lambda: [np.array(self._records.outside)])
-        return float(found[0][0]), self._sigma(mu)
+        whole, price = self._answered(Count(outside=True), [mu])
+        return float(whole[0]), price.scales[0]
 
-    def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
-        """Noisy tables; a unit moves each by at most ``max_rows`` in l1, so each is one ``DiscreteGaussian`` event."""
-        if not queries:
-            return []
-        shapes = [q.shape(self.domain) for q in queries]
-        question = ["marginals", [(q.clique, shape) for q, shape in zip(queries, shapes, strict=True)]]
-        tables = self._counts(question, mu, lambda: (self._records.table(q) for q in queries), shapes)
-        return [
-            Measurement(q, t.reshape(shape).astype(np.float64), self._sigma(m))
-            for q, t, shape, m in zip(queries, tables, shapes, mu, strict=True)
-        ]
+    def _answered(self, question: SumQuestion, mu: Sequence[float]) -> tuple[np.ndarray, Price]:
+        question.check(self.domain)
+        self._budget.check(mu)
+        price = question.price(mu, self._max_rows)
+
+        def noised() -> np.ndarray:
+            whole = summing.exact(question, self._records)
+            return noising.noised(question, whole, price.scales, self.domain, self._entropy)
+
+        asked = [question.digest, self.domain.sizes]  # a view of the same records has other sizes
+        return self._budget.answer(asked, price.events, noised), price
 
     def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
         """Exponential mechanism over the candidates' scores; one unit moves each by at most weight x ``max_rows``."""
@@ -119,39 +124,9 @@ class Central:
 
         def noised() -> np.ndarray:
             scores = np.array([math.floor(self._score(c)) for c in candidates])
-            return self._noised(scores, sigma)
+            return add_discrete_gaussian(scores, sigma, self._entropy) if sigma else scores
 
         return self._budget.answer(["distances", _cliques(candidates)], events, noised).astype(np.float64)
-
-    def feature_sum(
-        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
-    ) -> np.ndarray:
-        """Sum of ``feature`` over the records, each row clipped to l2 norm ``bound``; noise on a fine grid.
-
-        Rows of ``feature`` that are not finite count as zero. One unit moves the sum by at most
-        ``max_rows * bound`` in l2 norm, and a little for rounding, provided that ``feature`` treats every record alone.
-        """
-        scale = lattice.feature_scale(dimension, bound)
-
-        def total() -> np.ndarray:
-            return summing.feature_sum(feature, self._records.matrix(), dimension, bound)
-
-        return self._total(["feature_sum", dimension], mu, scale, np.ones(dimension), total)
-
-    def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
-        """Sums of outer products of clipped vectors by group; noise on a fine grid, on the upper triangles.
-
-        One unit moves them by at most ``max_rows * bound^2`` in l2 norm, and a little for rounding, provided that
-        ``feature`` treats every record alone; see ``summing.scatter_sum``.
-        """
-        scale = lattice.scatter_scale(dimension, bound)
-        weights = np.where(summing.diagonal(dimension), 1.0, math.sqrt(2))
-
-        def packed() -> np.ndarray:
-            return summing.scatter_sum(feature, self._records.matrix(), dimension, groups, bound)
-
-        noised = self._total(["scatter", dimension, groups], mu, scale, np.tile(weights, (groups, 1)), packed)
-        return summing.unpacked(noised, dimension)
 
     def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
         """DP-SGD over the records; see ``training.Trainer``. UnsupportedUnit when a unit may hold several records."""
@@ -170,56 +145,6 @@ class Central:
         """The same records through public maps code -> coarser code."""
         return Central(self._records.coarsened(recode), self._budget, self._max_rows, self._entropy, self._saved)
 
-    def _sigma(self, mu: float) -> float:
-        return self._budget.integer_sigma(mu, self._max_rows)
-
-    def _counts(
-        self,
-        question: Sequence[Json],
-        mu: Sequence[float],
-        exact: Callable[[], Iterable[np.ndarray]],
-        shapes: Sequence[tuple[int, ...]] = ((),),
-    ) -> list[np.ndarray]:
-        """Counts, flat, each with the integer noise of its ``mu``; a unit moves each by at most ``max_rows`` in l1."""
-        sigmas = [self._sigma(m) for m in mu]
-        events = [DiscreteGaussian(s, self._max_rows) for s in sigmas if s]
-
-        def noised() -> np.ndarray:
-            return np.concatenate([self._noised(x.ravel(), s) for x, s in zip(exact(), sigmas, strict=True)])
-
-        ends = np.cumsum([math.prod(shape) for shape in shapes])
-        return np.split(self._budget.answer(question, events, noised), ends[:-1])
-
-    def _total(
-        self,
-        question: Sequence[Json],
-        mu: float,
-        scale: lattice.Scale,
-        weights: np.ndarray,
-        exact: Callable[[], np.ndarray],
-    ) -> np.ndarray:
-        """A sum of vectors, of the shape of ``weights``, with the noise of ``mu``; noise is divided by the weights.
-
-        One record moves it by at most ``scale.sensitivity``, in the l2 norm of coordinates times ``weights``.
-        """
-        sensitivity = scale.sensitivity * self._max_rows
-        paid = self._budget.sigma(mu, sensitivity)
-        sigma = lattice.scale(paid / sensitivity, sensitivity, weights.max()) if paid else 0.0
-        events = [lattice.event(sigma, sensitivity, weights.size, weights.max())] if paid else []
-
-        def noised() -> np.ndarray:
-            values = exact()
-            answer = np.empty(values.shape)
-            for weight in np.unique(weights):
-                chosen = weights == weight
-                answer[chosen] = self._noised(values[chosen], sigma / weight)
-            return answer * scale.step
-
-        return self._budget.answer(question, events, noised)
-
-    def _noised(self, counts: np.ndarray, sigma: float) -> np.ndarray:
-        return add_discrete_gaussian(counts, sigma, self._entropy) if sigma else counts
-
     def _score(self, candidate: Candidate) -> float:
         """The score with public guesses rounded to ``_GRID``: sums are then exact, and sensitivity holds to the bit."""
         guess = np.rint(np.asarray(candidate.estimate) / _GRID) * _GRID
@@ -227,5 +152,5 @@ class Central:
         return candidate.weight * (distance - float(np.rint(candidate.bias / _GRID)) * _GRID)
 
 
-def _cliques(candidates: Sequence[Candidate]) -> list[tuple[int, ...]]:
+def _cliques(candidates: Sequence[Candidate]) -> list[Json]:
     return [c.query.clique for c in candidates]

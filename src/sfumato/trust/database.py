@@ -23,8 +23,8 @@ from sfumato.encoding.image import ImageCodec
 from sfumato.errors import TableError
 from sfumato.schema import IdUnit, Schema
 from sfumato.tables.databases import DatabaseTable
+from sfumato.trust.questions import Query
 from sfumato.trust.records import KeptTables, coarser
-from sfumato.trust.setting import Query
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

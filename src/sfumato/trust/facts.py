@@ -21,7 +21,7 @@ from sfumato.tables.databases import DatabaseTable
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
 from sfumato.trust.gathering import bound_of, gather
-from sfumato.trust.setting import Query
+from sfumato.trust.questions import Query
 
 THRESHOLD_SHARE = 0.02
 """The part of delta taken for categories that are found in the rows, split evenly over their columns.

@@ -9,7 +9,7 @@ import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.encoding.rows import EncodedRows
-from sfumato.trust.setting import Query
+from sfumato.trust.questions import Query
 
 _BLOCK = 1 << 20
 _KEPT_CELLS = 1 << 24

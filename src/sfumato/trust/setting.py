@@ -1,5 +1,7 @@
 """The protocol of a trust setting: the few questions a model may ask about rows it never sees.
 
+What is asked for sums is a value (``trust.questions``), which a setting may send on, count by SQL, or refuse.
+
 Privacy is spent in units of *Gaussian differential privacy* (GDP; Dong, Roth, Su 2022): a release that costs ``mu`` is
 as hard to attack as telling N(0, 1) from N(mu, 1), and costs compose as the root of the sum of squares. A run has a
 total ``mu``; a model asks for shares of its square: ``setting.mu(0.25)`` is a quarter of the budget. With no guarantee
@@ -8,8 +10,7 @@ total ``mu``; a model asks for shares of its square: ``setting.mu(0.25)`` is a q
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -18,44 +19,12 @@ import numpy as np
 from sfumato.encoding.domain import Clique as Clique
 from sfumato.encoding.domain import Domain
 from sfumato.progress import Progress
+from sfumato.trust.questions import FeatureSum, Scatter
+from sfumato.trust.questions import Measurement as Measurement
+from sfumato.trust.questions import Query as Query
 
 if TYPE_CHECKING:
     from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
-
-GroupedFeature = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Records (n, d) -> a vector of each (n, dimension), and the group of each (n,), 0 .. groups - 1."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """A contingency table to be asked: some columns, each seen through a public map from codes to groups.
-
-    Attributes:
-        clique: positions of the columns, ascending.
-        groups: one integer array per column of the clique, code -> group; None for the codes themselves.
-    """
-
-    clique: Clique
-    groups: tuple[np.ndarray, ...] | None = None
-
-    def shape(self, domain: Domain) -> tuple[int, ...]:
-        """Shape of the table over ``domain``."""
-        if self.groups is None:
-            return domain.shape(self.clique)
-        return tuple(int(g.max()) + 1 for g in self.groups)
-
-    def cells(self, domain: Domain) -> int:
-        """Number of cells of the table."""
-        return math.prod(self.shape(domain))
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A noisy marginal: ``values`` has the query's shape, float64, noise of standard deviation ``sigma`` per cell."""
-
-    query: Query
-    values: np.ndarray
-    sigma: float
 
 
 @dataclass(frozen=True)
@@ -123,18 +92,16 @@ class Setting(Protocol):
         """Noisy scores of all candidates at once, (k,) integers as float64, at total cost ``mu``."""
         ...
 
-    def feature_sum(
-        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
-    ) -> np.ndarray:
-        """Noisy sum over records of ``feature(records)`` (n, d) -> (n, dimension), each row clipped to l2 ``bound``."""
+    def feature_sum(self, question: FeatureSum, mu: float) -> np.ndarray:
+        """Noisy sum over records of a vector that installed code makes of each, (dimension,)."""
         ...
 
-    def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
+    def scatter(self, question: Scatter, mu: float) -> np.ndarray:
         """Noisy sums of z z^T over the records of each group, (groups, dimension, dimension), symmetric.
 
-        ``feature`` gives z, clipped to l2 ``bound``. A ``feature_sum`` of z z^T, whose norm is |z|^2, that needs no
-        vector of dimension^2 per record: noise of standard deviation bound^2 / mu on the diagonal, and of that over
-        sqrt(2) beside it. A constant within z makes counts, sums and second moments one joint release.
+        A ``feature_sum`` of z z^T, whose norm is |z|^2, that needs no vector of dimension^2 per record: noise of
+        standard deviation bound^2 / mu on the diagonal, and of that over sqrt(2) beside it. A constant within z makes
+        counts, sums and second moments one joint release.
         """
         ...
 

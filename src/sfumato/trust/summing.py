@@ -5,19 +5,37 @@ They are never released as they are: ``privacy.mechanisms.lattice`` adds the noi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from sfumato.privacy.mechanisms.lattice import FEATURE_BITS, SCATTER_BITS
-from sfumato.trust.setting import GroupedFeature
+from sfumato.trust.questions import Count, Feature, FeatureSum, GroupedFeature, Marginals, Scatter, SumQuestion
+from sfumato.trust.records import ExactRecords
 
 _CELLS = 1 << 23
 """Numbers of a block of records, or of their features, that are held at a time: 64 MB of them."""
 _MOST_RECORDS = 1 << 10
 """Records of a block: of at most 2**16, and numbers of ``SCATTER_BITS`` bits, products add up exactly in float64."""
 
-Feature = Callable[[np.ndarray], np.ndarray]
+
+def exact(question: SumQuestion, records: ExactRecords) -> np.ndarray:
+    """The whole numbers (values,) int64 that answer ``question``, without noise: private.
+
+    *Formal guarantee.* A unit moves them, part by part, by at most what ``question.price`` was computed for.
+    """
+    match question:
+        case Count():
+            return np.array([records.outside if question.outside else len(records)])
+        case Marginals():
+            return np.concatenate([np.zeros(0, np.int64), *(records.table(q).ravel() for q in question.queries)])
+        case FeatureSum():
+            feature = question.made(records.domain)
+            return feature_sum(feature, records.matrix(), question.dimension, question.bound)
+        case Scatter():
+            feature = question.made(records.domain)
+            return scatter_sum(feature, records.matrix(), question.dimension, question.groups, question.bound).ravel()
+    raise TypeError(f"no sum answers a {type(question).__name__}")
 
 
 def clipped(values: np.ndarray, bound: float) -> np.ndarray:
@@ -47,7 +65,8 @@ def feature_sum(feature: Feature, codes: np.ndarray, dimension: int, bound: floa
     """
     total = np.zeros(dimension, np.int64)
     for block, records in _blocks(codes, dimension):
-        total += whole(feature(block)[:records], bound, FEATURE_BITS).astype(np.int64).sum(axis=0)
+        values = _of_dimension(feature(block)[:records], dimension)
+        total += whole(values, bound, FEATURE_BITS).astype(np.int64).sum(axis=0)
     return total
 
 
@@ -55,7 +74,7 @@ def scatter_sum(feature: GroupedFeature, codes: np.ndarray, dimension: int, grou
     """Sums of z z^T by group, the upper triangles: int64 (groups, dimension (dimension + 1) / 2), in steps.
 
     ``feature(codes)`` gives z (n, dimension), clipped and rounded, and the group of each record (n,), 0 .. groups - 1.
-    Steps are those of ``lattice.scatter_scale``; :func:`unpacked` makes matrices of the triangles.
+    Steps are those of ``lattice.scatter_scale``; ``Scatter.answer`` makes matrices of the triangles.
 
     *Formal guarantee.* One record moves it by at most the scale's sensitivity, in the norm in which the square of a
     number beside the diagonal counts twice, if ``feature`` treats each record alone: it is added to one group, and that
@@ -65,7 +84,7 @@ def scatter_sum(feature: GroupedFeature, codes: np.ndarray, dimension: int, grou
     total = np.zeros((groups, dimension, dimension), np.int64)
     for block, records in _blocks(codes, dimension):
         values, group = (part[:records] for part in feature(block))
-        values = whole(values, bound, SCATTER_BITS)
+        values = whole(_of_dimension(values, dimension), bound, SCATTER_BITS)
         for g in range(groups):
             chosen = values[group == g]
             total[g] += (chosen.T @ chosen).astype(np.int64)
@@ -73,19 +92,11 @@ def scatter_sum(feature: GroupedFeature, codes: np.ndarray, dimension: int, grou
     return total[:, rows, columns]
 
 
-def unpacked(packed: np.ndarray, dimension: int) -> np.ndarray:
-    """Symmetric matrices (groups, dimension, dimension) of their upper triangles."""
-    rows, columns = np.triu_indices(dimension)
-    full = np.empty((len(packed), dimension, dimension))
-    full[:, rows, columns] = packed
-    full[:, columns, rows] = packed
-    return full
-
-
-def diagonal(dimension: int) -> np.ndarray:
-    """Which entries of an upper triangle lie on the diagonal, (dimension (dimension + 1) / 2,) booleans."""
-    rows, columns = np.triu_indices(dimension)
-    return rows == columns
+def _of_dimension(values: np.ndarray, dimension: int) -> np.ndarray:
+    """The same values; TypeError for vectors of another length, which are spread out over the sum after clipping."""
+    if values.shape[1:] != (dimension,):
+        raise TypeError(f"a feature makes vectors of {values.shape[1:]} numbers where {dimension} were asked for")
+    return values
 
 
 def _blocks(codes: np.ndarray, dimension: int) -> Iterator[tuple[np.ndarray, int]]:

@@ -22,6 +22,7 @@ from sfumato.progress import Silent
 from sfumato.trust import summing
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
+from sfumato.trust.questions import FeatureSum, Scatter
 from sfumato.trust.records import Records
 
 PIXELS = Pixels(0, 9, 7, 1)
@@ -35,18 +36,18 @@ class Catching:
 
     def __init__(self, setting: Any) -> None:
         self._setting = setting
-        self.asked: list[tuple[Feature, int]] = []
+        self.asked: list[FeatureSum | Scatter] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._setting, name)
 
-    def feature_sum(self, feature: Feature, dimension: int, bound: float, mu: float) -> Any:
-        self.asked.append((feature, dimension))
-        return self._setting.feature_sum(feature, dimension, bound, mu)
+    def feature_sum(self, question: FeatureSum, mu: float) -> Any:
+        self.asked.append(question)
+        return self._setting.feature_sum(question, mu)
 
-    def scatter(self, feature: Feature, dimension: int, groups: int, bound: float, mu: float) -> Any:
-        self.asked.append((feature, dimension))
-        return self._setting.scatter(feature, dimension, groups, bound, mu)
+    def scatter(self, question: Scatter, mu: float) -> Any:
+        self.asked.append(question)
+        return self._setting.scatter(question, mu)
 
 
 def images(n: int, seed: int) -> np.ndarray:
@@ -58,7 +59,7 @@ def asked_by(name: str) -> list[tuple[Feature, int]]:
     run = Ledger.open().begin(Guarantee(20.0, 1e-5), "caught")
     setting = Catching(Central(Records.of(images(300, 0), DOMAIN), Budget(run)))
     RECIPES[name].fit(setting, target=len(DOMAIN) - 1, progress=Silent())  # type: ignore[arg-type]
-    return setting.asked
+    return [(question.made(DOMAIN), question.dimension) for question in setting.asked]
 
 
 def table(feature: Feature, codes: np.ndarray) -> np.ndarray:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from sfumato.auditing.attacks.trace import AnswerTape
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.mechanisms import lattice
+from sfumato.trust.questions import FeatureSum, Marginals, Scatter
 from sfumato.trust.setting import Candidate, Measurement, Query, Setting
 
 
@@ -54,9 +55,8 @@ class Taped:
         """Noisy contingency tables."""
         exact = [m.values for m in self._exact.marginals(queries, [math.inf] * len(queries))]
         declared = [float(self._rows)] * len(exact)
-        return self._tape.answer(
-            "marginals", (list(queries), list(mu)), exact, declared, lambda: self._noisy.marginals(queries, mu)
-        )
+        asked = Marginals(tuple(queries)).digest, list(mu)
+        return self._tape.answer("marginals", asked, exact, declared, lambda: self._noisy.marginals(queries, mu))
 
     def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
         """Index of a candidate with a nearly largest score."""
@@ -72,35 +72,20 @@ class Taped:
             "distances", (list(candidates), mu), exact, declared, lambda: self._noisy.distances(candidates, mu)
         )
 
-    def feature_sum(
-        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
-    ) -> np.ndarray:
+    def feature_sum(self, question: FeatureSum, mu: float) -> np.ndarray:
         """Noisy sum of a bounded feature."""
-        exact = [self._exact.feature_sum(feature, dimension, bound, math.inf)]
+        exact = [self._exact.feature_sum(question, math.inf)]
+        declared = [_size(question.scale) * self._rows]
         return self._tape.answer(
-            "feature_sum",
-            (feature, dimension, bound, mu),
-            exact,
-            [_size(lattice.feature_scale(dimension, bound)) * self._rows],
-            lambda: self._noisy.feature_sum(feature, dimension, bound, mu),
+            "feature_sum", (question.digest, mu), exact, declared, lambda: self._noisy.feature_sum(question, mu)
         )
 
-    def scatter(
-        self,
-        feature: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-        dimension: int,
-        groups: int,
-        bound: float,
-        mu: float,
-    ) -> np.ndarray:
+    def scatter(self, question: Scatter, mu: float) -> np.ndarray:
         """Noisy sums of outer products of a bounded feature."""
-        exact = self._exact.scatter(feature, dimension, groups, bound, math.inf)
+        exact = [self._exact.scatter(question, math.inf)]
+        declared = [_size(question.scale) * self._rows]
         return self._tape.answer(
-            "scatter",
-            (feature, dimension, groups, bound, mu),
-            [exact],
-            [_size(lattice.scatter_scale(dimension, bound)) * self._rows],
-            lambda: self._noisy.scatter(feature, dimension, groups, bound, mu),
+            "scatter", (question.digest, mu), exact, declared, lambda: self._noisy.scatter(question, mu)
         )
 
     def coarsened(self, recode: Sequence[np.ndarray]) -> Taped:

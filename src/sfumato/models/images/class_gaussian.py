@@ -21,11 +21,6 @@ from sfumato.progress import Progress
 from sfumato.trust.setting import Setting
 
 
-def by_class(points: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """The groups of a class-Gaussian: the classes."""
-    return classes
-
-
 @dataclass(frozen=True)
 class ClassGaussian:
     """The recipe: shares of the budget for the mean image and the directions, the rest for the moments of classes.
@@ -52,7 +47,7 @@ class ClassGaussian:
         progress.step()
 
         rest = setting.mu((1 - self.centre - self.directions) * left)
-        found = moments(setting, layout, projection, by_class, layout.classes, rest)
+        found = moments(setting, layout, projection, None, rest)
         progress.step()
         return FittedMixture.of(layout, total, projection, found, np.arange(layout.classes))
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfumato.encoding.domain import Domain
-from sfumato.models.images.class_gaussian import by_class
 from sfumato.models.images.layout import MOST_CLASSES, ImageLayout
 from sfumato.models.images.mixture import FittedMixture
-from sfumato.models.images.moments import Moments, moments
+from sfumato.models.images.moments import Clusters, Moments, moments
 from sfumato.models.images.projection import mean_image, principal
 from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.models.settings import count, factor, share
@@ -32,51 +31,27 @@ _DOUBT = 3.0
 """Weight of a cluster's old place, in standard deviations of the noise of its count."""
 
 
-@dataclass(frozen=True)
-class Clusters:
-    """Places (classes, clusters, k) of clusters; a record belongs to the nearest one of its class."""
+def placed(start: FittedMixture, clusters: int) -> Clusters:
+    """k-means (Lloyd) on points drawn from each Gaussian of ``start``; public, and the same for the same start."""
+    rng, everyone = np.random.default_rng(0), np.arange(len(start.weights))
+    drawn = [start.coordinates(_POINTS, rng, everyone == c)[0] for c in everyone]
+    found = Clusters(np.stack([points[:clusters] for points in drawn]))
+    points, classes = np.concatenate(drawn), np.repeat(everyone, _POINTS)
+    for _ in range(_LLOYD):
+        groups = found.assign(points, classes)
+        members = (groups == np.arange(found.number)[:, None]).astype(np.float32)
+        sizes, old = members.sum(axis=1, keepdims=True), found.places.reshape(found.number, -1)
+        places = np.where(sizes > 0, members @ points / np.maximum(sizes, 1), old)
+        found = Clusters(places.reshape(found.places.shape))
+    return found
 
-    places: np.ndarray
 
-    @classmethod
-    def of(cls, start: FittedMixture, clusters: int) -> Clusters:
-        """k-means (Lloyd) on points drawn from each Gaussian of ``start``; public, and the same for the same start."""
-        rng, everyone = np.random.default_rng(0), np.arange(len(start.weights))
-        drawn = [start.coordinates(_POINTS, rng, everyone == c)[0] for c in everyone]
-        found = cls(np.stack([points[:clusters] for points in drawn]))
-        points, classes = np.concatenate(drawn), np.repeat(everyone, _POINTS)
-        for _ in range(_LLOYD):
-            groups = found.assign(points, classes)
-            members = (groups == np.arange(found.number)[:, None]).astype(np.float32)
-            sizes, old = members.sum(axis=1, keepdims=True), found.places.reshape(found.number, -1)
-            places = np.where(sizes > 0, members @ points / np.maximum(sizes, 1), old)
-            found = cls(places.reshape(found.places.shape))
-        return found
-
-    @property
-    def number(self) -> int:
-        """Of all classes together."""
-        return self.places.shape[0] * self.places.shape[1]
-
-    def assign(self, points: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """The nearest cluster of its class for each of the points (n, k), (n,) in 0 .. number - 1.
-
-        A point's depends on no other: squares are added row by row, and no product of matrices is made.
-        """
-        groups = np.empty(len(points), np.int64)
-        each = self.places.shape[1]
-        for c in np.unique(classes):
-            own, places = classes == c, self.places[c]
-            away = [((points[own] - place) ** 2).sum(axis=1) for place in places]
-            groups[own] = c * each + np.stack(away, axis=1).argmin(axis=1)
-        return groups
-
-    def moved(self, found: Moments) -> Clusters:
-        """Each moved towards the noisy mean of its records, as far as its noisy count is clear of the noise."""
-        counts = np.maximum(found.counts, 0.0)[:, None]
-        trust = counts / np.maximum(counts + _DOUBT * found.sigma_count, 1e-9)
-        old = self.places.reshape(found.means.shape)
-        return Clusters((old + trust * (found.means - old)).reshape(self.places.shape))
+def moved(clusters: Clusters, found: Moments) -> Clusters:
+    """Each moved towards the noisy mean of its records, as far as its noisy count is clear of the noise."""
+    counts = np.maximum(found.counts, 0.0)[:, None]
+    trust = counts / np.maximum(counts + _DOUBT * found.sigma_count, 1e-9)
+    old = clusters.places.reshape(found.means.shape)
+    return Clusters((old + trust * (found.means - old)).reshape(clusters.places.shape))
 
 
 @dataclass(frozen=True)
@@ -117,18 +92,18 @@ class ClassMixture:
         rest = 1 - self.centre - self.directions
         first = rest if each == 1 else self.start
         classes = np.arange(layout.classes)
-        found = moments(setting, layout, projection, by_class, layout.classes, setting.mu(first * left))
+        found = moments(setting, layout, projection, None, setting.mu(first * left))
         fitted = FittedMixture.of(layout, total, projection, found, classes)
         progress.step()
         if each == 1:
             return fitted
-        clusters = Clusters.of(fitted, each)
+        clusters = placed(fitted, each)
         for _ in range(self.rounds):
             step = setting.mu(self.moves / self.rounds * left)
-            clusters = clusters.moved(moments(setting, layout, projection, clusters.assign, clusters.number, step))
+            clusters = moved(clusters, moments(setting, layout, projection, clusters, step))
             progress.step()
         last = setting.mu((rest - self.start - self.moves) * left)
-        found = moments(setting, layout, projection, clusters.assign, clusters.number, last)
+        found = moments(setting, layout, projection, clusters, last)
         progress.step()
         return FittedMixture.of(layout, total, projection, found, np.repeat(classes, each))
 

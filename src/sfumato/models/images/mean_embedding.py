@@ -29,6 +29,7 @@ from sfumato.models.networks.training import arrays_of, network_of
 from sfumato.models.settings import count
 from sfumato.privacy.gradients import Dense, Tape
 from sfumato.progress import Progress
+from sfumato.trust.questions import Feature, FeatureSum, PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 LATENT, HIDDEN = 32, 256
@@ -122,21 +123,10 @@ class MeanEmbedding:
         cosines = low_frequencies(*layout.pixels.shape)
         frequencies = self._drawn(cosines)
         one, scale = math.sqrt(CONSTANT), math.sqrt(1 - CONSTANT)
-        each = 1 + 2 * self.frequencies
-
-        def feature(codes: np.ndarray) -> np.ndarray:
-            waves = products(layout.images_of(codes), frequencies)
-            out = np.zeros((len(codes), layout.classes, each))
-            classes = np.arange(len(codes)), layout.classes_of(codes)
-            out[(*classes, 0)] = one
-            out[(*classes, slice(1, None))] = np.hstack([np.cos(waves), np.sin(waves)]) * (
-                scale / math.sqrt(self.frequencies)
-            )
-            return out.reshape(len(codes), -1)
-
-        dimension = layout.classes * each
+        dimension = layout.classes * (2 * len(frequencies) + 1)
+        question = FeatureSum("random waves by class", dimension, 1.0, {"frequencies": frequencies})
         progress.stage("mean embedding")
-        summed = setting.feature_sum(feature, dimension, 1.0, setting.mu(setting.remaining))
+        summed = setting.feature_sum(question, setting.mu(setting.remaining))
         summed = summed.reshape(layout.classes, -1)
         counts = summed[:, 0] / one
         weights = np.maximum(counts, 0.0) if counts.max() > 0 else np.ones(layout.classes)
@@ -164,6 +154,27 @@ class MeanEmbedding:
         drawn = np.random.default_rng(0).normal(size=(self.frequencies, len(cosines)))
         lengths = np.resize(SCALES, self.frequencies)[:, None] * math.sqrt(cosines.shape[1])
         return (drawn / lengths @ cosines).astype(np.float32)
+
+
+def waves_by_class(domain: Domain, arrays: PublicArrays) -> Feature:
+    """The installed feature "random waves by class", given ``frequencies`` (m, size).
+
+    A constant, cosines and sines at the place of the record's class, together of norm one.
+    """
+    layout = ImageLayout(domain)
+    (frequencies,) = fitting(arrays, {"frequencies": (None, layout.size)})
+    numbers = 2 * len(frequencies)
+
+    def feature(codes: np.ndarray) -> np.ndarray:
+        waves = products(layout.images_of(codes), frequencies)
+        out = np.zeros((len(codes), layout.classes, numbers + 1))
+        classes = np.arange(len(codes)), layout.classes_of(codes)
+        out[(*classes, 0)] = math.sqrt(CONSTANT)
+        scale = math.sqrt(1 - CONSTANT) / math.sqrt(max(1, numbers / 2))
+        out[(*classes, slice(1, None))] = np.hstack([np.cos(waves), np.sin(waves)]) * scale
+        return out.reshape(len(codes), -1)
+
+    return feature
 
 
 _Carry = tuple[ImageGenerator, optax.OptState]

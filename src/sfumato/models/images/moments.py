@@ -8,13 +8,15 @@ deviation is a public part of the geometric mean of the two variances (empirical
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from sfumato.encoding.domain import Domain
+from sfumato.errors import QuestionError
 from sfumato.models.images.layout import ImageLayout
 from sfumato.models.images.projection import Projection, scaled
+from sfumato.trust.questions import GroupedFeature, PublicArrays, Scatter, fitting
 from sfumato.trust.setting import Setting
 
 RADIUS = 2 / 7
@@ -26,9 +28,6 @@ SPREAD = 0.5
 _OFF_DIAGONAL = 0.1
 """The same for covariances of all images about zero, as a part of ``SPREAD``: directions are nearly uncorrelated."""
 _LEAST = 1e-6
-
-Assign = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Coordinates (n, k) and classes (n,) -> groups (n,)."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +59,83 @@ class Moments:
         return (self.sigma / sizes[:, None, None]) ** 2 * np.where(np.eye(k, dtype=bool), 1.0, 0.5)
 
 
+@dataclass(frozen=True)
+class Clusters:
+    """Places (classes, clusters, k) of clusters; a record belongs to the nearest one of its class."""
+
+    places: np.ndarray
+
+    @property
+    def number(self) -> int:
+        """Of all classes together."""
+        return self.places.shape[0] * self.places.shape[1]
+
+    def assign(self, points: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """The nearest cluster of its class for each of the points (n, k), (n,) in 0 .. number - 1.
+
+        A point's depends on no other: squares are added row by row, and no product of matrices is made.
+        """
+        groups = np.empty(len(points), np.int64)
+        each = self.places.shape[1]
+        for c in np.unique(classes):
+            own, places = classes == c, self.places[c]
+            away = [((points[own] - place) ** 2).sum(axis=1) for place in places]
+            groups[own] = c * each + np.stack(away, axis=1).argmin(axis=1)
+        return groups
+
+
+def coordinates_by_class(domain: Domain, arrays: PublicArrays) -> GroupedFeature:
+    """The installed feature "coordinates by class", given a projection's ``centre`` (size,) and ``basis`` (k, size)."""
+    layout = ImageLayout(domain)
+    projection = Projection(*fitting(arrays, {"centre": (layout.size,), "basis": (None, layout.size)}))
+    return _coordinates(layout, projection, None)
+
+
+def coordinates_by_cluster(domain: Domain, arrays: PublicArrays) -> GroupedFeature:
+    """The installed feature "coordinates by cluster": the same, and ``places`` (classes, clusters, k) of clusters."""
+    layout = ImageLayout(domain)
+    shapes = {"centre": (layout.size,), "basis": (None, layout.size), "places": (layout.classes, None, None)}
+    centre, basis, places = fitting(arrays, shapes)
+    if not places.shape[1] or places.shape[2] != len(basis):
+        raise QuestionError("places of clusters are points of as many coordinates as there are directions")
+    return _coordinates(layout, Projection(centre, basis), Clusters(places))
+
+
+def _coordinates(layout: ImageLayout, projection: Projection, clusters: Clusters | None) -> GroupedFeature:
+    """A constant and the clipped coordinates, together of norm at most one, in the group of their class or cluster."""
+    radius, one, scale = _sizes(layout)
+
+    def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        points, classes = projection.coordinates(layout.images_of(codes)), layout.classes_of(codes)
+        group = classes if clusters is None else clusters.assign(points, classes)
+        return np.hstack([np.full((len(codes), 1), one), scaled(points, radius) * scale]), group
+
+    return feature
+
+
+def _sizes(layout: ImageLayout) -> tuple[float, float, float]:
+    """Norm to which coordinates are clipped, the constant that counts a record, and the scale of its coordinates."""
+    radius = RADIUS * math.sqrt(layout.size)
+    return radius, math.sqrt(CONSTANT), math.sqrt(1 - CONSTANT) / radius
+
+
 def moments(
-    setting: Setting, layout: ImageLayout, projection: Projection, assign: Assign, groups: int, mu: float
+    setting: Setting, layout: ImageLayout, projection: Projection, clusters: Clusters | None, mu: float
 ) -> Moments:
-    """Ask for the moments of the coordinates of all groups at once, at cost ``mu``.
+    """Ask for the moments of the coordinates of all clusters, or classes, at once, at cost ``mu``.
 
     *Formal guarantee.* A ``scatter`` of a constant and the clipped coordinates, together of norm at most one: counts,
     sums and second moments are one release.
     """
-    radius = RADIUS * math.sqrt(layout.size)
-    one, scale = math.sqrt(CONSTANT), math.sqrt(1 - CONSTANT) / radius
-
-    def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        points = projection.coordinates(layout.images_of(codes))
-        group = assign(points, layout.classes_of(codes))
-        return np.hstack([np.full((len(codes), 1), one), scaled(points, radius) * scale]), group
-
-    answer = setting.scatter(feature, len(projection.basis) + 1, groups, 1.0, mu)
+    radius, one, scale = _sizes(layout)
+    given = {"centre": projection.centre, "basis": projection.basis}
+    dimension = len(projection.basis) + 1
+    if clusters is None:
+        question = Scatter("coordinates by class", dimension, layout.classes, 1.0, given)
+    else:
+        given["places"] = clusters.places
+        question = Scatter("coordinates by cluster", dimension, clusters.number, 1.0, given)
+    answer = setting.scatter(question, mu)
     counts = answer[:, 0, 0] / CONSTANT
     sizes = np.maximum(counts, 1.0)[:, None]
     means = scaled(answer[:, 0, 1:] / (one * scale) / sizes, radius)

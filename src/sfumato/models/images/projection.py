@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import idct
 
+from sfumato.encoding.domain import Domain
 from sfumato.models.images.layout import ImageLayout
 from sfumato.models.images.products import products
+from sfumato.trust.questions import Feature, FeatureSum, GroupedFeature, PublicArrays, Scatter, fitting
 from sfumato.trust.setting import Setting
 
 RADIUS = 0.5
@@ -24,6 +26,10 @@ FREQUENCIES = 16
 """Cosines per side that directions are sought among."""
 EDGE = 0.7
 """Directions are kept down to this part of the largest eigenvalue that noise alone would have."""
+
+
+_HALF = math.sqrt(0.5)
+"""Of a record's norm, that of the constant that counts it, and that of its image: half of the square each."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +53,44 @@ class Projection:
         return self.centre + coordinates @ self.basis
 
 
+def image_vectors(domain: Domain, arrays: PublicArrays) -> Feature:
+    """The installed feature "images": a constant and the clipped image, together of norm at most one."""
+    fitting(arrays, {})
+    layout = ImageLayout(domain)
+    radius = _radius(layout)
+
+    def feature(codes: np.ndarray) -> np.ndarray:
+        images = scaled(layout.images_of(codes), radius)
+        return np.hstack([np.full((len(codes), 1), _HALF), images * (_HALF / radius)])
+
+    return feature
+
+
 def mean_image(setting: Setting, layout: ImageLayout, mu: float) -> tuple[float, np.ndarray]:
     """(noisy number of images, noisy mean (size,)), in one release that costs ``mu``.
 
     *Formal guarantee.* A ``feature_sum`` of a constant and the clipped image, together of norm at most one.
     """
-    half = math.sqrt(0.5)
-    radius = RADIUS * math.sqrt(layout.size)
+    summed = setting.feature_sum(FeatureSum("images", layout.size + 1, 1.0), mu)
+    total = max(1.0, summed[0] / _HALF)
+    return total, np.clip(summed[1:] * (_radius(layout) / _HALF) / total, 0.0, 1.0)
 
-    def feature(codes: np.ndarray) -> np.ndarray:
-        images = scaled(layout.images_of(codes), radius)
-        return np.hstack([np.full((len(codes), 1), half), images * (half / radius)])
 
-    summed = setting.feature_sum(feature, layout.size + 1, 1.0, mu)
-    total = max(1.0, summed[0] / half)
-    return total, np.clip(summed[1:] * (radius / half) / total, 0.0, 1.0)
+def _radius(layout: ImageLayout) -> float:
+    return RADIUS * math.sqrt(layout.size)
+
+
+def image_directions(domain: Domain, arrays: PublicArrays) -> GroupedFeature:
+    """The installed feature "directions of images", given a ``centre`` (size,): slow waves, scaled to one length."""
+    layout = ImageLayout(domain)
+    (centre,) = fitting(arrays, {"centre": (layout.size,)})
+    cosines = low_frequencies(*layout.pixels.shape)
+
+    def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values = products(layout.images_of(codes) - centre, cosines)
+        return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12), np.zeros(len(codes))
+
+    return feature
 
 
 def principal(setting: Setting, layout: ImageLayout, centre: np.ndarray, most: int, mu: float) -> Projection:
@@ -70,13 +99,9 @@ def principal(setting: Setting, layout: ImageLayout, centre: np.ndarray, most: i
     *Formal guarantee.* A ``scatter`` of vectors of norm at most one.
     """
     cosines = low_frequencies(*layout.pixels.shape)
-
-    def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values = products(layout.images_of(codes) - centre, cosines)
-        return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12), np.zeros(len(codes))
-
     dimension = len(cosines)
-    moments = setting.scatter(feature, dimension, 1, 1.0, mu)[0]
+    question = Scatter("directions of images", dimension, 1, 1.0, {"centre": centre})
+    moments = setting.scatter(question, mu)[0]
     values, vectors = np.linalg.eigh(moments)
     noise = 0.0 if math.isinf(mu) else math.sqrt(2 * dimension) / mu
     kept = int(np.clip((values > max(EDGE * noise, 1e-9)).sum(), min(2, dimension), most))

@@ -6,7 +6,7 @@ from the fitted marginal model is post-processing; networks may be trained on su
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,8 @@ from sfumato.models.marginals.loglinear import LogLinear
 from sfumato.models.model import FittedModel, Model
 from sfumato.progress import Progress
 from sfumato.schema.columns import Content
-from sfumato.trust.setting import Candidate, GroupedFeature, Measurement, Query, Setting
+from sfumato.trust.questions import FeatureSum, Scatter
+from sfumato.trust.setting import Candidate, Measurement, Query, Setting
 
 if TYPE_CHECKING:
     from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
@@ -66,15 +67,13 @@ class Reserving:
         """As the setting's."""
         return self.setting.distances(candidates, mu)
 
-    def feature_sum(
-        self, feature: Callable[[np.ndarray], np.ndarray], dimension: int, bound: float, mu: float
-    ) -> np.ndarray:
+    def feature_sum(self, question: FeatureSum, mu: float) -> np.ndarray:
         """As the setting's."""
-        return self.setting.feature_sum(feature, dimension, bound, mu)
+        return self.setting.feature_sum(question, mu)
 
-    def scatter(self, feature: GroupedFeature, dimension: int, groups: int, bound: float, mu: float) -> np.ndarray:
+    def scatter(self, question: Scatter, mu: float) -> np.ndarray:
         """As the setting's."""
-        return self.setting.scatter(feature, dimension, groups, bound, mu)
+        return self.setting.scatter(question, mu)
 
     def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
         """As the setting's."""
