@@ -19,6 +19,8 @@ from dp_accounting.pld import PLDAccountant
 from sfumato.privacy import accounting, gdp, rdp
 from sfumato.privacy.events import (
     DiscreteGaussian,
+    DistributedDiscreteGaussian,
+    DistributedGaussian,
     Event,
     Exponential,
     Gaussian,
@@ -37,6 +39,9 @@ LISTS: dict[str, list[Event]] = {
     "DP-SGD": [PoissonSampledGaussian(0.01, 1.0, 1000), DiscreteGaussian(20.0, count=3)],
     "small steps": [PoissonSampledGaussian(0.001, 0.7, 10000)],
     "full batches": [PoissonSampledGaussian(1.0, 5.0, 10), Gaussian(9.0)],
+    "counts of many": [DistributedDiscreteGaussian(2.0, 2, count=9), DistributedDiscreteGaussian(2.5, 9, 2, 4, 3)],
+    "vectors of many": [DistributedGaussian(2.0**20, 9, 2.0**18), DistributedGaussian(400.0, 3, 99.0, 1.4, count=3)],
+    "steps of many": [DistributedGaussian(2.0**20, 9, 2.0**21, 1.0, 0.01, 1000), DiscreteGaussian(20.0, count=3)],
     "thresholds": [Threshold(10.0, 90, 1e-10), Gaussian(50.0, 4)],
 }
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from sfumato.privacy import gdp
-from sfumato.privacy.events import DiscreteGaussian, Event, Exponential, Gaussian, Threshold
+from sfumato.privacy import distributed, gdp
+from sfumato.privacy.events import (
+    DiscreteGaussian,
+    DistributedDiscreteGaussian,
+    DistributedGaussian,
+    Event,
+    Exponential,
+    Gaussian,
+    Threshold,
+)
 
 
 def closed_form(event: Event) -> float:
@@ -15,4 +23,8 @@ def closed_form(event: Event) -> float:
             return event.count / event.noise_multiplier**2
         case Exponential():
             return event.count * gdp.exponential_mu(event.epsilon) ** 2
+        case DistributedDiscreteGaussian():
+            return event.count * distributed.counts_mu(event) ** 2
+        case DistributedGaussian() if event.sampling_probability == 1:
+            return closed_form(distributed.as_gaussian(event))
     raise ValueError(f"the cost of {type(event).__name__} has no closed form")

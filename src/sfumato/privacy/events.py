@@ -10,6 +10,12 @@ from sfumato.results.plain import Json
 
 MOST = 10**7
 """The largest count of an event: more is no plausible release, and would stall an accountant."""
+MOST_SHARES = 1000
+"""The largest number of parties whose noise is added up: ten times what a federation may have."""
+LEAST_COUNT_SHARE = 2.0
+"""Scale of the narrowest share of noise on counts: sums of these are discrete Gaussians to one part in 10^14."""
+LEAST_VECTOR_SHARE = 2.0**8
+"""Scale of the narrowest share on vectors: sums of these differ from discrete Gaussians by less than 2**-900000."""
 
 
 def _positive(what: str, value: float) -> None:
@@ -20,6 +26,11 @@ def _positive(what: str, value: float) -> None:
 def _chance(what: str, value: float) -> None:
     if not 0 <= value < 1:
         raise ValueError(f"{what} must be at least 0 and below 1, got {value!r}")
+
+
+def _share(what: str, value: float, least: float) -> None:
+    if not (value >= least and math.isfinite(value)):
+        raise ValueError(f"{what} must be a finite number of at least {least:g}, got {value!r}")
 
 
 def _whole(what: str, value: int, most: int = 2**53) -> None:
@@ -119,13 +130,93 @@ class PoissonSampledGaussian:
             raise ValueError(f"sampling_probability must lie in (0, 1], got {self.sampling_probability!r}")
 
 
-Event = DiscreteGaussian | Gaussian | Exponential | Threshold | PoissonSampledGaussian
+@dataclass(frozen=True)
+class DistributedDiscreteGaussian:
+    """Integer Gaussian noise on counts, of which each of ``shares`` honest parties adds a part (Dwork et al. 2006).
+
+    Counts are multiplied by ``multiple``, a public power of two, before noise of ``scale`` is added to them by each.
+    One unit moves the counts themselves by at most ``sensitivity`` in l1 norm. The sum of the parts is no discrete
+    Gaussian; see ``privacy.distributed``.
+    """
+
+    scale: float
+    shares: int
+    sensitivity: int = 1
+    multiple: int = 1
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _share("scale", self.scale, LEAST_COUNT_SHARE)
+        _whole("shares", self.shares, MOST_SHARES)
+        _whole("sensitivity", self.sensitivity)
+        _whole("multiple", self.multiple, 2**32)
+        _whole("count", self.count, MOST)
+        if self.multiple & (self.multiple - 1):
+            raise ValueError(f"multiple must be a power of two, got {self.multiple!r}")
+
+    @property
+    def sigma(self) -> float:
+        """Root of the variance of the whole noise, in counts."""
+        return math.sqrt(self.shares) * self.scale / self.multiple
+
+
+@dataclass(frozen=True)
+class DistributedGaussian:
+    """Discrete Gaussian noise on a vector of whole numbers, of which each of ``shares`` honest parties adds a part.
+
+    Each part has ``scale``, divided by the coordinate's weight; one unit moves the vector by at most ``sensitivity`` in
+    the l2 norm of coordinates times their weights, the largest of which is ``weight``. Below a ``sampling_probability``
+    of one it is ``count`` steps on Poisson samples (DP-SGD), with ``tail`` as in ``PoissonSampledGaussian``. ``delta``
+    bounds, for each repetition, what of it is not exactly that; it adds to the total delta.
+    """
+
+    scale: float
+    shares: int
+    sensitivity: float
+    weight: float = 1.0
+    sampling_probability: float = 1.0
+    count: int = 1
+    delta: float = 0.0
+    tail: float = 0.0
+
+    def __post_init__(self) -> None:
+        _positive("weight", self.weight)
+        _share("scale over weight", self.scale / self.weight, LEAST_VECTOR_SHARE)
+        _whole("shares", self.shares, MOST_SHARES)
+        _positive("sensitivity", self.sensitivity)
+        _chance("delta", self.delta)
+        _chance("tail", self.tail)
+        _whole("count", self.count, MOST)
+        if not 0 < self.sampling_probability <= 1:
+            raise ValueError(f"sampling_probability must lie in (0, 1], got {self.sampling_probability!r}")
+
+    @property
+    def noise_multiplier(self) -> float:
+        """Root of the variance of the whole noise over the sensitivity."""
+        return math.sqrt(self.shares) * self.scale / self.sensitivity
+
+
+Event = (
+    DiscreteGaussian
+    | Gaussian
+    | Exponential
+    | Threshold
+    | PoissonSampledGaussian
+    | DistributedDiscreteGaussian
+    | DistributedGaussian
+)
 _KINDS = {c.__name__: c for c in Event.__args__}
 
 
 def delta_of(event: Event) -> float:
     """What an event, all its repetitions together, adds to the total delta by itself."""
-    return event.count * event.delta if isinstance(event, Threshold | Gaussian | PoissonSampledGaussian) else 0.0
+    inexact = isinstance(event, Threshold | Gaussian | PoissonSampledGaussian | DistributedGaussian)
+    return event.count * event.delta if inexact else 0.0
+
+
+def tail_of(event: Event) -> float:
+    """The delta that an event takes for the tail of its loss, all its repetitions together."""
+    return event.tail if isinstance(event, PoissonSampledGaussian | DistributedGaussian) else 0.0
 
 
 def to_json(event: Event) -> dict[str, Json]:

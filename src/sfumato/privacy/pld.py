@@ -12,10 +12,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, reduce
 
+import numpy as np
+from dp_accounting.pld import pld_pmf
 from dp_accounting.pld import privacy_loss_distribution as dp_pld
 
+from sfumato.privacy import distributed
 from sfumato.privacy.event_costs import closed_form
-from sfumato.privacy.events import DiscreteGaussian, Event, PoissonSampledGaussian, delta_of
+from sfumato.privacy.events import (
+    DiscreteGaussian,
+    DistributedDiscreteGaussian,
+    DistributedGaussian,
+    Event,
+    PoissonSampledGaussian,
+    delta_of,
+)
 
 _MOST_POINTS, _MOST_STEPS, _FINEST = 1 << 18, 1 << 20, 2.0**-36
 """What keeps an account below about ten seconds: each point of a grid takes microseconds, each step some too."""
@@ -55,13 +65,16 @@ def _split(events: Sequence[Event]) -> tuple[tuple[Event, ...], float]:
     """Events that need a distribution of their own, equal ones merged, and the GDP cost of all others."""
     own, square = Counter[Event](), 0.0
     for event in events:
-        match event:
+        known = distributed.as_gaussian(event) if isinstance(event, DistributedGaussian) else event
+        match known:
             case PoissonSampledGaussian():
-                own[replace(event, count=1, delta=0.0, tail=0.0)] += event.count
-            case DiscreteGaussian() if event.sensitivity == 1 and event.sigma < EXACT_BELOW:
-                own[replace(event, count=1)] += event.count
+                own[replace(known, count=1, delta=0.0, tail=0.0)] += known.count
+            case DistributedDiscreteGaussian() if known.sensitivity * known.multiple == 1 and known.sigma < EXACT_BELOW:
+                own[replace(known, count=1)] += known.count
+            case DiscreteGaussian() if known.sensitivity == 1 and known.sigma < EXACT_BELOW:
+                own[replace(known, count=1)] += known.count
             case _:
-                square += closed_form(event)
+                square += closed_form(known)
     return tuple(sorted((replace(e, count=n) for e, n in own.items()), key=repr)), math.sqrt(square)
 
 
@@ -95,7 +108,26 @@ def _single(event: Event, interval: float) -> dp_pld.PrivacyLossDistribution:
             return dp_pld.from_discrete_gaussian_mechanism(
                 event.sigma, value_discretization_interval=interval, use_connect_dots=True
             )
+        case DistributedDiscreteGaussian():
+            return _convolved(event, interval)
     raise ValueError(f"no loss distribution for {type(event).__name__}")
+
+
+def _convolved(event: DistributedDiscreteGaussian, interval: float) -> dp_pld.PrivacyLossDistribution:
+    """Loss of one count with the exact sum of shares of noise, whose laws before and after are mirror images.
+
+    The law is log-concave, so losses fall from left to right, and a delta is a difference of two sums from the left.
+    """
+    law = distributed.convolved(event.scale, event.shares)
+    losses = np.concatenate([[np.inf], np.log(law[1:] / law[:-1]), [-np.inf]])
+    before, after = np.cumsum(np.append(law, 0.0)), np.cumsum(np.append(0.0, law))
+    most = math.ceil(losses[1] / interval)
+    epsilons = interval * np.arange(-most, most + 1)
+    last = np.searchsorted(-losses, -epsilons) - 1  # the last number whose loss is above epsilon
+    deltas = np.clip(before[last] - np.exp(epsilons) * after[last], 0.0, 1.0)
+    return dp_pld.PrivacyLossDistribution(
+        pld_pmf.create_pmf_pessimistic_connect_dots_fixed_gap(interval, -most, most, deltas)
+    )
 
 
 def _interval(events: tuple[Event, ...], mu: float) -> float:
@@ -122,7 +154,7 @@ def _largest(event: Event) -> float:
         case PoissonSampledGaussian():
             z = event.noise_multiplier
             return math.log1p(event.sampling_probability * math.expm1(min(0.5 / z**2 + 10 / z, 700.0)))
-        case DiscreteGaussian():
+        case DiscreteGaussian() | DistributedDiscreteGaussian():
             return event.sensitivity * (event.sensitivity / 2 + 10 * event.sigma) / event.sigma**2
     return _spread(event)
 
@@ -133,6 +165,6 @@ def _spread(event: Event) -> float:
         case PoissonSampledGaussian():
             exponent = min(event.noise_multiplier**-2, 50.0)
             return event.sampling_probability * math.sqrt(math.expm1(exponent))
-        case DiscreteGaussian():
+        case DiscreteGaussian() | DistributedDiscreteGaussian():
             return event.sensitivity / event.sigma
     raise ValueError(f"no loss distribution for {type(event).__name__}")

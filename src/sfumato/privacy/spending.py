@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sfumato.privacy import gdp
+from sfumato.privacy import distributed, gdp
 from sfumato.privacy.event_costs import closed_form
-from sfumato.privacy.events import Event, PoissonSampledGaussian, delta_of
+from sfumato.privacy.events import DistributedGaussian, Event, PoissonSampledGaussian, delta_of, tail_of
 from sfumato.privacy.guarantee import Guarantee
 
 DELTA_SHARE = 0.2
@@ -32,6 +32,8 @@ def mu_squared(event: Event) -> float:
         from sfumato.privacy import sampled_gaussian  # imports dp-accounting: a second
 
         return sampled_gaussian.mu(event) ** 2
+    if isinstance(event, DistributedGaussian):
+        return mu_squared(distributed.as_gaussian(event))
     return closed_form(event)
 
 
@@ -55,7 +57,7 @@ class Spending:
     def of(cls, events: Iterable[Event]) -> Spending:
         """The total of ``events``, in any order."""
         listed = list(events)
-        tails = (e.tail for e in listed if isinstance(e, PoissonSampledGaussian))
+        tails = map(tail_of, listed)
         return cls(math.fsum(map(mu_squared, listed)), math.fsum((*map(delta_of, listed), *tails)))
 
     @property

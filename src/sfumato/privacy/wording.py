@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from sfumato.privacy.events import (
     DiscreteGaussian,
+    DistributedDiscreteGaussian,
+    DistributedGaussian,
     Event,
     Exponential,
     Gaussian,
@@ -42,6 +44,18 @@ def _line(group: list[Event]) -> str:
         case PoissonSampledGaussian():
             q, z = _range(group, "sampling_probability"), _range(group, "noise_multiplier")
             return f"{_many(n, 'step')} of DP-SGD on Poisson samples of rate {q}, noise multiplier {z}"
+        case DistributedDiscreteGaussian():
+            noise = f"noise of {_range(group, 'shares')} honest parties, sigma {_range(group, 'sigma')} together"
+            return f"{_many(n, 'table')} of counts with the integer Gaussian {noise}"
+        case DistributedGaussian():
+            noise = f"noise of {_range(group, 'shares')} honest parties, {_range(group, 'noise_multiplier')} times"
+            return f"{_many(n, 'sum')} of vectors{_sampled(group)} with the {noise} the sensitivity together"
+
+
+def _sampled(group: list[Event]) -> str:
+    """On which samples, where not on all records."""
+    rate = _range(group, "sampling_probability")
+    return "" if rate == "1" else f" on Poisson samples of rate {rate}"
 
 
 def _many(n: int, noun: str) -> str:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sfumato.errors import CertificateError, SfumatoError
 from sfumato.models.choose import Choice
-from sfumato.privacy.events import Event, Gaussian, PoissonSampledGaussian, Threshold
+from sfumato.privacy.distributed import inexact
+from sfumato.privacy.events import DistributedGaussian, Event, Gaussian, PoissonSampledGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.mechanisms.lattice import INEXACT
 from sfumato.privacy.mechanisms.threshold import leak
@@ -51,7 +52,11 @@ def check_charges(events: Sequence[Event], max_rows: int) -> None:
         raise CertificateError("a threshold shows a unit's own values more often than the delta it was charged with")
     if any(e.delta < INEXACT for e in kinds if isinstance(e, Gaussian)):
         raise CertificateError("a noisy sum was charged without the delta of its noise")
+    shared = [e for e in kinds if isinstance(e, DistributedGaussian)]
+    if any(e.delta < inexact(e.scale / e.weight, e.shares, 1) for e in shared):
+        raise CertificateError("a noisy sum was charged without the delta of its shares of noise")
     steps = [e for e in kinds if isinstance(e, PoissonSampledGaussian)]
+    steps += [e for e in shared if e.sampling_probability < 1]
     if not steps:
         return
     from sfumato.privacy.sampling import OVERFLOWS  # imports jax

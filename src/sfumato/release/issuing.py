@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from sfumato.errors import CertificateError
 from sfumato.models.choose import Choice
 from sfumato.privacy.events import (
+    DistributedDiscreteGaussian,
+    DistributedGaussian,
     Event,
     Exponential,
     Gaussian,
@@ -243,13 +245,15 @@ def _limit_of_unit(process: Process) -> str:
 def _limits_of_noise(process: Process) -> list[str]:
     said = []
     kinds = {type(e) for e in process.events}
-    if kinds & {Gaussian, PoissonSampledGaussian}:
-        inexact = sum(delta_of(e) for e in process.events if isinstance(e, Gaussian | PoissonSampledGaussian))
+    vectors = (Gaussian, PoissonSampledGaussian, DistributedGaussian)
+    if kinds & set(vectors):
+        inexact = sum(delta_of(e) for e in process.events if isinstance(e, vectors))
         said.append(
             "Sums of vectors were made of whole numbers and noised as such. What of that is not exactly Gaussian noise "
             f"adds {inexact:.1g} to delta, which is counted; its random numbers are as good as the operating system's, "
             "and for gradients as ChaCha20."
         )
+    said += _limits_of_shares(process)
     if Gaussian in kinds:
         said.append(
             "That the vector of a record is computed alike wherever it stands among the others is tested and not "
@@ -270,6 +274,17 @@ def _limits_of_noise(process: Process) -> list[str]:
     if large is not None:
         said.append(f"{large.capitalize()}.")
     return said
+
+
+def _limits_of_shares(process: Process) -> list[str]:
+    """Of noise that honest parties add together."""
+    shares = [e.shares for e in process.events if isinstance(e, DistributedDiscreteGaussian | DistributedGaussian)]
+    if not shares:
+        return []
+    return [
+        f"Each party added a part of the noise. What is promised counts the parts of {min(shares)} honest parties, who"
+        " neither leave theirs out nor tell it: were there fewer, there was less noise than promised."
+    ]
 
 
 def _pyramid(process: Process) -> list[Json]:

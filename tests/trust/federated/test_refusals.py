@@ -11,10 +11,11 @@ import pytest
 from tests.trust.federated.simulated import SUBJECT, Simulated, identities, roster_of
 
 from sfumato.errors import FederationError
+from sfumato.privacy.randomness import SYSTEM
 from sfumato.trust.federated import messages, sum_site
 from sfumato.trust.federated.identity import SignaturePurpose, SiteIdentity
 from sfumato.trust.federated.messages import COORDINATOR, HEAD_BYTES, NO_RUN, Head, MessageKind, write, write_sites
-from sfumato.trust.federated.run_keys import RunKey, key_payload
+from sfumato.trust.federated.run_keys import KeyEntry, RunKey
 from sfumato.trust.federated.sum_coordinator import SumCoordinator
 from sfumato.trust.federated.sum_site import SumSite
 from sfumato.trust.federated.terms import RoundNumber, SumTerms
@@ -226,18 +227,18 @@ def test_swapped_and_unregistered_keys() -> None:
     """The coordinator puts a key of its own in the place of site 1's, under every signature that it can make."""
     sites, coordinator, sent, keys = set_up()
     entries = {place: message[HEAD_BYTES:] for place, message in sent.items()}
-    own = RunKey(sum_site.SYSTEM).public
-    stranger = SiteIdentity.fresh()
-    payload = key_payload(coordinator.terms, 1, own)
+    own, stranger = KeyEntry(RunKey(SYSTEM).public, 0), SiteIdentity.fresh()
+    payload = own.payload(coordinator.terms, 1)
     forgeries = {
         "its own signature": stranger.sign(SignaturePurpose.KEYS, payload),
-        "the old signature": entries[1][32:],
+        "the old signature": KeyEntry.of(entries[1]).signature,
         "site 2's signature": keys[2].sign(SignaturePurpose.KEYS, payload),
         "site 1's signature for another purpose": keys[1].sign(SignaturePurpose.PLAN, payload),
+        "site 1's signature in another place": keys[1].sign(SignaturePurpose.KEYS, own.payload(coordinator.terms, 2)),
         "zeros": bytes(64),
     }
     for name, signature in forgeries.items():
-        forged = {**entries, 1: own + signature}
+        forged = {**entries, 1: replace(own, signature=signature).to_bytes()}
         with pytest.raises(FederationError, match="signature of site site-1 does not fit") as caught:
             sites[0].shares(keys_message(coordinator, forged))
         assert keys[1].fingerprint in str(caught.value), name
@@ -247,14 +248,18 @@ def test_swapped_and_unregistered_keys() -> None:
 def test_lists_of_keys_that_are_none() -> None:
     sites, coordinator, sent, keys = set_up()
     entries = {place: message[HEAD_BYTES:] for place, message in sent.items()}
-    copied = entries[2][:32] + keys[1].sign(SignaturePurpose.KEYS, key_payload(coordinator.terms, 1, entries[2][:32]))
-    small = bytes(32) + keys[1].sign(SignaturePurpose.KEYS, key_payload(coordinator.terms, 1, bytes(32)))
+
+    def of_site_one(public: bytes) -> bytes:
+        entry = KeyEntry(public, 0)
+        signature = keys[1].sign(SignaturePurpose.KEYS, entry.payload(coordinator.terms, 1))
+        return replace(entry, signature=signature).to_bytes()
+
     wrong = {
         "lacks this site's": {p: e for p, e in entries.items() if p != 0},
         "or holds another in its place": {**entries, 0: SumSite(coordinator.terms, keys[0]).key()[HEAD_BYTES:]},
         "2 of 4 sites are there, fewer than the 3": {p: entries[p] for p in (0, 1)},
-        "the same key of this run": {**entries, 1: copied},
-        "a key under which every secret is the same": {**entries, 1: small},
+        "the same key of this run": {**entries, 1: of_site_one(entries[2][:32])},
+        "a key under which every secret is the same": {**entries, 1: of_site_one(bytes(32))},
     }
     for said, table in wrong.items():
         with pytest.raises(FederationError, match=said):

@@ -5,23 +5,30 @@ nothing of questions. The order of calls, with places = positions of sites in th
 
     roster = Roster((Member(name, public_key), ...), curious=c, lost=d)          # of the signed plan
     terms = SumTerms(plan_hash, roster, rounds, attempts, longest, bits)          # 32 or 64: terms.ring_bits
-    site = SumSite(terms, identity)                        # at each site, anew in each process
-    coordinator = SumCoordinator(terms)
+    account = SiteAccount(run, terms, place)               # at each site, over a run of its own ledger
 
     # set-up, once a run; on FederationError, or without an answer of some site, all begin anew with new objects
+    site = SumSite(terms, identity, answered=account.answered)     # at each site
+    coordinator = SumCoordinator(terms)
     keys = coordinator.keys({place: site.key()})           # the same bytes go to every site
     deliveries = coordinator.deliveries({place: site.shares(keys)})
     site.receive(deliveries[place])
 
+    # noise: the same at all sites, from the plan alone
+    noise = CountNoise.of_cost(mu, roster, max_rows)       # or VectorNoise.of_multiplier(1 / mu, roster, sensitivity)
+
     # a round: number = RoundNumber(round, attempt), each used once, ascending; subject = SHA-256 of what is asked
     opening = coordinator.opening(number, subject, length)
-    opening.add(place, site.masked(number, subject, noised))      # until all answered, or the deadline has passed
-    survivors = opening.listed()                                  # to opening.survivors; FederationError: too few
+    message = account.answer(site, number, subject, lambda entropy: noise.add(counts(), entropy), [noise.event()])
+    opening.add(place, message)                                    # until all answered, or the deadline has passed
+    survivors = opening.listed()                                   # to opening.survivors; FederationError: too few
     consents = opening.consents({place: site.consent(survivors)})  # at least T; the result goes to those who signed
     total = opening.opened({place: site.unmask(consents)})         # at least T; all survivors, if a vector was missing
-    integers = masks.centred(total)                                # int64
+    answer = masks.centred(total) / noise.multiple                 # noise of noise.deviation(len(opening.survivors))
 
-On FederationError a round is not opened: try ``RoundNumber(round, attempt + 1)``, which is charged again. At a site the
-charge comes before the noise, and the noise before ``masked``: see ``accounts.SiteAccount``. With
-``terms.semi_honest`` a site answers ``opening.listed()`` by ``unmask_unsigned``, and there are no consents.
+``account.answer`` notes and charges on disk, then reads and noises, then masks. A training is charged whole by
+``account.prepay(noise.event(numbers, q, steps + spare, OVERFLOWS, tail))``; its rounds, retries among them, then have
+no events of their own. On FederationError a round is not opened: try ``RoundNumber(round, attempt + 1)``, which is
+charged again. With ``terms.semi_honest`` a site answers ``opening.listed()`` by ``unmask_unsigned``, and there are no
+consents.
 """

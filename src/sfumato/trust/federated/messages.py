@@ -29,6 +29,9 @@ TAG_BYTES = 16
 """What AES-GCM adds to its text."""
 COORDINATOR = 255
 """Stands for the coordinator where a head names the sender; sites have smaller positions."""
+ANSWERED_BYTES = 4
+"""How many numbers a site says that it has used."""
+KEY_ENTRY_BYTES = KEY_BYTES + ANSWERED_BYTES + SIGNATURE_BYTES
 NO_RUN = bytes(HASH_BYTES)
 """In the place of a run's hash before there is one."""
 SET_UP = RoundNumber(0, 0)
@@ -106,8 +109,8 @@ def _most(kind: MessageKind, terms: SumTerms) -> int:
     """Bytes of the longest body of a kind."""
     k, word = terms.sites, _COUNT.size
     entries = {
-        MessageKind.KEY: KEY_BYTES + SIGNATURE_BYTES,
-        MessageKind.KEYS: word + k * (word + KEY_BYTES + SIGNATURE_BYTES),
+        MessageKind.KEY: KEY_ENTRY_BYTES,
+        MessageKind.KEYS: word + k * (word + KEY_ENTRY_BYTES),
         MessageKind.SHARES: word + k * (word + sealed_bytes(terms)),
         MessageKind.DELIVERY: word + k * (word + sealed_bytes(terms)),
         MessageKind.VECTOR: HASH_BYTES + SEED_BYTES + _VECTOR.size + terms.longest * terms.bits // 8,

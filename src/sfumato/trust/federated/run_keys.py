@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -16,7 +17,7 @@ from sfumato.errors import FederationError
 from sfumato.privacy.randomness import KEY_BYTES, Entropy
 from sfumato.trust.federated.identity import SignaturePurpose, check_signature
 from sfumato.trust.federated.masks import derived, root_key
-from sfumato.trust.federated.messages import write_sites
+from sfumato.trust.federated.messages import ANSWERED_BYTES, write_sites
 from sfumato.trust.federated.terms import RoundNumber, SumTerms
 
 _ONE_USE = bytes(12)
@@ -81,9 +82,33 @@ def _places(*places: int) -> bytes:
     return b"".join(place.to_bytes(2, "little") for place in places)
 
 
-def key_payload(terms: SumTerms, place: int, public: bytes) -> bytes:
-    """What a site signs of its key of a run."""
-    return terms.digest + _places(place) + public
+@dataclass(frozen=True)
+class KeyEntry:
+    """A site's key of a run, as it signs it.
+
+    Attributes:
+        public: the X25519 key.
+        answered: how many numbers of the plan the site has used by its ledger.
+        signature: over both.
+    """
+
+    public: bytes
+    answered: int
+    signature: bytes = b""
+
+    def payload(self, terms: SumTerms, place: int) -> bytes:
+        """What is signed."""
+        return terms.digest + _places(place) + self.public + self.answered.to_bytes(ANSWERED_BYTES, "little")
+
+    def to_bytes(self) -> bytes:
+        """As it stands in a message."""
+        return self.public + self.answered.to_bytes(ANSWERED_BYTES, "little") + self.signature
+
+    @classmethod
+    def of(cls, entry: bytes) -> KeyEntry:
+        """From ``KEY_ENTRY_BYTES`` bytes."""
+        answered, end = entry[KEY_BYTES : KEY_BYTES + ANSWERED_BYTES], KEY_BYTES + ANSWERED_BYTES
+        return cls(entry[:KEY_BYTES], int.from_bytes(answered, "little"), entry[end:])
 
 
 def consent_payload(run: bytes, number: RoundNumber, subject: bytes, survivors: tuple[int, ...]) -> bytes:
@@ -91,8 +116,8 @@ def consent_payload(run: bytes, number: RoundNumber, subject: bytes, survivors: 
     return run + packed(number) + subject + write_sites(survivors)
 
 
-def check_keys(terms: SumTerms, signed: Mapping[int, tuple[bytes, bytes]]) -> bytes:
-    """The hash that names a run with these (public key, signature) by site; FederationError unless all are genuine.
+def check_keys(terms: SumTerms, signed: Mapping[int, KeyEntry]) -> bytes:
+    """The hash that names a run with these keys by site; FederationError unless all are genuine.
 
     It depends on every key, and each honest site draws its own anew, so no two runs have one hash: what was said in
     one is refused in every other, and so are the messages of sites that were told of different keys.
@@ -102,13 +127,26 @@ def check_keys(terms: SumTerms, signed: Mapping[int, tuple[bytes, bytes]]) -> by
             f"{len(signed)} of {terms.sites} sites are there, fewer than the"
             f" {max(terms.roster.fewest, terms.roster.threshold)} that the plan needs; wait for more"
         )
-    if len({public for public, _ in signed.values()}) < len(signed):
+    if len({entry.public for entry in signed.values()}) < len(signed):
         raise FederationError("two sites sent the same key of this run; one has copied the other's")
     running = hashlib.sha256(b"sfumato secure sum run 1" + terms.digest)
     for place in sorted(signed):
-        public, signature = signed[place]
-        member = terms.roster.members[place]
-        payload = key_payload(terms, place, public)
-        check_signature(member.public_key, SignaturePurpose.KEYS, payload, signature, f"site {member.name}")
-        running.update(_places(place) + public)
+        entry, member = signed[place], terms.roster.members[place]
+        payload = entry.payload(terms, place)
+        check_signature(member.public_key, SignaturePurpose.KEYS, payload, entry.signature, f"site {member.name}")
+        running.update(payload)
     return running.digest()
+
+
+def check_answered(terms: SumTerms, signed: Mapping[int, KeyEntry], seen: Mapping[int, int]) -> None:
+    """FederationError where a site says that it has used fewer numbers than it was seen to.
+
+    Its ledger is then an older copy, whose charges are fewer than what left the site.
+    """
+    for place, entry in signed.items():
+        if entry.answered < seen.get(place, 0):
+            name = terms.roster.members[place].name
+            raise FederationError(
+                f"site {name} says that it has used {entry.answered} numbers of the plan, but took part in number"
+                f" {seen[place]}: its ledger is an older copy; bring the newest back, or make a new plan"
+            )

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from sfumato.errors import FederationError
-from sfumato.trust.federated.identity import KEY_BYTES, SIGNATURE_BYTES, SignaturePurpose, check_signature
+from sfumato.trust.federated.identity import SIGNATURE_BYTES, SignaturePurpose, check_signature
 from sfumato.trust.federated.masks import SEED_BYTES, WORDS, add_mask, commitment, derived
 from sfumato.trust.federated.messages import (
     COORDINATOR,
+    KEY_ENTRY_BYTES,
     NO_RUN,
     Head,
     MaskedVector,
@@ -24,7 +25,7 @@ from sfumato.trust.federated.messages import (
     write_sites,
     write_table,
 )
-from sfumato.trust.federated.run_keys import check_keys, consent_payload
+from sfumato.trust.federated.run_keys import KeyEntry, check_keys, consent_payload
 from sfumato.trust.federated.shamir import SHARE_BYTES, join, read_share, weights
 from sfumato.trust.federated.terms import HASH_BYTES, RoundNumber, SumTerms
 
@@ -51,7 +52,7 @@ class SumCoordinator:
         signed = {place: self._key(place, message) for place, message in sorted(answers.items())}
         self.run = check_keys(self.terms, signed)
         self.present = tuple(signed)
-        body = write_table({place: public + signature for place, (public, signature) in signed.items()})
+        body = write_table({place: entry.to_bytes() for place, entry in signed.items()})
         return write(Head(MessageKind.KEYS, COORDINATOR, self.terms.digest), body)
 
     def deliveries(self, answers: Mapping[int, bytes]) -> dict[int, bytes]:
@@ -78,11 +79,9 @@ class SumCoordinator:
         self._last = slot
         return Opening(self, number, subject, length)
 
-    def _key(self, place: int, message: bytes) -> tuple[bytes, bytes]:
-        body = whole(
-            read(message, Head(MessageKind.KEY, place, self.terms.digest), self.terms), KEY_BYTES + SIGNATURE_BYTES
-        )
-        return body[:KEY_BYTES], body[KEY_BYTES:]
+    def _key(self, place: int, message: bytes) -> KeyEntry:
+        body = read(message, Head(MessageKind.KEY, place, self.terms.digest), self.terms)
+        return KeyEntry.of(whole(body, KEY_ENTRY_BYTES))
 
     def _sealed(self, place: int, message: bytes) -> dict[int, bytes]:
         body = read(message, Head(MessageKind.SHARES, place, self.terms.digest, self.run), self.terms)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM, Entropy
-from sfumato.trust.federated.identity import KEY_BYTES, SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
+from sfumato.trust.federated.identity import SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
 from sfumato.trust.federated.keyed_entropy import KeyedEntropy
 from sfumato.trust.federated.masks import SEED_BYTES, WORDS, add_mask, commitment, derived, in_ring
 from sfumato.trust.federated.messages import (
     COORDINATOR,
+    KEY_ENTRY_BYTES,
     NO_RUN,
     SET_UP,
     Head,
@@ -25,7 +27,15 @@ from sfumato.trust.federated.messages import (
     write,
     write_table,
 )
-from sfumato.trust.federated.run_keys import PairKeys, RunKey, check_keys, consent_payload, key_payload, packed
+from sfumato.trust.federated.run_keys import (
+    KeyEntry,
+    PairKeys,
+    RunKey,
+    check_answered,
+    check_keys,
+    consent_payload,
+    packed,
+)
 from sfumato.trust.federated.shamir import SHARE_BYTES, read_share, split
 from sfumato.trust.federated.terms import HASH_BYTES, RoundNumber, SumTerms
 
@@ -58,9 +68,17 @@ class SumSite:
         terms: what was agreed on.
         identity: the site's signing key; FederationError where the plan does not name it.
         entropy: of keys, masks and shares. Another one than the system's is for tests alone.
+        answered: by place, how many numbers of the plan each site was seen to have used, this one by its ledger. It is
+            kept up to date here, and given to the next object after a new set-up: see ``accounts.SiteAccount``.
     """
 
-    def __init__(self, terms: SumTerms, identity: SiteIdentity, entropy: Entropy = SYSTEM) -> None:
+    def __init__(
+        self,
+        terms: SumTerms,
+        identity: SiteIdentity,
+        entropy: Entropy = SYSTEM,
+        answered: dict[int, int] | None = None,
+    ) -> None:
         self.terms, self.place = terms, terms.roster.position(identity.public_key)
         self._identity, self._entropy = identity, entropy
         self._key: RunKey | None = None
@@ -70,7 +88,8 @@ class SumSite:
         self._shares: dict[int, bytes] = {}  # of every site's own masks, all slots in a row, by place
         self._run = NO_RUN
         self._ready = False
-        self._last = -1  # slot of the last number answered
+        self._answered = {} if answered is None else answered
+        self._last = self._answered.get(self.place, 0) - 1  # slot of the last number answered
         self._pending: _Pending | None = None
 
     def __repr__(self) -> str:
@@ -86,21 +105,22 @@ class SumSite:
         if self._key is not None:
             raise FederationError("this site has sent its key already; a new run takes a new site object")
         self._key = RunKey(self._entropy)
-        payload = key_payload(self.terms, self.place, self._key.public)
-        signature = self._identity.sign(SignaturePurpose.KEYS, payload)
-        return write(self._head(MessageKind.KEY), self._key.public + signature)
+        entry = KeyEntry(self._key.public, self._last + 1)
+        signature = self._identity.sign(SignaturePurpose.KEYS, entry.payload(self.terms, self.place))
+        return write(self._head(MessageKind.KEY), replace(entry, signature=signature).to_bytes())
 
     def shares(self, keys: bytes) -> bytes:
         """Set-up 2: from everybody's keys, the shares of this site's masks of all rounds, sealed for each."""
         if self._key is None or self._pairs:
             raise FederationError("keys are taken once, after this site has sent its own; set up anew")
         body = read(keys, self._expected(MessageKind.KEYS), self.terms)
-        table = whole_table(body, KEY_BYTES + SIGNATURE_BYTES, self.terms.sites)
-        signed = {place: (entry[:KEY_BYTES], entry[KEY_BYTES:]) for place, entry in table.items()}
-        if self.place not in signed or signed[self.place][0] != self._key.public:
+        table = whole_table(body, KEY_ENTRY_BYTES, self.terms.sites)
+        signed = {place: KeyEntry.of(entry) for place, entry in table.items()}
+        if self.place not in signed or signed[self.place].public != self._key.public:
             raise FederationError("the coordinator's list of keys lacks this site's, or holds another in its place")
         run = check_keys(self.terms, signed)
-        others = {place: public for place, (public, _) in signed.items() if place != self.place}
+        check_answered(self.terms, signed, self._answered)
+        others = {place: entry.public for place, entry in signed.items() if place != self.place}
         self._pairs = {place: self._key.pair(self.place, place, public, run) for place, public in others.items()}
         self._run = run
         return write(self._head(MessageKind.SHARES), write_table(self._sealed_shares()))
@@ -140,6 +160,7 @@ class SumSite:
             raise FederationError(f"a vector has 1 to {self.terms.longest} numbers by the plan, not {values.shape}")
         total = in_ring(values, self.terms.bits)
         self._last, self._pending = slot, _Pending(number, subject)
+        self._saw((self.place,), slot)
         scratch = np.empty(total.size, WORDS[self.terms.bits])
         add_mask(total, derived(self._seeds[slot], b"own mask"), scratch)
         for pair in self._pairs.values():
@@ -173,6 +194,7 @@ class SumSite:
         for place, signature in table.items():
             member = self.terms.roster.members[place]
             check_signature(member.public_key, SignaturePurpose.SURVIVORS, payload, signature, f"site {member.name}")
+        self._saw(table, self.terms.slot(pending.number))
         return self._opened(pending, pending.survivors)
 
     def unmask_unsigned(self, survivors: bytes) -> bytes:
@@ -188,6 +210,10 @@ class SumSite:
         if self._pending is None:
             raise FederationError("no round is open at this site: it has been unmasked, or was never answered")
         return self._pending
+
+    def _saw(self, places: Iterable[int], slot: int) -> None:
+        """That these sites have used a number."""
+        self._answered.update({place: max(slot + 1, self._answered.get(place, 0)) for place in places})
 
     def _survivors(self, message: bytes, pending: _Pending) -> tuple[int, ...]:
         body = read(message, self._expected(MessageKind.SURVIVORS, pending.number), self.terms)

@@ -1,0 +1,77 @@
+"""A site's own account: what it charges, durably, before anything of a round leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from sfumato.errors import FederationError
+from sfumato.privacy.events import Event
+from sfumato.privacy.ledger import Run
+from sfumato.privacy.randomness import Entropy
+from sfumato.trust.federated.sum_site import SumSite
+from sfumato.trust.federated.terms import RoundNumber, SumTerms
+
+
+class SiteAccount:
+    """One site's account of one plan, over a run of its own ledger; it outlives the ``SumSite`` of each set-up.
+
+    *Formal guarantee.* The site decides by its own ledger: its cap is a valid filter for whatever the coordinator asks
+    after seeing answers (``Run.charge``). Each number is noted, and paid for, on disk before its vector exists, and
+    neither is ever taken back: a retry has a new number and a charge of its own, and a crash between the two wastes a
+    number or a charge, and answers nothing. So what the ledger holds is never less than what left the site.
+
+    Args:
+        run: of the site's ledger, begun (or resumed) for the plan.
+        terms: of the plan.
+        place: of the site in its roster.
+    """
+
+    def __init__(self, run: Run, terms: SumTerms, place: int) -> None:
+        self._run, self._terms, self._place = run, terms, place
+        self._prepaid = 0
+        self.answered: dict[int, int] = {place: run.steps}
+        """By place, how many numbers of the plan each site was seen to have used: give it to every ``SumSite``."""
+
+    def prepay(self, event: Event) -> None:
+        """Charge a training whole, before its first step: then ``event.count`` numbers cost nothing, retries included.
+
+        Steps that are chosen beforehand cost less together than one by one. What is not used is not given back, and is
+        forgotten by a restart: then the rest is charged anew.
+        """
+        self._run.charge(event)
+        self._prepaid += event.count
+
+    def charge(self, number: RoundNumber, events: Sequence[Event] = ()) -> None:
+        """Note ``number`` as used, then charge ``events`` for it, or one of the numbers that were prepaid for none.
+
+        Raises FederationError for a number that was used or passed over, or when nothing is left of what was prepaid;
+        Overdraft when the run's guarantee or the ledger's cap does not cover it. The number is used then, all the same.
+        """
+        used = self._terms.slot(number) + 1
+        if used <= self._run.steps:
+            raise FederationError(f"{number}: the ledger says that it was used, or passed over; take a new attempt")
+        self._run.begin_steps(used)
+        self.answered[self._place] = used
+        if events:
+            self._run.charge(*events)
+        elif self._prepaid:
+            self._prepaid -= 1
+        elif self._run.guarantee.private:
+            raise FederationError(f"{number}: no event is charged for it, and nothing is left of what was prepaid")
+
+    def answer(
+        self,
+        site: SumSite,
+        number: RoundNumber,
+        subject: bytes,
+        noised: Callable[[Entropy], np.ndarray],
+        events: Sequence[Event] = (),
+    ) -> bytes:
+        """Charge, then make the vector by ``noised``, which draws from the entropy given, then mask it.
+
+        ``noised`` reads rows and adds the site's share of the noise (``noise``); it runs only if all is paid for.
+        """
+        self.charge(number, events)
+        return site.masked(number, subject, noised(site.entropy(number, subject)))
