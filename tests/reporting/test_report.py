@@ -16,8 +16,10 @@ from tests.journeys.conftest import CANARY
 from threadpoolctl import threadpool_limits
 
 import sfumato as sf
+from sfumato.auditing.suite import Most
 from sfumato.errors import SfumatoError
-from sfumato.reporting.charts import roc
+from sfumato.reporting.charts import claimed_and_measured, roc
+from sfumato.reporting.column_chart import column_chart
 
 SCHEMA = """\
 sfumato: schema/1
@@ -73,6 +75,17 @@ def internal(folder):
             ledger=folder / "2.ledger",
         )
     return said, (folder / "internal.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def quick(folder):
+    """A quick report of which the learners and the attacks saw some of the rows."""
+    with pytest.MonkeyPatch.context() as patch, threadpool_limits(1):
+        patch.setattr("sfumato.evaluation.summary._QUICK", 250)
+        patch.setattr("sfumato.reporting.measuring._QUICK", Most(candidates=150, synthetic=350))
+        files = (folder / name for name in ("model2.sfm", "quick.html", "real.csv", "holdout.csv"))
+        sf.report(*files, suite="quick")
+    return (folder / "quick.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -281,3 +294,96 @@ def test_one_page_decides_and_the_contents_lead_everywhere(internal, releasable)
         assert said in internal[1], said
     assert "not known" in releasable[1][: releasable[1].index('id="officer"')]
     assert 'aria-label="real beside synthetic rows' in internal[1]
+
+
+def test_a_quick_report_says_what_it_left_out_and_on_how_many_rows_its_figures_rest(quick, internal):
+    first = quick[: quick.index('id="uses"')]
+    for said in (
+        "A quick report",
+        "Left out: attacks on single rows",
+        "150 real, 300 holdout and 350 synthetic rows",
+        "trained on 250 synthetic or 250 real rows",
+    ):
+        assert said in first, said
+    uses, attacked = (quick[quick.index(f'id="{a}"') :][:4000] for a in ("uses", "what-attackers-achieved"))
+    assert "the best learner, trained on 250 synthetic or 250 real rows, keeps" in uses
+    assert "All attacks ran on 350 synthetic rows, with 150 real rows" in attacked
+    assert "Linear: trained on 250 synthetic or 250 real rows" in quick
+    assert "A quick report" not in internal[1]
+    assert "600 real rows, which were used" in internal[1]
+
+
+def unnamed(text: str) -> list[str]:
+    """Figures of tables that are stacked on a telephone, where a cell that has no name shows a bare number."""
+    found: list[str] = []
+    for table in re.findall(r'<table class="stack">.*?</table>', text, re.DOTALL):
+        found += re.findall(r'<td class="n">(.*?)</td>', table)
+    return found
+
+
+def test_every_figure_of_a_stacked_table_has_its_name_beside_it(internal, releasable, quick):
+    for text in (internal[1], releasable[1], quick):
+        assert unnamed(text) == []
+    assert unnamed('<table class="stack"><tr><td>x</td><td class="n">0.5</td></tr></table>') == ["0.5"]
+
+
+FIGURE = 366
+"""Pixels that a chart is wide on a telephone of 390."""
+
+
+def smallest_letters(text: str) -> dict[str, float]:
+    """Pixels of the smallest letters of each chart on a telephone, by its title."""
+    found = {}
+    for drawn in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        (title,), (wide,) = re.findall(r'aria-label="([^"]*)"', drawn), re.findall(r'viewBox="0 0 ([\d.]+)', drawn)
+        sizes = re.findall(r'font-size: ([\d.]+)px|font-size="([\d.]+)"', drawn)
+        found[title] = min(float(a or b) for a, b in sizes) * FIGURE / float(wide)
+    return found
+
+
+def test_the_letters_of_each_chart_can_be_read_on_a_telephone(internal, releasable):
+    for _, text in (internal, releasable):
+        sizes = smallest_letters(text)
+        assert len(sizes) > 4
+        assert {title: size for title, size in sizes.items() if size < 7.5} == {}
+    small = '<svg viewBox="0 0 732 9" aria-label="x"><text style="font-size: 9px">a</text></svg>'
+    assert smallest_letters(small) == {"x": 4.5}
+
+
+def heights(drawn: str) -> list[float]:
+    """Of the bars of a column's chart, in its units."""
+    (bars,) = re.findall(r'<path d="([^"]*)" fill="#8cbfdb"', drawn)
+    ends = re.findall(r"M[\d.]+ ([\d.]+)V([\d.]+)", bars)
+    return [float(floor) - float(top) for floor, top in ends]
+
+
+def test_the_tail_of_a_heavy_column_is_seen():
+    """One bar has nearly all; the others would be a tenth of a pixel on an axis of shares."""
+    shares = np.array([0.999, 5e-4, 3e-4, 2e-4])
+    drawn = column_chart("gain", ["0", "9", "99", "999999999"], {"synthetic": shares}, True)
+    assert min(heights(drawn)) > 20
+    assert "0.001%" in drawn
+    plain = column_chart("sex", ["a", "b"], {"synthetic": np.array([0.3, 0.7])}, False)
+    assert heights(plain)[1] == pytest.approx(heights(plain)[0] * 7 / 3, rel=0.01)
+
+
+def test_no_label_of_a_column_leaves_its_picture():
+    drawn = column_chart("wage", ["925436"] * 24, {"synthetic": np.full(24, 1 / 24)}, True)
+    labels = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="(\w+)">(\d+)</text>', drawn)
+    assert [anchor for _, anchor, _ in labels] == [*["middle"] * 4, "end"]
+    assert max(float(x) for x, _, _ in labels) < 250
+
+
+def test_names_are_text_and_never_markup():
+    drawn = column_chart("<b>", ["<i>", "&"], {"s": np.array([0.5, 0.5]), "r": np.array([0.4, 0.6])}, False)
+    assert "<b>" not in drawn
+    assert "<i>" not in drawn
+    assert "&lt;i&gt;" in drawn
+
+
+def test_a_chart_of_attacks_that_show_nothing_shows_where_they_ended():
+    """A bar of length 0 is not seen; its end is marked, with the figure and what a perfect attack would show."""
+    drawn = claimed_and_measured({"one": (0.0, 3.0), "two": (0.0, 0.0)}, 1.0, (300, 4.2))
+    assert drawn.count(">0.00<") == 3
+    assert drawn.count("<use ") >= 2
+    assert "most that 300 rows can show" in drawn

@@ -87,6 +87,11 @@ class AuditReport:
         return self.verdict.startswith("VIOLATION")
 
     @property
+    def powerless(self) -> bool:
+        """Whether not even a generator that is known to leak was caught."""
+        return self.verdict.startswith("powerless")
+
+    @property
     def epsilon_lower_bound(self) -> float:
         """The largest of the attacks, simultaneously valid with confidence 95 %."""
         return max(a.epsilon_lower_bound for a in self.attacks)
@@ -105,7 +110,12 @@ class AuditReport:
     def __str__(self) -> str:
         """The attacks as a table for people."""
         names = ("real", "holdout", "naive", "AUC", "TPR@1%", "TPR@.1%", "allowed", "eps >=", "on copy", "s")
-        lines = [f"{'attack':<34}" + "".join(f"{name:>8}" for name in names)]
+        rows = self.rows
+        lines = [
+            f"{rows.synthetic:,} synthetic rows, {rows.members:,} real rows and"
+            f" {rows.controls + rows.reference:,} holdout rows took part"
+        ]
+        lines += [f"{'attack':<34}" + "".join(f"{name:>8}" for name in names)]
         lines += [_line(attack) for attack in self.attacks]
         for name, test in (("null", self.self_tests.null), ("copy", self.self_tests.copy)):
             lines.append(f"self-test {name}: {'passed' if test.passed else 'FAILED'}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -23,10 +23,26 @@ from sfumato.errors import TooFewRows
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.progress import Progress, Silent
 
-_CANDIDATES = {"quick": 5000, "full": 20_000}
-_SYNTHETIC = {"quick": 50_000, "full": 100_000}
-_IMAGES = 5  # times fewer rows where one row has as many columns as an image
+_IMAGES = 5
+"""Times fewer rows where one row has as many columns as an image."""
 _FEWEST = 40
+
+
+@dataclass(frozen=True)
+class Most:
+    """How many rows take part at most.
+
+    Attributes:
+        candidates: real rows; controls and reference rows, each.
+        synthetic: synthetic rows.
+    """
+
+    candidates: int
+    synthetic: int
+
+
+MOST: Mapping[Suite, Most] = {"quick": Most(5000, 50_000), "full": Most(20_000, 100_000)}
+"""For each suite."""
 
 
 @threadpool_limits.wrap(limits=1)  # several threads of small jobs mostly wait for each other
@@ -39,6 +55,7 @@ def run_attacks(
     suite: Suite = "quick",
     *,
     seed: int = 0,
+    most: Most | None = None,
     white_box: WhiteBox | None = None,
     progress: Progress | None = None,
 ) -> AuditReport:
@@ -46,8 +63,9 @@ def run_attacks(
 
     Half of the holdout rows are controls, half the attacker's reference. The bounds on epsilon hold simultaneously with
     confidence 95 % when real and holdout rows are exchangeable. ``quick`` runs the membership attacks, ``full`` adds
-    more candidates and, for tables, attribute inference, linear reconstruction, singling out and linkability. With a
-    ``white_box`` the model that made the rows is attacked too. Deterministic for a ``seed``. Raises ``TooFewRows``.
+    more candidates and, for tables, attribute inference, linear reconstruction, singling out and linkability; ``most``
+    says how many rows take part, if not as many as the suite has. With a ``white_box`` the model that made the rows is
+    attacked too. Deterministic for a ``seed``. Raises ``TooFewRows``.
     Not private: the result is a statistic of real rows.
     """
     for name, table in (("real", real), ("holdout", holdout), ("synthetic", synthetic)):
@@ -56,9 +74,9 @@ def run_attacks(
     began = perf_counter()
     rng = np.random.default_rng(seed)
     images = domain.pixels is not None
-    population = _population(real, holdout, domain, _CANDIDATES[suite] // (_IMAGES if images else 1), rng)
-    most = _SYNTHETIC[suite] // (_IMAGES if images else 1)
-    released = synthetic[rng.permutation(len(synthetic))[:most]]
+    most, fewer = most or MOST[suite], _IMAGES if images else 1
+    population = _population(real, holdout, domain, most.candidates // fewer, rng)
+    released = synthetic[rng.permutation(len(synthetic))[: most.synthetic // fewer]]
     copy = real[rng.integers(len(real), size=len(released))]
     other = _art29(population) if suite == "full" and not images else {}
     level = 0.025 if other else 0.05

@@ -42,11 +42,13 @@ class ImageClassifier:
         network: scikit-learn's, fitted.
         pixels: where the images are.
         target: position of the label.
+        trained: rows it was fitted to.
     """
 
     network: MLPClassifier
     pixels: Pixels
     target: int
+    trained: int
 
     @classmethod
     def fit(cls, train: np.ndarray, domain: Domain, target: int, seed: int = 0) -> ImageClassifier | None:
@@ -59,7 +61,7 @@ class ImageClassifier:
         with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore", ConvergenceWarning)
             network.fit(pixel_values(train, domain.pixels), train[:, target])
-        return cls(network, domain.pixels, target)
+        return cls(network, domain.pixels, target, len(train))
 
     def hidden(self, codes: np.ndarray) -> np.ndarray:
         """The activations of the last hidden layer, (n, 128)."""
@@ -70,7 +72,7 @@ class ImageClassifier:
 
     def predict(self, test: np.ndarray, domain: Domain) -> Prediction:
         """Predictions for the rows of ``test`` that have a label."""
-        return _prediction(self.network, test, domain, self.target)
+        return _prediction(self.network, test, domain, self.target, self.trained)
 
 
 def predict(
@@ -92,17 +94,17 @@ def predict(
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(pixel_values(train, domain.pixels), train[:, target])
-    return _prediction(model, test, domain, target)
+    return _prediction(model, test, domain, target, len(train))
 
 
-def _prediction(model: Any, test: np.ndarray, domain: Domain, target: int) -> Prediction:
+def _prediction(model: Any, test: np.ndarray, domain: Domain, target: int, trained: int) -> Prediction:
     """Of the rows that have a label."""
     assert domain.pixels is not None
     rows = np.flatnonzero(_labelled(test, domain, target))
     values = np.zeros((len(rows), domain.axes[target].size))
     values[:, model.classes_] = model.predict_proba(pixel_values(test[rows], domain.pixels))
     task = "binary" if values.shape[1] <= 2 else "multiclass"
-    return Prediction(task, test[rows, target].astype(np.int64), values, rows)
+    return Prediction(task, test[rows, target].astype(np.int64), values, rows, trained)
 
 
 def _known(rows: np.ndarray, domain: Domain, target: int, most: int, seed: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from sfumato.evaluation.features import nearest_distances
 from sfumato.evaluation.image_learning import COMPONENTS, LEARNERS, TRAINED, ImageClassifier, pixel_values, predict
 from sfumato.evaluation.learning import Prediction, majority
 from sfumato.evaluation.marginals import tvd
-from sfumato.evaluation.result import Learning, Measure, Scores, Utility, rounded
+from sfumato.evaluation.result import Learning, Measure, Scores, TrainedOn, Utility, rounded
 from sfumato.evaluation.tables import Tables, check_sizes
 
 _COMPARED = 5000
@@ -128,7 +128,8 @@ def _learning(
     learners: dict[str, Scores] = {}
     for learner, pair in pairs.items():
         tstr, trtr = (base if p is None else p.scores() for p in pair)
-        learners[learner] = Scores(rounded(tstr), rounded(trtr))
+        trained = TrainedOn(*(0 if p is None else p.trained for p in pair))
+        learners[learner] = Scores(rounded(tstr), rounded(trtr), trained)
         four = (tstr["accuracy"], tstr["accuracy"], trtr["accuracy"], base["accuracy"])
         measures[f"tstr_accuracy_{learner}"] = Measure.between(four, higher=True)
     if reference is not None:

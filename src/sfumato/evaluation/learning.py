@@ -28,6 +28,8 @@ from sfumato.evaluation.details import Task
 from sfumato.evaluation.features import categorical, training_features, tree_features
 
 LEARNERS = ("gradient_boosting", "linear", "forest")
+MOST_ROWS = 50_000
+"""Training rows at most: more cost much and teach little."""
 _REGRESSION_FROM = 20
 
 
@@ -48,12 +50,14 @@ class Prediction:
         truth: (m,) codes.
         values: (m, classes) probabilities over all codes of the target, or (m,) predicted codes for a regression.
         rows: (m,) positions of these rows in the test table.
+        trained: rows that the learner was fitted to.
     """
 
     task: Task
     truth: np.ndarray
     values: np.ndarray
     rows: np.ndarray
+    trained: int
 
     def scores(self) -> dict[str, float]:
         """Accuracy, F1, macro F1 and AUC (one against the rest, mean over classes), or R2 and rank correlation."""
@@ -90,7 +94,7 @@ def predict(
     target: int,
     learner: str,
     *,
-    limit: int = 50_000,
+    limit: int = MOST_ROWS,
     seed: int = 0,
 ) -> Prediction:
     """Fit ``learner`` (one of ``LEARNERS``) on ``train`` and predict ``target`` (a position) on ``test``.
@@ -108,17 +112,17 @@ def predict(
     truth = test[rows, target].astype(np.int64)
     y = train[:, target].astype(np.int64)
     if len(np.unique(y)) < 2 or not columns:
-        return Prediction(task, truth, _constant(task, y, axis.size, len(rows)), rows)
+        return Prediction(task, truth, _constant(task, y, axis.size, len(rows)), rows, len(y))
     model = _build(learner, task, domain, columns, seed)
     with warnings.catch_warnings(), threadpool_limits(1, "openmp"):  # boosting on two threads mostly waits
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(training_features(train, domain, columns), y)
     x = tree_features(test[rows], domain, columns)
     if task == "regression":
-        return Prediction(task, truth, np.clip(model.predict(x), 0, axis.size - 1), rows)
+        return Prediction(task, truth, np.clip(model.predict(x), 0, axis.size - 1), rows, len(y))
     values = np.zeros((len(rows), axis.size))
     values[:, model.classes_] = model.predict_proba(x)
-    return Prediction(task, truth, values, rows)
+    return Prediction(task, truth, values, rows, len(y))
 
 
 def _constant(task: Task, y: np.ndarray, size: int, n: int) -> np.ndarray:
@@ -155,4 +159,4 @@ def majority(train: np.ndarray, test: np.ndarray, domain: Domain, target: int) -
     keep = [t if axis.missing is None else t[t[:, target] != axis.missing] for t in (train, test)]
     y, truth = (t[:, target].astype(np.int64) for t in keep)
     task = task_of(axis)
-    return Prediction(task, truth, _constant(task, y, axis.size, len(truth)), np.arange(len(truth))).scores()
+    return Prediction(task, truth, _constant(task, y, axis.size, len(truth)), np.arange(len(truth)), len(y)).scores()

@@ -11,7 +11,8 @@ import numpy as np
 
 from sfumato.encoding.domain import Axis, Clique, Domain
 
-_DENSE_CELLS = 1 << 20
+_DENSE_CELLS = 1 << 18
+"""Up to so many cells are counted in an array; of more, only those that a record is in: that is faster there."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,7 @@ def cell_index(codes: np.ndarray, domain: Domain, clique: Clique) -> np.ndarray:
 
 def tvd(a: np.ndarray, b: np.ndarray, domain: Domain, clique: Clique) -> float:
     """``0.5 * ||p_a - p_b||_1`` over the cells of ``clique``; 0 for equal, 1 for disjoint marginals."""
-    ia, ib = cell_index(a, domain, clique), cell_index(b, domain, clique)
-    cells = domain.cells(clique)
-    if cells > _DENSE_CELLS:
-        values, inverse = np.unique(np.concatenate([ia, ib]), return_inverse=True)
-        cells, ia, ib = len(values), inverse[: len(ia)], inverse[len(ia) :]
-    p = np.bincount(ia, minlength=cells) / len(ia)
-    q = np.bincount(ib, minlength=cells) / len(ib)
-    return 0.5 * float(np.abs(p - q).sum())
+    return float(tvds_of_each(a, [b], domain, [clique])[0, 0])
 
 
 def tvds(a: np.ndarray, b: np.ndarray, domain: Domain, chosen: Sequence[Clique]) -> np.ndarray:
@@ -96,7 +90,8 @@ def tvds_of_each(a: np.ndarray, others: Sequence[np.ndarray], domain: Domain, ch
     for j, clique in enumerate(chosen):
         cells = domain.cells(clique)
         if cells > _DENSE_CELLS:
-            found[:, j] = [tvd(a, b, domain, clique) for b in others]
+            met = _met_shares(a, domain, clique)
+            found[:, j] = [_apart(met, _met_shares(b, domain, clique)) for b in others]
             continue
         p = _dense_shares(a, domain, clique, cells)
         found[:, j] = [0.5 * np.abs(p - _dense_shares(b, domain, clique, cells)).sum() for b in others]
@@ -105,3 +100,17 @@ def tvds_of_each(a: np.ndarray, others: Sequence[np.ndarray], domain: Domain, ch
 
 def _dense_shares(table: np.ndarray, domain: Domain, clique: Clique, cells: int) -> np.ndarray:
     return np.bincount(cell_index(table, domain, clique), minlength=cells) / len(table)
+
+
+def _met_shares(table: np.ndarray, domain: Domain, clique: Clique) -> tuple[np.ndarray, np.ndarray]:
+    """The cells that some record is in, ascending, and their shares."""
+    cells = np.sort(cell_index(table, domain, clique))
+    firsts = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]]))
+    return cells[firsts], np.diff(np.append(firsts, len(cells))) / len(cells)
+
+
+def _apart(p: tuple[np.ndarray, np.ndarray], q: tuple[np.ndarray, np.ndarray]) -> float:
+    """The distance of two tables by the cells that both have met: what they share is all that does not count."""
+    at = np.minimum(np.searchsorted(p[0], q[0]), len(p[0]) - 1)
+    both = p[0][at] == q[0]
+    return max(0.0, 1.0 - float(np.minimum(p[1][at][both], q[1][both]).sum()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ class RangeQuery:
         match = np.ones(len(codes), bool)
         for i, low, high in zip(self.columns, self.low, self.high, strict=True):
             column = codes[:, i]
-            match &= (column >= low) & (column <= high)
+            match &= (column >= math.ceil(low)) & (column <= math.floor(high))  # codes are whole, and compared as such
             if domain.axes[i].ordered and domain.axes[i].missing is not None:
                 match &= column != domain.axes[i].missing
         return float(match.mean())

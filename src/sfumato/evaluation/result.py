@@ -103,11 +103,24 @@ class Sizes:
 
 
 @dataclass(frozen=True)
+class TrainedOn:
+    """How many rows a learner was trained on: synthetic ones, and real ones where it was trained on those."""
+
+    synthetic: int
+    real: int
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"trained on {self.synthetic:,} synthetic or {self.real:,} real rows"
+
+
+@dataclass(frozen=True)
 class Scores:
     """Scores of one learner on holdout rows, by name: trained on synthetic rows (``tstr``) and on real ones."""
 
     tstr: Mapping[str, float]
     trtr: Mapping[str, float]
+    trained: TrainedOn
 
 
 @dataclass(frozen=True)
@@ -197,6 +210,8 @@ class Utility:
             lines.append(f"{name:<28}{said.better:>7}{figures}  {said.words}")
         if self.overall is not None:
             lines.append(f"{'overall':<28}{'more':>7}{'':>34}{self.overall.score:>7.2f}  {self.overall.explained()}")
+        if self.learning is not None:
+            lines += [f"  {name}: {s.trained}" for name, s in self.learning.learners.items()]
         lines += [f"  frechet_{name}: in {space}; not an FID" for name, space in self.spaces.items()]
         if self.violations is not None:
             every = self.violations.rows

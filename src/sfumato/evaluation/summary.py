@@ -15,11 +15,11 @@ from sfumato.evaluation.coverage import coverage
 from sfumato.evaluation.details import Coefficient, Detection, Subgroup
 from sfumato.evaluation.detection import detect, detection_auc
 from sfumato.evaluation.images import image_utility
-from sfumato.evaluation.learning import LEARNERS, Prediction, majority, predict
+from sfumato.evaluation.learning import LEARNERS, MOST_ROWS, Prediction, majority, predict
 from sfumato.evaluation.marginals import Binning, cliques, tvds_of_each
 from sfumato.evaluation.queries import query_errors_of_each, random_queries
 from sfumato.evaluation.regression import coefficient_overlap
-from sfumato.evaluation.result import Learning, Measure, Scores, Utility, rounded
+from sfumato.evaluation.result import Learning, Measure, Scores, TrainedOn, Utility, rounded
 from sfumato.evaluation.subgroups import subgroups
 from sfumato.evaluation.tables import Tables, check_sizes
 from sfumato.progress import Progress, Silent
@@ -28,6 +28,8 @@ _PAIRS, _TRIPLES, _QUERIES = 2000, 200, 1000
 """Cliques of two and of three columns, and random queries, that are compared at most."""
 _MEMORISED = 0.9
 """Marginals nearer to the real ones than this share of the distance of holdout rows are more than chance gives."""
+_QUICK = 10_000
+"""Rows of each table that a learner of a quick evaluation is trained on at most; the result says how many."""
 _SUBGROUPS = 30
 """Worst subgroups that are kept."""
 
@@ -47,7 +49,8 @@ def utility(
     """Compare ``synthetic`` (k, d) with the rows it was made from, ``real`` (n, d), and with ``holdout`` (m, d) rows.
 
     ``target`` is a column's position. ``quick`` leaves out detection, coverage, coefficients, subgroups and the slowest
-    learner: a third of the time. A table of images gets the measures of :func:`.images.image_utility`, quick or not.
+    learner, and trains the others on at most 10,000 rows of each table: a third of the time. A table of images gets the
+    measures of :func:`.images.image_utility`, quick or not.
 
     Not private: the result is a statistic of real rows. Deterministic for a ``seed``. Raises ``TooFewRows``.
     """
@@ -63,7 +66,7 @@ def utility(
     learning, predictions = None, None
     if target is not None:
         seen.stage("prediction")
-        learning, predictions, found = _learning(tables, domain, target, LEARNERS[:2] if quick else LEARNERS, seed)
+        learning, predictions, found = _learning(tables, domain, target, quick, seed)
         measures |= found
     if not quick:
         seen.stage("detection, coverage")
@@ -139,19 +142,22 @@ def _coverage_measures(t: Tables, domain: Domain, seed: int) -> dict[str, Measur
 
 
 def _learning(
-    t: Tables, domain: Domain, target: int, chosen: Sequence[str], seed: int
+    t: Tables, domain: Domain, target: int, quick: bool, seed: int
 ) -> tuple[Learning, tuple[Prediction, Prediction], dict[str, Measure]]:
     """Scores, the predictions of the first learner, and the headline of each as a measure."""
+    chosen, limit = (LEARNERS[:2], _QUICK) if quick else (LEARNERS, MOST_ROWS)
     base = majority(t.real, t.holdout, domain, target)
     headline = "r2" if "r2" in base else "auc"
     learners: dict[str, Scores] = {}
     measures: dict[str, Measure] = {}
     pairs: dict[str, tuple[Prediction, Prediction]] = {}
     for learner in chosen:
-        tested, reference = (predict(x, t.holdout, domain, target, learner, seed=seed) for x in (t.synthetic, t.real))
+        tested, reference = (
+            predict(x, t.holdout, domain, target, learner, limit=limit, seed=seed) for x in (t.synthetic, t.real)
+        )
         pairs[learner] = tested, reference
         tstr, trtr = tested.scores(), reference.scores()
-        learners[learner] = Scores(rounded(tstr), rounded(trtr))
+        learners[learner] = Scores(rounded(tstr), rounded(trtr), TrainedOn(tested.trained, reference.trained))
         four = (tstr[headline], tstr[headline], trtr[headline], base[headline])
         measures[f"tstr_{headline}_{learner}"] = Measure.between(four, higher=True)
     first = pairs[chosen[0]]

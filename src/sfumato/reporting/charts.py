@@ -14,12 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sfumato.evaluation.result import Scores
+from sfumato.reporting.column_chart import short
 
 BLUE, ORANGE, GREY, GREEN, RED = "#0072B2", "#E69F00", "#767676", "#009E73", "#B8003A"
-_SPIKE, _TAIL = 0.6, 1e-5
-"""Share of one bin from which the axis of shares is logarithmic, and where that axis begins."""
-_SMALL, _LEFT, _LINE, _LETTER, _TICKS, _TURN = (2.7, 2.0), 0.18, 0.22, 0.056, 7, 60
-"""A chart of one column: inches, its left margin, inches of a line of ticks and of a letter, points, degrees."""
+_SMALL = 8
+"""The smallest letters, in points: read on a telephone, where a chart is about as wide as it is drawn."""
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -31,7 +30,7 @@ _STYLE: dict[Any, Any] = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": _SMALL,
 }
 
 
@@ -47,52 +46,11 @@ def _svg(figure: Figure, label: str) -> str:
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px sans-serif", text)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: sans-serif", text)
     box = re.search(r'viewBox="[^"]*"', text)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box and box.group()} '
     opening = f'{head}role="img" aria-label="{escape(label)}">'
     return re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1)
-
-
-def marginal(name: str, labels: Sequence[str], series: Mapping[str, np.ndarray], ordered: bool) -> str:
-    """Shares per bin or category, (k,) each, of one column in up to two tables: the first filled, the second a line.
-
-    There is one for each column, so its margins are fixed: to have them computed costs more than all the drawing.
-    """
-    with matplotlib.rc_context(_STYLE):
-        at = np.arange(len(labels))
-        shown = at if not ordered else np.unique(np.linspace(0, len(at) - 1, min(5, len(at))).astype(int))
-        ticks = [_short(labels[int(i)], 14) for i in shown]
-        longest = max(map(len, ticks))
-        turned = longest * len(shown) > 34
-        figure = Figure(figsize=_SMALL)
-        below = (_LINE + (longest * _LETTER * np.sin(np.radians(_TURN)) if turned else 0)) / _SMALL[1]
-        axes = figure.add_axes((_LEFT, below, 0.98 - _LEFT, 0.88 - below))
-        (first, filled), *others = series.items()
-        axes.bar(at, filled, 0.95 if ordered else 0.7, color=BLUE, alpha=0.45, label=first)
-        for other, values in others:
-            if ordered:
-                axes.step(
-                    np.append(at, at[-1] + 1) - 0.5,
-                    np.append(values, values[-1]),
-                    where="post",
-                    color="black",
-                    lw=1.1,
-                    label=other,
-                )
-            else:
-                axes.plot(at, values, "_", color="black", ms=12, mew=1.8, label=other)
-        axes.set_title(_short(name, 34))
-        axes.set_xticks(
-            shown, ticks, rotation=_TURN if turned else 0, ha="right" if turned else "center", fontsize=_TICKS
-        )
-        if ordered and max(values.max() for values in series.values()) > _SPIKE:
-            axes.set_yscale("log")  # one bar would hide the tail
-            axes.set_ylim(bottom=_TAIL)
-            axes.minorticks_off()
-        axes.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.3g}%")
-        axes.tick_params(axis="y", labelsize=_TICKS)
-        return _svg(figure, f"shares of the values of {name}")
 
 
 def beside(shares: Mapping[str, np.ndarray], names: tuple[str, str], ends: Sequence[Sequence[str]]) -> str:
@@ -104,17 +62,17 @@ def beside(shares: Mapping[str, np.ndarray], names: tuple[str, str], ends: Seque
         for axes, (title, each) in zip(both, shares.items(), strict=True):
             axes.imshow(np.sqrt(each).T, origin="lower", aspect="auto", cmap="Blues", vmin=0, vmax=most)
             axes.set_title(title, fontsize=9)
-            axes.set_xlabel(_short(names[0], 24), fontsize=8)
-            axes.set_xticks([0, len(each) - 1], [_short(text, 10) for text in ends[0]], fontsize=7)
-            axes.set_yticks([0, each.shape[1] - 1], [_short(text, 10) for text in ends[1]], fontsize=7)
-        both[0].set_ylabel(_short(names[1], 24), fontsize=8)
+            axes.set_xlabel(short(names[0], 24), fontsize=_SMALL)
+            axes.set_xticks([0, len(each) - 1], [short(text, 10) for text in ends[0]], fontsize=_SMALL)
+            axes.set_yticks([0, each.shape[1] - 1], [short(text, 10) for text in ends[1]], fontsize=_SMALL)
+        both[0].set_ylabel(short(names[1], 24), fontsize=_SMALL)
         return _svg(figure, f"real beside synthetic rows: {names[0]} and {names[1]}")
 
 
 def heat_map(names: Sequence[str], values: np.ndarray, title: str) -> str:
     """A symmetric matrix in [0, 1], darker is larger; its diagonal says nothing and is grey."""
     with matplotlib.rc_context(_STYLE):
-        side = max(3.6, 0.28 * len(names) + 1.8)
+        side = max(3.6, 0.24 * len(names) + 1.8)
         figure, axes = _axes(side, side)
         image = axes.imshow(
             np.where(np.eye(len(names)) > 0, np.nan, values),
@@ -122,8 +80,8 @@ def heat_map(names: Sequence[str], values: np.ndarray, title: str) -> str:
             vmin=0,
             vmax=max(0.2, float(np.nanmax(values - np.eye(len(names))))),
         )
-        axes.set_xticks(range(len(names)), [_short(n, 18) for n in names], rotation=90, fontsize=7)
-        axes.set_yticks(range(len(names)), [_short(n, 18) for n in names], fontsize=7)
+        axes.set_xticks(range(len(names)), [short(n, 18) for n in names], rotation=90, fontsize=_SMALL)
+        axes.set_yticks(range(len(names)), [short(n, 18) for n in names], fontsize=_SMALL)
         figure.colorbar(image, ax=axes, shrink=0.6)
         axes.set_title(title, fontsize=9)
         return _svg(figure, title)
@@ -158,14 +116,14 @@ def learning_bars(learners: Mapping[str, Scores], score: str, base: float) -> st
             values = [(m.tstr if kind == "tstr" else m.trtr)[score] for m in learners.values()]
             label = "trained on synthetic" if kind == "tstr" else "trained on real"
             bars = axes.bar(at + shift, values, 0.36, color=colour, hatch=hatch, edgecolor="white", label=label)
-            axes.bar_label(bars, [f"{v:.3f}" for v in values], fontsize=7)
+            axes.bar_label(bars, [f"{v:.3f}" for v in values], fontsize=_SMALL)
         axes.axhline(base, color=GREY, ls=":", label="guess without learning")
         axes.set_xticks(at, [n.replace("_", " ") for n in learners])
         axes.set(
             ylabel=f"{score.upper() if len(score) < 4 else score} on holdout rows",
             ylim=(min(0.0, base) if score == "r2" else max(0.0, min(0.4, base - 0.1)), 1.12),
         )
-        axes.legend(loc="lower center", ncols=3, bbox_to_anchor=(0.5, 1.0), fontsize=7)
+        axes.legend(loc="lower center", ncols=3, bbox_to_anchor=(0.5, 1.0), fontsize=_SMALL)
         return _svg(figure, "prediction of the target")
 
 
@@ -195,20 +153,20 @@ def roc(curves: Mapping[str, Sequence[tuple[float, float]]], epsilon: float | No
             ylim=(5e-4, 1.2),
         )
         _plain_logs(axes, "xy")
-        axes.legend(fontsize=7, loc="lower right")
+        axes.legend(fontsize=_SMALL, loc="lower right")
         return _svg(figure, "ROC curves of the membership attacks")
 
 
 def subgroup_bars(groups: Sequence[tuple[str, float, float]]) -> str:
     """(name, distance of the synthetic rows, distance of holdout rows) per subgroup, worst first."""
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _axes(4.6, 0.9 + 0.24 * len(groups))
+        figure, axes = _axes(4.6, 1.1 + 0.24 * len(groups))
         at = -np.arange(len(groups))
         axes.barh(at, [g[1] for g in groups], 0.7, color=BLUE, label="synthetic rows")
         axes.plot([g[2] for g in groups], at, "|", color="black", ms=9, mew=2, label="holdout rows")
-        axes.set_yticks(at, [_short(g[0], 34) for g in groups], fontsize=7)
-        axes.set_xlabel("mean TVD of the group's marginals")
-        axes.legend(loc="lower right")
+        axes.set_yticks(at, [short(g[0], 34) for g in groups], fontsize=_SMALL)
+        axes.set_xlabel("mean total variation within the group")
+        figure.legend(loc="outside upper center", ncols=2)
         return _svg(figure, "subgroups that are served worst")
 
 
@@ -247,7 +205,7 @@ def claimed_and_measured(
         for number, (shift, look) in enumerate(kinds):
             values = [b[number] for b in bounds.values()]
             bars = axes.barh(at + shift, values, 0.34, **look)
-            labels = axes.bar_label(bars, [f"{v:.2f}" for v in values], fontsize=6, padding=2)
+            labels = axes.bar_label(bars, [f"{v:.2f}" for v in values], fontsize=_SMALL, padding=2)
             for label in labels:
                 label.set(bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4}, zorder=4)
         found = [b[0] for b in bounds.values()]  # a bar of length 0 is not seen, its end is
@@ -256,10 +214,10 @@ def claimed_and_measured(
             axes.axvline(claimed, color=RED, lw=2, zorder=3, label=f"claimed: {claimed:g}")
         rows, most = provable
         axes.axvline(most, color=GREY, ls=":", lw=1.5, label=f"most that {rows:,} rows can show")
-        axes.set_yticks(at, [_short(n, 40) for n in bounds], fontsize=7)
+        axes.set_yticks(at, [short(n, 40) for n in bounds], fontsize=_SMALL)
         axes.set_xlabel("epsilon is at least (95 %)")
         axes.set_xlim(0, None)
-        figure.legend(loc="outside upper center", ncols=2, fontsize=7)
+        figure.legend(loc="outside upper center", ncols=2, fontsize=_SMALL)
         return _svg(figure, "claimed and measured epsilon")
 
 
@@ -291,7 +249,3 @@ def _lines(n: int) -> list[dict[str, Any]]:
     colours = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9")
     dashes = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
     return [{"color": colours[i % 5], "ls": dashes[i % 5], "lw": 1.5 + 1.5 * (i // 5)} for i in range(n)]
-
-
-def _short(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -11,7 +11,7 @@ import numpy as np
 
 from sfumato.auditing.audit import white_box_of
 from sfumato.auditing.result import Suite
-from sfumato.auditing.suite import run_attacks
+from sfumato.auditing.suite import Most, run_attacks
 from sfumato.encoding.domain import Domain
 from sfumato.errors import SfumatoError
 from sfumato.evaluation.data import EvaluationData
@@ -25,6 +25,8 @@ from sfumato.release.release import Release
 from sfumato.reporting import charts, tables, wording
 from sfumato.reporting.contents import NamedMeasure, ReportPage
 
+_QUICK = Most(candidates=2500, synthetic=20_000)
+"""Rows that are attacked in a quick report at most; the page says how many were."""
 _PAIRS = 500
 """Pairs of columns whose distance the curve shows: their mean hardly moves with more."""
 
@@ -45,7 +47,16 @@ def measured(
     found = replace(found, violations=data.violations(seed), left_out=data.left_out)
     claimed, white_box = release.guarantee if page.promise else None, white_box_of(release, real)
     attacked = run_attacks(
-        real, data.holdout, codes, domain, claimed, suite, seed=seed, white_box=white_box, progress=seen
+        real,
+        data.holdout,
+        codes,
+        domain,
+        claimed,
+        suite,
+        seed=seed,
+        most=_QUICK if quick else None,
+        white_box=white_box,
+        progress=seen,
     )
     seen.stage("charts")
     labels = wording.axis_labels(release.codec)

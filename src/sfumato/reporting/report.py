@@ -274,7 +274,8 @@ def _verdict(page: ReportPage) -> Verdict:
 def _purposes(page: ReportPage) -> tuple[Purpose, ...]:
     """What the rows may be used for."""
     broken = page.utility.violations.rows.synthetic if page.utility and page.utility.violations else None
-    return purposes(page.promise is not None and not page.reason, page.audit, page.utility, broken)
+    epsilon = page.promise.epsilon if page.promise is not None and not page.reason else None
+    return purposes(epsilon, page.audit, page.utility, broken)
 
 
 def _again(model: Path_, images: bool, seed: int) -> list[str]:

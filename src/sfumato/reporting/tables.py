@@ -16,6 +16,7 @@ from sfumato.evaluation.marginals import Binning, cliques, tvds_of_each
 from sfumato.evaluation.queries import query_errors_of_each, random_queries
 from sfumato.evaluation.result import Learning
 from sfumato.reporting import charts
+from sfumato.reporting.column_chart import column_chart
 from sfumato.reporting.contents import Distance
 from sfumato.reporting.wording import Labels, attack_name
 
@@ -47,12 +48,12 @@ def _marginal(tables: Mapping[str, np.ndarray], domain: Domain, i: int, labels: 
     if axis.missing is not None:
         shown[int(groups[axis.missing])] = "missing"
     if axis.ordered and len(firsts) > _CATEGORIES:
-        return charts.marginal(axis.name, shown, counts, True)
+        return column_chart(axis.name, shown, counts, True)
     order = np.arange(len(firsts)) if axis.ordered else np.argsort(-next(iter(counts.values())), kind="stable")
     kept, rest = order[:_CATEGORIES], order[_CATEGORIES:]
     names = [shown[k] for k in kept] + (["all others"] if len(rest) else [])
     series = {n: np.append(c[kept], c[rest].sum()) if len(rest) else c[kept] for n, c in counts.items()}
-    return charts.marginal(axis.name, names, series, False)
+    return column_chart(axis.name, names, series, False)
 
 
 def heat_map(synthetic: np.ndarray, real: np.ndarray | None, domain: Domain) -> str:

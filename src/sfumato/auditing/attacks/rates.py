@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 
 def upper(hits: np.ndarray | int, n: int, significance: float) -> np.ndarray:
@@ -23,18 +23,18 @@ def interval(hits: int, n: int, significance: float = 0.05) -> tuple[float, floa
     return float(lower(hits, n, significance / 2)), float(upper(hits, n, significance / 2))
 
 
-def difference(hits: int, n: int, others: int, m: int) -> tuple[float, float]:
-    """95 % interval of the rate ``hits / n`` minus the rate ``others / m``.
+def difference(hits: int, n: int, others: int, m: int, significance: float = 0.05) -> tuple[float, float]:
+    """Interval of the rate ``hits / n`` minus the rate ``others / m``, wrong with ``significance``.
 
     Source: Newcombe 1998, method 10 (from the score intervals of both rates); of paired attempts it is a little wide.
     """
-    (p, low, high), (q, below, above) = ((k / size, *_score(k, size)) for k, size in ((hits, n), (others, m)))
+    z = float(special.ndtri(1 - significance / 2))
+    (p, low, high), (q, below, above) = ((k / size, *_score(k, size, z)) for k, size in ((hits, n), (others, m)))
     return (p - q - np.hypot(p - low, above - q).item(), p - q + np.hypot(high - p, q - below).item())
 
 
-def _score(hits: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a rate."""
-    z = 1.959963984540054
+def _score(hits: int, n: int, z: float) -> tuple[float, float]:
+    """Wilson's score interval of a rate, ``z`` standard deviations wide on each side."""
     middle, half = hits + z * z / 2, z * np.sqrt(hits * (n - hits) / n + z * z / 4).item()
     return (middle - half) / (n + z * z), (middle + half) / (n + z * z)
 

@@ -54,8 +54,9 @@ class AttackResult:
             fitted without noise to few of the rows.
         seconds: time it took, without its power; distances that several attacks share are charged to the first.
         verdict: VIOLATION, LEAK (nothing was claimed), or no evidence of a leak beyond a stated epsilon.
-        difference: of an attack that wins or loses per row, a 95 % interval of ``real`` minus ``holdout`` (Newcombe's
-            hybrid score interval); None for an attack that scores rows.
+        difference: of an attack that wins or loses per row, an interval of ``real`` minus ``holdout`` (Newcombe's
+            hybrid score interval) that holds together with those of the other such attacks with confidence 95 %; None
+            for an attack that scores rows.
         cap: of attribute inference, the share right among real rows, and among holdout ones, whose other columns all
             equal those of a synthetic row (correct attribution probability); None where there is none.
     """
@@ -179,5 +180,5 @@ def from_rates(
         power=None,
         seconds=seconds,
         verdict=verdict(bound, terms.claimed),
-        difference=difference(hits, len(real), alarms, len(holdout)),
+        difference=difference(hits, len(real), alarms, len(holdout), terms.significance),
     )

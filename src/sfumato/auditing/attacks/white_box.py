@@ -23,7 +23,8 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.marginals.fitted import FittedMarginals
 from sfumato.models.model import RecordLoss
 
-_DRAWS = 100_000
+_DRAWS = 50_000
+"""Rows that are drawn from a model: as many as are attacked at most."""
 _TREES = 50
 """As strong as twice as many, which fit the reference rows' own losses."""
 
