@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from tests.journeys.conftest import environment
+from typer.main import get_command
 
 import sfumato as sf
+from sfumato.cli.main import app
 from sfumato.models import names
 
 
@@ -44,6 +46,13 @@ def test_alone_it_prints_the_help_and_nothing_else():
 def test_the_help_names_every_model(words):
     said = " ".join(program(*words).stdout.replace("│", " ").split())
     assert [name for name in ("auto", *names()) if name not in said] == []
+
+
+def test_each_command_and_each_option_says_what_it_is_for():
+    commands = get_command(app).commands
+    assert [name for name, command in commands.items() if not command.help] == []
+    silent = [(name, p.name) for name, command in commands.items() for p in command.params if not p.help]
+    assert silent == []
 
 
 def test_rows_go_to_standard_output(model):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+
+_Block = TypeVar("_Block", bound=Sized)
 
 
 class Progress(Protocol):
@@ -48,6 +51,13 @@ def shown(progress: Progress | None, verbose: bool) -> Iterator[Progress]:
             yield drawn
     else:
         yield progress or Silent()
+
+
+def counted(blocks: Iterable[_Block], progress: Progress) -> Iterator[_Block]:
+    """The same blocks; when the next one is asked for, the rows of the last are done."""
+    for block in blocks:
+        yield block
+        progress.step(len(block))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from sfumato.models.choose import check_suits
 from sfumato.models.settings import Settings
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger import Ledger
-from sfumato.progress import Progress, shown
+from sfumato.progress import Progress, counted, shown
 from sfumato.release.certificate import Certificate, NoCertificate
 from sfumato.release.issuing import issue
 from sfumato.release.release import Given, Release
@@ -194,11 +194,13 @@ class Synthesizer:
         given: Given | None = None,
         seed: int | None = None,
         escape_formulas: bool = False,
+        progress: Progress | None = None,
+        verbose: bool = False,
     ) -> int:
         """Write the rows that :meth:`sample` would give to ``path``, block by block; how many there are.
 
         Memory does not grow with the rows, but for images outside Parquet and Arrow. Suffixes and
-        ``escape_formulas`` as for ``Table.write``.
+        ``escape_formulas`` as for ``Table.write``, ``progress`` and ``verbose`` as for :meth:`fit`; a row is a step.
 
         Raises:
             ConditionError: a condition names no known column or value, or the model excludes it.
@@ -206,7 +208,10 @@ class Synthesizer:
         """
         release = self._fitted()
         n = release.default_rows if n is None else n
-        write_blocks(release.blocks(n, given, seed), release.codec.arrow_schema, path, escape_formulas)
+        with shown(progress, verbose) as seen:
+            seen.stage("sampling rows", n)
+            blocks = counted(release.blocks(n, given, seed), seen)
+            write_blocks(blocks, release.codec.arrow_schema, path, escape_formulas)
         return n
 
     def encode(self, source: RowSource) -> np.ndarray:

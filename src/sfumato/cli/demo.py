@@ -39,9 +39,12 @@ def demo(
     with terminal.progress() as progress:
         synthesizer.fit(people, progress, output=model, report=report)
     synthesizer.save(model)
-    table = synthesizer.sample(seed=0)
-    table.write(sampled)
-    found = sf.verify(model)
+    with terminal.progress() as progress:
+        progress.stage("sampling rows")
+        table = synthesizer.sample(seed=0)
+        table.write(sampled)
+        progress.stage("recomputing epsilon")
+        found = sf.verify(model)
     with atomic_write(certificate, CERTIFICATE) as stream:
         stream.write(str(found.certificate).encode())
     with terminal.progress() as progress:

@@ -16,7 +16,9 @@ def evaluate(
     synthetic: Annotated[str, typer.Option(help="Synthetic rows.")],
     schema: Annotated[Path, typer.Option(help="Schema of all three.")],
     target: Annotated[str | None, typer.Option(help="Column to predict.", metavar="COL")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Marginals, queries and two learners only.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Marginals, queries and two learners only, trained on at most 10,000 rows.")
+    ] = False,
     as_json: terminal.Json = False,
 ) -> None:
     """Compare synthetic rows with real ones. The result is a statistic of real rows: internal, not for release."""

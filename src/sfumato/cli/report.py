@@ -12,7 +12,8 @@ from sfumato.cli import terminal
 
 def report(
     models: Annotated[
-        list[Path], typer.Argument(help="Saved model; more of the same table draw a curve over epsilon.")
+        list[Path],
+        typer.Argument(help="A saved model; more of the same table draw a curve over epsilon.", metavar="MODEL.SFM"),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML file.")],
     real: Annotated[str | None, typer.Option(help="The rows it was fitted to: makes an internal report.")] = None,
@@ -21,7 +22,9 @@ def report(
         Path | None, typer.Option(help="The data set's ledger, whose runs an internal report lists.")
     ] = None,
     releasable: Annotated[bool, typer.Option("--releasable", help="Only what was declared or paid for.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Membership attacks, marginals, two learners only.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="In a third of the time: fewer attacks, measures and rows; it says which.")
+    ] = False,
     as_json: terminal.Json = False,
 ) -> None:
     """Write a self-contained report: internal with real rows, releasable without."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +48,11 @@ def sample(
     if rows is None and output.suffix.lower() == ".png":
         rows = _FOR_A_GRID
     try:
-        made = sf.load(model).sample_to(output, rows, given=conditions, seed=seed, escape_formulas=escape_formulas)
+        with terminal.progress(quiet=streamed and sys.stdout.isatty()) as progress:  # rows and bars on one screen
+            loaded = sf.load(model)
+            made = loaded.sample_to(
+                output, rows, given=conditions, seed=seed, escape_formulas=escape_formulas, progress=progress
+            )
     except BrokenPipeError:  # whoever reads has enough
         return
     if streamed:

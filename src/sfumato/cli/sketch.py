@@ -39,7 +39,9 @@ def sketch(
 
     check_writable(output, DRAFT, (data,))
     tab = delimiter in ("\\t", "tab")
-    schema = sf.sketch(data, charset=charset, delimiter="\t" if tab else delimiter, quote=quote, header=header)
+    with terminal.progress() as progress:
+        progress.stage("reading the rows")
+        schema = sf.sketch(data, charset=charset, delimiter="\t" if tab else delimiter, quote=quote, header=header)
     schema.save(output)
     unreviewed = schema.unreviewed()
     result = {"schema": str(output), "columns": len(schema.columns), "unreviewed": len(unreviewed)}

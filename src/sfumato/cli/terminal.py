@@ -52,9 +52,9 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """Bars on stderr (:func:`sfumato.progress.bars`); nothing where stderr is no terminal."""
-    if not sys.stderr.isatty():
+def progress(quiet: bool = False) -> Iterator[Progress]:
+    """Bars on stderr (:func:`sfumato.progress.bars`); nothing where stderr is no terminal, or it is to be ``quiet``."""
+    if quiet or not sys.stderr.isatty():
         yield Silent()
         return
     with bars(streams.terminal()) as drawn:

@@ -26,7 +26,9 @@ def verify(
     import sfumato as sf
 
     try:
-        found, lacks = sf.verify(model, public_key), ()
+        with terminal.progress() as progress:
+            progress.stage("recomputing epsilon")
+            found, lacks = sf.verify(model, public_key), ()
     except OutdatedCertificate as outdated:
         found, lacks = outdated.found, outdated.lacks
     signed = "by no one" if found.signer is None else f"by key {found.signer}"
