@@ -26,6 +26,7 @@ NAMES = [
     "audit",
     "evaluate",
     "examples",
+    "federated",
     "generate_key",
     "load",
     "report",

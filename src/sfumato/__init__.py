@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sfumato.errors import CertificateError, Overdraft, SfumatoError
     from sfumato.evaluation.evaluate import evaluate
     from sfumato.evaluation.result import Utility
+    from sfumato.fitting.sites import federated
     from sfumato.privacy.guarantee import Guarantee
     from sfumato.privacy.ledger import Ledger
     from sfumato.progress import Progress
@@ -52,6 +53,7 @@ _WHERE = {
     "audit": "sfumato.auditing.audit:audit",
     "evaluate": "sfumato.evaluation.evaluate:evaluate",
     "examples": "sfumato.tables.examples",
+    "federated": "sfumato.fitting.sites:federated",
     "generate_key": "sfumato.release.signature:generate",
     "load": "sfumato.synthesizer:load",
     "report": "sfumato.reporting.report:report",
@@ -78,6 +80,7 @@ __all__ = [
     "audit",
     "evaluate",
     "examples",
+    "federated",
     "generate_key",
     "load",
     "report",

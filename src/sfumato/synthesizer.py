@@ -12,16 +12,18 @@ import numpy as np
 
 from sfumato.errors import SfumatoError
 from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
+from sfumato.fitting.federated_fit import answering, learn_federated, opened_sites
 from sfumato.fitting.fit import OpenRun, begin, kept_on_failure, learn, log_of, process
 from sfumato.fitting.plan import Plan
-from sfumato.fitting.preflight import Places, check_installed, preflight
+from sfumato.fitting.preflight import Places, check_installed, preflight, setting_of
+from sfumato.fitting.sites import FederatedSource
 from sfumato.models.choose import check_suits
 from sfumato.models.settings import Settings
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, counted, shown
 from sfumato.release.certificate import Certificate, NoCertificate
-from sfumato.release.issuing import issue
+from sfumato.release.issuing import Process, issue
 from sfumato.release.release import Given, Release
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
@@ -118,7 +120,7 @@ class Synthesizer:
 
     def fit(
         self,
-        source: RowSource,
+        source: RowSource | FederatedSource,
         progress: Progress | None = None,
         *,
         output: str | os.PathLike[str] | None = None,
@@ -130,7 +132,7 @@ class Synthesizer:
         A table in a database, also named by its URL, is encoded and counted there where it can be.
 
         Args:
-            source: the private rows.
+            source: the private rows; or what :func:`sfumato.federated` makes of the rows of several sites.
             progress: receives stages and steps.
             output: where the model will be saved; like all that can fail without the rows, tried before anything is
                 charged.
@@ -148,6 +150,8 @@ class Synthesizer:
         """
         plan = self._plan
         check_installed(plan, report is not None)
+        if isinstance(source, FederatedSource):
+            return self._fit_sites(source, output, report, progress, verbose)
         book = ledger_of(source, self._ledger, self.guarantee.private)
         rows = Rows.open(source, self.schema.dialect, self.schema.picture)
         log = log_of(book, self._checkpoint, rows, self.guarantee.private)
@@ -163,14 +167,43 @@ class Synthesizer:
         with kept_on_failure(opened), shown(progress, verbose) as seen:
             self._say_resumed(opened)
             release, self.outside = learn(plan, rows, opened, seen)
-            release = replace(release, stored_certificate=self._certificate(release, opened, book, rows.kind))
-        self._release, self._open = release, opened
+            made = process(plan, release, opened, book.public_example, setting_of(rows))
+            release = replace(release, stored_certificate=self._certificate(release, made))
         self.ledger_path, self.resumed = book.path, opened.resumed
+        return self._finished(release, opened)
+
+    def _fit_sites(
+        self,
+        source: FederatedSource,
+        output: str | os.PathLike[str] | None,
+        report: str | os.PathLike[str] | None,
+        progress: Progress | None,
+        verbose: bool,
+    ) -> Synthesizer:
+        """Learn rows that lie at several sites; see ``sfumato.federated``."""
+        plan = self._plan
+        if self._ledger is not None or self._checkpoint is not None:
+            raise SfumatoError("each site keeps a ledger of its own: give ledgers= to federated(), not ledger= here")
+        sites = opened_sites(source, plan)
+        wanted = (None if place is None else Path(place) for place in (output, report))
+        preflight(plan, sites.rows[0], Places(*wanted), sites.together())
+        self._forget()
+        opened = begin(plan, DatasetLedger(None), None)
+        with kept_on_failure(opened), shown(progress, verbose) as seen, answering(sites, plan, seen) as transport:
+            release, self.outside, stated = learn_federated(plan, sites, transport, opened, seen)
+            made = process(plan, release, opened, False, "federated", stated)
+            release = replace(release, stored_certificate=self._certificate(release, made))
+        self.ledger_path, self.resumed = None, 0
+        return self._finished(release, opened)
+
+    def _finished(self, release: Release, opened: OpenRun) -> Synthesizer:
+        """This synthesizer with what was learnt."""
+        self._release, self._open = release, opened
         if opened.answer_log is None:
             self._forget()
         large = self.guarantee.large_delta(release.default_rows)
         if large is not None:
-            warnings.warn(large, stacklevel=2)
+            warnings.warn(large, stacklevel=3)
         return self
 
     def sample(self, n: int | None = None, *, given: Given | None = None, seed: int | None = None) -> Table:
@@ -280,14 +313,13 @@ class Synthesizer:
             raise SfumatoError("this synthesizer is not fitted; call fit first")
         return self._release
 
-    def _certificate(self, release: Release, opened: OpenRun, book: DatasetLedger, source: str) -> Mapping[str, Json]:
+    def _certificate(self, release: Release, made: Process) -> Mapping[str, Json]:
         from sfumato.release.signature import load_signing_key, sign
 
         plan = self._plan
         if plan.uncertified is not None:
             return NoCertificate(reason=plan.uncertified).to_dict()
-        issued = issue(process(plan, release, opened, book.public_example, source), release.artifact().hashes)
-        certificate = issued.to_dict()
+        certificate = issue(made, release.artifact().hashes).to_dict()
         return certificate if plan.key is None else sign(certificate, load_signing_key(plan.key))
 
     def _say_resumed(self, opened: OpenRun) -> None:

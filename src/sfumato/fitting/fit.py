@@ -19,6 +19,7 @@ from sfumato.models.choose import chosen
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
 from sfumato.progress import Progress
 from sfumato.release.certificate import NoCertificate
+from sfumato.release.federation import FederationStatement
 from sfumato.release.issuing import Process, declared, declared_of_the_table
 from sfumato.release.ledger_statement import Cap, Kept, LedgerStatement
 from sfumato.release.release import Release
@@ -28,6 +29,7 @@ from sfumato.trust.answer_log import AnswerLog
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
 from sfumato.trust.facts import CentralFacts
+from sfumato.trust.federated.setting import Federated
 from sfumato.trust.gathering import gather
 
 ANSWERS = ".answers"
@@ -194,18 +196,31 @@ def learn(plan: Plan, rows: Rows, opened: OpenRun, progress: Progress) -> tuple[
     schema.check_columns(rows.columns)
     facts = measure_facts(schema, CentralFacts(rows, schema, budget, progress))
     codec = Codec.from_schema(schema, facts, rows.stored_types)
-    target = None if schema.target is None else codec.position(schema.target)
+    return taught(plan, codec, Central(gather(rows, codec, progress), budget, plan.max_rows), progress)
+
+
+def taught(
+    plan: Plan, codec: Codec, setting: Central | Federated, progress: Progress
+) -> tuple[Release, tuple[float, float]]:
+    """Ask ``setting`` for the rows outside the facts, then let the model ask it; what :func:`learn` returns."""
+    target = None if plan.schema.target is None else codec.position(plan.schema.target)
     choice = chosen(plan.model, codec.domain, target, plan.guarantee)
-    setting = Central(gather(rows, codec, progress), budget, plan.max_rows)
-    outside = setting.outside(budget.mu(OUTSIDE_SHARE))
+    outside = setting.outside(setting.mu(OUTSIDE_SHARE))
     recipe = MODELS[choice.name, codec.domain.content].recipe()
     choice = replace(choice, settings=settings_of(recipe))
     fitted = recipe.fit(setting, target=target, progress=progress)
     unfinished = NoCertificate(reason="not finished").to_dict()
-    return Release(schema, codec, fitted, choice, plan.guarantee, unfinished), outside
+    return Release(plan.schema, codec, fitted, choice, plan.guarantee, unfinished), outside
 
 
-def process(plan: Plan, release: Release, opened: OpenRun, public_example: bool, source: str) -> Process:
+def process(
+    plan: Plan,
+    release: Release,
+    opened: OpenRun,
+    public_example: bool,
+    setting: str,
+    federation: FederationStatement | None = None,
+) -> Process:
     """What the certificate of a finished fit restates."""
     return Process(
         guarantee=plan.guarantee,
@@ -213,12 +228,13 @@ def process(plan: Plan, release: Release, opened: OpenRun, public_example: bool,
         columns=declared(plan.schema),
         choice=release.choice,
         max_rows=plan.max_rows,
-        setting="database" if source == "database" else "central",
-        ledger=_statement(opened, public_example),
+        setting=setting,
+        ledger=LedgerStatement("sites") if federation is not None else _statement(opened, public_example),
         records=release.default_rows,
         table=declared_of_the_table(plan.schema),
         types=dict(release.codec.types),
         about=plan.about,
+        federation=federation,
     )
 
 

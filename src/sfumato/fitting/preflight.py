@@ -22,9 +22,10 @@ from sfumato.models import MODELS, settings_of
 from sfumato.models.choose import Choice, check_width, choose
 from sfumato.outputs import KEPT, MODEL, REPORT, same_file
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
-from sfumato.privacy.events import DiscreteGaussian
+from sfumato.privacy.events import DiscreteGaussian, Event
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, NoCertificate
+from sfumato.release.federation import FederationStatement
 from sfumato.release.issuing import Process, declared, declared_of_the_table, issue
 from sfumato.release.release import stated
 from sfumato.release.signature import load_signing_key, sign
@@ -69,12 +70,27 @@ def check_installed(plan: Plan, report: bool) -> None:
         require("report", "a report")
 
 
-def preflight(plan: Plan, rows: Rows, places: Places) -> None:
+@dataclass(frozen=True)
+class Together:
+    """Several sites that fit together, as a certificate tells of them.
+
+    Attributes:
+        statement: who takes part.
+        event: what they would charge for a table at the cost of the whole promise.
+    """
+
+    statement: FederationStatement
+    event: Event
+
+
+def preflight(plan: Plan, rows: Rows, places: Places, together: Together | None = None) -> None:
     """Try everything that can fail without reading a row.
 
     In turn: the schema and the table's columns, the model and its imports, the places that will be written to, the
     signing key, and the whole certificate with placeholder figures, which is rendered, signed, saved to memory and
     verified.
+
+    ``together`` says who takes part, where the rows are those of one of several sites.
 
     Raises:
         SfumatoError: the first thing that fails, with the fix.
@@ -88,7 +104,7 @@ def preflight(plan: Plan, rows: Rows, places: Places) -> None:
     _check_places(plan, rows, places)
     key = None if plan.key is None else load_signing_key(plan.key)
     if plan.uncertified is None:
-        _check_certificate(plan, choice, "database" if rows.kind == "database" else "central", key)
+        _check_certificate(plan, choice, "federated" if together else setting_of(rows), key, together)
 
 
 def _check_model(plan: Plan, rows: Rows) -> Choice:
@@ -180,7 +196,14 @@ def _files(rows: Rows) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def _check_certificate(plan: Plan, choice: Choice, setting: str, key: Ed25519PrivateKey | None) -> None:
+def setting_of(rows: Rows) -> str:
+    """The name of the trust setting in which one curator fits these rows."""
+    return "database" if rows.kind == "database" else "central"
+
+
+def _check_certificate(
+    plan: Plan, choice: Choice, setting: str, key: Ed25519PrivateKey | None, together: Together | None
+) -> None:
     """Issue, render, sign and verify a certificate of nothing: what fails here would fail after the last charge."""
     from sfumato.release.verification import verify_artifact
 
@@ -191,13 +214,14 @@ def _check_certificate(plan: Plan, choice: Choice, setting: str, key: Ed25519Pri
     event = DiscreteGaussian(discrete_gaussian_sigma(mu, plan.max_rows), plan.max_rows)
     process = Process(
         guarantee=plan.guarantee,
-        events=(event,),
+        events=(event if together is None else together.event,),
         columns=declared(plan.schema),
         choice=choice,
         max_rows=plan.max_rows,
         setting=setting,
         table=declared_of_the_table(plan.schema),
         about=plan.about,
+        federation=None if together is None else together.statement,
     )
     certificate = issue(process, unsigned.hashes).to_dict()
     certificate = certificate if key is None else sign(certificate, key)

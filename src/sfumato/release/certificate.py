@@ -19,6 +19,7 @@ from sfumato.errors import CertificateError
 from sfumato.models.settings import in_words
 from sfumato.printable import printable, printable_parts
 from sfumato.privacy.events import Event
+from sfumato.release.federation import FederationStatement
 from sfumato.release.sections import (
     Algorithm,
     ColumnFacts,
@@ -53,6 +54,7 @@ class Certificate(Section):
         data_domain: the public facts.
         implementation: versions of the libraries that took part.
         members: SHA-256 of each part of the model, by name.
+        federation: who took part where the rows lay at several sites; None otherwise.
         signature: over all else, or None.
 
     >>> import sfumato as sf
@@ -74,6 +76,7 @@ class Certificate(Section):
     data_domain: DataDomain
     implementation: Mapping[str, str]
     members: Mapping[str, str]
+    federation: FederationStatement | None = None
     signature: Signature | None = None
     _stored: str = PrivateAttr(default="")
 

@@ -26,7 +26,9 @@ ROUNDING = 1e-6
 """Share by which a figure may be off."""
 _MOST_TERMS = 10**7
 """Terms of the leaks of all thresholds: more took the fit itself hours, and would stall who checks."""
-_SECTIONS = frozenset({"certificate", "issued", "composition", "data_domain", "implementation", "members", "signature"})
+_SECTIONS = frozenset(
+    {"certificate", "issued", "composition", "data_domain", "implementation", "members", "federation", "signature"}
+)
 _COMPOSITION = frozenset({"accountant", "epsilon_spent", "epsilon_composed", "epsilon_by_renyi", "events", "ledger"})
 _VERSION = re.compile(r"[\w.+!-]{1,60}|not installed")
 
@@ -122,6 +124,16 @@ def process_of(artifact: Artifact, certificate: Certificate, guarantee: Guarante
     setting = next((name for name, text in TRUST.items() if text == certificate.trust_model), None)
     if setting is None:
         raise CertificateError("the certificate names a trust model that no fit has")
+    if (setting == "federated") != (certificate.federation is not None):
+        raise CertificateError("the certificate tells of sites in one place alone: its trust model or its federation")
+    shares = {getattr(event, "shares", None) for event in certificate.composition.events}
+    if certificate.federation is None:
+        if shares != {None}:
+            raise CertificateError("noise was shared by sites, of which the certificate does not tell")
+    else:
+        certificate.federation.check()
+        if shares != {certificate.federation.honest_shares}:
+            raise CertificateError("the events count other shares of noise than the federation has honest sites")
     total = artifact.model.get("facts", {}).get("total")
     return Process(
         guarantee=guarantee,
@@ -132,4 +144,5 @@ def process_of(artifact: Artifact, certificate: Certificate, guarantee: Guarante
         setting=setting,
         records=None if total is None else max(1, round(total)),
         about={"curator": certificate.product.curator, "purpose": certificate.product.purpose},
+        federation=certificate.federation,
     )

@@ -23,6 +23,7 @@ from sfumato.privacy.events import (
 )
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.certificate import KIND, Certificate
+from sfumato.release.federation import FederationStatement
 from sfumato.release.implementation import implementation
 from sfumato.release.ledger_statement import LedgerStatement
 from sfumato.release.sections import ColumnFacts, StatedReview, StatedReviewOfFacts, TableFact
@@ -57,6 +58,7 @@ class Process:
         table: what :func:`declared_of_the_table` says of the schema.
         types: by name of a column, the Arrow type that the rows were stored in; none for delimited text and pandas.
         about: free statements of the curator (curator, purpose, ...).
+        federation: who took part, in the setting of that name; None in others.
     """
 
     guarantee: Guarantee
@@ -70,6 +72,7 @@ class Process:
     table: Sequence[TableFact] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)
+    federation: FederationStatement | None = None
 
     @property
     def record(self) -> Record:
@@ -156,6 +159,7 @@ def issue(process: Process, members: Mapping[str, str]) -> Certificate:
             },
             "implementation": implementation(),
             "members": dict(members),
+            **({} if process.federation is None else {"federation": process.federation.to_dict()}),
         }
     )
 
@@ -223,6 +227,7 @@ def limits(process: Process) -> list[str]:
         "Unless its signature is checked against a key you trust, this file shows that it fits together, not that it "
         "is true: anybody can write one with other events. With such a key, it is as true as who signed it.",
     ]
+    said += [] if process.federation is None else process.federation.limits()
     refusing = sum(bool(c.refuses) for c in process.columns)
     if refusing:
         said.append(
@@ -332,6 +337,8 @@ TRUST = {
     "central": _CENTRAL,
     "database": f"{_CENTRAL} The rows lie in a database: it and its administrators see them too, its query log holds "
     "the questions, and whoever reads its answers on the way sees them before the noise.",
+    "federated": "Each site sees its own rows alone. The coordinator and everybody else see masked vectors, and of "
+    "each question the noised total over the sites; the limits say whom that withstands.",
 }
 """Who sees the rows, by the name of the trust setting."""
 _POST_PROCESSING = (

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kept = Literal["file", "memory", "public example"]
+Kept = Literal["file", "memory", "public example", "sites"]
 _KEPT = {
     "file": "in a file shared by all runs",
     "memory": "in memory: other runs over the data are not counted",
+    "sites": "by each site, in a ledger of its own, where attempts that failed are charged too",
     "public example": "nowhere: the rows are a public example that comes with sfumato, and nothing is added up",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.models.marginals.population import DOMAIN, curator, people
-from tests.trust.sites import Sites
+from tests.trust.federation import federated
 
 from sfumato.models.marginals.association import Associations, pairs_of, worth
 from sfumato.models.marginals.columns import Resolution, measure_columns
@@ -20,7 +20,7 @@ def test_dependent_pairs_score_above_independent_ones(adding: bool) -> None:
     """Whether the setting compares or only adds; an adding one is asked once, for the whole share."""
     codes = people(6000)
     run = Ledger.open().begin(Guarantee(2.0, 1e-6), "scores")
-    setting = Sites.of(codes, DOMAIN, Budget(run), 3) if adding else curator(codes, epsilon=2.0)
+    setting = federated(codes, DOMAIN, Budget(run), 3) if adding else curator(codes, epsilon=2.0)
     known = measure_columns(setting, 0.3, Silent())
     resolution = Resolution(known)
     grouped = setting.coarsened(known.maps)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.models.marginals.population import DELTA, DOMAIN, NAMES, curator, distance, fit, frequencies, people
-from tests.trust.sites import Sites
+from tests.trust.federation import federated
 
 from sfumato.encoding.domain import Axis, Domain
 from sfumato.models import MODELS
@@ -55,7 +55,7 @@ def test_the_events_add_up_to_the_promise(name: str, target: int | None, adding:
     """By the accountant of record."""
     run = Ledger.open().begin(Guarantee(1.0, DELTA), "fit")
     codes = people(800)
-    setting = Sites.of(codes, DOMAIN, Budget(run), 3) if adding else curator(codes)
+    setting = federated(codes, DOMAIN, Budget(run), 3) if adding else curator(codes)
     events = run if adding else setting._budget.run
     MODELS[name, "table"].recipe().fit(setting, target=target, progress=Silent())
     assert setting.remaining < 1e-6

@@ -1,0 +1,164 @@
+"""A fit over several sites in one process: a plan, the sites with their ledgers, a secure sum for every question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from sfumato.encoding.codec import Codec
+from sfumato.errors import FederationError, SchemaError
+from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
+from sfumato.fitting.fit import OpenRun, begin, taught
+from sfumato.fitting.plan import Plan
+from sfumato.fitting.preflight import Together
+from sfumato.fitting.sites import FederatedSource
+from sfumato.models import MODELS
+from sfumato.models.choose import Choice, chosen
+from sfumato.privacy.accounting import mu_for
+from sfumato.privacy.events import LEAST_COUNT_SHARE, DistributedDiscreteGaussian
+from sfumato.progress import Progress
+from sfumato.release.federation import FederationStatement, StatedSite
+from sfumato.release.release import Release
+from sfumato.tables import Rows
+from sfumato.trust.budget import Budget
+from sfumato.trust.federated.accounts import SiteAccount
+from sfumato.trust.federated.federated_site import FederatedSite
+from sfumato.trust.federated.identity import SiteIdentity
+from sfumato.trust.federated.noise import CountNoise
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.roster import Member, Roster
+from sfumato.trust.federated.rounds import SecureRounds
+from sfumato.trust.federated.setting import Federated
+from sfumato.trust.federated.transport import InProcess
+from sfumato.trust.gathering import gather
+
+_KINDS = {"marginals": "marginals", "feature_sum": "feature sum", "scatter": "scatter"}
+"""Kinds of questions, by what a model's entry says that it asks."""
+_NARROW, _WIDE = 32, 64
+"""Bits of the ring: counts and their noise fit the narrow one; sums of vectors lie on a fine grid."""
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The sites of a simulated federation, before anything was charged.
+
+    Attributes:
+        rows: the opened tables, of which no row was read.
+        books: the ledger of each.
+        identities: their signing keys, drawn for this fit.
+        plan: what they agree to.
+        codec: of the public schema, the same at each.
+        choice: the model.
+    """
+
+    rows: tuple[Rows, ...]
+    books: tuple[DatasetLedger, ...]
+    identities: tuple[SiteIdentity, ...]
+    plan: FederationPlan
+    codec: Codec
+    choice: Choice
+
+    def together(self) -> Together:
+        """What is known of them before the fit."""
+        if not self.plan.guarantee.private:
+            return Together(self.statement(), DistributedDiscreteGaussian(LEAST_COUNT_SHARE, 1))
+        whole = CountNoise.of_cost(mu_for(self.plan.guarantee), self.plan.roster, self.plan.max_rows)
+        return Together(self.statement(), whole.event())
+
+    def statement(self, rounds: int = 0, transport: InProcess | None = None) -> FederationStatement:
+        """What a certificate says of them."""
+        roster = self.plan.roster
+        return FederationStatement(
+            plan=self.plan.digest.hex(),
+            sites=tuple(StatedSite(name=m.name, fingerprint=m.fingerprint) for m in roster.members),
+            curious=roster.curious,
+            lost=roster.lost,
+            threshold=roster.threshold,
+            simulated=True,
+            rounds=rounds,
+            bytes_sent=0 if transport is None else max(transport.sent),
+            bytes_received=0 if transport is None else max(transport.received),
+        )
+
+
+def opened_sites(source: FederatedSource, plan: Plan) -> Sites:
+    """Open the tables and find the ledger of each site; no row is read.
+
+    Raises:
+        FederationError: what is asked for is nothing that sites can answer.
+        SfumatoError: a table cannot be opened, lacks a column, or has no place for its ledger.
+    """
+    books = tuple(
+        ledger_of(table, ledger, plan.guarantee.private)
+        for table, ledger in zip(source.sources, source.ledgers, strict=True)
+    )
+    rows = tuple(Rows.open(table, plan.schema.dialect, plan.schema.picture) for table in source.sources)
+    for name, table in zip(source.names, rows, strict=True):
+        try:
+            plan.schema.check_columns(table.columns)
+        except SchemaError as error:
+            raise SchemaError(f"site {name}: {error}") from None
+    identities = tuple(SiteIdentity.fresh() for _ in rows)
+    members = tuple(Member(name, i.public_key) for name, i in zip(source.names, identities, strict=True))
+    roster = Roster(members, source.curious, source.lost)
+    if plan.schema.measured():
+        named = ", ".join(map(repr, plan.schema.measured()))
+        raise FederationError(f"facts of {named} are left to be measured, which sites cannot do yet: declare them")
+    codec = Codec.from_schema(plan.schema)
+    choice = chosen(plan.model, codec.domain, _target(plan, codec), plan.guarantee)
+    return Sites(rows, books, identities, _agreed(plan, roster, codec, choice), codec, choice)
+
+
+def _target(plan: Plan, codec: Codec) -> int | None:
+    return None if plan.schema.target is None else codec.position(plan.schema.target)
+
+
+def _agreed(plan: Plan, roster: Roster, codec: Codec, choice: Choice) -> FederationPlan:
+    """What the sites agree to; FederationError for a model that asks what sites cannot answer yet."""
+    asks = MODELS[choice.name, codec.domain.content].asks
+    if "gradients" in asks:
+        raise FederationError(f"model {choice.name!r} asks for gradients, which sites do not answer yet: take another")
+    kinds = ("count", *(kind for asked, kind in _KINDS.items() if asked in asks))
+    bits = _WIDE if {"feature_sum", "scatter"} & asks else _NARROW
+    return FederationPlan(plan.schema, choice.name, plan.guarantee, roster, kinds, bits=bits)
+
+
+@contextmanager
+def answering(sites: Sites, plan: Plan, progress: Progress) -> Iterator[InProcess]:
+    """The sites, each with a run of its own ledger while the fit lasts.
+
+    Raises:
+        Overdraft: the cap of a site leaves no room for what the plan may cost it.
+        TableError: a table is malformed, or has no row; nothing was charged.
+    """
+    own = replace(plan, guarantee=sites.plan.at_a_site)
+    with ExitStack() as stack:
+        endpoints = []
+        members = zip(sites.rows, sites.books, sites.identities, strict=True)
+        for place, (rows, book, identity) in enumerate(members):
+            opened = begin(own, book, None)
+            stack.callback(opened.finish)
+            records, account = gather(rows, sites.codec, progress), SiteAccount(opened.run, sites.plan.terms, place)
+            endpoints.append(FederatedSite(sites.plan, identity, records, account))
+        yield InProcess(endpoints)
+
+
+def learn_federated(
+    plan: Plan, sites: Sites, transport: InProcess, opened: OpenRun, progress: Progress
+) -> tuple[Release, tuple[float, float], FederationStatement]:
+    """Ask the sites all questions and learn.
+
+    Returns:
+        The model without its certificate, the noisy number of rows outside the facts and the scale of that noise, and
+        what a certificate says of the sites.
+
+    *Formal guarantee.* Every question is charged to ``opened``, and by every site to its own ledger, before it is
+    answered; see ``Federated``.
+    """
+    progress.stage("keys of the sites")
+    rounds = SecureRounds(sites.plan, transport)
+    rounds.set_up()
+    setting = Federated(rounds, sites.codec.domain, Budget(opened.run, opened.answer_log, progress))
+    release, outside = taught(plan, sites.codec, setting, progress)
+    return release, outside, sites.statement(rounds.opened_rounds, transport)

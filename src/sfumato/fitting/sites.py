@@ -1,0 +1,79 @@
+"""Rows that lie at several sites, as a source of one fit: each with a name, and with a ledger of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfumato.errors import FederationError
+from sfumato.privacy.ledger import Ledger
+from sfumato.tables.source import RowSource
+
+
+@dataclass(frozen=True, eq=False)
+class FederatedSource:
+    """The sites of a simulated federation; made by :func:`federated`.
+
+    Attributes:
+        sources: the rows of each site.
+        names: of the sites.
+        ledgers: of each site; None: beside its rows.
+        curious: how many sites may collude with the coordinator.
+        lost: how many may be lost in a round.
+    """
+
+    sources: tuple[RowSource, ...]
+    names: tuple[str, ...]
+    ledgers: tuple[Ledger | str | os.PathLike[str] | None, ...]
+    curious: int
+    lost: int
+
+
+def federated(
+    sources: Sequence[RowSource],
+    *,
+    names: Sequence[str] | None = None,
+    ledgers: Sequence[Ledger | str | os.PathLike[str] | None] | None = None,
+    curious: int = 1,
+    lost: int = 0,
+) -> FederatedSource:
+    """Rows that lie at several sites, simulated in this process: what ``Synthesizer.fit`` takes in place of a table.
+
+    Each site noises its own sums and masks them; what is opened is their total alone. In one process this protects
+    nobody from whoever runs it: it shows what a federation of real sites would give, with the same noise.
+
+    Args:
+        sources: the rows of each site, 3 to 100 of them: paths or frames.
+        names: of the sites; default: the names of their files, or ``site-1`` and so on.
+        ledgers: of each site; default: ``PATH.ledger`` beside its rows.
+        curious: how many sites may collude with the coordinator without learning more than the promise says. Each
+            makes the noise of all others larger: by sqrt(k / (k - curious - lost)) for k sites.
+        lost: how many sites may be lost in a round.
+
+    Raises:
+        FederationError: too few sites, or numbers that the secure sum cannot keep; see ``Roster``.
+
+    >>> import sfumato as sf
+    >>> rows = sf.examples.adult().arrow
+    >>> hospitals = [sf.Table(rows.slice(start, 1000)) for start in (0, 1000, 2000)]
+    >>> ledgers = [sf.Ledger.open(None) for _ in hospitals]
+    >>> synthesizer = sf.Synthesizer(sf.examples.adult_schema(), "independent", sf.Guarantee(1, 1e-9))
+    >>> len(synthesizer.fit(sf.federated(hospitals, ledgers=ledgers)).sample(5))
+    5
+    """
+    given = tuple(sources)
+    called = tuple(names) if names is not None else _named(given)
+    kept = tuple(ledgers) if ledgers is not None else (None,) * len(given)
+    if not len(given) == len(called) == len(kept):
+        raise FederationError(f"{len(given)} sites have {len(called)} names and {len(kept)} ledgers: give each its own")
+    return FederatedSource(given, called, kept, curious, lost)
+
+
+def _named(sources: Sequence[RowSource]) -> tuple[str, ...]:
+    """The stems of files where all differ; numbers otherwise."""
+    stems = [Path(os.fspath(s)).stem if isinstance(s, str | os.PathLike) else "" for s in sources]
+    if all(stems) and len(set(stems)) == len(stems):
+        return tuple(stems)
+    return tuple(f"site-{i + 1}" for i in range(len(sources)))

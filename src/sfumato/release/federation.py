@@ -1,0 +1,74 @@
+"""What a certificate says of a federation: who took part, whom the promise withstands, and what was sent."""
+
+from __future__ import annotations
+
+from sfumato.errors import CertificateError
+from sfumato.release.sections import Section
+
+MOST_SITES = 100
+"""Sites of a federation, as the secure sum allows."""
+
+
+class StatedSite(Section):
+    """A site, by its name and the SHA-256 of its signing key."""
+
+    name: str
+    fingerprint: str
+
+
+class FederationStatement(Section):
+    """Who took part, and what was sent.
+
+    Attributes:
+        plan: SHA-256 of the plan that the sites agreed to.
+        sites: all of them, in its order.
+        curious: how many of them may collude with the coordinator.
+        lost: how many may be lost in a round.
+        threshold: how many must consent to an opening.
+        simulated: whether all sites were in one process, which saw everything.
+        rounds: sums that were opened, attempts that failed not counted.
+        bytes_sent, bytes_received: the most of any one site.
+    """
+
+    plan: str
+    sites: tuple[StatedSite, ...]
+    curious: int
+    lost: int
+    threshold: int
+    simulated: bool
+    rounds: int
+    bytes_sent: int
+    bytes_received: int
+
+    @property
+    def honest_shares(self) -> int:
+        """Shares of noise that each opened sum holds for certain."""
+        return len(self.sites) - self.curious - self.lost
+
+    def check(self) -> None:
+        """CertificateError unless the numbers can be those of one federation."""
+        k = len(self.sites)
+        whole = (self.curious, self.lost, self.rounds, self.bytes_sent, self.bytes_received)
+        if not 3 <= k <= MOST_SITES or min(whole) < 0 or self.honest_shares < 1:
+            raise CertificateError("the certificate's federation has numbers that none can have")
+        if self.threshold != (k + self.curious) // 2 + 1 or self.lost > k - self.threshold:
+            raise CertificateError("the certificate's federation states another threshold than follows from its sites")
+        if len({s.name for s in self.sites}) < k or len({s.fingerprint for s in self.sites}) < k:
+            raise CertificateError("two sites of the certificate's federation share a name or a key")
+
+    def limits(self) -> list[str]:
+        """Where the promise ends in this federation, in plain words."""
+        k, c = len(self.sites), self.curious
+        names = ", ".join(s.name for s in self.sites)
+        said = [
+            f"The rows lay at {k} sites ({names}). What the coordinator saw beside the opened sums hides them as long "
+            f"as at least {k - c} of these are honest: the coordinator may lie and collude with up to {c} of them.",
+            "A person with rows at several sites is protected less, by their number.",
+            "A site can falsify its own sums, refuse, or leave its noise out; nothing here proves that it did not. "
+            "When it answered, how long it took and that it failed were seen by the coordinator.",
+            f"Sums were opened {self.rounds} times; a site sent at most {self.bytes_sent:,} bytes and was sent at most "
+            f"{self.bytes_received:,}.",
+        ]
+        if self.simulated:
+            said.append("All sites were simulated in one process: from whoever ran it, nothing is hidden.")
+        return said

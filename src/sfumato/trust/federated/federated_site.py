@@ -1,0 +1,105 @@
+"""One site of a federation: it judges each question by itself, pays from its own ledger, noises and masks its sum."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from sfumato.errors import FederationError, Overdraft, QuestionError, TooMuchNoise
+from sfumato.privacy.randomness import SYSTEM, Entropy
+from sfumato.trust import summing
+from sfumato.trust.federated.accounts import SiteAccount
+from sfumato.trust.federated.identity import SiteIdentity
+from sfumato.trust.federated.plan import MOST_ROWS, FederationPlan
+from sfumato.trust.federated.request import SumRequest
+from sfumato.trust.federated.sharing import SharedNoise
+from sfumato.trust.federated.sum_site import SumSite
+from sfumato.trust.records import ExactRecords
+
+_LOG = logging.getLogger("sfumato.site")
+"""For the people of the site alone."""
+
+
+class FederatedSite:
+    """Answers the coordinator's calls with bytes, and lets nothing else out.
+
+    Args:
+        plan: what the site agreed to.
+        identity: its signing key.
+        records: its private records.
+        account: over a run of its own ledger; it outlives this object.
+        entropy: source of keys and noise.
+
+    FederationError where it holds more records than the plan has room for.
+
+    *Formal guarantee.* A question is read, held against the plan and priced by this site alone; its events are
+    charged, durably, before the noise is drawn and before the masked vector leaves. The vector holds the exact sum over
+    this site's records plus its share of the noise. What is said of a failure says nothing of the records.
+    """
+
+    def __init__(
+        self,
+        plan: FederationPlan,
+        identity: SiteIdentity,
+        records: ExactRecords,
+        account: SiteAccount,
+        entropy: Entropy = SYSTEM,
+    ) -> None:
+        if len(records) > MOST_ROWS // plan.terms.sites:
+            raise FederationError(f"a site of this plan holds at most {MOST_ROWS // plan.terms.sites:,} records")
+        self._plan, self._records, self._account = plan, records, account
+        self._sums = SumSite(plan.terms, identity, entropy, account.answered)
+        self._methods: dict[str, Callable[[bytes], bytes]] = {
+            "key": lambda _: self._sums.key(),
+            "shares": self._sums.shares,
+            "receive": self._received,
+            "masked": self._masked,
+            "consent": self._sums.consent,
+            "unmask": self._sums.unmask,
+        }
+
+    def call(self, method: str, body: bytes) -> bytes:
+        """The answer to one call; FederationError, without a word about the records, where there is none."""
+        answer = self._methods.get(method)
+        if answer is None:
+            raise FederationError("a site has no such method")
+        try:
+            return answer(body)
+        except FederationError:
+            raise
+        except Overdraft:
+            raise FederationError("its own ledger does not allow this question") from None
+        except Exception:
+            _LOG.exception("a call of the coordinator failed")
+            raise FederationError("it could not answer; its own log says why") from None
+
+    def _received(self, body: bytes) -> bytes:
+        self._sums.receive(body)
+        return b""
+
+    def _masked(self, body: bytes) -> bytes:
+        request = SumRequest.of(body)
+        noise = self._noise(request)
+        noised = partial(self._noised, request, noise)
+        return self._account.answer(self._sums, request.number, request.subject, noised, noise.events)
+
+    def _noise(self, request: SumRequest) -> SharedNoise:
+        """What this site pays and adds, found from the question and the plan alone."""
+        self._plan.check(request.question)
+        if self._plan.guarantee.private and not all(map(math.isfinite, request.mu)):
+            raise FederationError("a question without noise, in a plan that makes a promise; nothing is answered")
+        try:
+            plan, domain = self._plan, self._records.domain
+            noise = SharedNoise.of(request.question, request.mu, plan.max_rows, plan.roster, domain)
+            noise.check_ring(plan.bits, MOST_ROWS)
+            return noise
+        except (QuestionError, TooMuchNoise) as error:
+            raise FederationError(str(error)) from None
+
+    def _noised(self, request: SumRequest, noise: SharedNoise, entropy: Entropy) -> np.ndarray:
+        """The exact sum over this site's records with its share of the noise."""
+        return noise.add(summing.exact(request.question, self._records), entropy)

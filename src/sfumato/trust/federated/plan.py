@@ -1,0 +1,117 @@
+"""The plan of a federation: all that the sites agree to before a row is read, as bytes that each of them signs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+from sfumato.errors import FederationError
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.results.plain import Json
+from sfumato.schema import Schema
+from sfumato.trust.federated.roster import Roster
+from sfumato.trust.federated.terms import SumTerms
+from sfumato.trust.questions import SumQuestion
+
+FORMAT = "sfumato federation plan/1"
+HEADROOM = 2.0
+"""A site's ledger may be charged up to so many times the promise: an attempt that fails is charged, and made again."""
+MOST_ROWS = 1 << 28
+"""Records of all sites together: their counts and the noise stay far within a ring of 32 bits."""
+
+
+@dataclass(frozen=True)
+class FederationPlan:
+    """What is fitted, by whom, and what may be asked of a site.
+
+    Attributes:
+        schema: the public schema of all sites.
+        model: name of the model, or ``"auto"``.
+        guarantee: what is promised toward whoever gets the model.
+        roster: the sites, and how many may be curious or lost.
+        questions: kinds of questions that a site answers.
+        rounds, attempts: openings of the run, and tries at each.
+        longest: numbers of the longest answer.
+        bits: of the ring.
+    """
+
+    schema: Schema
+    model: str
+    guarantee: Guarantee
+    roster: Roster
+    questions: tuple[str, ...]
+    rounds: int = 256
+    attempts: int = 2
+    longest: int = 1 << 22
+    bits: int = 32
+
+    @property
+    def max_rows(self) -> int:
+        """Rows that one unit may hold at one site."""
+        unit = self.schema.unit
+        return unit.max_rows if unit.kind == "id" else 1
+
+    @property
+    def at_a_site(self) -> Guarantee:
+        """The most that a site's own ledger is charged with, attempts that failed included."""
+        promise = self.guarantee
+        if not promise.private:
+            return promise
+        return Guarantee(HEADROOM * promise.epsilon, HEADROOM * promise.delta, promise.unit, promise.neighbours)
+
+    def to_dict(self) -> dict[str, Json]:
+        """All of it as JSON values."""
+        return {
+            "format": FORMAT,
+            "schema": self.schema.dump(),
+            "model": self.model,
+            "guarantee": asdict(self.guarantee),
+            "sites": [{"name": m.name, "key": m.public_key.hex()} for m in self.roster.members],
+            "curious": self.roster.curious,
+            "lost": self.roster.lost,
+            "threshold": self.roster.threshold,
+            "questions": list(self.questions),
+            "rounds": self.rounds,
+            "attempts": self.attempts,
+            "longest": self.longest,
+            "bits": self.bits,
+        }
+
+    @cached_property
+    def data(self) -> bytes:
+        """What is signed."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")).encode()
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of it."""
+        return hashlib.sha256(self.data).digest()
+
+    @cached_property
+    def terms(self) -> SumTerms:
+        """What the secure sum is bound to."""
+        return SumTerms(self.digest, self.roster, self.rounds, self.attempts, self.longest, self.bits)
+
+    def check(self, question: SumQuestion) -> None:
+        """FederationError for a question that the sites did not agree to."""
+        if question.kind not in self.questions:
+            raise FederationError(
+                f"{question.kind!r} is a question outside the plan, which has {', '.join(self.questions)}"
+            )
+
+    def words(self) -> list[str]:
+        """What each site reads before it signs."""
+        promise = self.guarantee
+        if promise.private:
+            said = f"Promise toward whoever gets the model: epsilon {promise.epsilon:g}, delta {promise.delta:g} per"
+            said += f" {promise.unit}. Your own ledger may be charged up to {HEADROOM:g} times that."
+        else:
+            said = "NO PROMISE: sums are opened without noise; what comes out is not private."
+        return [
+            said,
+            f"Model: {self.model}. Your site answers {', '.join(self.questions)}, in at most {self.rounds} rounds of"
+            f" {self.attempts} attempts; its rows never leave it.",
+            *self.roster.words(),
+        ]

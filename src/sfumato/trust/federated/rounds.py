@@ -1,0 +1,98 @@
+"""The coordinator's way through a federation: set-up, then rounds, each over the sites that are left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sfumato.errors import FederationError
+from sfumato.trust.federated.masks import centred
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.request import SumRequest
+from sfumato.trust.federated.sum_coordinator import SumCoordinator
+from sfumato.trust.federated.terms import RoundNumber
+from sfumato.trust.federated.transport import Replies, Transport
+from sfumato.trust.questions import SumQuestion
+
+DEADLINE = 30.0
+"""Seconds that a site has for an answer."""
+
+
+class SecureRounds:
+    """Opens sums over the sites of a plan, one round after the other.
+
+    Args:
+        plan: what the sites signed.
+        transport: reaches them.
+        deadline: seconds that a site has for each answer.
+
+    Attributes:
+        lost: names of the sites that did not answer some round, with what they said.
+        opened_rounds: sums that were opened.
+    """
+
+    def __init__(self, plan: FederationPlan, transport: Transport, deadline: float = DEADLINE) -> None:
+        self.plan, self._transport, self._deadline = plan, transport, deadline
+        self._coordinator = SumCoordinator(plan.terms)
+        self._round = self.opened_rounds = 0
+        self.lost: dict[str, str] = {}
+
+    def set_up(self) -> None:
+        """Exchange the keys and the shares of a run; FederationError where a site does not take part."""
+        everybody = range(self.plan.terms.sites)
+        keys = self._coordinator.keys(self._all("key", dict.fromkeys(everybody, b"")))
+        deliveries = self._coordinator.deliveries(self._all("shares", dict.fromkeys(everybody, keys)))
+        self._all("receive", deliveries)
+
+    def opened(self, question: SumQuestion, mu: Sequence[float], values: int) -> tuple[np.ndarray, int]:
+        """The noised sum of ``values`` whole numbers, int64, in a new round, and over how many sites it is.
+
+        An attempt that cannot be opened is made again as the plan allows; every site is charged for each.
+        """
+        self._round += 1
+        for attempt in range(1, self.plan.attempts + 1):
+            request = SumRequest(RoundNumber(self._round, attempt), question, tuple(mu))
+            try:
+                total, sites = self._attempt(request, values)
+            except FederationError as error:
+                if attempt == self.plan.attempts:
+                    raise FederationError(f"nothing was opened: {error}{self._said()}") from None
+            else:
+                self.opened_rounds += 1
+                return centred(total), sites
+        raise AssertionError("a plan has at least one attempt")
+
+    def _attempt(self, request: SumRequest, values: int) -> tuple[np.ndarray, int]:
+        opening = self._coordinator.opening(request.number, request.subject, values)
+        masked = self._ask("masked", dict.fromkeys(self._coordinator.present, request.data))
+        for place, answer in masked.answers.items():
+            opening.add(place, answer)
+        survivors = opening.listed()
+        assert opening.survivors is not None
+        signed = self._ask("consent", dict.fromkeys(opening.survivors, survivors)).answers
+        consents = opening.consents(signed)
+        total = opening.opened(self._ask("unmask", dict.fromkeys(signed, consents)).answers)
+        return total, len(opening.survivors)
+
+    def _ask(self, method: str, requests: Mapping[int, bytes]) -> Replies:
+        replies = self._transport.call(method, requests, self._deadline)
+        for place, said in replies.failures.items():
+            self.lost[self._name(place)] = said
+        return replies
+
+    def _all(self, method: str, requests: Mapping[int, bytes]) -> Mapping[int, bytes]:
+        """The answers of all sites; FederationError with what the first that failed said."""
+        replies = self._ask(method, requests)
+        for place in requests:
+            if place not in replies.answers:
+                said = replies.failures.get(place, "no answer in time")
+                raise FederationError(f"site {self._name(place)} does not take part: {said}")
+        return replies.answers
+
+    def _name(self, place: int) -> str:
+        return self.plan.roster.members[place].name
+
+    def _said(self) -> str:
+        """What the sites that failed said, each once."""
+        return "".join(f"; site {name}: {said}" for name, said in self.lost.items())

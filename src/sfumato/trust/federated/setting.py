@@ -1,0 +1,107 @@
+"""The trust setting of sites that keep their rows: each noises its own sums, and only their masked total is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sfumato.encoding.domain import Domain
+from sfumato.errors import FederationError
+from sfumato.progress import Progress
+from sfumato.trust.asking import Asking
+from sfumato.trust.budget import Budget
+from sfumato.trust.federated.rounds import SecureRounds
+from sfumato.trust.federated.sharing import SharedNoise
+from sfumato.trust.questions import Answer, Count, Marginals, SumQuestion
+from sfumato.trust.records import coarser
+from sfumato.trust.setting import Candidate, Setting
+
+if TYPE_CHECKING:
+    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
+
+
+class Federated(Asking):
+    """The setting of sites that keep their rows.
+
+    Args:
+        rounds: opens sums over the sites.
+        domain: the encoded columns at every site.
+        budget: what may be spent toward whoever gets the model; each site keeps a ledger of its own beside it.
+        recode: maps code -> coarser code, one per column, through which tables are asked; None: none.
+
+    *Formal guarantee.* Toward whoever sees opened sums alone: each is a sum over all records of the sites that took
+    part, with the noise of at least k - c - d honest shares, whose event is charged before any site is asked. A unit's
+    rows lie at one site; with rows at several, it counts as often.
+    """
+
+    compares = False
+
+    def __init__(
+        self, rounds: SecureRounds, domain: Domain, budget: Budget, recode: Sequence[np.ndarray] | None = None
+    ) -> None:
+        self._rounds, self._fine, self._budget, self._recode = rounds, domain, budget, recode
+        self.domain = domain if recode is None else coarser(domain, recode)
+
+    def __repr__(self) -> str:
+        return f"<federated setting over {len(self.domain)} columns>"
+
+    def mu(self, share: float) -> float:
+        """The GDP cost that uses ``share`` of the run's squared budget."""
+        return self._budget.mu(share)
+
+    @property
+    def remaining(self) -> float:
+        """Share of the squared budget that is left."""
+        return self._budget.remaining
+
+    def ask(self, question: SumQuestion[Answer], mu: Sequence[float]) -> Answer:
+        """The opened sum over the sites; see ``trust.questions``."""
+        noise, opened, sites = self._opened(self._through(question), mu)
+        return noise.answer(question, opened, sites, self.domain)
+
+    def outside(self, mu: float) -> tuple[float, float]:
+        """Noisy number of rows with some cell that the schema's facts did not allow, and the scale of its noise."""
+        question = Count(outside=True)
+        noise, opened, sites = self._opened(question, [mu])
+        scale = noise.parts[0].deviation(sites) if noise.parts else 0.0
+        return noise.answer(question, opened, sites, self.domain), scale
+
+    def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
+        """Refused: a comparison is no sum."""
+        raise FederationError("sites add, they do not compare: a model asks for all tables at once instead")
+
+    def distances(self, candidates: Sequence[Candidate], mu: float) -> np.ndarray:
+        """Refused: a comparison is no sum."""
+        raise FederationError("sites add, they do not compare: a model asks for all tables at once instead")
+
+    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
+        """Refused for now."""
+        raise FederationError("sites answer no gradients yet: take a model over marginals or sums")
+
+    def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
+        """The same records through public maps code -> coarser code; tables alone can be asked of it."""
+        maps = recode if self._recode is None else [r[m] for m, r in zip(self._recode, recode, strict=True)]
+        return Federated(self._rounds, self._fine, self._budget, maps)
+
+    def _opened(self, question: SumQuestion, mu: Sequence[float]) -> tuple[SharedNoise, np.ndarray, int]:
+        """The noise of a question to the sites, the opened numbers, and how many sites are in them."""
+        plan = self._rounds.plan
+        self._budget.check(mu)
+        noise = SharedNoise.of(question, mu, plan.max_rows, plan.roster, self._fine)
+
+        def opened() -> np.ndarray:
+            total, sites = self._rounds.opened(question, mu, sum(noise.sizes))
+            return np.append(total, sites)
+
+        kept = self._budget.answer([question.digest, self._fine.sizes], noise.events, opened)
+        return noise, kept[:-1], int(kept[-1])
+
+    def _through(self, question: SumQuestion) -> SumQuestion:
+        """The question as it is asked of the finer records that the sites hold."""
+        if self._recode is None or isinstance(question, Count):
+            return question
+        if not isinstance(question, Marginals):
+            raise FederationError("only counts and tables can be asked through coarser codes")
+        return question.through(self._recode)

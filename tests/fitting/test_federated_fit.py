@@ -1,0 +1,147 @@
+"""A fit over several sites: from files to a certificate, each site with a ledger of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import sfumato as sf
+from sfumato.errors import FederationError, SchemaError
+from sfumato.privacy.events import DistributedDiscreteGaussian
+from sfumato.release.artifact import Artifact
+from sfumato.release.verification import verify_artifact
+
+SCHEMA = sf.Schema.parse("""\
+sfumato: schema/1
+target: job
+columns:
+  age: {kind: integer, bounds: [0, 9], source: public}
+  job: {kind: category, categories: [a, b], source: public}
+  town: {kind: category, categories: [x, y, z], source: public}
+""")
+PROMISE = sf.Guarantee(1, 1e-6)
+
+
+def rows(n: int = 300, seed: int = 0) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    age = rng.integers(0, 10, n)
+    return pa.table({"age": age, "job": np.where(age > 4, "a", "b"), "town": rng.choice(list("xyz"), n)})
+
+
+@pytest.fixture
+def files(tmp_path):
+    paths = []
+    for i, name in enumerate(("north", "east", "west", "south")):
+        paths.append(tmp_path / f"{name}.csv")
+        sf.Table(rows(300 + 100 * i, i)).write(paths[-1])
+    return paths
+
+
+def fitted(files, model="mst", guarantee=PROMISE, **terms):
+    return sf.Synthesizer(SCHEMA, model, guarantee).fit(sf.federated(files, **terms))
+
+
+def test_files_become_one_certified_model_and_each_site_pays(files, tmp_path):
+    fitted(files, lost=0).save(tmp_path / "model.sfm")
+    found = sf.verify(tmp_path / "model.sfm")
+    stated = found.certificate.federation
+    assert [s.name for s in stated.sites] == ["north", "east", "west", "south"]
+    assert (stated.curious, stated.lost, stated.threshold, stated.simulated) == (1, 0, 3, True)
+    assert 0 < stated.rounds < 20
+    assert 0 < stated.bytes_sent < 1_000_000
+    events = found.certificate.composition.events
+    assert {type(e) for e in events} == {DistributedDiscreteGaussian}
+    assert {e.shares for e in events} == {3}
+    text = str(found.certificate)
+    assert "The rows lay at 4 sites (north, east, west, south)" in text
+    assert "simulated in one process" in text
+    for path in files:
+        with sf.Ledger.open(f"{path}.ledger", create=False) as ledger:
+            (run,) = ledger.summary()["runs"]
+        assert run["state"] == "closed"
+        assert len(run["events"]) == len(events)
+    assert sf.load(tmp_path / "model.sfm").certificate.federation == stated
+
+
+def test_the_model_is_that_of_one_curator_where_there_is_no_noise(files):
+    without = sf.Guarantee(float("inf"))
+    together = fitted(files, "independent", without, curious=0)
+    alone = sf.Synthesizer(SCHEMA, "independent", without).fit(pa.concat_tables(pa.csv.read_csv(f) for f in files))
+    assert together.sample(500, seed=1).arrow == alone.sample(500, seed=1).arrow
+    assert not together.certificate.to_dict()["certificate"]
+    assert together.default_rows == 300 + 400 + 500 + 600
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory):
+    path = tmp_path_factory.mktemp("federated") / "model.sfm"
+    sites = [sf.Table(rows(300, seed)) for seed in range(4)]
+    source = sf.federated(sites, ledgers=[sf.Ledger.open(None) for _ in sites])
+    sf.Synthesizer(SCHEMA, "independent", PROMISE).fit(source).save(path)
+    return Artifact.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c.pop("federation"), "in one place alone"),
+        (lambda c: c["federation"].update(curious=0), "other shares of noise"),
+        (lambda c: c["federation"].update(threshold=2), "another threshold"),
+        (lambda c: c["federation"].update(simulated=False), "something else"),
+        (lambda c: c["federation"].update(rounds=1), "something else"),
+        (lambda c: c["federation"]["sites"].pop(), "threshold|something else|shares"),
+        (lambda c: c["federation"].update(rounds="many"), "lacks fields"),
+        (lambda c: c["federation"]["sites"][1].update(c["federation"]["sites"][0]), "share a name or a key"),
+    ],
+)
+def test_a_certificate_whose_federation_was_edited_is_refused(artifact, change, says):
+    certificate = json.loads(json.dumps(artifact.certificate))
+    change(certificate)
+    with pytest.raises(sf.CertificateError, match=says):
+        verify_artifact(replace(artifact, certificate=certificate))
+
+
+def test_what_sites_cannot_do_is_said_before_anything_is_charged(files, tmp_path):
+    with pytest.raises(FederationError, match="3 to 100 sites"):
+        fitted(files[:2])
+    with pytest.raises(FederationError, match="gradients, which sites do not answer yet"):
+        fitted(files, "vae")
+    with pytest.raises(FederationError, match="at most 1 may be lost"):
+        fitted(files, lost=2)
+    open_facts = sf.Schema.parse("""\
+sfumato: schema/1
+columns:
+  age: {kind: integer, source: {bounds: measured, rest: public}}
+  job: {kind: category, categories: [a, b], source: public}
+  town: {kind: category, categories: [x, y, z], source: public}
+""")
+    with pytest.raises(FederationError, match="'age' are left to be measured"):
+        sf.Synthesizer(open_facts, "independent", PROMISE).fit(sf.federated(files))
+    sf.Table(rows().drop_columns(["town"])).write(files[1])
+    with pytest.raises(SchemaError, match="site east: "):
+        fitted(files)
+    with pytest.raises(sf.SfumatoError, match="give ledgers= to federated"):
+        sf.Synthesizer(SCHEMA, "mst", PROMISE, ledger=tmp_path / "one.ledger").fit(sf.federated(files))
+    assert not list(tmp_path.glob("*.ledger"))
+    with pytest.raises(FederationError, match="give each its own"):
+        sf.federated(files, names=["a"])
+
+
+def test_a_site_whose_cap_is_spent_stops_the_fit_and_the_others_are_charged_nothing(files):
+    sf.Ledger.open(f"{files[2]}.ledger", sf.Guarantee(0.5, 1e-5)).close()
+    with pytest.raises(sf.Overdraft):
+        fitted(files)
+    with sf.Ledger.open(f"{files[0]}.ledger", create=False) as ledger:
+        assert [run["events"] for run in ledger.summary()["runs"]] == [[]]
+
+
+def test_a_table_that_does_not_parse_names_its_site_and_costs_nothing(files):
+    with open(files[3], "a", encoding="utf-8") as more:
+        more.write("1,a\n")
+    with pytest.raises(sf.SfumatoError, match=r"south\.csv"):
+        fitted(files)
+    assert not list(files[0].parent.glob("*.ledger"))
