@@ -80,7 +80,7 @@ def test_a_full_standard_output_is_one_line(model):
         words = [sys.executable, "-m", "sfumato.cli", "sample", str(model), "-n", "5", "-o", "-"]
         done = subprocess.run(words, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "standard output: cannot be written to" in done.stderr
+    assert "cannot write to standard output: No space left" in done.stderr
 
 
 def test_the_shell_completes_commands_and_options():

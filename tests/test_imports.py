@@ -15,7 +15,7 @@ SHARED = {
     f"sfumato.{name}"
     for name in (
         *("atomic", "bounded", "errors", "extras", "folder_lock", "outputs", "printable", "progress", "version"),
-        *("results.plain", "results.notebook"),
+        *("written", "results.plain", "results.notebook"),
     )
 }
 """Below all rooms; ``results`` is what every typed result shares: its form as JSON and in a notebook."""

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from sfumato.errors import OutputError
 from sfumato.outputs import Kind, check_output
+from sfumato.written import mark
 
 _REASONS = {
     errno.ENOSPC: "no space is left on the device",
@@ -36,17 +37,17 @@ _TRIED = 1 << 16
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike[str], kind: Kind) -> Iterator[BinaryIO]:
+def atomic_write(path: str | os.PathLike[str], kind: Kind, overwrite: bool | None = None) -> Iterator[BinaryIO]:
     """Open ``path`` for writing bytes so that readers see the old file or the whole new one, never a part.
 
     A path that is a device or a pipe is written directly; a symbolic link is followed. A file that is there is replaced
-    only where it is of ``kind``: see :func:`sfumato.outputs.check_output`.
+    only where it is of ``kind``: see :func:`sfumato.outputs.check_output`, also for ``overwrite``.
 
     Raises:
         OutputError: something else lies there, the place cannot be written to, or the disk is full. Nothing is left
             behind.
     """
-    check_output(path, kind)
+    check_output(path, kind, overwrite=overwrite)
     target = Path(os.path.realpath(path))
     try:
         if target.exists() and not target.is_file() and not target.is_dir():
@@ -55,7 +56,7 @@ def atomic_write(path: str | os.PathLike[str], kind: Kind) -> Iterator[BinaryIO]
             return
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a directory")
-        with _replacing(target) as stream:
+        with _replacing(target, kind.marked) as stream:
             yield stream
     except OSError as error:
         raise _unwritable(path, error) from None
@@ -183,7 +184,7 @@ class _OnlyTried(Exception):  # noqa: N818 - what it says of a writing
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[BinaryIO]:
+def _replacing(target: Path, marked: bool) -> Iterator[BinaryIO]:
     part = _beside(target)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
     try:
@@ -192,6 +193,8 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, stream)
             stream.flush()
             os.fsync(stream.fileno())
+            if marked:
+                mark(stream.fileno())
         os.replace(part, target)
         sync_folder(target.parent)
     except BaseException:

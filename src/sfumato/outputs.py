@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sfumato.errors import OutputError
+from sfumato.written import is_marked
 
 _HEAD = 1 << 20
 """Bytes that are looked at: all of a schema, the start of a table."""
@@ -43,10 +44,12 @@ class Kind:
     Attributes:
         name: for people.
         ours: whether a file with this path and these first bytes is one, and so may be replaced.
+        marked: whether people have files that look the same, so that sfumato marks those that it writes.
     """
 
     name: str
     ours: Callable[[Path, bytes], bool]
+    marked: bool = False
 
 
 def _draft(_path: Path, head: bytes) -> bool:
@@ -94,25 +97,29 @@ CERTIFICATE = Kind(
 )
 SCHEMA = Kind("schema", lambda _, head: bool(_SCHEMA.search(head)) and not head.startswith(b"PK"))
 DRAFT = Kind("schema whose facts nobody has settled yet", _draft)
-TABLE = Kind("table", _table)
-PICTURE = Kind("picture", _begins(_MAGIC[".png"]))
+TABLE = Kind("table", _table, marked=True)
+PICTURE = Kind("picture", _begins(_MAGIC[".png"]), marked=True)
 NEW = Kind("file that may be replaced", lambda _path, _head: False)
 """What a person or another program relies on: a key, answers to be filled in."""
 KEPT = Kind("log of answers", _holds(b"__metadata__", 64))
 """What a fit keeps for its next try."""
 
 
-def check_output(path: str | os.PathLike[str], kind: Kind, inputs: Iterable[Any] = ()) -> None:
+def check_output(
+    path: str | os.PathLike[str], kind: Kind, inputs: Iterable[Any] = (), overwrite: bool | None = None
+) -> None:
     """Refuse a place where something lies that must stay; devices and pipes keep nothing.
 
     Args:
         path: where something of ``kind`` will be written.
         kind: what it is.
         inputs: what the command reads or adds to; those that are no paths are passed over.
+        overwrite: whether a file of ``kind`` may be replaced that sfumato did not write, or that was changed since;
+            None where nobody can say so.
 
     Raises:
         OutputError: it is an input, or lies in one that is a folder; it is a ledger, a database or a private key; a
-            data set with a ledger beside it; or a file that is not of ``kind``.
+            data set with a ledger beside it; or a file that is not of ``kind``, or not known as ours.
     """
     target = Path(os.path.realpath(path))
     read = [Path(os.path.realpath(other)) for other in inputs if isinstance(other, str | os.PathLike)]
@@ -135,6 +142,12 @@ def check_output(path: str | os.PathLike[str], kind: Kind, inputs: Iterable[Any]
         raise OutputError(
             f"cannot write {os.fspath(path)}: it exists, and is no {kind.name}; name another file, or delete it first"
         )
+    if kind.marked and not overwrite and not is_marked(target):
+        word = "" if overwrite is None else ", or take --overwrite (overwrite=True in Python)"
+        raise OutputError(
+            f"cannot write {os.fspath(path)}: it exists, and is not known as an output of sfumato that nobody"
+            f" changed or used as data; name another file, delete it first{word}"
+        )
 
 
 def _check_apart(path: str | os.PathLike[str], target: Path, other: Path) -> None:
@@ -152,14 +165,15 @@ def _check_no_journal(path: str | os.PathLike[str], target: Path, read: Iterable
     if f"{dash}{rest}" not in _SQLITE_IN_USE or not base:
         return
     database = target.with_name(base)
-    if _is_database(database) or (database in read and not os.path.exists(database)):  # a ledger, or one to be made
+    if is_database(database) or (database in read and not os.path.exists(database)):  # a ledger, or one to be made
         raise OutputError(
             f"cannot write {os.fspath(path)}: SQLite keeps what it is about to write to {base} under this name, and"
             " would delete it; name another file"
         )
 
 
-def _is_database(path: Path) -> bool:
+def is_database(path: Path) -> bool:
+    """Whether a file is one of SQLite, as a ledger is."""
     try:
         if not os.path.isfile(path):
             return False

@@ -30,6 +30,7 @@ from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
 from sfumato.tables.source import RowSource
 from sfumato.tables.writing import write_blocks
+from sfumato.written import claim
 
 LEAST_DELTA = 1e-18
 """A smaller one is lost in the rounding of the accountants."""
@@ -162,6 +163,7 @@ class Synthesizer:
             answers=None if log is None else log.folder,
         )
         preflight(plan, rows, places)
+        claim(source)
         self._forget()
         opened = begin(plan, book, log)
         with kept_on_failure(opened), shown(progress, verbose) as seen:
@@ -227,24 +229,26 @@ class Synthesizer:
         given: Given | None = None,
         seed: int | None = None,
         escape_formulas: bool = False,
+        overwrite: bool = False,
         progress: Progress | None = None,
         verbose: bool = False,
     ) -> int:
         """Write the rows that :meth:`sample` would give to ``path``, block by block; how many there are.
 
-        Memory does not grow with the rows, but for images outside Parquet and Arrow. Suffixes and
-        ``escape_formulas`` as for ``Table.write``, ``progress`` and ``verbose`` as for :meth:`fit`; a row is a step.
+        Memory does not grow with the rows, but for images outside Parquet and Arrow. Suffixes, ``escape_formulas`` and
+        ``overwrite`` as for ``Table.write``, ``progress`` and ``verbose`` as for :meth:`fit`; a row is a step.
 
         Raises:
             ConditionError: a condition names no known column or value, or the model excludes it.
-            OutputError: another suffix, a place that cannot be written to, or a full disk; nothing is left behind.
+            OutputError: another suffix, a place that cannot be written to, a file that must stay, or a full disk;
+                nothing is left behind.
         """
         release = self._fitted()
         n = release.default_rows if n is None else n
         with shown(progress, verbose) as seen:
             seen.stage("sampling rows", n)
             blocks = counted(release.blocks(n, given, seed), seen)
-            write_blocks(blocks, release.codec.arrow_schema, path, escape_formulas)
+            write_blocks(blocks, release.codec.arrow_schema, path, escape_formulas, overwrite)
         return n
 
     def encode(self, source: RowSource) -> np.ndarray:

@@ -162,3 +162,56 @@ def test_python_and_the_command_line_share_the_default_cap(data):
         assert (ledger.cap.epsilon, ledger.cap.delta) == (10, 1e-5)
     with pytest.raises(sf.Overdraft):
         sf.Synthesizer(data / "schema.yaml", guarantee=sf.Guarantee(9, 1e-6)).fit("data/people.csv")
+
+
+def test_a_file_with_other_names_begins_no_ledger(data):
+    os.link("data/people.csv", "other.csv")
+    for name in ("data/people.csv", "other.csv"):
+        with pytest.raises(LedgerError, match=r"has 2 names \(hard links\).*--ledger"):
+            path_of(name)
+    assert ledger_of("other.csv", "data/people.csv.ledger", True).path is not None
+    sf.Ledger.open("data/people.csv.ledger").close()
+    assert path_of("data/people.csv") == data / "people.csv.ledger"  # a copy that was made of links since
+    with pytest.raises(LedgerError, match="2 names"):
+        path_of("other.csv")
+
+
+RENAMED = {
+    "a file": ("people.csv", "patients.csv", True),
+    "a file of another suffix": ("people.csv", "people.txt", True),
+    "a file without": ("people.csv", "people", True),
+    "a folder": ("photos", "pictures", True),
+    "a file whose ledger somebody named": ("people", "people.csv", False),
+    "a folder beside the ledger of a file": ("people.csv", "photos", False),
+}
+
+
+@pytest.mark.parametrize("how", RENAMED)
+def test_a_ledger_whose_data_are_gone_may_be_that_of_a_renamed_file(data, how):
+    was, now, refused = RENAMED[how]
+    sf.Ledger.open(f"data/{was}.ledger").close()
+    if (data / was).exists() and not (data / now).exists():
+        (data / was).rename(data / now)
+    elif was == "people.csv":
+        (data / was).unlink()
+    with pytest.raises(LedgerError, match="rename the ledger to") if refused else nullcontext() as caught:
+        path_of(data / now)
+    if refused:
+        assert f"{was}.ledger is the ledger of {was}, which is gone" in str(caught.value)
+        (data / f"{was}.ledger").rename(data / f"{now}.ledger")
+        assert path_of(data / now) == data / f"{now}.ledger"
+
+
+def test_other_data_beside_a_ledger_without_data_needs_a_word_once(data):
+    sf.Ledger.open("data/last_year.csv.ledger").close()
+    with pytest.raises(LedgerError, match=r"if it holds other people's, name .*people\.csv\.ledger"):
+        path_of("data/people.csv")
+    sf.Ledger.open(ledger_of("data/people.csv", "data/people.csv.ledger", True).path).close()
+    assert path_of("data/people.csv") == data / "people.csv.ledger"
+
+
+def test_a_file_that_is_named_like_a_ledger_and_is_none_says_nothing(data):
+    (data / "books.csv.ledger").write_text("2024-01-01 opening balance\n")
+    (data / "last_year.csv").write_text("a\n1\n")
+    sf.Ledger.open("data/last_year.csv.ledger").close()
+    assert path_of("data/people.csv") == data / "people.csv.ledger"

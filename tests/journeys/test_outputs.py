@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import shutil
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
-from tests.journeys.conftest import HEADER, people, write_csv
+from tests.journeys.conftest import HEADER, SCHEMA, people, write_csv
 
 import sfumato as sf
-from sfumato.cli.main import app
+from sfumato.cli.main import app, main
 from sfumato.errors import OutputError
 
 WRITES = {
@@ -65,20 +66,38 @@ def test_every_option_that_names_a_file_is_known_to_these_tests() -> None:
     assert parameters() == WRITES | ADDS_TO | READS | NO_PATHS
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A folder with one file of each kind."""
+    folder = tmp_path_factory.mktemp("made")
+    write_csv(folder / "people.csv", HEADER, people())
+    write_csv(folder / "holdout.csv", HEADER, people(300, seed=1))
+    write_csv(folder / "kept_elsewhere.csv", HEADER, people(300, seed=2))
+    (folder / "schema.yaml").write_text(SCHEMA)
+    fit = ("--schema", "schema.yaml", "--model", "independent", "-o", "model.sfm")
+    with contextlib.chdir(folder):
+        for line in (
+            ("keygen", "-o", "key.pem"),
+            ("fit", "kept_elsewhere.csv", *fit, "--ledger", "spent"),
+            ("fit", "people.csv", *fit),
+            ("sample", "model.sfm", "-n", "9", "-o", "made.csv"),
+            ("report", "model.sfm", "-o", "report.html"),
+            ("sketch", "people.csv", "-o", "draft.yaml"),
+            ("review", "draft.yaml", "--template", "answers.yaml"),
+        ):
+            with pytest.raises(SystemExit, match="0"):
+                main(list(line))
+    (folder / "thesis.txt").write_text("all of it\n")
+    (folder / "raw.key").write_bytes(bytes(range(200, 232)))
+    shutil.copy(folder / "raw.key", folder / "raw.csv")
+    (folder / "program.csv").write_bytes(b"\x7fELF\0\0\1")
+    return folder
+
+
 @pytest.fixture
-def world(run, data, schema, tmp_path) -> Path:
-    """A folder with one file of each kind, in one place."""
-    run("keygen", "-o", "key.pem").fine()
-    run("fit", data, "--schema", schema, "--model", "independent", "--ledger", "spent", "-o", "model.sfm").fine()
-    run("fit", data, "--schema", schema, "--model", "independent", "-o", "model.sfm").fine()
-    write_csv(tmp_path / "holdout.csv", HEADER, people(300, seed=1))
-    run("report", "model.sfm", "-o", "report.html").fine()
-    run("sketch", data, "-o", "draft.yaml").fine()
-    run("review", "draft.yaml", "--template", "answers.yaml").fine()
-    (tmp_path / "thesis.txt").write_text("all of it\n")
-    (tmp_path / "raw.key").write_bytes(bytes(range(200, 232)))
-    shutil.copy(tmp_path / "raw.key", tmp_path / "raw.csv")
-    (tmp_path / "program.csv").write_bytes(b"\x7fELF\0\0\1")
+def world(made, tmp_path) -> Path:
+    """A copy of that folder, in which the ledger has other names."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     os.link(tmp_path / "spent", tmp_path / "hard")
     os.symlink("spent", tmp_path / "soft")
     return tmp_path
@@ -101,7 +120,7 @@ MAY = {
     ("fit", "output"): {"model.sfm"},
     ("report", "output"): {"report.html"},
     ("review", "output"): {"schema.yaml"},
-    ("sample", "output"): {"holdout.csv"},
+    ("sample", "output"): {"made.csv"},
     ("sketch", "output"): {"draft.yaml"},
 }
 """What a command may replace: its own kind, where that is none of its inputs."""
@@ -202,3 +221,31 @@ def test_outputs_in_a_folder_that_is_read(run, data, schema, tmp_path) -> None:
     images = tmp_path / "images"
     images.mkdir()
     run("report", "model.sfm", "--real", images, "--holdout", data, "-o", "images/r.html").refused("images/r.html")
+
+
+def test_a_renamed_or_linked_data_set_gets_no_second_cap(spawn, run, made, tmp_path) -> None:
+    """Either began a ledger of its own, with a whole cap, and said nothing."""
+    for name in ("people.csv", "people.csv.ledger", "schema.yaml"):
+        shutil.copy(made / name, tmp_path / name)
+    fit = ("--schema", "schema.yaml", "--model", "independent", "-o", "new.sfm")
+    os.link(tmp_path / "people.csv", tmp_path / "again.csv")
+    spawn("fit", "again.csv", *fit).refused("2 names", "--ledger")
+    (tmp_path / "people.csv").unlink()
+    spawn("fit", "again.csv", *fit).refused("people.csv.ledger is the ledger of people.csv, which is gone", "--ledger")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["again.csv", "people.csv.ledger", "schema.yaml"]
+    run("fit", "again.csv", *fit, "--ledger", "people.csv.ledger").fine()
+    assert len(run("ledger", "people.csv.ledger", "--json").fine().json["runs"]) == 2
+
+
+def test_data_whose_ledger_lies_elsewhere_stay(spawn, run, world) -> None:
+    """Real rows that a fit read, and the same command of a script run twice."""
+    before = state(world)
+    sample = ("sample", "model.sfm", "-n", 5, "-o")
+    spawn(*sample, "kept_elsewhere.csv").refused("kept_elsewhere.csv", "--overwrite")
+    run(*sample, "holdout.csv").refused("holdout.csv", "--overwrite")
+    run(*sample, "people.csv", "--overwrite").refused("a data set")
+    assert state(world) == before
+    for _ in range(2):
+        run(*sample, "made.csv").fine()
+    run(*sample, "holdout.csv", "--overwrite").fine()
+    assert len((world / "holdout.csv").read_text().splitlines()) == 6

@@ -26,6 +26,43 @@ def shell(folder: Path, line: str, *arguments: str, **more: str) -> subprocess.C
     )  # fmt: skip
 
 
+FORKS = """
+import json, os, sys
+from pathlib import Path
+import sfumato as sf
+from sfumato.cli.main import main
+sf.Synthesizer, sf.verify, sf.report
+for number, words in enumerate(json.loads(sys.argv[2])):
+    child = os.fork()
+    if child == 0:
+        said = os.open(f"{sys.argv[1]}/{number}.said", os.O_CREAT | os.O_WRONLY)
+        os.dup2(said, 2)
+        os.close(said)
+        main([os.fsdecode(word.encode(errors="surrogateescape")) for word in words])
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    Path(f"{sys.argv[1]}/{number}.code").write_text(str(code))
+"""
+"""Each command in a process of its own that need not import anything; the streams are those of the first process."""
+
+
+@pytest.fixture
+def forked(tmp_path, tmp_path_factory):
+    """Exit codes and standard errors of several commands under one line of a shell."""
+
+    def call(line: str, *commands: tuple[str, ...], **more: str) -> list[tuple[int, str]]:
+        place = tmp_path_factory.mktemp("said")
+        program = (sys.executable, "-c", FORKS, str(place), json.dumps(commands))
+        done = subprocess.run(
+            ["bash", "-c", line, "sh", *program], cwd=tmp_path, env={**environment(), **more}, timeout=300, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        )  # fmt: skip
+        assert len(list(place.glob("*.code"))) == len(commands), done.stdout
+        said = [(place / f"{n}.said").read_bytes().decode(errors="replace") for n in range(len(commands))]
+        return [(int((place / f"{n}.code").read_text()), text) for n, text in enumerate(said)]
+
+    return call
+
+
 def ledger_of(run) -> dict:
     return run("ledger", "people.csv.ledger", "--json").fine().json
 
@@ -54,16 +91,17 @@ def test_what_was_saved_and_charged_is_not_said_to_have_failed(run, data, schema
 
 
 @FULL
-def test_an_answer_that_is_all_there_is_must_be_printed(run, data, schema, tmp_path) -> None:
+def test_an_answer_that_is_all_there_is_must_be_printed(run, forked, data, schema, tmp_path) -> None:
     run(*FIT).fine()
-    for command in (("verify", "model.sfm"), ("ledger", "people.csv.ledger"), ("--version",), ("fit", "--help")):
-        full = shell(tmp_path, '"$@" > /dev/full', *command)
-        assert (full.returncode, full.stderr) == (
-            2, "sfumato: cannot write to standard output: No space left on device\n",
-        )  # fmt: skip
-        piped = shell(tmp_path, '"$@" | true; exit ${PIPESTATUS[0]}', *command)
-        assert piped.returncode in (0, 128 + signal.SIGPIPE)
-        assert piped.stderr == ""
+    answers = (
+        *(("verify", "model.sfm"), ("ledger", "people.csv.ledger"), ("--version",), ("fit", "--help"), ()),
+        *(("sample", "model.sfm", "-n", "5", "-o", path) for path in ("-", "/dev/stdout")),
+    )
+    for line, reason in (('"$@" > /dev/full', "No space left on device"), ('"$@" >&-', "it is closed")):
+        assert forked(line, *answers) == [(2, f"sfumato: cannot write to standard output: {reason}\n")] * len(answers)
+    piped = forked('"$@" | true', *answers[:-2])
+    assert {code for code, _ in piped} <= {0, 2, 128 + signal.SIGPIPE}
+    assert {text for _, text in piped} == {""}
 
 
 @pytest.mark.parametrize("line", ['"$@" 2>&-', '"$@" 2>/dev/full', '"$@" >&- 2>&-'])
@@ -71,7 +109,7 @@ def test_a_refusal_keeps_its_code_when_nobody_can_be_told(tmp_path, line) -> Non
     assert shell(tmp_path, line, "verify", "none.sfm").returncode == 2
 
 
-def test_a_plain_charset_and_names_of_any_bytes(data, schema, tmp_path) -> None:
+def test_a_plain_charset_and_names_of_any_bytes(forked, data, schema, tmp_path) -> None:
     settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     odd = os.fsdecode(b"donn\xe9es \xe2\x82\xac\xcf\x80.csv")
     data.rename(tmp_path / odd)
@@ -80,19 +118,18 @@ def test_a_plain_charset_and_names_of_any_bytes(data, schema, tmp_path) -> None:
     (tmp_path / odd).write_text(table, encoding="utf-8")
     model = odd.replace("csv", "sfm")
     fit = ("fit", odd, "--schema", "schema.yaml", "--model", "independent", "-o", model)
-    for command in (
-        fit, ("verify", model), ("sample", model, "-o", f"s{odd}"), ("report", model, "-o", f"{odd}.html"),
-        ("ledger", f"{odd}.ledger", "--json"), ("sketch", odd, "-o", "d.yaml"),
-    ):  # fmt: skip
-        done = shell(tmp_path, '"$@"', *command, **settings)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        assert "--json" not in command or json.loads(done.stdout)
+    commands = (
+        *(fit, ("verify", model), ("sample", model, "-o", f"s{odd}"), ("report", model, "-o", f"{odd}.html")),
+        *(("sketch", odd, "-o", "d.yaml"), ("ledger", f"{odd}.ledger", "--json"), ("verify", f"none{odd}")),
+    )
+    *fine, missing = forked('"$@" > out', *commands, **settings)
+    assert fine == [(0, "")] * 6
+    assert json.loads((tmp_path / "out").read_text().splitlines()[-1])["runs"]
+    assert missing[0] == 2
+    assert len(missing[1].splitlines()) == 1
+    assert "a defect" not in missing[1]
     western = shell(tmp_path, '"$@"', "verify", model, PYTHONIOENCODING="cp1252:strict")
     assert (western.returncode, western.stderr) == (0, "")
-    missing = shell(tmp_path, '"$@"', "verify", f"none{odd}", **settings)
-    assert missing.returncode == 2
-    assert len(missing.stderr.splitlines()) == 1
-    assert "a defect" not in missing.stderr
 
 
 def test_a_working_folder_that_is_gone(tmp_path) -> None:

@@ -76,6 +76,8 @@ def test_other_files_are_no_keys(tmp_path, load, content):
         load(tmp_path / "k")
     with pytest.raises(KeyFileError, match="No such file"):
         load(tmp_path / "none")
+    with pytest.raises(KeyFileError, match="more than 64 KiB"):
+        load("/dev/zero")
 
 
 def test_a_public_key_does_not_sign(tmp_path):

@@ -295,7 +295,7 @@ def test_writing_replaces_whole_and_keeps_links_and_permissions(tmp_path: Path) 
     real.write_text("old")
     real.chmod(0o640)
     link.symlink_to(real)
-    Table(pa.table({"a": [1], "b": [2]})).write(link)
+    Table(pa.table({"a": [1], "b": [2]})).write(link, overwrite=True)
     assert link.is_symlink()
     assert real.read_text() == "a,b\n1,2\n"
     assert real.stat().st_mode & 0o777 == 0o640

@@ -108,7 +108,7 @@ def _run(arguments: list[str]) -> tuple[int, str]:
         return _REFUSED, _NO_MEMORY
     except Exception as e:
         if isinstance(e, OSError) and e.errno and e.filename is None:  # of a stream, while help was printed
-            return _unsaid(os.strerror(e.errno))
+            return _unsaid(streams.reason_of(e))
         place = traceback.extract_tb(e.__traceback__)[-1]
         what = f"{type(e).__name__} at {place.filename}:{place.lineno}"
         return _REFUSED, f"a defect in sfumato: {what} (its text is kept back: it could quote a row)"

@@ -11,7 +11,7 @@ import typer
 from sfumato.cli import terminal
 
 _FOR_A_GRID = 300
-STDOUT = "-"
+STDOUT = ("-", "/dev/stdout")
 
 
 def sample(
@@ -36,23 +36,27 @@ def sample(
         bool,
         typer.Option("--escape-formulas", help="CSV: an apostrophe before texts that a spreadsheet would run."),
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a table that sfumato did not write, or that was changed.")
+    ] = False,
     as_json: terminal.Json = False,
 ) -> None:
     """Sample rows; this costs no privacy, however often it is done."""
     import sfumato as sf
 
     conditions = terminal.conditions(given or [])
-    streamed = str(output) == STDOUT
+    streamed = str(output) in STDOUT
     if streamed and as_json:
-        raise sf.SfumatoError("-o - puts the rows on stdout, where --json has its object: take one of the two")
+        raise sf.SfumatoError(f"-o {output} puts the rows on stdout, where --json has its object: take one of the two")
     if rows is None and output.suffix.lower() == ".png":
         rows = _FOR_A_GRID
     try:
         with terminal.progress(quiet=streamed and sys.stdout.isatty()) as progress:  # rows and bars on one screen
             loaded = sf.load(model)
             made = loaded.sample_to(
-                output, rows, given=conditions, seed=seed, escape_formulas=escape_formulas, progress=progress
-            )
+                output, rows, given=conditions, seed=seed, escape_formulas=escape_formulas, overwrite=overwrite,
+                progress=progress,
+            )  # fmt: skip
     except BrokenPipeError:  # whoever reads has enough
         return
     if streamed:

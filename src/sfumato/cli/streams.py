@@ -20,6 +20,9 @@ BROKEN_PIPE = 128 + 13
 """Exit code of a program whose reader went away, as a shell counts it."""
 
 
+_CLOSED = "it is closed"
+
+
 class Stopped(BaseException):
     """A signal that asks the process to end; raised, so that what it had begun to write is taken away.
 
@@ -65,17 +68,20 @@ def stoppable() -> Iterator[None]:
 
 
 def prepare() -> None:
-    """Let every text be written whatever the charset, and no file take the number of a stream that was closed."""
-    for number in (0, 1, 2):
+    """Let every text be written whatever the charset, and no file take the number of a stream that was closed.
+
+    A closed standard error takes all that is said to nobody. A closed standard output takes nothing, so that what was
+    to be written there is not said to have been.
+    """
+    for number, way in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process
-        elif isinstance(stream, io.TextIOWrapper):
+            os.open(os.devnull, way)  # gets the lowest number that is free: this one
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False))  # noqa: SIM115
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -86,13 +92,23 @@ def write(text: str, stream: IO[str]) -> str | None:
         stream.flush()
     except OSError as error:
         _give_up(stream)
-        return os.strerror(error.errno) if error.errno else str(error)
+        return reason_of(error)
     return None
+
+
+def reason_of(error: OSError) -> str:
+    """Why a stream could not be written to."""
+    return _CLOSED if error.errno == errno.EBADF else os.strerror(error.errno or 0)
 
 
 def broken_pipe(reason: str | None) -> bool:
     """Whether it is that nobody reads any more, which is not worth a word."""
     return reason == os.strerror(errno.EPIPE)
+
+
+def nobody_reads(reason: str | None) -> bool:
+    """The same, or that the stream was closed from the start."""
+    return broken_pipe(reason) or reason == _CLOSED
 
 
 def _give_up(stream: IO[str]) -> None:

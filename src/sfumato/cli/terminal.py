@@ -36,7 +36,7 @@ def answer(result: Mapping[str, object], text: str, as_json: bool, saved: bool =
     """
     lines = "\n".join(printable(line) for line in text.rstrip("\n").split("\n"))
     reason = streams.write(json.dumps(result, allow_nan=False) if as_json else lines, sys.stdout)
-    if reason is None or (saved and streams.broken_pipe(reason)):
+    if reason is None or (saved and streams.nobody_reads(reason)):
         return
     if saved:
         note(f"sfumato: all is saved; only the answer could not be printed: {reason}")

@@ -31,6 +31,7 @@ from sfumato.tables.dialect import Dialect
 from sfumato.tables.source import RowSource
 from sfumato.trust.budget import Budget
 from sfumato.trust.facts import CentralFacts
+from sfumato.written import claim
 
 _BLOCK = 1 << 18
 """Rows encoded at a time: the temporary arrays stay below a gigabyte."""
@@ -79,6 +80,7 @@ class EvaluationData:
         Raises:
             TableError: a table cannot be read, lacks a column of the schema, or has no row that the schema allows.
         """
+        _claim(real, holdout)
         known = _settled(schema, real)
         tables = ArrowTables(
             _read(real, known, known.dialect),
@@ -96,6 +98,7 @@ class EvaluationData:
         Raises:
             TableError: a table cannot be read, or they share no column.
         """
+        _claim(real, holdout)
         whole = [_whole(Rows.open(source)) for source in (real, holdout, synthetic)]
         names = [name for name in whole[0].column_names if all(name in t.column_names for t in whole[1:])]
         if not names:
@@ -116,6 +119,7 @@ class EvaluationData:
             TableError: a table cannot be read, lacks a column of the model's schema, or has no row that it allows.
             RefusedValue: a synthetic row breaks the schema: it was not drawn from this model.
         """
+        _claim(real, holdout)
         schema, learnt = codec.schema, _learnt(codec.schema)
         tables = ArrowTables(_read(real, schema, schema.dialect), _read(holdout, schema, schema.dialect), None)
         kept = _Kept.of(tables, learnt)
@@ -143,6 +147,11 @@ class EvaluationData:
         if made is None:
             made = self.codec.decode(self.synthetic, np.random.default_rng(seed))
         return violations(real, holdout, made, self.schema, seed=seed)
+
+
+def _claim(*real: RowSource) -> None:
+    for source in real:
+        claim(source)
 
 
 def _settled(schema: Schema, real: RowSource) -> Schema:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfumato.errors import LedgerError
+from sfumato.outputs import is_database
 from sfumato.privacy.ledger import Ledger
 from sfumato.tables import examples
 from sfumato.tables.databases import is_url
@@ -44,10 +45,12 @@ def ledger_of(source: RowSource, named: Ledger | str | os.PathLike[str] | None, 
 
     Raises:
         LedgerError: there is no place beside the rows (a frame, a database, a pipe, a folder without write
-            permission), or a ledger made under another name of the same rows.
+            permission), a ledger made under another name of the same rows, or no ledger yet where there may be such a
+            one: the file has other names (hard links), or the folder holds the ledger of a file that is gone.
 
     *Formal guarantee.* All spellings of one path (relative, through symbolic links, with a slash at its end) lead to
-    one file. Hard links and copies are other files with the same rows: they cannot be told from other data.
+    one file. No ledger is begun for a file with several names, or beside one whose data are gone, which may have been
+    renamed. Copies, and files that were moved to another folder, cannot be told from other data.
     """
     if isinstance(named, Ledger):
         return DatasetLedger(named, named.path is None and examples.is_public(source))
@@ -72,7 +75,36 @@ def _beside(source: RowSource) -> Path:
     folder = found.parent
     if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
         raise LedgerError(f"{folder}: its ledger cannot be kept there (no write permission); {_NAME_ONE}")
+    if not os.path.lexists(found):
+        _check_one_name(resolved, found)
+        _check_not_renamed(resolved, found)
     return found
+
+
+def _check_one_name(data: Path, new: Path) -> None:
+    """A file with other names may have its ledger beside one of them."""
+    if data.is_file() and data.stat().st_nlink > 1:
+        raise LedgerError(
+            f"{data} has {data.stat().st_nlink} names (hard links), and a ledger may lie beside another of them: name"
+            f" that one with ledger= (--ledger); if none was ever charged for these rows, name {new}"
+        )
+
+
+def _check_not_renamed(data: Path, new: Path) -> None:
+    """A ledger whose data are gone may be that of these rows, under an earlier name.
+
+    One without a suffix, as people give to a ledger that they name themselves, counts only where the data have none.
+    """
+    folder = data.parent
+    others = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    for ledger in others:
+        was = ledger.with_name(ledger.name.removesuffix(SUFFIX))
+        alike = bool(was.suffix) == bool(data.suffix) or (bool(was.suffix) and data.is_file())
+        if alike and not os.path.lexists(was) and is_database(ledger):
+            raise LedgerError(
+                f"{ledger} is the ledger of {was.name}, which is gone: if {data.name} holds the same rows, rename the"
+                f" ledger to {new.name}, or name it with ledger= (--ledger); if it holds other people's, name {new}"
+            )
 
 
 def _check_no_other(unresolved: Path, found: Path) -> None:

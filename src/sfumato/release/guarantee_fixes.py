@@ -26,6 +26,8 @@ class GuaranteeFix:
 GUARANTEE_FIXES = (
     GuaranteeFix("Releasable reports list no runs and name no files.", touches=()),
     GuaranteeFix("One data set has one ledger, whatever path leads to it."),
+    GuaranteeFix("A renamed or linked data set begins no second ledger."),
+    GuaranteeFix("What was spent is counted from the charges."),
     GuaranteeFix("Python counts what it spends."),
     GuaranteeFix("A cap and its runs have one unit."),
     GuaranteeFix("A public example is what is read."),

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from sfumato.atomic import atomic_new
+from sfumato.bounded import read_bounded
 from sfumato.errors import CertificateError, KeyFileError
 from sfumato.outputs import NEW, check_output
 from sfumato.release.artifact import canonical_json
@@ -26,6 +27,8 @@ from sfumato.results.plain import Json
 
 ALGORITHM = "Ed25519"
 _RAW_BYTES = 32
+MOST_BYTES = 1 << 16
+"""Bytes of a key file: an Ed25519 key takes about a hundred, and text may stand around it."""
 _NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm)
 """What the library raises for keys of other kinds, with a password, on curves that it does not know, or damaged."""
 _FIELDS = {"algorithm": ALGORITHM, "public_key": "[0-9a-f]{64}", "value": "[0-9a-f]{128}"}
@@ -155,8 +158,10 @@ def _raw(key: Ed25519PublicKey) -> bytes:
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
+    name = os.fspath(path)
     try:
-        with open(path, "rb") as f:
-            return f.read(1 << 16)
+        return read_bounded(
+            path, MOST_BYTES, KeyFileError(f"{name} has more than {MOST_BYTES >> 10} KiB: it is no key")
+        )
     except OSError as e:
-        raise KeyFileError(f"cannot read the key {os.fspath(path)}: {e.strerror or e}") from None
+        raise KeyFileError(f"cannot read the key {name}: {e.strerror or e}") from None

@@ -42,6 +42,7 @@ from sfumato.tables.guessing import guessed
 from sfumato.tables.images import LABEL, image_shape
 from sfumato.tables.objects import plain
 from sfumato.tables.source import RowSource
+from sfumato.written import claim
 
 CODED_LIMIT = 12
 """Whole numbers with at most so many distinct values are taken for codes, not quantities."""
@@ -132,6 +133,7 @@ def _opened(source: RowSource, said: _Said) -> Rows:
     """The rows, delimited text by what is said of it and a guess of the rest."""
     stated = [key for key, value in said.items() if value is not None]
     path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+    claim(source)
     rows = Rows.open(source, guessed(path, **said) if stated and os.path.isfile(path) else None)
     if stated and not isinstance(rows.source, DelimitedFile):
         raise TableError(f"{rows.name}: {', '.join(stated)} can be said of delimited text alone, this is {rows.kind}")

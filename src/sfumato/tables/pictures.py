@@ -31,8 +31,10 @@ _SIDE = 32
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+. -]{0,98}[A-Za-z0-9_+-]|[A-Za-z0-9_+-]")
 
 
-def write_pictures(table: pa.Table, image: str, path: str | os.PathLike[str]) -> None:
+def write_pictures(table: pa.Table, image: str, path: str | os.PathLike[str], overwrite: bool = False) -> None:
     """Write ``table``, whose images are the column ``image``, in the form that the suffix of ``path`` names.
+
+    ``overwrite`` is of ``check_output``.
 
     Raises:
         MissingExtra: Pillow, which writes the other forms than ``.npz``, is not installed.
@@ -46,7 +48,7 @@ def write_pictures(table: pa.Table, image: str, path: str | os.PathLike[str]) ->
         return
     if suffix == ".npz" and len(others) > 1:
         raise OutputError(f"cannot write {os.fspath(path)}: it holds one column beside the images; take .parquet")
-    with atomic_write(path, TABLE) as stream:
+    with atomic_write(path, TABLE, overwrite) as stream:
         if suffix == ".npz":
             labels = table[others[0]] if others else None
             _write_archive(image_levels(table[image]), labels, stream, os.fspath(path))

@@ -51,21 +51,23 @@ class Table:
         batches = map(without_objects, opened.batches(1 << 18))
         return cls(pa.Table.from_batches(batches, schema=declared_types(opened.schema)))
 
-    def write(self, path: str | os.PathLike[str], *, escape_formulas: bool = False) -> None:
+    def write(self, path: str | os.PathLike[str], *, escape_formulas: bool = False, overwrite: bool = False) -> None:
         """Write all rows, whole or not at all: ``.csv``, ``.csv.gz``, ``.tsv``, ``.parquet``, ``.arrow``, ``.feather``.
 
         Images go to ``.npz``, ``.parquet``, ``.arrow``, a folder of PNG files (a path without a suffix; a sub-folder
         for each value of ``label``, else a ``labels.csv``), or a few of them to one picture (``.png``), a row a label.
 
         Args:
-            path: where; a file that is there is replaced only where it is a table.
+            path: where; a file that is there is replaced only where it is a table that sfumato wrote and nobody changed
+                since.
             escape_formulas: in delimited text, put an apostrophe before a text that a spreadsheet would run as a
                 formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return, and is no number).
+            overwrite: replace any other table too; never a data set with a ledger beside it.
 
         Raises:
-            OutputError: another suffix, a place that cannot be written to, or a full disk.
+            OutputError: another suffix, a place that cannot be written to, a file that must stay, or a full disk.
         """
-        write_blocks([self.arrow], self.arrow.schema, path, escape_formulas)
+        write_blocks([self.arrow], self.arrow.schema, path, escape_formulas, overwrite)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import sys
@@ -19,17 +20,22 @@ from sfumato.tables.delimited_writing import DELIMITERS, ROWS_AT_ONCE, write_del
 from sfumato.tables.images import image_column
 from sfumato.tables.pictures import SUFFIXES, check_installed, write_pictures
 
-STDOUT = "-"
-"""The path that stands for standard output."""
+STDOUT = ("-", "/dev/stdout")
+"""The paths that stand for standard output."""
 
 
 def write_blocks(
-    blocks: Iterable[pa.Table], schema: pa.Schema, path: str | os.PathLike[str], escape_formulas: bool = False
+    blocks: Iterable[pa.Table],
+    schema: pa.Schema,
+    path: str | os.PathLike[str],
+    escape_formulas: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Write one table, given as blocks of rows of ``schema``, to ``path`` in the form that its suffix names.
 
     A block is asked for when the one before it is written; images go to other forms than Parquet and Arrow as a whole.
-    The path ``-`` is standard output, as CSV. ``escape_formulas`` is of ``write_delimited``.
+    The path ``-``, or ``/dev/stdout``, is standard output, as CSV. ``escape_formulas`` is of ``write_delimited``,
+    ``overwrite`` of ``check_output``.
 
     Raises:
         BrokenPipeError: nobody reads standard output any more.
@@ -37,36 +43,39 @@ def write_blocks(
         OutputError: an unknown suffix, one that cannot hold images, a place that cannot be written to, or a full disk.
     """
     name = os.fspath(path)
-    if name != STDOUT:
-        check_output(path, TABLE)
+    if name not in STDOUT:
+        check_output(path, TABLE, overwrite=overwrite)
     image = image_column(schema)
     stem, suffix = os.path.splitext(name.lower())
     zipped = suffix == ".gz"
     if zipped:
         suffix = os.path.splitext(stem)[1]
-    delimited = name == STDOUT or suffix in DELIMITERS or name.startswith("/dev/")
+    delimited = name in STDOUT or suffix in DELIMITERS or name.startswith("/dev/")
     if escape_formulas and not delimited:
         raise OutputError(f"cannot write {name}: formulas are escaped in delimited text alone; take .csv or .tsv")
-    if image is not None and not zipped and suffix in SUFFIXES and not name.startswith("/dev/") and name != STDOUT:
+    if image is not None and not zipped and suffix in SUFFIXES and not name.startswith("/dev/") and name not in STDOUT:
         check_installed(path)  # before a row is drawn
-        write_pictures(pa.concat_tables(blocks), image, path)
+        write_pictures(pa.concat_tables(blocks), image, path, overwrite)
     elif not zipped and suffix == ".parquet":
-        with atomic_write(path, TABLE) as stream, parquet.ParquetWriter(stream, schema, compression="zstd") as out:
+        with (
+            atomic_write(path, TABLE, overwrite) as stream,
+            parquet.ParquetWriter(stream, schema, compression="zstd") as out,
+        ):
             for block in blocks:
                 out.write_table(block)
     elif not zipped and suffix in (".arrow", ".feather"):
-        with atomic_write(path, TABLE) as stream:
+        with atomic_write(path, TABLE, overwrite) as stream:
             _write_arrow(blocks, schema, stream)
     elif image is not None:
         raise OutputError(
             f"cannot write images to {name}; take .npz, .parquet, .arrow, .png (a grid of samples), "
             "or a path without a suffix (a folder of PNG files)"
         )
-    elif name == STDOUT:
+    elif name in STDOUT:
         with _standard_output() as out:
             write_delimited(blocks, schema, out, escape_formulas=escape_formulas)
     elif delimited:
-        with atomic_write(path, TABLE) as stream, _zipping(stream, zipped) as out:
+        with atomic_write(path, TABLE, overwrite) as stream, _zipping(stream, zipped) as out:
             write_delimited(blocks, schema, out, suffix, escape_formulas)
     else:
         raise OutputError(
@@ -85,7 +94,8 @@ def _standard_output() -> Iterator[BinaryIO]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"standard output: cannot be written to ({error.strerror})") from None
+        reason = "it is closed" if error.errno == errno.EBADF else error.strerror
+        raise OutputError(f"cannot write to standard output: {reason}") from None
 
 
 def _zipping(stream: BinaryIO, zipped: bool) -> AbstractContextManager[BinaryIO | gzip.GzipFile]:
