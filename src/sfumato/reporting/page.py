@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -20,8 +21,9 @@ def _number(value: float | str | None, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if abs(value) >= 10**-digits or value == 0 else f"{value:.1e}"
 
 
+@cache
 def template() -> Template:
-    """The page's template, compiled."""
+    """The page's template, compiled once."""
     environment = Environment(
         loader=PackageLoader("sfumato.reporting"),
         autoescape=True,
