@@ -4,6 +4,7 @@ from benchmarks.mutants.mutant import Mutant
 
 _LEDGER = "tests/privacy/test_ledger.py"
 _ANSWER_LOG = "tests/trust/test_answer_log.py"
+_DATASET_LEDGER = "tests/fitting/test_dataset_ledger.py"
 
 MUTANTS = (
     Mutant(
@@ -107,5 +108,21 @@ MUTANTS = (
         "                _check_gone(run, process_of(where), elsewhere)\n",
         "a process may take over from itself",
         "tests/privacy/test_lease.py::test_one_process_holds_a_run_once_until_it_gives_it_back",
+    ),
+    Mutant(
+        "a file with two names begins a ledger at each",
+        "fitting/dataset_ledger.py",
+        "st_nlink > 1:",
+        "st_nlink > 2:",
+        "a file has one name, and a link makes it two",
+        f"{_DATASET_LEDGER}::test_a_file_with_other_names_begins_no_ledger",
+    ),
+    Mutant(
+        "a renamed file begins a ledger",
+        "fitting/dataset_ledger.py",
+        "        _check_not_renamed(resolved, found)\n",
+        "",
+        "a ledger that is not there is a new one",
+        f"{_DATASET_LEDGER}::test_a_ledger_whose_data_are_gone_may_be_that_of_a_renamed_file",
     ),
 )

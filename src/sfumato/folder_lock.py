@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sfumato.errors import CheckpointError, OutputError
 
-_LOCK = ".lock"
+_LOCK = ".sfumato.lock"
 
 
 class FolderLock:
@@ -40,6 +40,8 @@ class FolderLock:
             except OSError as error:
                 raise OutputError(f"cannot use the folder {folder}: {error.strerror}") from None
             lock = cls(folder, descriptor)
+            if os.fstat(descriptor).st_size:
+                raise OutputError(f"{folder / _LOCK} holds something, and is no lock of a fit; name another folder")
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -31,6 +31,8 @@ _MAGIC = {
     ".png": b"\x89PNG\r\n\x1a\n",
 }
 _MARKUP = (b"<", b"sfumato:", b"CERTIFICATE", b"NO CERTIFICATE", b"-----BEGIN", b"{", b"%PDF", b"PK\x03\x04")
+_KEPT = (b'{"__metadata__":{"journal":"{', b'{"__metadata__":{"mark":"{')
+"""How answers and the state of a training begin, behind the eight bytes of a length."""
 _CONTROLS = re.compile(rb"[\x01-\x08\x0b\x0e-\x1f\x7f]")
 """Bytes that no line of a table in a charset of one byte a character has."""
 LEDGER = ".ledger"
@@ -101,7 +103,7 @@ TABLE = Kind("table", _table, marked=True)
 PICTURE = Kind("picture", _begins(_MAGIC[".png"]), marked=True)
 NEW = Kind("file that may be replaced", lambda _path, _head: False)
 """What a person or another program relies on: a key, answers to be filled in."""
-KEPT = Kind("log of answers", _holds(b"__metadata__", 64))
+KEPT = Kind("log of answers", lambda _, head: head[8:].startswith(_KEPT))
 """What a fit keeps for its next try."""
 
 

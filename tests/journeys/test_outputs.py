@@ -249,3 +249,51 @@ def test_data_whose_ledger_lies_elsewhere_stay(spawn, run, world) -> None:
         run(*sample, "made.csv").fine()
     run(*sample, "holdout.csv", "--overwrite").fine()
     assert len((world / "holdout.csv").read_text().splitlines()) == 6
+
+
+LEDGER = "people.csv.ledger"
+KEPT_NAMES = ("answers.safetensors", "training.safetensors", ".sfumato.lock")
+FOREIGN = b'\x40\0\0\0\0\0\0\0{"__metadata__":{"format":"pt"}}'
+"""How weights of other programs begin, in the format of a log of answers."""
+LOSSES = {
+    "a file where SQLite keeps its journal": {f"{LEDGER}-journal": b"mine"},
+    "a file where SQLite keeps its log": {f"{LEDGER}-wal": b"mine"},
+    "a file where a new ledger's journal goes": {"new-journal": b"mine"},
+    **{f"a file {name} in a checkpoint's folder": {f"kept/{name}": FOREIGN} for name in KEPT_NAMES},
+    "files in the folder of answers": {f"{LEDGER}.answers/run-2/{name}": FOREIGN for name in KEPT_NAMES[:2]},
+    "other files in both": {"kept/mine": b"x", f"{LEDGER}.answers/mine": b"x"},
+    "a schema in a checkpoint's folder": {"kept/training.safetensors": SCHEMA.encode()},
+}
+"""Files of a user under names that a fit takes for its own; each was deleted or written over, exit code 0."""
+
+
+@pytest.mark.parametrize("how", LOSSES)
+def test_a_fit_takes_no_file_of_others_for_its_own(run, world, how) -> None:
+    for name, content in LOSSES[how].items():
+        (world / name).parent.mkdir(parents=True, exist_ok=True)
+        (world / name).write_bytes(content)
+    schema = "kept/training.safetensors" if "schema" in how else "schema.yaml"
+    fit = ("fit", "people.csv", "--schema", schema, "--model", "independent", "-o", "new.sfm")
+    for more in (("--checkpoint", "kept"), ("--ledger", "new"), ()):
+        assert run(*fit, *more).code in (0, 2)
+    run("ledger", LEDGER)
+    assert {name: (world / name).read_bytes() for name in LOSSES[how]} == LOSSES[how]
+
+
+def test_no_ledger_is_begun_where_one_was(run, world) -> None:
+    """Its answers are left, or its journal, or a link to it (on a disk that is not mounted): each began a cap anew."""
+    fit = ("fit", "people.csv", "--schema", "schema.yaml", "--model", "independent", "-o", "new.sfm")
+    (world / LEDGER).rename(world / "moved")
+    (world / f"{LEDGER}.answers" / "run-1").mkdir(parents=True)
+    run(*fit).refused(f"{LEDGER} is gone", "restore the ledger")
+    shutil.rmtree(world / f"{LEDGER}.answers")
+    (world / f"{LEDGER}-journal").write_bytes(bytes.fromhex("d9d505f920a163d7") + bytes(504))
+    run(*fit).refused("there is no ledger at", "restore the ledger")
+    (world / f"{LEDGER}-journal").unlink()
+    os.symlink("unmounted", world / LEDGER)
+    run(*fit).refused("is a link to", "mount or restore it")
+    run("ledger", LEDGER, "--cap-epsilon", 3).refused("is a link to")
+    assert not (world / "unmounted").exists()
+    (world / LEDGER).unlink()
+    (world / "moved").rename(world / LEDGER)
+    run(*fit).fine()

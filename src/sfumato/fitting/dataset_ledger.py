@@ -14,6 +14,8 @@ from sfumato.tables.databases import is_url
 from sfumato.tables.source import RowSource
 
 SUFFIX = ".ledger"
+ANSWERS = ".answers"
+"""What a ledger's name is followed by in that of the folder with the answers of unfinished fits."""
 _NAME_ONE = "name the ledger of this data set: ledger=FILE in Python, --ledger FILE on the command line"
 
 
@@ -76,9 +78,19 @@ def _beside(source: RowSource) -> Path:
     if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
         raise LedgerError(f"{folder}: its ledger cannot be kept there (no write permission); {_NAME_ONE}")
     if not os.path.lexists(found):
+        _check_not_lost(found)
         _check_one_name(resolved, found)
         _check_not_renamed(resolved, found)
     return found
+
+
+def _check_not_lost(new: Path) -> None:
+    """Answers of unfinished fits lie beside the ledger that they were charged to."""
+    answers = new.with_name(new.name + ANSWERS)
+    if answers.is_dir() and any(answers.iterdir()):
+        raise LedgerError(
+            f"{new} is gone, but {answers.name} holds answers that were charged to it: restore the ledger from a copy"
+        )
 
 
 def _check_one_name(data: Path, new: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import measure_facts
 from sfumato.errors import LedgerError
-from sfumato.fitting.dataset_ledger import DatasetLedger
+from sfumato.fitting.dataset_ledger import ANSWERS, DatasetLedger
 from sfumato.fitting.plan import Plan
 from sfumato.folder_lock import FolderLock
 from sfumato.models import MODELS, settings_of
@@ -31,9 +31,6 @@ from sfumato.trust.central import Central
 from sfumato.trust.facts import CentralFacts
 from sfumato.trust.federated.setting import Federated
 from sfumato.trust.gathering import gather
-
-ANSWERS = ".answers"
-"""What a ledger's name is followed by in that of the folder with the answers of unfinished fits."""
 
 OUTSIDE_SHARE = 0.005
 """Share of the squared budget that pays for counting the rows which the schema's facts do not allow."""

@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
@@ -37,6 +37,11 @@ PRAGMA user_version = {FORMAT};
 """
 """The indices hold every fact once more, so that a bit that was turned in one of the two places is found."""
 
+_JOURNALS = {
+    "-journal": (bytes.fromhex("d9d505f920a163d7"), bytes(8)),
+    "-wal": (bytes.fromhex("377f0682"), bytes.fromhex("377f0683")),
+}
+"""How the files begin that SQLite makes beside a database; a rollback journal with zeros until it is written out."""
 _OLDER = {"cost_of_run": "CREATE INDEX cost_of_run ON charge (run, mu_squared, delta)"}
 """What files of this format from earlier versions hold in place of the indices above, which they are given."""
 
@@ -79,9 +84,15 @@ def _uri(file: Path, mode: str) -> str:
 
 
 def _check_place(file: Path, create: bool) -> None:
+    _check_journals(file)
     if not file.exists():
         if not create:
             raise LedgerError(f"no ledger at {file}")
+        if os.path.islink(file):
+            raise LedgerError(
+                f"{file} is a link to {os.path.realpath(file)}, which is not there: mount or restore it; no ledger is"
+                " begun behind a link"
+            )
     elif not file.is_file():
         raise LedgerError(f"{file} is no file, and a ledger is one")
     elif file.stat().st_size == 0:
@@ -89,6 +100,23 @@ def _check_place(file: Path, create: bool) -> None:
             f"{file} is empty, as a full disk leaves a ledger: restore it from a copy; if nothing was ever charged to"
             " it, delete it"
         )
+
+
+def _check_journals(file: Path) -> None:
+    """Refuse what SQLite would delete, or play back into a new file: it takes what bears these names for its own."""
+    place = Path(os.path.realpath(file))
+    for end, starts in _JOURNALS.items():
+        beside = place.with_name(place.name + end)
+        head = b""
+        with suppress(OSError), beside.open("rb") as stream:  # another process may have ended with it just now
+            head = stream.read(8)
+        if head and not place.exists():
+            raise LedgerError(
+                f"there is no ledger at {file}, but {beside.name}, in which SQLite keeps what it is about to write:"
+                " restore the ledger, or move that file away"
+            )
+        if head and not head.startswith(starts):
+            raise LedgerError(f"{beside} lies where SQLite keeps its journal, and would be deleted: move it away")
 
 
 def _make(part: Path, cap: Guarantee) -> None:

@@ -43,10 +43,10 @@ def write_blocks(
         OutputError: an unknown suffix, one that cannot hold images, a place that cannot be written to, or a full disk.
     """
     name = os.fspath(path)
-    if name not in STDOUT:
-        check_output(path, TABLE, overwrite=overwrite)
     image = image_column(schema)
     stem, suffix = os.path.splitext(name.lower())
+    if suffix and name not in STDOUT:
+        check_output(path, TABLE, overwrite=overwrite)
     zipped = suffix == ".gz"
     if zipped:
         suffix = os.path.splitext(stem)[1]

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from sfumato.atomic import atomic_write
 from sfumato.errors import CheckpointError, OutputError
-from sfumato.outputs import KEPT
+from sfumato.outputs import KEPT, check_output
 from sfumato.results.plain import Json
 
 _ANSWERS, _TRAINING = "answers.safetensors", "training.safetensors"
@@ -57,10 +57,12 @@ class AnswerLog:
     def begin(
         cls, folder: Path, facts: Mapping[str, Json], run: int, data: Mapping[str, Json] | None = None
     ) -> AnswerLog:
-        """A new one in ``folder``, which is made; OutputError where that fails.
+        """A new one in ``folder``, which is made; OutputError where that fails, or a file of its names is of no fit.
 
         ``facts`` are public: what the fit was asked for. So is ``data``: the name of the rows, never their content.
         """
+        for name in (_ANSWERS, _TRAINING):
+            check_output(folder / name, KEPT)
         try:
             for part in (folder.parent, folder):
                 part.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
