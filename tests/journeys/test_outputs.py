@@ -167,6 +167,9 @@ def test_a_report_makes_no_ledger(run, world) -> None:
 
 
 def test_a_demo_leaves_what_it_did_not_write(run, tmp_path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for place in ("file", "file/demo", "/dev/null"):
+        run("demo", "-o", place).refused(f"-o {place}")
     (tmp_path / "demo").mkdir()
     for name in ("synthetic.csv", "model.sfm", "certificate.txt", "report.html"):
         (tmp_path / "demo" / name).write_text("<html>mine</html>\n")

@@ -22,7 +22,10 @@ def demo(
     """Adult census (public, shipped with sfumato): fit, certify, verify, sample, report, evaluate; in ./demo."""
     import sfumato as sf
 
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise sf.SfumatoError(f"-o {output}: cannot be made a folder ({error.strerror}); name another") from None
     sampled, model, certificate, report = (output / name for name in _LEFT)
     check_writable(sampled, TABLE)
     check_writable(model, MODEL)
