@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import importlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +87,17 @@ def test_text_that_is_no_utf_8_is_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "t.arrow"
     feather.write_feather(pa.table({"a": column, "b": column.dictionary_encode()}), path)
     assert read(Rows.open(path)) == 3
+
+
+def test_the_reference_names_limits_that_there_are() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "limits.md"
+    places = [line.split("|")[3] for line in page.read_text(encoding="utf-8").splitlines() if "| `" in line]
+    assert len(places) > 15
+    for place in places:
+        first, *more = re.findall(r"`([^`]+)`", place)
+        module, _, name = first.rpartition(".")
+        if name.isupper() or "check" in name:
+            found = importlib.import_module(f"sfumato.{module}")
+            assert all(hasattr(found, each) for each in (name, *more)), place
+        else:
+            importlib.import_module(f"sfumato.{first}")
