@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # a fork with threads of a librar
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # the others reserve address space that they do not use
 
-from benchmarks.fuzz import ledgers, models, pictures, tables, yaml_texts
+from benchmarks.fuzz import ledgers, models, pictures, questions, tables, yaml_texts
 from benchmarks.fuzz.campaign import Campaign, Tally
 from benchmarks.fuzz.kind import Kind, Valid
 from benchmarks.fuzz.outcome import FAULTS
@@ -45,6 +45,7 @@ KINDS: Mapping[str, Kind] = {
         pictures.ARCHIVES,
         pictures.IDX,
         pictures.FOLDERS,
+        questions.QUESTIONS,
     )
 }
 FORKED, COMMANDS = 5400, 330
@@ -61,8 +62,9 @@ def warm() -> None:
     from sfumato.release import release, signature, verification
     from sfumato.schema.sketch import sketch
     from sfumato.tables import rows
+    from sfumato.trust import questions as values
 
-    del sf, codec, release, signature, verification, sketch, rows
+    del values, sf, codec, release, signature, verification, sketch, rows
     if "jax" in sys.modules:
         raise SystemExit("the plain core imports jax")
 

@@ -18,10 +18,10 @@ MUTANTS = (
     Mutant(
         "the noised sum over the true size of the batch",
         "privacy/dp_sgd.py",
-        "    return jax.tree.map(lambda whole, more: (whole + more).astype(jnp.float32) * grid.step, summed, noise)",
-        "    size = jnp.maximum((draws.inclusion < jnp.uint32(steps._threshold)).sum(), 1) / training.batch\n"
-        "    step = grid.step / size\n"
-        "    return jax.tree.map(lambda whole, more: (whole + more).astype(jnp.float32) * step, summed, noise)",
+        "    return summed if step.grid is None else opened(noised(summed, draws.noise, step.grid), step.grid)",
+        "    drawn = (draws.inclusion < jnp.uint32(step.sampling._threshold)).sum()\n"
+        "    size = jnp.maximum(drawn, 1) / (step.sampling.rate * groups.records.sum())\n"
+        "    return jax.tree.map(lambda g: g / size, opened(noised(summed, draws.noise, step.grid), step.grid))",
         "a mean over the batch, as everywhere else in deep learning",
         f"{_STEPS}::test_a_sum_is_divided_by_a_public_number",
     ),
@@ -158,7 +158,7 @@ MUTANTS = (
     Mutant(
         "a training that nobody pays for",
         "trust/training.py",
-        "        self._pay(steps, mark, training.steps, share)\n",
+        "        self._pay(planned, mark, share)\n",
         "",
         "to be charged when it is done, which is forgotten",
         "tests/trust/test_training.py::test_learns_and_spends_its_share_only",

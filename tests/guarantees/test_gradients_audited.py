@@ -15,12 +15,12 @@ from tests.privacy.gradients.naive import quick
 
 from sfumato.auditing.attacks.audit_bounds import mu_lower_bound
 from sfumato.privacy import dp_sgd
-from sfumato.privacy.dp_sgd import DpSgd, gradient_sum
+from sfumato.privacy.dp_sgd import DescentStep, Objective, gradient_sum
 from sfumato.privacy.draws import Draws
 from sfumato.privacy.gradients import Constant, Dense, clipped_sum, whole_sum
 from sfumato.privacy.gradients.noise import NoiseWords
 from sfumato.privacy.gradients.rare import NOWHERE
-from sfumato.privacy.groups import Groups, Rooms
+from sfumato.privacy.groups import Groups
 from sfumato.privacy.sampling import PoissonSteps
 
 SIGNIFICANCE = 1e-3
@@ -37,31 +37,21 @@ def _pulls(parameters, records, tape):
 
 
 PARAMETERS = Constant((1,), jax.random.key(0))
-TRAINING = DpSgd(
-    carry=PARAMETERS,
-    parameters=lambda carry: carry,
-    prepare=_worst_case,
-    loss=_pulls,
-    update=lambda carry, gradient, key: carry,
-    steps=1,
-    batch=1,
-    clip=CLIP,
-    total=1,
-)
+OBJECTIVE = Objective(PARAMETERS, _worst_case, _pulls)
 
 
 def released(codes, runs, seed):
     """``runs`` independent answers to one full-batch step on ``codes``, along the axis that the target pulls."""
     rng = np.random.default_rng(seed)
-    grid = TRAINING.grid(1, NOISE, Rooms(1, len(codes), 128))
+    grid = OBJECTIVE.grid(1, NOISE, CLIP, 1, 128)
     groups = Groups(codes[None], jnp.asarray([len(codes)]))
-    steps = PoissonSteps(1.0, grid.noise_multiplier, grid.delta)
+    step = DescentStep(OBJECTIVE, CLIP, PoissonSteps(1.0, grid.noise_multiplier, grid.delta), grid, 128)
 
     def words(*shape):
         return jnp.asarray(rng.integers(0, 2**32, (runs, *shape)), jnp.uint32)
 
     def one(draws):
-        return gradient_sum(TRAINING, PARAMETERS, groups, steps, draws, grid, 128).value[0]
+        return gradient_sum(step, PARAMETERS, groups, draws).value[0]
 
     rare = jnp.full((runs, 2, 1), NOWHERE, jnp.int32)  # one draw in 2^18, seen elsewhere
     noise = NoiseWords(words(1), words(1), rare, jnp.zeros_like(rare))

@@ -15,7 +15,7 @@ from scipy import stats
 from tests.guarantees.boundless import boundless_run
 
 from sfumato.encoding.domain import Domain
-from sfumato.privacy.dp_sgd import DpSgd
+from sfumato.privacy.dp_sgd import DpSgd, Objective
 from sfumato.privacy.draws import fresh
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients import Embedding
@@ -23,6 +23,7 @@ from sfumato.privacy.randomness import SYSTEM
 from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
+from sfumato.trust.questions import OBJECTIVES
 from sfumato.trust.records import Records
 
 ERROR = 1e-6
@@ -37,6 +38,17 @@ def _update(carry, gradient, key):
     return coordinates, released.at[step].set(seen), step + 1
 
 
+def _coordinates(domain, arrays):
+    return Objective(
+        like=jax.eval_shape(lambda key: Embedding(RECORDS, 1, key), jax.random.key(0)),
+        prepare=lambda codes, key: codes.astype(jnp.int32),
+        loss=lambda coordinates, records, tape: -1e4 * coordinates(records, tape)[:, 0, 0],
+    )
+
+
+OBJECTIVES.add("test: a coordinate each", _coordinates)
+
+
 def released() -> tuple[np.ndarray, float]:
     """(STEPS, RECORDS) sums in units of the clipping bound, and the noise multiplier that was charged."""
     run = boundless_run("steps", HARDLY)
@@ -45,8 +57,8 @@ def released() -> tuple[np.ndarray, float]:
     training = DpSgd(
         carry=(Embedding(RECORDS, 1, jax.random.key(0)), jnp.zeros((STEPS, RECORDS)), jnp.zeros((), jnp.int32)),
         parameters=lambda carry: carry[0],
-        prepare=lambda codes, key: codes.astype(jnp.int32),
-        loss=lambda coordinates, records, tape: -1e4 * coordinates(records, tape)[:, 0, 0],
+        recipe="test: a coordinate each",
+        arrays={},
         update=_update,
         steps=STEPS,
         batch=RECORDS * RATE,

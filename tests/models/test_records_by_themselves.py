@@ -22,13 +22,14 @@ from sfumato.models.gan import Gan
 from sfumato.models.gan.images import ImageGan
 from sfumato.models.vae import Vae
 from sfumato.models.vae.images import ImageVae
-from sfumato.privacy.dp_sgd import DpSgd
+from sfumato.privacy.dp_sgd import DpSgd, Objective
 from sfumato.privacy.gradients import Tape, clipped_sum
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
+from sfumato.trust.questions import OBJECTIVES
 from sfumato.trust.records import Records
 
 BATCH = 8
@@ -74,16 +75,17 @@ def codes_of(domain: Domain, n: int, seed: int) -> np.ndarray:
     return rng.integers(0, domain.sizes, (n, len(domain))).astype(domain.code_dtype())
 
 
-def training_of(name: str) -> DpSgd:
+def training_of(name: str) -> tuple[DpSgd, Objective]:
     recipe, domain = RECIPES[name]
     run = Ledger.open().begin(Guarantee(20.0, 1e-5), "caught")
     setting = Catching(Central(Records.of(codes_of(domain, 300, 0), domain), Budget(run)))
     with pytest.raises(Asked) as asked:
         recipe.fit(setting, target=len(domain) - 1, progress=Silent())
-    return asked.value.training
+    training = asked.value.training
+    return training, OBJECTIVES.make(training.recipe, domain, training.arrays)
 
 
-def touched(training: DpSgd, domain: Domain) -> list[str]:
+def touched(training: DpSgd, objective: Objective, domain: Domain) -> list[str]:
     """What of the other records changes with the first."""
     codes = codes_of(domain, BATCH, 1)
     changed = codes.copy()
@@ -93,9 +95,9 @@ def touched(training: DpSgd, domain: Domain) -> list[str]:
 
     @jax.jit
     def seen(batch: Any) -> tuple[Any, Any, Any]:
-        records = training.prepare(batch, key)
-        losses = training.loss(parameters, records, Tape())
-        return records, losses, clipped_sum(training.loss, parameters, records, mask, training.clip)
+        records = objective.prepare(batch, key)
+        losses = objective.loss(parameters, records, Tape())
+        return records, losses, clipped_sum(objective.loss, parameters, records, mask, training.clip)
 
     one, other = (seen(jnp.asarray(x)) for x in (codes, changed))
     parts = {"prepare": (one[0], other[0], 1), "loss": (one[1], other[1], 1), "gradient": (one[2], other[2], 0)}
@@ -111,7 +113,7 @@ def touched(training: DpSgd, domain: Domain) -> list[str]:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_record_changes_nothing_that_is_made_of_another(name: str) -> None:
-    assert touched(training_of(name), RECIPES[name][1]) == []
+    assert touched(*training_of(name), RECIPES[name][1]) == []
 
 
 def _centred(right: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,6 +134,7 @@ def _by_the_batch(right: Callable[..., Any]) -> Callable[..., Any]:
 def test_batch_statistics_are_caught() -> None:
     """The planted bugs: records centred by the mean of their batch, losses scaled by their sum."""
     name = "vae of images, cold"
-    right = training_of(name)
-    assert touched(replace(right, prepare=_centred(right.prepare)), IMAGES) == ["prepare", "loss", "gradient"]
-    assert touched(replace(right, loss=_by_the_batch(right.loss)), IMAGES) == ["loss", "gradient"]
+    training, right = training_of(name)
+    centred, scaled = replace(right, prepare=_centred(right.prepare)), replace(right, loss=_by_the_batch(right.loss))
+    assert touched(training, centred, IMAGES) == ["prepare", "loss", "gradient"]
+    assert touched(training, scaled, IMAGES) == ["loss", "gradient"]

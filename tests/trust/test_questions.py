@@ -20,6 +20,7 @@ from sfumato.errors import QuestionError, TooMuchNoise
 from sfumato.models import MODELS
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
+from sfumato.privacy.randomness import SeededEntropy
 from sfumato.progress import Silent
 from sfumato.schema.columns import Content
 from sfumato.trust import summing
@@ -30,6 +31,7 @@ from sfumato.trust.questions import (
     Answer,
     Count,
     FeatureSum,
+    GradientStep,
     Marginals,
     Query,
     Question,
@@ -56,6 +58,14 @@ class Trained(Exception):
     """Gradients are asked for: no sum is asked after them."""
 
 
+def _again(question: Question) -> Any:
+    """What its bytes say."""
+    again = from_bytes(question.to_bytes())
+    assert type(again) is type(question)
+    assert again == question
+    return again
+
+
 class Recording(Central):
     """A curator who holds each question against what its bytes say."""
 
@@ -64,9 +74,7 @@ class Recording(Central):
         self.asked = asked
 
     def ask(self, question: SumQuestion[Answer], mu: Sequence[float]) -> Answer:
-        again: Any = from_bytes(question.to_bytes())
-        assert type(again) is type(question)
-        assert again == question
+        again = _again(question)
         assert np.array_equal(summing.exact(again, self._records), summing.exact(question, self._records))
         before = len(self._budget.run.events)
         answer = super().ask(question, mu)
@@ -75,6 +83,21 @@ class Recording(Central):
         return answer
 
     def dp_sgd(self, training: Any, share: float, progress: Any) -> Any:
+        from sfumato.privacy.groups import rooms
+        from sfumato.trust.steps import BatchSums, Planned, descent_of
+
+        descent = descent_of(training, 1.5, training.rate, rooms(training.rate, training.total))
+        planned, again = (Planned(d, self.domain) for d in (descent, _again(descent)))
+        parameters = np.asarray(planned.objective.flat(training.parameters(training.carry)))
+        step = GradientStep(descent.digest, 0, parameters, bytes(range(32)))
+        one, other = (
+            BatchSums(plan, self._records, training.total, SeededEntropy(1)).answer(asked)
+            for plan, asked in ((planned, step), (again, _again(step)))
+        )
+        assert np.array_equal(one, other)
+        assert one.any()
+        assert again.event() == planned.event()
+        self.asked += [descent, step]
         raise Trained
 
     def coarsened(self, recode: Sequence[np.ndarray]) -> Recording:
@@ -91,7 +114,8 @@ def test_what_a_model_asks_is_the_same_from_bytes_and_costs_what_they_say(name: 
     setting: Any = Recording(Records.of(codes, domain), Budget(run), asked)
     with suppress(Trained):
         recipe.fit(setting, target=None, progress=Silent())
-    assert asked
+    kinds = {type(question) for question in asked}
+    assert (GradientStep in kinds) == ("gradients" in MODELS[name, content].asks)
 
 
 @pytest.mark.parametrize("question", EACH, ids=str)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from safetensors.numpy import save
 from tests.trust.training_case import DOMAIN, GUARANTEE, STEPS, case, records
 
 from sfumato.errors import CheckpointError, Overdraft, UnsupportedUnit
@@ -169,12 +172,28 @@ def test_a_second_training_of_the_same_run_is_not_free(tmp_path):
     assert _charged_steps(run) == 2 * STEPS
 
 
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    """Of the same network: by what its steps ask."""
+    saved, run = tmp_path / "x", Ledger.open().begin(GUARANTEE, "test")
+    Central(records(), Budget(run), saved=saved).dp_sgd(case(), 0.5, Silent())
+    with pytest.raises(CheckpointError, match="of another training; delete it to begin anew"):
+        Central(records(), Budget(run), saved=saved).dp_sgd(case(steps=STEPS - 1), 0.5, Silent())
+
+
+def test_a_checkpoint_of_an_older_version_is_refused(tmp_path):
+    """It does not say what was asked."""
+    saved, run = tmp_path / "x", Ledger.open().begin(GUARANTEE, "test")
+    leaves = {str(i): np.asarray(x) for i, x in enumerate(jax.tree.leaves(case().carry))}
+    mark = {"done": 8, "before": 0, "rate": 0.1, "noise_multiplier": 1.0}
+    saved.write_bytes(save(leaves, {"mark": json.dumps(mark)}))
+    with pytest.raises(CheckpointError, match="delete it to begin anew"):
+        Central(records(), Budget(run), saved=saved).dp_sgd(case(), 0.5, Silent())
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage" * 9, None])
 def test_a_foreign_checkpoint_is_refused(tmp_path, content):
     saved = tmp_path / "x"
     if content is None:
-        from safetensors.numpy import save
-
         content = save({"0": np.zeros(3, np.float32)}, {"mark": "{}"})
     saved.write_bytes(content)
     run = Ledger.open().begin(GUARANTEE, "test")

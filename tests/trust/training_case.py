@@ -12,18 +12,30 @@ import numpy as np
 import optax
 
 from sfumato.encoding.domain import Domain
-from sfumato.privacy.dp_sgd import DpSgd
+from sfumato.privacy.dp_sgd import DpSgd, Objective
 from sfumato.privacy.gradients import Constant
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
+from sfumato.trust.questions import OBJECTIVES
 from sfumato.trust.records import Records
 
 DOMAIN = Domain.of(["a", "b"], [10, 10])
 GUARANTEE = Guarantee(epsilon=2, delta=1e-6)
 STEPS = 48
+
+
+def _half_the_mean(domain, arrays):
+    return Objective(
+        like=jax.eval_shape(lambda key: Constant((2,), key), jax.random.key(0)),
+        prepare=lambda codes, key: codes.astype(jnp.float32) / 2,
+        loss=lambda parameters, records, tape: jnp.sum((parameters(records.shape[0], tape) - records) ** 2, axis=1),
+    )
+
+
+OBJECTIVES.add("test: half the mean", _half_the_mean)
 
 
 def case(steps=STEPS, batch=100.0):
@@ -39,8 +51,8 @@ def case(steps=STEPS, batch=100.0):
     return DpSgd(
         carry=(start, optimiser.init(start)),
         parameters=lambda carry: carry[0],
-        prepare=lambda codes, key: codes.astype(jnp.float32) / 2,
-        loss=lambda parameters, records, tape: jnp.sum((parameters(records.shape[0], tape) - records) ** 2, axis=1),
+        recipe="test: half the mean",
+        arrays={},
         update=update,
         steps=steps,
         batch=batch,

@@ -110,10 +110,12 @@ class _TrainingAlone(Rehearsal):
         """Plan it, with the share that it gets; ends the rehearsal."""
         from sfumato.privacy.groups import rooms
         from sfumato.privacy.sampling import PoissonSteps
+        from sfumato.trust.steps import Planned, descent_of
 
         probability, tail = PoissonSteps(training.rate, 0).probability, self._share * TAIL_SHARE
         noise = poisson_noise_multiplier(
             probability, training.steps, self.mu(self._share), tail * self._plan.guarantee.delta
         )
-        training.grid(len(self.domain), noise, rooms(training.rate, training.total))
+        into = rooms(training.rate, training.total)
+        _ = Planned(descent_of(training, noise, training.rate, into), self.domain).grid
         raise Asked

@@ -13,7 +13,7 @@ from sfumato.extras import require
 from sfumato.models.model import Model
 from sfumato.models.settings import Settings, with_settings
 from sfumato.schema.columns import Content
-from sfumato.trust.questions import GROUPED, VECTORS
+from sfumato.trust.questions import GROUPED, OBJECTIVES, VECTORS
 
 QuestionKind = Literal["count", "marginals", "select", "distances", "feature_sum", "scatter", "gradients"]
 """A question of a trust setting; ``gradients`` is asked by DP-SGD."""
@@ -97,11 +97,20 @@ _GROUPED = {
     "coordinates by class": "images.moments:coordinates_by_class",
     "coordinates by cluster": "images.moments:coordinates_by_cluster",
 }
+_OBJECTIVES = {
+    "vae of tables": "vae.vae:objective",
+    "vae of images": "vae.images:objective",
+    "critic of tables": "gan.gan:objective",
+    "critic of images": "gan.images:objective",
+    "masked diffusion of tables": "diffusion.diffusion:objective",
+    "joint diffusion of tables": "diffusion.numbers:objective",
+    "diffusion of images": "diffusion.images:objective",
+}
 """What models have made of records, by the names that their questions give."""
 
 
 def _install() -> None:
-    for installed, places in ((VECTORS, _VECTORS), (GROUPED, _GROUPED)):
+    for installed, places in ((VECTORS, _VECTORS), (GROUPED, _GROUPED), (OBJECTIVES, _OBJECTIVES)):
         for name, place in places.items():
             installed.add(name, f"sfumato.models.{place}")
 

@@ -25,7 +25,7 @@ from sfumato.trust.records import ExactRecords
 from sfumato.trust.setting import Candidate, Setting
 
 if TYPE_CHECKING:
-    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
+    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters
 
 _GRID = 2.0**-10  # of a record
 
@@ -128,7 +128,7 @@ class Central(Asking):
 
         return self._budget.answer(["distances", _cliques(candidates)], events, noised).astype(np.float64)
 
-    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
         """DP-SGD over the records; see ``training.Trainer``. UnsupportedUnit when a unit may hold several records."""
         if self._max_rows != 1:
             raise UnsupportedUnit(
@@ -137,9 +137,7 @@ class Central(Asking):
             )
         from sfumato.trust.training import Trainer  # imports jax, which models over marginals do without
 
-        return Trainer(self._records.matrix(), self._budget, self._entropy, self._saved).dp_sgd(
-            training, share, progress
-        )
+        return Trainer(self._records, self._budget, self._entropy, self._saved).dp_sgd(training, share, progress)
 
     def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
         """The same records through public maps code -> coarser code."""

@@ -27,12 +27,14 @@ class Mark:
         done: steps whose result is in the carry.
         before: events that the run had charged before the training began.
         rate, noise_multiplier: of its steps, fixed before the first.
+        descent: digest of what all of its steps ask.
     """
 
     done: int
     before: int
     rate: float
     noise_multiplier: float
+    descent: str
 
 
 def write(path: Path, mark: Mark, leaves: Sequence[Array]) -> None:

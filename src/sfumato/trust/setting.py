@@ -24,7 +24,7 @@ from sfumato.trust.questions import Measurement as Measurement
 from sfumato.trust.questions import Query as Query
 
 if TYPE_CHECKING:
-    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
+    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Setting(Protocol):
         """
         ...
 
-    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
         """Noised sums of clipped gradients of Poisson batches, one after the other (DP-SGD): the final carry.
 
         Costs ``share`` of the run's squared budget. See ``privacy.dp_sgd.DpSgd``.

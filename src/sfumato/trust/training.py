@@ -7,31 +7,31 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
-import numpy as np
 from jax import Array
 
 from sfumato.errors import CheckpointError, Overdraft
 from sfumato.privacy.accounting import poisson_noise_multiplier
-from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records, compiled
+from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, compiled
 from sfumato.privacy.draws import bytes_of, fresh
 from sfumato.privacy.events import PoissonSampledGaussian
-from sfumato.privacy.gradients.grid import GradientGrid
 from sfumato.privacy.groups import Rooms, deal, rooms
 from sfumato.privacy.randomness import Entropy
 from sfumato.privacy.sampling import PoissonSteps
 from sfumato.progress import Progress
 from sfumato.trust import checkpoint
 from sfumato.trust.budget import Budget
+from sfumato.trust.records import ExactRecords
+from sfumato.trust.steps import Planned, descent_of
 
 _RELEASES = 8  # chunks of steps; after each one the state is public and may be saved
 _DRAWN = 1 << 26  # bytes of random numbers that are drawn at a time
 
 
 class Trainer:
-    """Runs DP-SGD over private codes.
+    """Runs DP-SGD over private records.
 
     Args:
-        codes: private codes (n, d); put on the device once.
+        records: their codes are put on the device once.
         budget: what may be spent.
         entropy: source of the keys for sampling and noise, fresh for every step.
         saved: where to keep a checkpoint, to go on after an interruption in a resumed run; None: nowhere.
@@ -42,17 +42,18 @@ class Trainer:
     never seen, so its steps are drawn again, with fresh entropy, at no new charge.
     """
 
-    def __init__(self, codes: np.ndarray, budget: Budget, entropy: Entropy, saved: Path | None = None) -> None:
-        self._codes, self._budget, self._entropy, self._saved = codes, budget, entropy, saved
+    def __init__(self, records: ExactRecords, budget: Budget, entropy: Entropy, saved: Path | None = None) -> None:
+        self._codes, self._domain = records.matrix(), records.domain
+        self._budget, self._entropy, self._saved = budget, entropy, saved
 
-    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
         """The final carry, public; costs ``share`` of the squared budget. See ``Setting.dp_sgd``."""
         carry, mark = self._begin(training, share)
-        steps, grid, into = self._plan(training, mark)
-        self._pay(steps, mark, training.steps, share)
+        planned, into = self._planned(training, mark.rate, mark.noise_multiplier)
+        self._pay(planned, mark, share)
         groups = deal(self._codes, into, self._entropy)
-        run = compiled(training, steps, grid, into.capacity)
-        numbers = 0 if grid is None else grid.needs.numbers
+        run = compiled(training, planned.step(into.capacity))
+        numbers = 0 if planned.grid is None else planned.numbers
         shape = (into.groups, into.length)
         size = -(-training.steps // _RELEASES)
         piece = max(1, min(size, _DRAWN // bytes_of(shape, numbers)))
@@ -71,20 +72,21 @@ class Trainer:
             progress.step(count)
         return carry
 
-    def _plan(self, training: DpSgd, mark: checkpoint.Mark) -> tuple[PoissonSteps, GradientGrid | None, Rooms]:
+    def _planned(self, training: DpSgd, rate: float, noise_multiplier: float) -> tuple[Planned, Rooms]:
         """What a step does, from public facts: the same for a run that goes on."""
-        if not self._budget.private:
-            return PoissonSteps(mark.rate, 0.0), None, rooms(mark.rate, training.total, len(self._codes))
-        into = rooms(mark.rate, training.total)
-        grid = training.grid(self._codes.shape[1], mark.noise_multiplier, into)
-        return PoissonSteps(mark.rate, grid.noise_multiplier, grid.delta), grid, into
+        at_least = 0 if self._budget.private else len(self._codes)
+        into = rooms(rate, training.total, at_least)
+        return Planned(descent_of(training, noise_multiplier, rate, into), self._domain), into
 
-    def _begin(self, training: DpSgd[Carry, Parameters, Records], share: float) -> tuple[Carry, checkpoint.Mark]:
+    def _begin(self, training: DpSgd[Carry, Parameters], share: float) -> tuple[Carry, checkpoint.Mark]:
         if self._saved is not None and self._saved.exists():
             mark, carry = checkpoint.read(self._saved, training.carry)
+            if self._planned(training, mark.rate, mark.noise_multiplier)[0].descent.digest != mark.descent:
+                raise CheckpointError(f"{self._saved} is a checkpoint of another training; delete it to begin anew")
             return carry, mark
-        noise = self._noise_multiplier(training, share)
-        mark = checkpoint.Mark(0, len(self._budget.run.events), training.rate, noise)
+        rate, noise = training.rate, self._noise_multiplier(training, share)
+        asked = self._planned(training, rate, noise)[0].descent
+        mark = checkpoint.Mark(0, len(self._budget.run.events), rate, noise, asked.digest)
         self._save(mark, jax.tree.leaves(training.carry))
         return training.carry, mark
 
@@ -97,11 +99,11 @@ class Trainer:
         probability = PoissonSteps(training.rate, 0).probability
         return poisson_noise_multiplier(probability, training.steps, self._budget.mu(share), self._budget.tail(share))
 
-    def _pay(self, steps: PoissonSteps, mark: checkpoint.Mark, count: int, share: float) -> None:
-        """Charge all ``count`` steps as one event, unless the process that was interrupted did."""
+    def _pay(self, planned: Planned, mark: checkpoint.Mark, share: float) -> None:
+        """Charge all steps as one event, unless the process that was interrupted did."""
         if not self._budget.private:
             return
-        event = replace(steps.event(count), tail=self._budget.tail(share))
+        event = replace(planned.event(), tail=self._budget.tail(share))
         paid = event in self._budget.run.events[mark.before :]
         if mark.done and not paid:
             raise CheckpointError(

@@ -6,6 +6,7 @@ one run). They train with everybody else, through the model's own recipe; only t
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Generic, NamedTuple
 
 import jax
@@ -15,9 +16,10 @@ from jax import Array
 from scipy.special import logsumexp
 
 from sfumato.encoding.domain import Domain
-from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
+from sfumato.privacy.dp_sgd import Carry, DpSgd, Objective, Parameters, Records
 from sfumato.privacy.gradients import Embedding, Tape
 from sfumato.progress import Progress
+from sfumato.trust.questions import OBJECTIVES, PublicArrays
 from sfumato.trust.setting import Setting
 
 PULL = 1e4
@@ -60,17 +62,10 @@ class Planted:
     def __getattr__(self, name: str) -> object:
         return getattr(self._setting, name)
 
-    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
         """The model's own result; what was seen of the canaries is kept."""
         start = Embedding(len(self._pulls), 1, jax.random.key(0))
         zeros = jnp.zeros((training.steps, len(self._pulls) - 1))
-        pulls = jnp.asarray(-PULL * self._pulls, jnp.float32)
-
-        def loss(parameters: tuple[Parameters, Embedding], records: tuple[Records, Array], tape: Tape) -> Array:
-            own, coordinates = parameters
-            prepared, canary = records
-            pull = pulls[canary] * coordinates(canary[:, None], tape)[:, 0, 0]
-            return jnp.where(canary > 0, pull, training.loss(own, prepared, tape))
 
         def update(carry: _Carry[Carry], gradient: tuple[Parameters, Embedding], key: Array) -> _Carry[Carry]:
             own = training.update(carry.own, gradient[0], key)
@@ -80,8 +75,8 @@ class Planted:
         planted = DpSgd(
             carry=_Carry(training.carry, start, zeros, jnp.zeros((), jnp.int32)),
             parameters=lambda carry: (training.parameters(carry.own), carry.coordinates),
-            prepare=lambda codes, key: (training.prepare(codes[:, :-1], key), codes[:, -1].astype(jnp.int32)),
-            loss=loss,
+            recipe=_installed_around(training.recipe),
+            arrays={**training.arrays, _PULLS: self._pulls},
             update=update,
             steps=training.steps,
             batch=training.batch,
@@ -91,6 +86,37 @@ class Planted:
         final = self._setting.dp_sgd(planted, share, progress)
         self.released = np.asarray(final.released, np.float64)
         return final.own
+
+
+_PULLS = "canary_pulls"
+"""Name of the array of norms, that of ordinary records first."""
+
+
+def _installed_around(recipe: str) -> str:
+    """Name of an installed recipe, with canaries; it is installed when it is first asked for."""
+    name = f"canaries in {recipe}"
+    if name not in OBJECTIVES.names():
+        OBJECTIVES.add(name, partial(_with_canaries, recipe))
+    return name
+
+
+def _with_canaries(recipe: str, domain: Domain, arrays: PublicArrays) -> Objective:
+    """The installed recipe "canaries in ...": the model's own loss, but for records that the last column marks."""
+    seen = Domain(domain.axes[:-1], domain.pixels)
+    own: Objective = OBJECTIVES.make(recipe, seen, {name: a for name, a in arrays.items() if name != _PULLS})
+    pulls = jnp.asarray(-PULL * arrays[_PULLS], jnp.float32)
+
+    def loss(parameters: tuple[Parameters, Embedding], records: tuple[Records, Array], tape: Tape) -> Array:
+        learnt, coordinates = parameters
+        prepared, canary = records
+        pull = pulls[canary] * coordinates(canary[:, None], tape)[:, 0, 0]
+        return jnp.where(canary > 0, pull, own.loss(learnt, prepared, tape))
+
+    def prepare(codes: Array, key: Array) -> tuple[object, Array]:
+        return own.prepare(codes[:, :-1], key), codes[:, -1].astype(jnp.int32)
+
+    coordinates = jax.eval_shape(lambda key: Embedding(len(pulls), 1, key), jax.random.key(0))
+    return Objective((own.like, coordinates), prepare, loss)
 
 
 def log_likelihood_ratio(released: np.ndarray, rate: float, noise_multiplier: float) -> np.ndarray:

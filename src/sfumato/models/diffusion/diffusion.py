@@ -30,8 +30,6 @@ from sfumato.models.networks.training import (
     OVERFITTING_STEPS,
     PUBLIC_BATCH,
     Network,
-    Prepare,
-    Records,
     arrays_of,
     network_of,
     train_on_private,
@@ -39,8 +37,10 @@ from sfumato.models.networks.training import (
 )
 from sfumato.models.networks.warm_start import rows_of, warm_start
 from sfumato.models.settings import check_settings, count, none_to_all, word
-from sfumato.privacy.gradients import Dense, EmbeddingSum, Loss, Tape
+from sfumato.privacy.dp_sgd import Objective
+from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
+from sfumato.trust.questions import OBJECTIVES, PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 HIDDEN = 256
@@ -83,6 +83,14 @@ def _prepare(layout: Layout, codes: Array, key: Array) -> tuple[Array, Array]:
     columns = len(layout.domain)
     ranks = jnp.argsort(jnp.argsort(jax.random.uniform(order, codes.shape), axis=1), axis=1)
     return layout.rows(codes), ranks < jax.random.randint(many, (codes.shape[0], 1), 1, columns + 1)
+
+
+def objective(domain: Domain, arrays: PublicArrays) -> Objective:
+    """The installed recipe "masked diffusion of tables", given nothing."""
+    fitting(arrays, {})
+    layout = Layout(domain)
+    like = jax.eval_shape(partial(TableDenoiser, layout.width, len(domain)), jax.random.key(0))
+    return Objective(like, partial(_prepare, layout), partial(order_agnostic_bound, layout))
 
 
 @dataclass(frozen=True)
@@ -207,30 +215,28 @@ class Diffusion:
         if self.numbers == "continuous" and len(continuous.number_columns(domain)):
             scale = continuous.QuantileScale.of(domain, rows)
             build = partial(continuous.JointDenoiser, scale.layout.width, len(domain), len(scale.columns))
-            loss, prepare = partial(continuous.loss, scale.layout), partial(continuous.prepare, scale)
-            network = self._trained(setting, share, loss, prepare, build, rows, total, progress)
+            given = {"chances": scale.chances}
+            network = self._trained(setting, share, "joint diffusion of tables", given, build, rows, total, progress)
             return FittedJointDiffusion(scale, total, network)
         layout = Layout(domain)
-        loss, prepare = partial(order_agnostic_bound, layout), partial(_prepare, layout)
         build = partial(TableDenoiser, layout.width, len(domain))
-        return FittedDiffusion(
-            layout, total, self._trained(setting, share, loss, prepare, build, rows, total, progress)
-        )
+        network = self._trained(setting, share, "masked diffusion of tables", {}, build, rows, total, progress)
+        return FittedDiffusion(layout, total, network)
 
     def _trained(
-        self, setting: Setting, share: float, loss: Loss[Network, Records], prepare: Prepare[Records],
+        self, setting: Setting, share: float, recipe: str, arrays: PublicArrays,
         build: Callable[[Array], Network], rows: np.ndarray | None, total: float, progress: Progress,
     ) -> Network:  # fmt: skip
         """A network trained on public rows, if there are any, then on private ones."""
         network, rate = jax.jit(build)(jax.random.key(0)), 1e-3
         if rows is not None:
-            rate = 1e-5
+            rate, known = 1e-5, OBJECTIVES.make(recipe, setting.domain, arrays)
             network = train_on_public(
-                loss, prepare, network, rows, steps=self.warm_steps, batch=PUBLIC_BATCH, rate=2e-3, progress=progress
+                known, network, rows, steps=self.warm_steps, batch=PUBLIC_BATCH, rate=2e-3, progress=progress
             )
         if share > 0:
             network = train_on_private(
-                setting, share, loss, prepare, network, total=total, steps=self.steps, batch=total / BATCHES,
+                setting, share, recipe, arrays, network, total=total, steps=self.steps, batch=total / BATCHES,
                 clip=1.0, rate=rate, progress=progress,
             )  # fmt: skip
         return network

@@ -19,11 +19,12 @@ import numpy as np
 from jax import Array
 
 from sfumato.encoding.domain import Domain
+from sfumato.errors import QuestionError
 from sfumato.models.diffusion.flow import integrate, schedule
 from sfumato.models.images.layout import ImageLayout, choose
 from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.models.networks.layout import batched
-from sfumato.models.networks.space import Space, points_of
+from sfumato.models.networks.space import Space, points_of, public_arrays, space_from
 from sfumato.models.networks.start import FittedImages, Start
 from sfumato.models.networks.training import (
     BATCHES,
@@ -33,8 +34,10 @@ from sfumato.models.networks.training import (
     train_on_private,
 )
 from sfumato.models.settings import count, none_to_all
+from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
+from sfumato.trust.questions import PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 HIDDEN = 256
@@ -43,6 +46,8 @@ _TRAINED = (-0.5, 1.2)  # mean and deviation of the logarithm of noise levels in
 _STEPS = 12
 _WAVES = 16
 _BLOCK = 512
+MOST_DRAWS = 128
+"""Of noise for an image in one step: what a device holds."""
 
 Noised: TypeAlias = tuple[Array, Array, Array, Array]
 """Scaled points (B, K, width), log noise levels (B, K), classes (B, 1), and what should be answered (B, K, width)."""
@@ -110,6 +115,17 @@ def loss(network: ImageDenoiser, records: Noised, tape: Tape) -> Array:
     """Mean squared error over numbers and draws, (B,); EDM's weighting makes all noise levels count alike."""
     seen, level, classes, wanted = records
     return jnp.mean((network(seen, level, classes, tape) - wanted) ** 2, axis=(1, 2))
+
+
+def objective(domain: Domain, arrays: PublicArrays) -> Objective:
+    """The installed recipe "diffusion of images", given ``draws`` () and the space of a warm start, if there is one."""
+    layout = ImageLayout(domain)
+    (draws,) = fitting({name: a for name, a in arrays.items() if name == "draws"}, {"draws": ()})
+    if not 1 <= int(draws) <= MOST_DRAWS:
+        raise QuestionError(f"an image is noised between 1 and {MOST_DRAWS} times a step, not {int(draws)}")
+    space = space_from(layout, {name: a for name, a in arrays.items() if name != "draws"})
+    like = jax.eval_shape(partial(ImageDenoiser, space.width, layout.classes), jax.random.key(0))
+    return Objective(like, partial(prepare, space, layout, int(draws)), loss)
 
 
 @dataclass(frozen=True)
@@ -205,8 +221,8 @@ class ImageDiffusion:
         start = Start.asked(setting, self.gradients, target, progress)
         build = partial(ImageDenoiser, start.space.width, start.layout.classes)
         network = train_on_private(
-            setting, min(self.gradients, setting.remaining), loss,
-            partial(prepare, start.space, start.layout, self.draws), jax.jit(build)(jax.random.key(0)),
+            setting, min(self.gradients, setting.remaining), "diffusion of images",
+            {"draws": np.array(self.draws), **public_arrays(start.space)}, jax.jit(build)(jax.random.key(0)),
             total=start.total, steps=self.steps, batch=start.total / BATCHES, clip=1.0, rate=1e-3, progress=progress,
         )  # fmt: skip
         return FittedImageDiffusion(start, network)

@@ -10,7 +10,7 @@ others, and each column given those before it. Whether a number is missing is a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -22,9 +22,12 @@ from jax.scipy.special import ndtri
 from scipy import special
 
 from sfumato.encoding.domain import Axis, Domain
+from sfumato.errors import QuestionError
 from sfumato.models.diffusion.flow import integrate, schedule
 from sfumato.models.networks.layout import Layout
+from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
+from sfumato.trust.questions import PublicArrays, fitting
 
 HIDDEN = 256
 LEAST = 8  # codes of an ordered column that is still a category
@@ -214,6 +217,17 @@ def loss(layout: Layout, network: JointDenoiser, records: Shown, tape: Tape) -> 
     categories = jnp.where(hidden, layout.log_likelihoods(outputs[:, : layout.width], rows), 0)
     numbers = jnp.where(flow, (outputs[:, layout.width :] - wanted) ** 2, 0)
     return weight * (numbers.sum(axis=1) - categories.sum(axis=1))
+
+
+def objective(domain: Domain, arrays: PublicArrays) -> Objective:
+    """The installed recipe "joint diffusion of tables", given the ``chances`` (k, most) of numbers."""
+    (chances,) = fitting(arrays, {"chances": (None, None)})
+    try:
+        scale = QuantileScale.restored(domain, chances)
+    except ValueError as error:
+        raise QuestionError(str(error)) from None
+    build = partial(JointDenoiser, scale.layout.width, len(domain), len(scale.columns))
+    return Objective(jax.eval_shape(build, jax.random.key(0)), partial(prepare, scale), partial(loss, scale.layout))
 
 
 def levels() -> np.ndarray:

@@ -14,6 +14,7 @@ from jax import Array, lax
 
 from sfumato.privacy.dp_sgd import DpSgd
 from sfumato.privacy.gradients import Tape
+from sfumato.trust.questions import PublicArrays
 
 _DISCRIMINATOR_STEPS = 5  # per step of the generator (Bie, Kamath, Zhang 2023: many help)
 _DECAY = 0.95
@@ -68,21 +69,25 @@ def game(
     discriminator: Discriminator[Records, Made],
     generator: Generator,
     generated: Generated[Generator, Made],
-    prepare: Callable[[Array, Array], Records],
+    recipe: str,
+    arrays: PublicArrays,
     *,
     steps: int,
     batch: float,
     total: float,
     rate: float,
-) -> DpSgd[GameState[Records, Made, Generator], Discriminator[Records, Made], Records]:
-    """The training of the discriminator; the generator moves in its update, after the noise (post-processing)."""
+) -> DpSgd[GameState[Records, Made, Generator], Discriminator[Records, Made]]:
+    """The training of the discriminator; the generator moves in its update, after the noise (post-processing).
+
+    ``recipe`` names the installed code of the discriminator, and ``arrays`` are given to it; see ``trust.questions``.
+    """
     optimisers = optax.adam(_RATE, b1=_MOMENTUM), optax.adam(rate, b1=_MOMENTUM)
     memories = (optimisers[0].init(discriminator), optimisers[1].init(generator))  # pyright: ignore[reportArgumentType]
     return DpSgd(
         carry=GameState(discriminator, generator, memories, generator, jnp.zeros((), jnp.int32)),
         parameters=lambda game: game.discriminator,
-        prepare=prepare,
-        loss=real_loss,
+        recipe=recipe,
+        arrays=arrays,
         update=partial(_update, generated, optimisers),
         steps=steps,
         batch=batch,

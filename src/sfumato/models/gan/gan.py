@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 from sfumato.encoding.domain import Domain
-from sfumato.models.gan.adversarial import game
+from sfumato.models.gan.adversarial import game, real_loss
 from sfumato.models.gan.networks import (
     TableDiscriminator,
     TableGenerator,
@@ -38,8 +38,10 @@ from sfumato.models.networks.training import (
 )
 from sfumato.models.networks.warm_start import rows_of, warm_start
 from sfumato.models.settings import count, none_to_all
+from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Tape
 from sfumato.progress import Progress
+from sfumato.trust.questions import PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 _GENERATED = 1024
@@ -117,7 +119,7 @@ class Gan:
             known = warm_start(setting, self.gradients, target, progress)
             total, share, rate = known.total, self.gradients, 1e-5
             network = train_on_public(
-                partial(negative_log_likelihood, layout), partial(_prepare, layout), network, rows_of(known, 200_000),
+                _likelihood(setting.domain), network, rows_of(known, 200_000),
                 steps=self.warm_steps, batch=PUBLIC_BATCH, rate=3e-3, progress=progress,
             )  # fmt: skip
         else:
@@ -125,7 +127,7 @@ class Gan:
         if share > 0:
             critic = jax.jit(partial(TableDiscriminator, layout.width, len(layout.domain)))(jax.random.key(2))
             training = game(
-                critic, network, partial(_generated, layout), lambda codes, key: layout.rows(codes),
+                critic, network, partial(_generated, layout), "critic of tables", {},
                 steps=self.steps, batch=total / BATCHES, total=total, rate=rate,
             )  # fmt: skip
             network = setting.dp_sgd(training, share, progress).average
@@ -153,3 +155,18 @@ def _generated(layout: Layout, generator: TableGenerator, key: Array) -> Array:
 
 def _prepare(layout: Layout, codes: Array, key: Array) -> Array:
     return layout.rows(jnp.asarray(codes))
+
+
+def _likelihood(domain: Domain) -> Objective:
+    """That of the generator, of public rows."""
+    layout = Layout(domain)
+    like = jax.eval_shape(partial(TableGenerator, layout.width), jax.random.key(0))
+    return Objective(like, partial(_prepare, layout), partial(negative_log_likelihood, layout))
+
+
+def objective(domain: Domain, arrays: PublicArrays) -> Objective:
+    """The installed recipe "critic of tables", given nothing: what a record costs the discriminator."""
+    fitting(arrays, {})
+    layout = Layout(domain)
+    like = jax.eval_shape(partial(TableDiscriminator, layout.width, len(domain)), jax.random.key(0))
+    return Objective(like, partial(_prepare, layout), real_loss)

@@ -17,16 +17,18 @@ import numpy as np
 from jax import Array
 
 from sfumato.encoding.domain import Domain
-from sfumato.models.gan.adversarial import game
+from sfumato.models.gan.adversarial import game, real_loss
 from sfumato.models.images.layout import ImageLayout
 from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.models.networks.layout import batched
-from sfumato.models.networks.space import points_of
+from sfumato.models.networks.space import points_of, public_arrays, space_from
 from sfumato.models.networks.start import FittedImages, Start
 from sfumato.models.networks.training import BATCHES, OVERFITTING_IMAGE_SHARE, OVERFITTING_IMAGE_STEPS, network_of
 from sfumato.models.settings import count, none_to_all
+from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
+from sfumato.trust.questions import PublicArrays
 from sfumato.trust.setting import Setting
 
 HIDDEN = 256
@@ -91,6 +93,14 @@ def _generated(start: Start, refiner: Refiner, key: Array) -> tuple[Array, Array
     return refiner(points, classes), classes
 
 
+def objective(domain: Domain, arrays: PublicArrays) -> Objective:
+    """The installed recipe "critic of images", given the space of a warm start, or nothing."""
+    layout = ImageLayout(domain)
+    space = space_from(layout, arrays)
+    like = jax.eval_shape(partial(ImageDiscriminator, space.width, layout.classes), jax.random.key(0))
+    return Objective(like, lambda codes, key: points_of(space, layout, codes), real_loss)
+
+
 @dataclass(frozen=True)
 class FittedImageGan(FittedImages):
     """A trained generator and what it refines; the discriminator is not kept."""
@@ -129,8 +139,7 @@ class ImageGan:
         critic = jax.jit(partial(ImageDiscriminator, width, classes))(jax.random.key(2))
         refiner = jax.jit(partial(Refiner, width, classes))(jax.random.key(0))
         training = game(
-            critic, refiner, partial(_generated, start),
-            lambda codes, key: points_of(start.space, start.layout, codes),
+            critic, refiner, partial(_generated, start), "critic of images", public_arrays(start.space),
             steps=self.steps, batch=start.total / BATCHES, total=start.total, rate=RATES[start.mixture is None],
         )  # fmt: skip
         played = setting.dp_sgd(training, min(self.gradients, setting.remaining), progress)

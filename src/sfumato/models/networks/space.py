@@ -16,6 +16,7 @@ from jax import Array
 from sfumato.encoding.domain import LEVELS
 from sfumato.models.images.layout import ImageLayout
 from sfumato.models.images.mixture import FittedMixture
+from sfumato.trust.questions import PublicArrays, fitting
 
 _LEAST = 1e-2  # unit of a coordinate in that of the widest one: no flat direction is blown up
 
@@ -102,6 +103,30 @@ Space = Frames | Principal
 def space_of(layout: ImageLayout, mixture: FittedMixture | None) -> Space:
     """The space of a warm start, if there is one."""
     return Frames(layout.size) if mixture is None else Principal.of(mixture)
+
+
+def public_arrays(space: Space) -> PublicArrays:
+    """What :func:`space_from` needs; nothing of a space of frames."""
+    if isinstance(space, Frames):
+        return {}
+    own = {"centre": space.centre, "basis": space.basis, "scale": space.scale}
+    mixture = {name: getattr(space.mixture, name) for name in ("log_weights", "classes", "means", "axes", "variances")}
+    return {name: np.asarray(array) for name, array in {**own, **mixture}.items()}
+
+
+def space_from(layout: ImageLayout, arrays: PublicArrays) -> Space:
+    """The inverse of :func:`public_arrays`; QuestionError where they do not fit the images."""
+    if not arrays:
+        return Frames(layout.size)
+    k, g = (len(arrays[name]) if name in arrays and arrays[name].ndim else 0 for name in ("scale", "classes"))
+    shapes = {
+        "centre": (layout.size,), "basis": (k, layout.size), "scale": (k,), "log_weights": (g,), "classes": (g,),
+        "means": (g, k), "axes": (g, k, k), "variances": (g, k),
+    }  # fmt: skip
+    found = fitting(arrays, shapes)
+    kinds = (jnp.int32 if name == "classes" else jnp.float32 for name in shapes)
+    centre, basis, scale, *mixture = (jnp.asarray(a, kind) for a, kind in zip(found, kinds, strict=True))
+    return Principal(centre, basis, scale, Mixture(*mixture))
 
 
 def points_of(space: Space, layout: ImageLayout, codes: Array) -> tuple[Array, Array]:

@@ -12,16 +12,15 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from sfumato.privacy.dp_sgd import DpSgd
-from sfumato.privacy.gradients import Loss, Tape
+from sfumato.privacy.dp_sgd import DpSgd, Objective
+from sfumato.privacy.gradients import Tape
 from sfumato.progress import Progress
+from sfumato.trust.questions import PublicArrays
 from sfumato.trust.setting import Setting
 
 Network = TypeVar("Network", bound=eqx.Module)
 Records = TypeVar("Records")
 """A pytree of arrays (B, ...): a batch as the loss sees it."""
-Prepare = Callable[[Array, Array], Records]
-"""``prepare(codes (B, d), key)``: the records of a batch."""
 _REPORTS = 20
 """How often progress is told of in a training on public rows."""
 BATCHES = 20
@@ -39,8 +38,7 @@ OVERFITTING_IMAGE_SHARE = 0.5
 
 
 def train_on_public(
-    loss: Loss[Network, Records],
-    prepare: Prepare[Records],
+    objective: Objective[Network, Records],
     network: Network,
     rows: np.ndarray,
     *,
@@ -58,8 +56,8 @@ def train_on_public(
     def one(carry: tuple[Network, optax.OptState], key: Array) -> tuple[tuple[Network, optax.OptState], None]:
         network, memory = carry
         pick, noise = jax.random.split(key)
-        records = prepare(data[jax.random.randint(pick, (batch,), 0, len(data))], noise)
-        gradient = jax.grad(lambda n: jnp.mean(loss(n, records, Tape())))(network)
+        records = objective.prepare(data[jax.random.randint(pick, (batch,), 0, len(data))], noise)
+        gradient = jax.grad(lambda n: jnp.mean(objective.loss(n, records, Tape())))(network)
         updates, memory = optimiser.update(gradient, memory)
         return (optax.apply_updates(network, updates), memory), None
 
@@ -78,8 +76,8 @@ def train_on_public(
 def train_on_private(
     setting: Setting,
     share: float,
-    loss: Loss[Network, Records],
-    prepare: Prepare[Records],
+    recipe: str,
+    arrays: PublicArrays,
     network: Network,
     *,
     total: float,
@@ -90,6 +88,8 @@ def train_on_private(
     progress: Progress,
 ) -> Network:
     """DP-SGD through the setting: Adam on noised clipped gradients, and the average of the last steps (EMA).
+
+    ``recipe`` names the installed code that makes the loss, and ``arrays`` are given to it; see ``trust.questions``.
 
     *Formal guarantee.* Records are touched by ``Setting.dp_sgd`` alone; Adam and the average are post-processing.
     """
@@ -108,8 +108,8 @@ def train_on_private(
     training = DpSgd(
         carry=(network, optimiser.init(network), network),
         parameters=lambda carry: carry[0],
-        prepare=prepare,
-        loss=loss,
+        recipe=recipe,
+        arrays=arrays,
         update=update,
         steps=steps,
         batch=min(batch, total),

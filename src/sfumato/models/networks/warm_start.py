@@ -22,7 +22,7 @@ from sfumato.trust.questions import FeatureSum, Scatter
 from sfumato.trust.setting import Candidate, Measurement, Query, Setting
 
 if TYPE_CHECKING:
-    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
+    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Reserving:
         """As the setting's."""
         return self.setting.scatter(question, mu)
 
-    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
         """As the setting's."""
         return self.setting.dp_sgd(training, share, progress)
 

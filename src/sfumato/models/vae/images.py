@@ -19,7 +19,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.images.layout import ImageLayout
 from sfumato.models.model import SavedArrays, SavedFacts
 from sfumato.models.networks.layout import batched
-from sfumato.models.networks.space import Space, points_of
+from sfumato.models.networks.space import Space, points_of, public_arrays, space_from
 from sfumato.models.networks.start import FittedImages, Start
 from sfumato.models.networks.training import (
     BATCHES,
@@ -30,8 +30,10 @@ from sfumato.models.networks.training import (
 )
 from sfumato.models.settings import count, none_to_all
 from sfumato.models.vae.linear import Known, known_in
+from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
+from sfumato.trust.questions import PublicArrays
 from sfumato.trust.setting import Setting
 
 HIDDEN = 384
@@ -84,6 +86,16 @@ def negative_elbo(known: Known, network: ImageAutoencoder, records: tuple[Array,
 
 def _prepare(space: Space, layout: ImageLayout, dimension: int, codes: Array, key: Array) -> tuple[Array, Array, Array]:
     return *points_of(space, layout, codes), jax.random.normal(key, (codes.shape[0], dimension))
+
+
+def objective(domain: Domain, arrays: PublicArrays) -> Objective:
+    """The installed recipe "vae of images", given the space of a warm start, or nothing."""
+    layout = ImageLayout(domain)
+    space = space_from(layout, arrays)
+    known = known_in(space)
+    build = partial(ImageAutoencoder, space.width, known.dimension, layout.classes)
+    prepare = partial(_prepare, space, layout, known.dimension)
+    return Objective(jax.eval_shape(build, jax.random.key(0)), prepare, partial(negative_elbo, known))
 
 
 @dataclass(frozen=True)
@@ -166,8 +178,8 @@ class ImageVae:
         known = known_in(start.space)
         build = partial(ImageAutoencoder, start.space.width, known.dimension, start.layout.classes)
         network = train_on_private(
-            setting, min(self.gradients, setting.remaining), partial(negative_elbo, known),
-            partial(_prepare, start.space, start.layout, known.dimension), jax.jit(build)(jax.random.key(0)),
+            setting, min(self.gradients, setting.remaining), "vae of images", public_arrays(start.space),
+            jax.jit(build)(jax.random.key(0)),
             total=start.total, steps=self.steps, batch=start.total / BATCHES, clip=10.0,
             rate=1e-3 if start.mixture is None else 2e-4, progress=progress,
         )  # fmt: skip

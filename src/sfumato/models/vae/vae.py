@@ -31,8 +31,10 @@ from sfumato.models.networks.training import (
 )
 from sfumato.models.networks.warm_start import rows_of, warm_start
 from sfumato.models.settings import count, none_to_all
+from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
+from sfumato.trust.questions import PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 LATENT = 24
@@ -79,6 +81,14 @@ def negative_elbo(
 
 def _prepare(layout: Layout, codes: Array, key: Array) -> tuple[Array, Array]:
     return layout.rows(codes), jax.random.normal(key, (codes.shape[0], LATENT))
+
+
+def objective(domain: Domain, arrays: PublicArrays) -> Objective:
+    """The installed recipe "vae of tables", given the ``weight`` () of the divergence."""
+    (weight,) = fitting(arrays, {"weight": ()})
+    layout = Layout(domain)
+    like = jax.eval_shape(partial(TableAutoencoder, layout.width, len(domain)), jax.random.key(0))
+    return Objective(like, partial(_prepare, layout), partial(negative_elbo, layout, float(weight)))
 
 
 @dataclass(frozen=True)
@@ -183,21 +193,21 @@ class Vae:
         layout = Layout(setting.domain)
         network = jax.jit(partial(TableAutoencoder, layout.width, len(setting.domain)))(jax.random.key(0))
         prior, share = np.stack([np.zeros((1, LATENT)), np.ones((1, LATENT))], 1).astype(np.float32), 1.0
-        prepare, loss = partial(_prepare, layout), partial(negative_elbo, layout, 1.0)
-        rows = None
+        rows, given = None, {"weight": np.array(1.0)}
         if self.gradients < 1:
             known = warm_start(setting, self.gradients, target, progress)
             total, rows, share = known.total, rows_of(known, 100_000), self.gradients
-            loss = partial(negative_elbo, layout, 0.5)
+            given = {"weight": np.array(0.5)}
+            made = objective(setting.domain, given)
             network = train_on_public(
-                loss, prepare, network, rows, steps=self.warm_steps, batch=PUBLIC_BATCH, rate=2e-3, progress=progress
+                made, network, rows, steps=self.warm_steps, batch=PUBLIC_BATCH, rate=2e-3, progress=progress
             )
         else:
             total, share = max(1.0, setting.count(setting.mu(COUNT_SHARE))), min(1.0, setting.remaining)
         if share > 0:
             network = train_on_private(
-                setting, share, loss, prepare, network, total=total, steps=self.steps, batch=total / BATCHES,
-                clip=1.0, rate=1e-3 if rows is None else 1e-5, progress=progress,
+                setting, share, "vae of tables", given, network, total=total, steps=self.steps,
+                batch=total / BATCHES, clip=1.0, rate=1e-3 if rows is None else 1e-5, progress=progress,
             )  # fmt: skip
         if rows is not None:
             prior = _mixture(layout, network, rows[:_ANCHORS])

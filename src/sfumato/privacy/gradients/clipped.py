@@ -117,7 +117,7 @@ def whole_sum(
 
 
 def needs(loss: Loss[Parameters, Records], parameters: Parameters, records: Records) -> Needs:
-    """What a grid for this network must allow for, by tracing alone: ``records`` may be shapes."""
+    """What a grid for this network must allow for, by tracing alone: ``parameters`` and ``records`` may be shapes."""
     found: list[Contraction] = []
 
     def traced(parameters: Parameters, records: Records) -> Array:
@@ -126,12 +126,18 @@ def needs(loss: Loss[Parameters, Records], parameters: Parameters, records: Reco
         found.extend(parts)
         return losses
 
-    learnt, fixed = eqx.partition(parameters, eqx.is_inexact_array)
+    learnt, fixed = eqx.partition(parameters, _is_learnt)
     jax.eval_shape(lambda p, r: traced(eqx.combine(p, fixed), r), learnt, records)
     numbers = sum(leaf.size for leaf in jax.tree.leaves(learnt))
     rounding = math.sqrt(sum(part.rounding**2 for part in found))
     terms, positions = max(part.terms for part in found) + len(found), max(part.positions for part in found)
     return Needs(numbers, terms, rounding, positions)
+
+
+def _is_learnt(leaf: object) -> bool:
+    """Whether it is a floating array, or the shape of one."""
+    shaped = isinstance(leaf, jax.ShapeDtypeStruct) and jnp.issubdtype(leaf.dtype, jnp.inexact)
+    return shaped or eqx.is_inexact_array(leaf)
 
 
 def _traced(

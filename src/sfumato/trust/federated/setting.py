@@ -19,7 +19,7 @@ from sfumato.trust.records import coarser
 from sfumato.trust.setting import Candidate, Setting
 
 if TYPE_CHECKING:
-    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, Records
+    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters
 
 
 class Federated(Asking):
@@ -76,7 +76,7 @@ class Federated(Asking):
         """Refused: a comparison is no sum."""
         raise FederationError("sites add, they do not compare: a model asks for all tables at once instead")
 
-    def dp_sgd(self, training: DpSgd[Carry, Parameters, Records], share: float, progress: Progress) -> Carry:
+    def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
         """Refused for now."""
         raise FederationError("sites answer no gradients yet: take a model over marginals or sums")
 

@@ -8,7 +8,8 @@ among the code that is installed where the records are (``installed``). The same
 
 1. reads it: ``question = from_bytes(data)``, ``question.check(domain)``; whatever is wrong is a ``QuestionError``;
 2. prices it, from the question alone: ``price = question.price(mu, max_rows)``, one ``mu`` for each part; the price
-   holds the events to charge and the scale of each part's noise. ``question.events(mu, max_rows)`` are the events;
+   holds the events to charge and the scale of each part's noise. ``question.events(mu, max_rows)`` are the events. An
+   infinite cost is an answer without noise, for a run without a guarantee: any other refuses it (``Budget.check``);
 3. charges;
 4. adds: ``whole = summing.exact(question, records)``, int64 (``question.values(domain)``,), rounded record by record
    inside the sensitivity, and no noise yet;
@@ -19,6 +20,9 @@ among the code that is installed where the records are (``installed``). The same
    ``question.step``.
 
 ``Marginals.through(recode)`` asks for tables of coarser codes where the finer ones are.
+
+DP-SGD is asked for by a ``Descent``, which fixes recipe, rate, clipping, noise and grid, and then by one
+``GradientStep`` after the other; ``trust.steps`` plans the one and answers the others.
 
 ``str(question)`` and ``question.words(names)`` say it in plain words; ``question.to_bytes()`` and
 ``question.digest`` are the same for equal questions, and only for these.
@@ -31,7 +35,10 @@ from sfumato.trust.questions.counts import Count as Count
 from sfumato.trust.questions.counts import Marginals as Marginals
 from sfumato.trust.questions.counts import Measurement as Measurement
 from sfumato.trust.questions.counts import Query as Query
+from sfumato.trust.questions.gradients import Descent as Descent
+from sfumato.trust.questions.gradients import GradientStep as GradientStep
 from sfumato.trust.questions.installed import GROUPED as GROUPED
+from sfumato.trust.questions.installed import OBJECTIVES as OBJECTIVES
 from sfumato.trust.questions.installed import VECTORS as VECTORS
 from sfumato.trust.questions.installed import Feature as Feature
 from sfumato.trust.questions.installed import GroupedFeature as GroupedFeature
@@ -46,7 +53,9 @@ from sfumato.trust.questions.question import SumQuestion as SumQuestion
 from sfumato.trust.questions.vectors import FeatureSum as FeatureSum
 from sfumato.trust.questions.vectors import Scatter as Scatter
 
-KINDS: dict[str, type[Question]] = {kind.kind: kind for kind in (Count, Marginals, FeatureSum, Scatter)}
+KINDS: dict[str, type[Question]] = {
+    kind.kind: kind for kind in (Count, Marginals, FeatureSum, Scatter, Descent, GradientStep)
+}
 """Every kind of question, by the name that its bytes give."""
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.errors import QuestionError, SfumatoError
 from sfumato.trust.questions.packing import PublicArrays
+
+if TYPE_CHECKING:
+    from sfumato.privacy.dp_sgd import Objective  # imports jax, which models over marginals do without
 
 Made = TypeVar("Made")
 Builder: TypeAlias = Callable[[Domain, PublicArrays], Made]
@@ -76,6 +79,8 @@ VECTORS: Installed[Feature] = Installed("feature")
 """Of a ``FeatureSum``."""
 GROUPED: Installed[GroupedFeature] = Installed("grouped feature")
 """Of a ``Scatter``."""
+OBJECTIVES: Installed[Objective] = Installed("recipe")
+"""Of a ``Descent``."""
 
 
 def fitting(given: PublicArrays, shapes: Mapping[str, tuple[int | None, ...]]) -> list[np.ndarray]:
