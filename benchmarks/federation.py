@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from statistics import fmean, stdev
 
 import numpy as np
@@ -131,7 +132,7 @@ def models(sites: Sequence[int], seeds: int) -> list[dict[str, object]]:
     for k in sites:
         for curious in (0, 1):
             cuts = np.linspace(0, len(rows), k + 1).astype(int)
-            tables = [sf.Table(rows.slice(a, b - a)) for a, b in zip(cuts, cuts[1:], strict=False)]
+            tables = [sf.Table(rows.slice(a, b - a)) for a, b in pairwise(cuts)]
             fits = []
             for seed in range(seeds):
                 ledgers = [Ledger.open() for _ in tables]

@@ -33,6 +33,20 @@ def test_dependent_pairs_score_above_independent_ones(adding: bool) -> None:
     assert scores.distances([], resolution.independent, 15.0, 0.5) == {}
 
 
+@pytest.mark.parametrize("adding", [False, True])
+def test_answers_that_noise_does_not_explain_are_kept_where_they_were_asked_for(adding: bool) -> None:
+    """A setting that compares has answered nothing that could be kept."""
+    codes = people(6000)
+    run = Ledger.open().begin(Guarantee(2.0, 1e-6), "scores")
+    setting = federated(codes, DOMAIN, Budget(run), 3) if adding else curator(codes, epsilon=2.0)
+    known = measure_columns(setting, 0.3, Silent())
+    resolution = Resolution(known)
+    scores = Associations(setting.coarsened(known.maps), resolution, 0.2)
+    kept = {t.query.clique for t in scores.clear_of_noise(pairs_of(4), resolution.independent)}
+    assert kept >= {(0, 1), (0, 2), (1, 2)} if adding else kept == set()
+    assert scores.clear_of_noise([], resolution.independent) == []
+
+
 def test_only_pairs_clear_of_the_noise_they_would_bring_are_worth_it() -> None:
     scores = {(0, 1): 100.0, (0, 2): 60.0, (1, 2): 40.0, (0, 3): 1.0}
     assert worth(scores, lambda c, k: 20.0, 5.0, 9) == [(0, 1), (0, 2), (1, 2)]

@@ -40,6 +40,8 @@ class Aim:
         columns: share of the budget for the columns alone.
         with_target: share for every pair with the target, if one is declared.
         select: part of the rest that selects.
+        select_by_sums: the same in a setting that only adds: it is asked once for all pairs, for more, because tables
+            that stand clear of their noise are learnt too where their pair is never measured.
         rounds: per column, that the rest is first planned for; annealing makes them fewer.
         refits: fits of the whole chain in as many rounds as there are columns.
         target: weight in the workload of pairs with the target, if one is declared.
@@ -49,6 +51,7 @@ class Aim:
     columns: float = share(0.25)
     with_target: float = share(0.25)
     select: float = part(0.1)
+    select_by_sums: float = part(0.2)
     rounds: int = count(4)
     refits: int = count(2)
     target: float = factor(2.0)
@@ -82,7 +85,8 @@ class _Fit:
         self.resolution = Resolution(self.known)
         self.rng = np.random.default_rng(0)
         self.tables: list[Measurement] = []
-        choosing = recipe.select * (1 - recipe.columns) * budget
+        self.select = recipe.select if setting.compares else recipe.select_by_sums
+        choosing = self.select * (1 - recipe.columns) * budget
         self.scores = Associations(self.setting, self.resolution, choosing)
 
     @classmethod
@@ -94,7 +98,7 @@ class _Fit:
 
     def run(self) -> fitted.FittedMarginals:
         """Rounds until the budget is spent (without a guarantee: as many as were planned), then the last fit."""
-        left = (1 - self.recipe.columns) * (1 if self.setting.compares else 1 - self.recipe.select) * self.budget
+        left = (1 - self.recipe.columns) * (1 if self.setting.compares else 1 - self.select) * self.budget
         left -= self._ask_target()
         planned = self.recipe.rounds * max(1, self.d)
         if not self.private:
@@ -111,6 +115,10 @@ class _Fit:
             self.progress.step()
             if rounds % max(1, self.d // self.recipe.refits) == 0:
                 belief = self._believe()
+        measured = {t.query.clique for t in self.tables}
+        others = [c for c in pairs_of(self.d) if c not in measured]
+        if not self.setting.compares:
+            self.tables += self.scores.clear_of_noise(others, self._believe())
         chain, _ = fit(self.known, self.tables, self._order(), self.recipe.draws, self.rng, self.target)
         return fitted.FittedMarginals(self.known, chain)
 
@@ -126,7 +134,7 @@ class _Fit:
 
     def _round(self, share: float, belief: Belief) -> bool:
         """Select, measure, scale; whether the model changed no more than noise would change it."""
-        measuring = share * (1 - self.recipe.select) if self.setting.compares else share
+        measuring = share * (1 - self.select) if self.setting.compares else share
         mu = self.setting.mu(measuring)
         clique = self._worst(share, 1 / mu, belief)
         query = self.resolution.query(clique, 1 / mu)
@@ -150,7 +158,7 @@ class _Fit:
         candidates = [
             Candidate(q, belief(q), self._weight(c), b) for c, q, b in zip(pairs, queries, biases, strict=True)
         ]
-        epsilon = exponential_epsilon(self.setting.mu(self.recipe.select * share)) if self.private else math.inf
+        epsilon = exponential_epsilon(self.setting.mu(self.select * share)) if self.private else math.inf
         return pairs[self.setting.select(candidates, epsilon)]
 
     def _weight(self, clique: Clique) -> float:

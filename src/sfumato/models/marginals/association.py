@@ -9,10 +9,12 @@ from itertools import combinations
 import numpy as np
 
 from sfumato.models.marginals.columns import Resolution
-from sfumato.models.marginals.projection import expected_noise
+from sfumato.models.marginals.projection import expected_noise, noise_deviation
 from sfumato.trust.setting import Candidate, Clique, Measurement, Query, Setting
 
 Expected = Callable[[Query], np.ndarray]
+_CLEAR = 2.0
+"""Standard deviations by which a distance stands clear of what noise alone gives."""
 
 
 def pairs_of(columns: int) -> list[Clique]:
@@ -51,6 +53,16 @@ class Associations:
             candidates.append(Candidate(query, belief(query)))
         answers = self._setting.distances(candidates, self._setting.mu(self._share * part))
         return dict(zip(cliques, answers.tolist(), strict=True))
+
+    def clear_of_noise(self, cliques: Sequence[Clique], belief: Expected) -> list[Measurement]:
+        """The answers about those pairs, in a setting that only adds, that noise does not explain.
+
+        They were paid for to choose by; those of pairs that were not measured since say more than nothing.
+        """
+        if self._setting.compares or not cliques:
+            return []
+        tables = [self._coarsely()[c] for c in cliques]
+        return [t for t in tables if self._from_coarse(t, belief) > _CLEAR * noise_deviation(t.sigma, t.values.size)]
 
     def _coarsely(self) -> dict[Clique, Measurement]:
         if not self._coarse:

@@ -22,6 +22,11 @@ def part_kept(residual: np.ndarray, sigma: float, slack: float = 1.0) -> float:
     return max(0.0, 1.0 - noise / max(float((residual**2).sum()), 1e-300))
 
 
+def noise_deviation(sigma: float, cells: int) -> float:
+    """Standard deviation of the l1 norm of ``cells`` independent Gaussians of scale ``sigma``."""
+    return sigma * float(np.sqrt((1 - 2 / np.pi) * cells))
+
+
 def expected_noise(sigma: float, cells: int) -> float:
     """Mean l1 norm of ``cells`` independent Gaussians of scale ``sigma``."""
     return sigma * float(np.sqrt(2 / np.pi)) * cells
