@@ -48,6 +48,10 @@ def computing(folder):
     while True:
         pass
 
+def waiting(folder):
+    signal.pause()
+
+found["waiting"] = [forked.attempted(waiting, Path(sys.argv[1]), patience=0.3).fault]
 found["computing"] = [forked.attempted(computing, Path(sys.argv[1]), seconds=1).fault]
 print(json.dumps(found))
 """
@@ -67,6 +71,7 @@ def test_planted_faults_are_seen_kept_and_can_be_repeated(tmp_path: Path) -> Non
         "killed": ["kill"],
         "refused": [],
         "computing": ["hang"],
+        "waiting": ["hang"],
     }
     kept = tmp_path / "recursion-forked-0"
     assert "--seed 1 --forked --only 0" in (kept / "FAULT.txt").read_text()

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.fuzz.outcome import CRASH, HANG, KILL, MEMORY, MEMORY_FAULT, SECONDS, WAITED, Outcome, one_line
+from benchmarks.fuzz.outcome import (
+    CRASH,
+    HANG,
+    KILL,
+    LOOKED,
+    MEMORY,
+    MEMORY_FAULT,
+    PATIENCE,
+    SECONDS,
+    Outcome,
+    Watch,
+    one_line,
+)
 
 _FINE, _REFUSED, _BROKEN, _NO_MEMORY = range(4)
 
 
-def attempted(attempt: Callable[[Path], None], folder: Path, seconds: int = SECONDS, memory: int = MEMORY) -> Outcome:
+def attempted(
+    attempt: Callable[[Path], None],
+    folder: Path,
+    seconds: int = SECONDS,
+    memory: int = MEMORY,
+    patience: float = PATIENCE,
+) -> Outcome:
     """What became of ``attempt(folder)`` in a child; the parent imports nothing more and keeps running."""
     read, write = os.pipe()
     sys.stdout.flush()
@@ -25,6 +44,10 @@ def attempted(attempt: Callable[[Path], None], folder: Path, seconds: int = SECO
         _child(attempt, folder, write, seconds, memory)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
+        watch = Watch(child, patience)
+        while not select.select([pipe], [], [], LOOKED)[0]:
+            if watch.waits():
+                os.kill(child, signal.SIGALRM)
         said = pipe.read().decode("utf-8", "replace")
     _, status, used = os.wait4(child, 0)
     return _outcome(status, said, used.ru_maxrss << 10)
@@ -47,7 +70,6 @@ def _child(attempt: Callable[[Path], None], folder: Path, write: int, seconds: i
     said = ""
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(WAITED * seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

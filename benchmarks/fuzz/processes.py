@@ -7,16 +7,25 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.fuzz.outcome import CRASH, HANG, KILL, MEMORY, MEMORY_FAULT, SECONDS, WAITED, Outcome, one_line
+from benchmarks.fuzz.outcome import (
+    CRASH,
+    HANG,
+    KILL,
+    LOOKED,
+    MEMORY,
+    MEMORY_FAULT,
+    PATIENCE,
+    SECONDS,
+    Outcome,
+    Watch,
+    one_line,
+)
 
 COMPARING = 30
 """Seconds of computing after which a command hangs that trains learners or draws charts, also of right inputs."""
-_LOOKED = 0.2
-"""Seconds between looks at how much memory a process has had."""
 _EXITS = (0, 1, 2)
 _RESIDENT = frozenset({"evaluate", "audit", "report"})
 """Commands whose libraries reserve more address space than they use: their resident memory is limited."""
@@ -48,17 +57,17 @@ def run(arguments: Sequence[str], folder: Path) -> Outcome:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    resident, until = 0, time.monotonic() + WAITED * seconds
+    resident, watch = 0, Watch(process.pid, PATIENCE)
     while True:
         try:
-            err = process.communicate(timeout=_LOOKED)[1].decode("utf-8", "replace")
+            err = process.communicate(timeout=LOOKED)[1].decode("utf-8", "replace")
             return judged(process.returncode, err, resident)
         except subprocess.TimeoutExpired:
             resident = max(resident, _most_resident(process.pid))
-        if time.monotonic() > until:
+        if watch.waits():
             process.kill()
             process.communicate()
-            return Outcome(HANG, f"went on after {WAITED * seconds} s")
+            return Outcome(HANG, f"waited for {PATIENCE:g} s")
 
 
 def _most_resident(pid: int) -> int:
