@@ -15,6 +15,7 @@ from benchmarks.mutants import (
     drafts,
     encoding,
     facts,
+    federated,
     gradients,
     ledger,
     mechanisms,
@@ -35,6 +36,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "accounting": accounting.MUTANTS,
     "ledger": ledger.MUTANTS,
     "release": release.MUTANTS,
+    "federated": federated.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)
 

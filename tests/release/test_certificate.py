@@ -12,8 +12,18 @@ from sfumato.encoding.facts import MeasuredFact
 from sfumato.errors import ArtifactError, CertificateError
 from sfumato.models.choose import Choice
 from sfumato.privacy import accounting
-from sfumato.privacy.events import DiscreteGaussian, Exponential, Gaussian, PoissonSampledGaussian, Threshold
+from sfumato.privacy.events import (
+    DiscreteGaussian,
+    DistributedDiscreteGaussian,
+    DistributedGaussian,
+    Exponential,
+    Gaussian,
+    PoissonSampledGaussian,
+    Threshold,
+)
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.mechanisms.lattice import INEXACT
+from sfumato.privacy.sampling import OVERFLOWS
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, NoCertificate
 from sfumato.release.issuing import Process, best_posterior, declared, declared_of_the_table, issue, limits
@@ -72,6 +82,40 @@ def test_a_right_certificate_is_verified(tmp_path):
     assert 0.9 < found.epsilon_composed < found.epsilon
     assert found.epsilon_rdp >= found.epsilon_composed
     assert (found.guarantee, found.events, found.model, found.signer) == (GUARANTEE, 1, "independent", None)
+
+
+def distributed(**changes):
+    """Counts, a vector and a training with the noise of nine parties, which use the promise up."""
+    square = accounting.mu_for(GUARANTEE) ** 2
+    sigma = accounting.discrete_gaussian_sigma((square / 3) ** 0.5)
+    multiplier = accounting.poisson_noise_multiplier(0.01, 100, (square / 3) ** 0.5, 1e-11)
+    scale = 2.0**20 / 3
+    return (
+        DistributedDiscreteGaussian(sigma / 3 * (1 + 1e-9), 9),
+        DistributedGaussian(scale * 1.001 * (3 / square) ** 0.5, 9, 2.0**20, delta=90 * INEXACT),
+        DistributedGaussian(
+            scale * multiplier * 1.001,
+            9,
+            2.0**20,
+            1.0,
+            0.01,
+            100,
+            **{"delta": OVERFLOWS + 90 * INEXACT, "tail": 1e-11} | changes,
+        ),
+    )
+
+
+def test_the_noise_of_several_parties_is_verified_and_put_in_words(tmp_path):
+    found = verify(saved(tmp_path / "m.sfm", events=distributed()))
+    assert 0.99 < found.epsilon <= 1
+    assert 0.9 < found.epsilon_composed < found.epsilon
+    assert found.epsilon_rdp >= found.epsilon_composed
+    said = str(found.certificate)
+    assert "counts the parts of 9 honest parties" in said
+    assert "That the gradient of a record is computed alike" in said
+    assert "That the vector of a record is computed alike" in said
+    with pytest.raises(CertificateError, match="without the delta of its shares of noise"):
+        verify(saved(tmp_path / "m.sfm", events=distributed(delta=0.0)))
 
 
 def test_of_images_it_speaks_of_images(tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sfumato.errors import CertificateError
 from sfumato.models.choose import Choice
+from sfumato.privacy.distributed import as_gaussian
 from sfumato.privacy.events import (
     DistributedDiscreteGaussian,
     DistributedGaussian,
@@ -249,9 +250,9 @@ def _limit_of_unit(process: Process) -> str:
 
 def _limits_of_noise(process: Process) -> list[str]:
     said = []
-    kinds = {type(e) for e in process.events}
-    vectors = (Gaussian, PoissonSampledGaussian, DistributedGaussian)
-    if kinds & set(vectors):
+    kinds = {type(as_gaussian(e) if isinstance(e, DistributedGaussian) else e) for e in process.events}
+    if kinds & {Gaussian, PoissonSampledGaussian}:
+        vectors = Gaussian | PoissonSampledGaussian | DistributedGaussian
         inexact = sum(delta_of(e) for e in process.events if isinstance(e, vectors))
         said.append(
             "Sums of vectors were made of whole numbers and noised as such. What of that is not exactly Gaussian noise "
@@ -287,8 +288,9 @@ def _limits_of_shares(process: Process) -> list[str]:
     if not shares:
         return []
     return [
-        f"Each party added a part of the noise. What is promised counts the parts of {min(shares)} honest parties, who"
-        " neither leave theirs out nor tell it: were there fewer, there was less noise than promised."
+        "Each party added a part of the noise, drawn by ChaCha20 from a key of its own. What is promised counts the"
+        f" parts of {min(shares)} honest parties, who neither leave theirs out nor tell it: were there fewer, there was"
+        " less noise than promised."
     ]
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_nothing_is_given_back() -> None:
 
 def test_a_round_that_nobody_pays_for() -> None:
     run = Simulated()
-    with pytest.raises(FederationError, match="nothing is left of what was prepaid"):
+    with pytest.raises(FederationError, match="under a guarantee every answer has an event"):
         account_of(run, Ledger.open()).answer(run.sites[0], ONE, SUBJECT, zeros)
     free = SiteAccount(Ledger.open().begin(Guarantee(float("inf")), "no guarantee"), run.terms, 0)
     assert free.answer(run.sites[0], ONE, SUBJECT, zeros)
@@ -116,10 +117,14 @@ def test_a_training_is_paid_whole_retries_included() -> None:
     account = SiteAccount(own, run.terms, 0)
     training = DistributedGaussian(2.0**20, 4, 2.0**16, sampling_probability=0.1, count=3, tail=1e-9)
     account.prepay(training)
-    for number in (ONE, RETRY, TWO):
-        account.answer(run.sites[0], number, SUBJECT, zeros)
+    with pytest.raises(FederationError, match="under a guarantee every answer has an event"):
+        account.charge(ONE)  # what is prepaid pays for its own steps alone
     with pytest.raises(FederationError, match="nothing is left of what was prepaid"):
-        account.answer(run.sites[0], RoundNumber(2, 2), SUBJECT, zeros)
+        account.charge(RETRY, training=replace(training, scale=2.0**21))
+    for number in (TWO, RoundNumber(2, 2), RoundNumber(3)):
+        account.answer(run.sites[0], number, SUBJECT, zeros, training=training)
+    with pytest.raises(FederationError, match="nothing is left of what was prepaid"):
+        account.answer(run.sites[0], RoundNumber(3, 2), SUBJECT, zeros, training=training)
     assert own.events == (training,)
     with pytest.raises(Overdraft):
         account.prepay(DistributedGaussian(2.0**20, 4, 2.0**21))

@@ -125,7 +125,7 @@ def test_counts_are_multiplied_where_shares_would_be_narrow() -> None:
         multiple_for(1e10, 9)
     noise = CountNoise.of_cost(0.5, roster_of(identities(10), 1, 0))
     assert noise.multiple == 4
-    total = sum(noise.add(np.full(CELLS, 5), SeededEntropy(i)) for i in range(9))
+    total = np.sum([noise.add(np.full(CELLS, 5), SeededEntropy(i)) for i in range(9)], axis=0)
     assert (total % 4 != 0).mean() > 0.5, "noise is finer than counts"
     assert total.mean() / 4 == pytest.approx(45, abs=5 * noise.deviation(9) / math.sqrt(CELLS))
     assert min(too_narrow(total - 180, 4 * noise.event().sigma), too_wide(total - 180, 4 * noise.event().sigma)) > 1e-6

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -137,9 +139,9 @@ def test_a_second_list_and_a_second_unmasking() -> None:
     run = answered()
     everybody, fewer = tuple(range(5)), (0, 1, 2, 3)
     consents = {p: s.consent(survivors_message(run, everybody)) for p, s in run.sites.items()}
-    with pytest.raises(FederationError, match="it signs no second one"):
+    with pytest.raises(FederationError, match="it signs no second"):
         run.sites[0].consent(survivors_message(run, fewer))
-    with pytest.raises(FederationError, match="it signs no second one"):
+    with pytest.raises(FederationError, match="it signs no second"):
         run.sites[0].consent(survivors_message(run, everybody))
     signed = write(
         head(run, MessageKind.CONSENTS), messages.write_table({p: c[HEAD_BYTES:] for p, c in consents.items()})
@@ -361,3 +363,38 @@ def test_the_coordinator_loses_who_sends_nonsense() -> None:
     assert (opened.view("<i4") == run.exact(values, (1, 3))).all()
     opening.add(1, sent[1])
     assert "too late" in opening.refused[1]
+
+
+def test_two_calls_at_once_use_a_number_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coordinator that asks for one number twice at the same moment; planted, a site without its lock."""
+
+    class Slow(int):
+        """A slot whose comparison waits for another call to get as far."""
+
+        def __le__(self, other: int) -> bool:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait()
+            return int(self) <= other
+
+    def answers(site: SumSite) -> int:
+        got: list[bytes] = []
+
+        def ask() -> None:
+            with contextlib.suppress(FederationError):
+                got.append(site.masked(ONE, SUBJECT, ZEROS))
+
+        calls = [threading.Thread(target=ask) for _ in range(2)]
+        for call in calls:
+            call.start()
+        for call in calls:
+            call.join()
+        return len(got)
+
+    slot = SumTerms.slot
+    monkeypatch.setattr(SumTerms, "slot", lambda terms, number: Slow(slot(terms, number)))
+    run = Simulated(3)
+    together = threading.Barrier(2, timeout=0.2)
+    assert answers(run.sites[0]) == 1
+    together = threading.Barrier(2, timeout=5)
+    run.sites[1]._lock = contextlib.nullcontext()  # pyright: ignore[reportAttributeAccessIssue]
+    assert answers(run.sites[1]) == 2

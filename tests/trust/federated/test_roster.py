@@ -113,6 +113,20 @@ def test_the_words_name_every_institution() -> None:
     assert all(key.fingerprint in words for key in keys)
 
 
+def test_a_plan_with_invented_sites_is_refused() -> None:
+    """Seven of ten are the coordinator's own; a site that has confirmed two others is told of the rest."""
+    keys = identities(10)
+    plan = roster_of(keys, 1, 0)
+    known = {key.fingerprint for key in keys[:3]}
+    with pytest.raises(FederationError, match="not confirmed: site-3") as caught:
+        plan.confirm_fingerprints(known)
+    assert all((key.fingerprint in str(caught.value)) == (key.fingerprint not in known) for key in keys)
+    plan.confirm_fingerprints({key.fingerprint for key in keys})
+    with pytest.raises(FederationError, match=r"only if 9 of its sites are honest, and you rely on 3: .* 7 curious"):
+        plan.check_floor(3)
+    roster_of(keys, 7, 0).check_floor(3)
+
+
 def test_fingerprints_are_whole_and_keys_come_back() -> None:
     key = SiteIdentity.fresh()
     again = SiteIdentity(key.private_bytes())

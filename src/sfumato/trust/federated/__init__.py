@@ -27,8 +27,8 @@ nothing of questions. The order of calls, with places = positions of sites in th
     answer = masks.centred(total) / noise.multiple                 # noise of noise.deviation(len(opening.survivors))
 
 ``account.answer`` notes and charges on disk, then reads and noises, then masks. A training is charged whole by
-``account.prepay(noise.event(numbers, q, steps + spare, OVERFLOWS, tail))``; its rounds, retries among them, then have
-no events of their own. On FederationError a round is not opened: try ``RoundNumber(round, attempt + 1)``, which is
-charged again. With ``terms.semi_honest`` a site answers ``opening.listed()`` by ``unmask_unsigned``, and there are no
-consents.
+``account.prepay(training)``, where ``training = noise.event(numbers, q, steps + spare, OVERFLOWS, tail)``; its rounds,
+retries among them, are then answered with ``training=training`` in the place of events. On FederationError a round is
+not opened: try ``RoundNumber(round, attempt + 1)``, which is charged again. With ``terms.semi_honest`` a site answers
+``opening.listed()`` by ``unmask_unsigned``, and there are no consents.
 """

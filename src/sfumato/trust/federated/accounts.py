@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -30,36 +32,39 @@ class SiteAccount:
 
     def __init__(self, run: Run, terms: SumTerms, place: int) -> None:
         self._run, self._terms, self._place = run, terms, place
-        self._prepaid = 0
+        self._prepaid: Counter[Event] = Counter()
+        self._lock = threading.RLock()  # a coordinator may ask twice at once: a number is used by one of the calls
         self.answered: dict[int, int] = {place: run.steps}
         """By place, how many numbers of the plan each site was seen to have used: give it to every ``SumSite``."""
 
-    def prepay(self, event: Event) -> None:
-        """Charge a training whole, before its first step: then ``event.count`` numbers cost nothing, retries included.
+    def prepay(self, training: Event) -> None:
+        """Charge a training whole, before its first step: then ``training.count`` numbers of it are paid.
+
+        Retries are among them.
 
         Steps that are chosen beforehand cost less together than one by one. What is not used is not given back, and is
         forgotten by a restart: then the rest is charged anew.
         """
-        self._run.charge(event)
-        self._prepaid += event.count
+        self._run.charge(training)
+        self._prepaid[training] += training.count
 
-    def charge(self, number: RoundNumber, events: Sequence[Event] = ()) -> None:
-        """Note ``number`` as used, then charge ``events`` for it, or one of the numbers that were prepaid for none.
+    def charge(self, number: RoundNumber, events: Sequence[Event] = (), training: Event | None = None) -> None:
+        """Note ``number`` as used, then charge ``events`` for it, or take it off what was prepaid for ``training``.
 
         Raises FederationError for a number that was used or passed over, or when nothing is left of what was prepaid;
         Overdraft when the run's guarantee or the ledger's cap does not cover it. The number is used then, all the same.
         """
         used = self._terms.slot(number) + 1
-        if used <= self._run.steps:
-            raise FederationError(f"{number}: the ledger says that it was used, or passed over; take a new attempt")
-        self._run.begin_steps(used)
-        self.answered[self._place] = used
-        if events:
-            self._run.charge(*events)
-        elif self._prepaid:
-            self._prepaid -= 1
-        elif self._run.guarantee.private:
-            raise FederationError(f"{number}: no event is charged for it, and nothing is left of what was prepaid")
+        with self._lock:
+            if used <= self._run.steps:
+                raise FederationError(f"{number}: the ledger says that it was used, or passed over; take a new attempt")
+            self._run.begin_steps(used)
+            self.answered[self._place] = used
+        if training is not None:
+            self._take(number, training)
+        elif not events and self._run.guarantee.private:
+            raise FederationError(f"{number}: under a guarantee every answer has an event; none was given")
+        self._run.charge(*events)
 
     def answer(
         self,
@@ -68,10 +73,17 @@ class SiteAccount:
         subject: bytes,
         noised: Callable[[Entropy], np.ndarray],
         events: Sequence[Event] = (),
+        training: Event | None = None,
     ) -> bytes:
         """Charge, then make the vector by ``noised``, which draws from the entropy given, then mask it.
 
         ``noised`` reads rows and adds the site's share of the noise (``noise``); it runs only if all is paid for.
         """
-        self.charge(number, events)
-        return site.masked(number, subject, noised(site.entropy(number, subject)))
+        with self._lock:
+            self.charge(number, events, training)
+            return site.masked(number, subject, noised(site.entropy(number, subject)))
+
+    def _take(self, number: RoundNumber, training: Event) -> None:
+        if not self._prepaid[training]:
+            raise FederationError(f"{number}: nothing is left of what was prepaid for its training; charge more steps")
+        self._prepaid[training] -= 1

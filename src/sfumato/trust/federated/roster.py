@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sfumato.errors import FederationError
@@ -96,6 +97,28 @@ class Roster:
             raise FederationError(
                 f"the plan states a threshold of {threshold}; with {len(self.members)} sites and {self.curious} curious"
                 f" ones it is {self.threshold}"
+            )
+
+    def confirm_fingerprints(self, confirmed: Collection[str]) -> None:
+        """FederationError unless each site of the plan has a fingerprint that this one has ``confirmed`` out of band.
+
+        Whoever writes a plan may invent sites: their shares of the noise would then be known, and count all the same.
+        """
+        strangers = [m for m in self.members if m.fingerprint not in confirmed]
+        if strangers:
+            named = ", ".join(f"{m.name} ({m.fingerprint})" for m in strangers)
+            raise FederationError(
+                f"not confirmed: {named}; ask each of them, not the coordinator, for its fingerprint, and add it to"
+                " those that you confirmed"
+            )
+
+    def check_floor(self, honest: int) -> None:
+        """FederationError where the plan needs more honest sites than the ``honest`` that a site relies on."""
+        needed = len(self.members) - self.curious
+        if needed > honest:
+            raise FederationError(
+                f"the plan protects rows only if {needed} of its sites are honest, and you rely on {honest}: ask for a"
+                f" plan with {len(self.members) - honest} curious sites"
             )
 
     def position(self, public_key: bytes) -> int:

@@ -157,7 +157,7 @@ class Opening:
             raise FederationError(
                 f"{self.number}: sites were lost before and after their vectors; nothing is opened, try a new attempt"
             )
-        scratch, total = np.empty_like(self._total), self._total
+        scratch, total = np.empty_like(self._total), self._total.copy()
         for seed in self._own_seeds(shares):
             add_mask(total, derived(seed, b"own mask"), scratch, minus=True)
         for survivor in self._survivors if lost else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -91,6 +92,7 @@ class SumSite:
         self._answered = {} if answered is None else answered
         self._last = self._answered.get(self.place, 0) - 1  # slot of the last number answered
         self._pending: _Pending | None = None
+        self._lock = threading.RLock()  # a coordinator may ask twice at once: each step is taken by one of the calls
 
     def __repr__(self) -> str:
         return f"<site {self.terms.roster.members[self.place].name} of a secure sum>"
@@ -149,18 +151,14 @@ class SumSite:
         The site's ledger must have been charged for ``number`` (see ``accounts``). FederationError, with nothing sent,
         for a number that was answered before, or lies below one that was.
         """
-        slot = self.terms.slot(number)
         if not self._ready:
             raise FederationError("the run is not set up; nothing is answered")
-        if slot <= self._last:
-            raise FederationError(f"{number} was answered, or passed over; a retry needs a new attempt")
         if len(subject) != HASH_BYTES:
             raise FederationError(f"a subject is a hash of {HASH_BYTES} bytes, not {len(subject)}")
         if values.ndim != 1 or not 1 <= values.size <= self.terms.longest:
             raise FederationError(f"a vector has 1 to {self.terms.longest} numbers by the plan, not {values.shape}")
         total = in_ring(values, self.terms.bits)
-        self._last, self._pending = slot, _Pending(number, subject)
-        self._saw((self.place,), slot)
+        slot = self._begin(number, subject)
         scratch = np.empty(total.size, WORDS[self.terms.bits])
         add_mask(total, derived(self._seeds[slot], b"own mask"), scratch)
         for pair in self._pairs.values():
@@ -171,10 +169,11 @@ class SumSite:
 
     def consent(self, survivors: bytes) -> bytes:
         """Round 2: this site's signature under the list of survivors, one list a number."""
-        pending = self._asked(semi_honest=False)
-        if pending.survivors is not None:
-            raise FederationError(f"{pending.number}: this site has signed a list of survivors; it signs no second one")
-        pending.survivors = self._survivors(survivors, pending)
+        with self._lock:
+            pending = self._asked(semi_honest=False)
+            if pending.survivors is not None:
+                raise FederationError(f"{pending.number}: this site has signed a list of survivors; it signs no second")
+            pending.survivors = self._survivors(survivors, pending)
         payload = consent_payload(self._run, pending.number, pending.subject, pending.survivors)
         signature = self._identity.sign(SignaturePurpose.SURVIVORS, payload)
         return write(self._head(MessageKind.CONSENT, pending.number), signature)
@@ -202,6 +201,16 @@ class SumSite:
         pending = self._asked(semi_honest=True)
         return self._opened(pending, self._survivors(survivors, pending))
 
+    def _begin(self, number: RoundNumber, subject: bytes) -> int:
+        """Use a number up, before anything of it leaves; its slot."""
+        slot = self.terms.slot(number)
+        with self._lock:
+            if slot <= self._last:
+                raise FederationError(f"{number} was answered, or passed over; a retry needs a new attempt")
+            self._last, self._pending = slot, _Pending(number, subject)
+            self._saw((self.place,), slot)
+        return slot
+
     def _asked(self, semi_honest: bool) -> _Pending:
         if semi_honest and not self.terms.semi_honest:
             raise FederationError("the plan says that the coordinator may lie: nothing is unmasked without signatures")
@@ -225,7 +234,10 @@ class SumSite:
 
     def _opened(self, pending: _Pending, survivors: tuple[int, ...]) -> bytes:
         """Shares of the survivors' own masks, and this site's pair seeds with the lost, of this number alone."""
-        self._pending = None
+        with self._lock:
+            if self._pending is not pending:
+                raise FederationError(f"{pending.number}: no round is open at this site; it has been unmasked")
+            self._pending = None
         slot = self.terms.slot(pending.number)
         shares = {place: self._share(place, slot) for place in survivors}
         lost = self._pairs.keys() - set(survivors)
