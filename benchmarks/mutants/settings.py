@@ -5,6 +5,7 @@ from benchmarks.mutants.mutant import Mutant
 _AUDITED = "tests/guarantees/test_central_audited.py"
 _BELOW = f"{_AUDITED}::test_answers_stay_below_the_claim"
 _GATHERING = "tests/trust/test_gathering.py"
+_QUESTIONS, _SITE_STEPS = "tests/trust/test_questions.py", "tests/trust/test_steps.py"
 
 MUTANTS = (
     Mutant(
@@ -159,6 +160,38 @@ MUTANTS = (
         "np.rint(np.nan_to_num(values) * (2.0**FEATURE_BITS / bound)).astype",
         "the feature says that it keeps to its bound",
         "tests/trust/test_central.py::test_features_are_clipped_row_by_row",
+    ),
+    Mutant(
+        "a question is read in whatever form it comes",
+        "trust/questions/__init__.py",
+        "    if question.to_bytes() != data:\n",
+        "    if not data:\n",
+        "whoever writes questions writes them in order",
+        f"{_QUESTIONS}::test_what_is_no_question_is_refused_and_says_why",
+    ),
+    Mutant(
+        "a vector is spread out over the sum after it was clipped",
+        "trust/questions/vectors.py",
+        "    if vectors.shape != (1, dimension):\n",
+        "    if vectors.ndim != 2:\n",
+        "numpy adds one number to all of a thousand without a word",
+        f"{_QUESTIONS}::test_a_vector_that_would_be_spread_out_after_it_was_clipped_is_refused",
+    ),
+    Mutant(
+        "a descent without noise is answered",
+        "trust/steps.py",
+        "        if planned.grid is None:\n            raise",
+        "        if planned is None:\n            raise",
+        "the coordinator knows whether there is a guarantee",
+        f"{_SITE_STEPS}::test_what_does_not_fit_is_refused_and_says_why",
+    ),
+    Mutant(
+        "batches follow from the key of the coordinator",
+        "trust/steps.py",
+        "        inclusion = fresh(1, shape, 0, self._entropy).inclusion[0]\n",
+        "        inclusion = jax.random.bits(jax.random.key(step.step), shape, jnp.uint32)\n",
+        "one source of chance makes a run that can be repeated",
+        f"{_SITE_STEPS}::test_each_answer_draws_a_batch_of_its_own_and_a_batch_drawn_once_is_caught",
     ),
     Mutant(
         "products of a record's numbers are rounded as they come",
