@@ -99,3 +99,10 @@ def test_the_contents_name_each_page_once_and_by_its_own_title() -> None:
         assert len(re.findall(r"^# \S", text, flags=re.M)) == 1, name
     with pytest.raises(AssertionError):
         pages_of([{"Another title": "tutorial.md"}])
+
+
+def test_what_is_written_is_built_before_it_is_taken() -> None:
+    """With every warning an error: a link or an anchor that leads nowhere, a page that the contents leave out."""
+    assert "make --silent docs\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    recipe = re.findall(r"^docs:.*\n\t(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M)
+    assert ["mkdocs build --strict" in line for line in recipe] == [True]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
+import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import sfumato as sf
 
+RESULTS = (Path(__file__).resolve().parent.parent / "docs" / "reference" / "results.md").read_text(encoding="utf-8")
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
 _ATTRIBUTES = re.compile(r"^ *Attributes:\n((?:^ +.*\n?|^\n)*)", re.MULTILINE)
 
@@ -69,3 +72,35 @@ FUNCTIONS = [name for name in sf.__all__ if inspect.isfunction(getattr(sf, name)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_function_has_an_example_that_the_doctests_run(name):
     assert ">>> " in (getattr(sf, name).__doc__ or ""), name
+
+
+def parts(hint: object) -> Iterator[type]:
+    """The classes of sfumato that a type is made of."""
+    if inspect.isclass(hint) and ours(hint):
+        yield hint
+    for argument in typing.get_args(hint):
+        yield from parts(argument)
+
+
+def held(*roots: type) -> set[type]:
+    """What the attributes of these classes hold, and the attributes of that, but for what the door gives itself."""
+    found: set[type] = set()
+    wanted = list(roots)
+    while wanted:
+        kind = wanted.pop()
+        hints = {k: v for k, v in typing.get_type_hints(kind).items() if not k.startswith("_")}
+        computed = (v.fget for k, v in vars(kind).items() if isinstance(v, property) and not k.startswith("_"))
+        hints |= {f"{get}": typing.get_type_hints(get).get("return") for get in computed}
+        new = {part for hint in hints.values() for part in parts(hint)} - found
+        found |= new
+        wanted += new
+    return {kind for kind in found if getattr(sf, kind.__name__, None) is not kind}
+
+
+def test_the_page_of_results_has_all_that_they_hold_and_nothing_else():
+    shown = set(re.findall(r"^::: ([\w.]+)$", RESULTS, re.MULTILINE))
+    assert shown == {f"{k.__module__}.{k.__name__}" for k in held(sf.Utility, sf.AuditReport, sf.Certificate)}
+
+
+def test_whatever_a_result_holds_says_what_it_is():
+    assert [kind for kind in held(sf.Utility, sf.AuditReport, sf.Certificate) if not kind.__doc__] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +26,8 @@ ELSEWHERE = {
     "fashion.sfm": "made from that package, as in tests/journeys/test_images.py",
 }
 """What no test of the documentation runs, and why, by a part of its text."""
-SLOW = ("--model gan", "--model vae", "--model diffusion", "--recipe", "vae.sfm")
-"""Parts of what takes minutes: run with the wheel alone."""
+WITH_THE_WHEEL = ("--model gan", "--model diffusion")
+"""Networks of the README, which take a minute each: CI runs them where the wheel is installed."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Block:
         steps = [self.text] if self.language == "python" else shown
         return [step for step in steps if not any(part in _without_comments(step) for part in ELSEWHERE)]
 
-    def commands(self, python: Path, *, slow: bool = True) -> list[list[str]]:
-        """What to run with the interpreter of an environment; ``slow``: also what takes minutes."""
+    def commands(self, python: Path, without: Sequence[str] = ()) -> list[list[str]]:
+        """What to run with the interpreter of an environment, but for steps ``without`` which it is to be tried."""
         programs = {"python": str(python), "sfumato": str(python.with_name("sfumato"))}
-        steps = [step for step in self.lines if slow or not any(part in step for part in SLOW)]
+        steps = [step for step in self.lines if not any(part in step for part in without)]
         if self.language == "python":
             return [[str(python), "-c", step] for step in steps]
         return [[programs[word], *rest] for word, *rest in map(shlex.split, steps)]

@@ -31,9 +31,6 @@ def verify(
             found, lacks = sf.verify(model, public_key), ()
     except OutdatedCertificate as outdated:
         found, lacks = outdated.found, outdated.lacks
-    signed = "by no one" if found.signer is None else f"by key {found.signer}"
-    if found.signer is not None and not found.trusted:
-        signed += " (give --public-key to check whose it is)"
     result = {
         "valid": not lacks,
         "lacks": list(lacks),
@@ -50,13 +47,7 @@ def verify(
         "signature_trusted": found.trusted,
         "certificate": found.certificate.to_dict(),
     }
-    sums = (
-        f"every byte as saved; {found.events} events cost epsilon {found.epsilon:.6g} of the promised"
-        f" {found.guarantee.epsilon:g} at delta {found.guarantee.delta:g}, whichever was chosen after seeing others"
-        f" (had all been fixed beforehand: {found.epsilon_composed:.6g} by PLD, {found.epsilon_rdp:.6g} by RDP);"
-        f" signed {signed}"
-    )
-    verdict = f"VALID  {sums}" if not lacks else _outdated(lacks, sums)
+    verdict = str(found) if not lacks else _outdated(lacks, found.in_words())
     terminal.answer(result, f"{found.certificate}\n{verdict}", as_json)
     if lacks:
         raise typer.Exit(_OUTDATED)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.facts import agrees
 from sfumato.errors import CertificateError, OutdatedCertificate
+from sfumato.printable import printable
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import KIND, Certificate, NoCertificate, certificate_of, section_of
@@ -53,6 +54,21 @@ class Verification:
     trusted: bool
     certificate: Certificate = field(repr=False)
 
+    def in_words(self) -> str:
+        """What was checked, what the events cost, and who signed, in one sentence."""
+        signed = "by no one" if self.signer is None else f"by key {self.signer}"
+        if self.signer is not None and not self.trusted:
+            signed += " (give its public key to check whose it is)"
+        return (
+            f"every byte as saved; {self.events} events cost epsilon {self.epsilon:.6g} of the promised"
+            f" {self.guarantee.epsilon:g} at delta {self.guarantee.delta:g}, whichever was chosen after seeing others"
+            f" (had all been fixed beforehand: {self.epsilon_composed:.6g} by PLD, {self.epsilon_rdp:.6g} by RDP);"
+            f" signed {signed}"
+        )
+
+    def __str__(self) -> str:
+        return printable(f"VALID  {self.in_words()}")
+
 
 def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | None = None) -> Verification:
     """Check every byte of a saved model, its hashes, its signature, and recompute epsilon from its events.
@@ -77,6 +93,8 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
     >>> path = f"{tempfile.mkdtemp()}/model.sfm"
     >>> fitted.fit(sf.examples.adult()).save(path)
     >>> found = sf.verify(path)
+    >>> print(found)
+    VALID  every byte as saved; ... of the promised 1 at delta 1e-09, ...; signed by no one
     >>> found.model, found.epsilon <= 1
     ('independent', True)
     """
