@@ -14,7 +14,7 @@ from tests.journeys.conftest import environment
 from typer.main import get_command
 
 import sfumato as sf
-from sfumato.cli.main import app
+from sfumato.cli.main import app, main
 from sfumato.models import names
 
 
@@ -53,6 +53,30 @@ def test_each_command_and_each_option_says_what_it_is_for():
     assert [name for name, command in commands.items() if not command.help] == []
     silent = [(name, p.name) for name, command in commands.items() for p in command.params if not p.help]
     assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("fit", "x.csv", "--schema", "y.yaml", "--epsilon", "abc"), "--epsilon"),
+        (("sample", "x.sfm", "-n", "0", "-o", "y.csv"), "'-n' / '--rows'"),
+        (("report",), "MODEL.SFM"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_that_leads_to_the_help_of_its_command(words, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    message = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert message.startswith("sfumato: ")
+    assert message.endswith(f". See `sfumato {words[0]} --help`.\n")
+    assert said in message
+
+
+def test_a_command_that_there_is_not_leads_to_all_commands(capsys):
+    with pytest.raises(SystemExit):
+        main(["conjure"])
+    assert capsys.readouterr().err == "sfumato: No such command 'conjure'. See `sfumato --help`.\n"
 
 
 def test_rows_go_to_standard_output(model):

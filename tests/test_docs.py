@@ -93,7 +93,9 @@ def test_the_contents_name_each_page_once_and_by_its_own_title() -> None:
     settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     found = pages_of(settings["nav"])
     assert sorted(found) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES[1:])
-    assert "search" in settings["plugins"]
+    assert {"search", "offline"} <= set(filter(lambda plugin: isinstance(plugin, str), settings["plugins"]))
+    for script in settings["extra"]["polyfills"]:  # of our own, for what is fetched is not there without a network
+        assert (ROOT / "docs" / script).exists()
     for name in found:
         text = re.sub(r"^```.*?^```", "", (ROOT / "docs" / name).read_text(encoding="utf-8"), flags=re.M | re.S)
         assert len(re.findall(r"^# \S", text, flags=re.M)) == 1, name

@@ -22,6 +22,7 @@ def demo(
     """Adult census (public, shipped with sfumato): fit, certify, verify, sample, report, evaluate; in ./demo."""
     import sfumato as sf
 
+    promised = terminal.guarantee(epsilon, 1e-9)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -35,7 +36,7 @@ def demo(
     terminal.note(f"Adult census 1994, {len(people):,} people: fitting at epsilon {epsilon:g}, delta 1e-09 ...")
     synthesizer = sf.Synthesizer(
         sf.examples.adult_schema(),
-        guarantee=terminal.guarantee(epsilon, 1e-9),
+        guarantee=promised,
         target="income",
         about={"curator": "demonstration", "purpose": "to show the way from rows to certified synthetic rows"},
     )

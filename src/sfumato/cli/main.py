@@ -85,6 +85,12 @@ def _unsaid(reason: str) -> tuple[int, str]:
     return _REFUSED, f"cannot write to standard output: {reason}"
 
 
+def _helped(arguments: list[str]) -> str:
+    """The program with the command that was called, if there is such a one."""
+    known = {command.name for command in app.registered_commands}
+    return f"sfumato {arguments[0]}" if arguments and arguments[0] in known else "sfumato"
+
+
 def _run(arguments: list[str]) -> tuple[int, str]:
     """Exit code, and what to say on stderr where it is not 0."""
     try:
@@ -96,8 +102,8 @@ def _run(arguments: list[str]) -> tuple[int, str]:
     except SfumatoError as e:
         return _REFUSED, str(e)
     except typer.TyperException as e:
-        said = e.format_message()  # nothing where the help was shown
-        return _REFUSED, said and f"{said} See `sfumato --help`."
+        said = e.format_message().rstrip(".")  # nothing where the help was shown
+        return _REFUSED, said and f"{said}. See `{_helped(arguments)} --help`."
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED, _STOPPED
     except streams.Stopped as stopped:
