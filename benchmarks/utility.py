@@ -33,7 +33,7 @@ def figures(real: np.ndarray, test: np.ndarray, drawn: np.ndarray, domain: Domai
         "tvd3": float(tvds(real, drawn, domain, triples).mean()),
         "tvd3_b32": float(tvds(coarse.apply(real), coarse.apply(drawn), coarse.domain, triples).mean()),
         "tvd2_target": float(two[[target in pair for pair in pairs]].mean()),
-        "query3": float(query_errors(real, drawn, domain, random_queries(domain, 1000)).mean()),
+        "query3": float(query_errors(real, [drawn], domain, random_queries(domain, 1000))[0].mean()),
     }
 
 

@@ -15,6 +15,8 @@ def named(source: str) -> Iterator[str]:
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef):
             name = node.name
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in ("TypeVar", "ParamSpec"):
                 continue
@@ -36,4 +38,5 @@ def test_no_two_classes_have_one_name() -> None:
 def test_a_planted_second_class_is_found() -> None:
     one, other = "class Game: ...\nT = TypeVar('T')", "T = TypeVar('T')\nGame = tuple[int, int]\nLIMIT = 3\n_Fit = int"
     assert shared([one, other]) == {"Game"}
+    assert shared([one, "Game: TypeAlias = int"]) == {"Game"}
     assert shared([one, "class _Fit: ..."]) == set()

@@ -14,7 +14,8 @@ from sfumato.printable import printable, printable_parts
 from sfumato.privacy.events import DiscreteGaussian
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.certificate import Certificate, NoCertificate
-from sfumato.release.issuing import Process, declared, issue
+from sfumato.release.issuing import issue
+from sfumato.release.process import Process, declared
 from sfumato.schema import Schema
 from sfumato.tables import Table
 

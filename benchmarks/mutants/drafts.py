@@ -47,7 +47,7 @@ MUTANTS = (
     ),
     Mutant(
         "a reviewed fact is certified as public",
-        "release/issuing.py",
+        "release/process.py",
         "sources={f: c.standing(f) for f in c.facts()}",
         'sources={f: c.source_of(f) or "public" for f in c.facts()}',
         "reviewed is as good as public",

@@ -94,7 +94,7 @@ MUTANTS = (
     Mutant(
         "the file's structure is looked at where it is read",
         "tables/delimited.py",
-        "            check(rest, dialect, path, len(columns))\n            for block in found:\n",
+        "            check_structure(rest, dialect, path, len(columns))\n            for block in found:\n",
         "            for block in found:\n",
         "the parser finds a ragged line by itself: after the first charge",
         f"{_STRUCTURE}::test_a_fault_is_named_by_its_line_when_the_file_is_opened",

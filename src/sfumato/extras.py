@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from sfumato.errors import MissingExtra
 
 EXTRAS = {
-    "networks": ("jax", "equinox", "optax", "jax_privacy"),
+    "networks": ("jax", "equinox", "jaxtyping", "optax", "jax_privacy"),
     "report": ("jinja2", "matplotlib", "sklearn"),
     "images": ("PIL",),
     "frames": ("pandas", "polars", "duckdb"),

@@ -1,6 +1,6 @@
 """What may be written over: nothing that a command reads, no ledger, no key, and else only files of the same kind.
 
-The kind of a file is told by its first bytes, never by its name.
+The kind of a file is identified by its first bytes, never by its name.
 """
 
 from __future__ import annotations

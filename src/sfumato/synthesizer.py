@@ -23,7 +23,8 @@ from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, counted, shown
 from sfumato.release.certificate import Certificate, NoCertificate
-from sfumato.release.issuing import Process, issue
+from sfumato.release.issuing import issue
+from sfumato.release.process import Process
 from sfumato.release.release import Given, Release
 from sfumato.results.plain import Json
 from sfumato.schema import Schema

@@ -52,7 +52,7 @@ def test_binning_to_32(tool, tables):
 
 def test_queries(tool, tables):
     expected = tool.query3(*tables, list(SIZES), NUMERIC, q=200)
-    assert query_errors(*tables, DOMAIN, random_queries(DOMAIN, 200)).mean() == pytest.approx(expected)
+    assert query_errors(tables[0], tables[1:], DOMAIN, random_queries(DOMAIN, 200))[0].mean() == pytest.approx(expected)
 
 
 def test_learning(tool, tables):

@@ -35,7 +35,7 @@ def test_queries_never_count_missing_values():
     missing = np.zeros((10, len(DOMAIN)), np.uint8)
     missing[:, 0] = 40
     assert all(q.share(missing, DOMAIN) == 0 for q in queries if 0 in q.columns)
-    assert (query_errors(missing, missing, DOMAIN, queries) == 0).all()
+    assert (query_errors(missing, [missing], DOMAIN, queries)[0] == 0).all()
 
 
 def test_associations_are_found_and_lost(real):

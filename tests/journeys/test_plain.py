@@ -19,6 +19,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tests.journeys.conftest import HEADER, Done, environment, people, write_csv
+from tests.release.test_consistency import STEPS, charged, saved
 
 import sfumato as sf
 from sfumato.encoding.domain import Domain
@@ -184,14 +185,19 @@ def test_the_demo_says_so_before_it_fits(sfumato: Command) -> None:
 
 
 def test_a_saved_network_names_the_extra(folder: Path, sfumato: Command, model: Path) -> None:
-    saved = Artifact.load(model)
+    whole = Artifact.load(model)
     network = replace(
-        saved,
-        model={**saved.model, "name": "vae"},
+        whole,
+        model={**whole.model, "name": "vae"},
         certificate=NoCertificate(reason="it was renamed").to_dict(),
     )
     network.save(folder / "network.sfm")
     sfumato("sample network.sfm -n 5 -o drawn.csv").refused(install("networks"))
+
+
+def test_steps_of_dp_sgd_are_checked_without_networks(folder: Path, sfumato: Command, model: Path) -> None:
+    saved(folder / "steps.sfm", Artifact.load(model), charged(STEPS))
+    sfumato("verify steps.sfm").refused("says something else than follows from its figures")
 
 
 @pytest.mark.parametrize("columns", [1, 2, 30, 100])

@@ -13,7 +13,7 @@ from sfumato.models.diffusion import Diffusion
 from sfumato.models.images.class_mixture import ClassMixture
 from sfumato.models.marginals.aim import Aim
 from sfumato.models.marginals.independent import Independent
-from sfumato.models.settings import SettingsError, check_settings, in_words, with_settings
+from sfumato.models.settings import SettingsError, check_settings, settings_in_words, with_settings
 from sfumato.schema.columns import Content
 
 AIM = dict(settings_of(Aim()))
@@ -77,4 +77,5 @@ def test_shares_that_spend_the_budget_leave_nothing_for_the_last_question() -> N
 
 
 def test_settings_in_words() -> None:
-    assert in_words({"columns": 0.25, "rounds": 4, "numbers": "codes"}) == "columns 0.25, rounds 4, numbers codes"
+    settings = {"columns": 0.25, "rounds": 4, "numbers": "codes"}
+    assert settings_in_words(settings) == "columns 0.25, rounds 4, numbers codes"

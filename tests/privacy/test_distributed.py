@@ -14,6 +14,7 @@ from scipy.special import logsumexp, ndtri
 from sfumato.errors import CertificateError
 from sfumato.privacy import accounting, distributed, gdp, pld
 from sfumato.privacy.events import (
+    OVERFLOWS,
     DiscreteGaussian,
     DistributedDiscreteGaussian,
     DistributedGaussian,
@@ -24,7 +25,6 @@ from sfumato.privacy.events import (
     to_json,
 )
 from sfumato.privacy.mechanisms.lattice import INEXACT
-from sfumato.privacy.sampling import OVERFLOWS
 from sfumato.privacy.spending import Spending
 from sfumato.release.consistency import check_charges
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 from tests.privacy.gradients.naive import quick
 
-from sfumato.privacy.events import PoissonSampledGaussian
-from sfumato.privacy.sampling import OVERFLOWS, PoissonSteps, most_chosen
+from sfumato.privacy.events import OVERFLOWS, PoissonSampledGaussian
+from sfumato.privacy.sampling import PoissonSteps, most_chosen
 
 ALPHA = 1e-4  # chance of a false alarm of each statistical test
 

@@ -26,10 +26,12 @@ from sfumato.privacy.mechanisms.lattice import INEXACT
 from sfumato.privacy.sampling import OVERFLOWS
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, NoCertificate
-from sfumato.release.issuing import Process, best_posterior, declared, declared_of_the_table, issue, limits
+from sfumato.release.issuing import issue
+from sfumato.release.process import Process, declared, declared_of_the_table
 from sfumato.release.release import promised
 from sfumato.release.signature import generate, load_signing_key, sign
 from sfumato.release.verification import verify
+from sfumato.release.words import best_posterior, limits
 from sfumato.schema import Schema
 
 SCHEMA = "sfumato: schema/1\ncolumns:\n  a: {kind: integer, bounds: [0, 1], source: public}\n"

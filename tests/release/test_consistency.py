@@ -11,9 +11,8 @@ import pytest
 import sfumato as sf
 from sfumato.errors import CertificateError
 from sfumato.privacy.accounting import epsilon, epsilon_rdp
-from sfumato.privacy.events import DiscreteGaussian, Gaussian, PoissonSampledGaussian, Threshold, to_json
+from sfumato.privacy.events import OVERFLOWS, DiscreteGaussian, Gaussian, PoissonSampledGaussian, Threshold, to_json
 from sfumato.privacy.mechanisms import threshold
-from sfumato.privacy.sampling import OVERFLOWS
 from sfumato.privacy.spending import Spending
 from sfumato.release.artifact import Artifact
 

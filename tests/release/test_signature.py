@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from sfumato.errors import CertificateError, KeyFileError, OutputError
-from sfumato.release.signature import check, generate, load_public_key, load_signing_key, sign
+from sfumato.release.signature import check_signature, generate, load_public_key, load_signing_key, sign
 
 CERTIFICATE = {"certificate": "sfumato/certificate/1", "promise": {"epsilon": 1.0}}
 
@@ -20,8 +20,9 @@ def keys(tmp_path):
 def test_a_signed_certificate_passes(keys):
     private, public = keys
     signed = sign(CERTIFICATE, private)
-    assert check(signed) == check(signed, public) == check(sign(CERTIFICATE, private), public)
-    assert len(check(signed)) == 16
+    same = check_signature(sign(CERTIFICATE, private), public)
+    assert check_signature(signed) == check_signature(signed, public) == same
+    assert len(check_signature(signed)) == 16
 
 
 def test_any_edited_field_is_refused(keys):
@@ -39,24 +40,24 @@ def test_any_edited_field_is_refused(keys):
     ]
     for edited in edits:
         with pytest.raises(CertificateError, match="does not fit"):
-            check(edited)
+            check_signature(edited)
 
 
 def test_another_key_and_no_signature_are_refused_when_a_key_is_given(keys, tmp_path):
     generate(tmp_path / "other.pem", tmp_path / "other.pub.pem")
     other = load_public_key(tmp_path / "other.pub.pem")
     with pytest.raises(CertificateError, match="signed by another key"):
-        check(sign(CERTIFICATE, keys[0]), other)
+        check_signature(sign(CERTIFICATE, keys[0]), other)
     with pytest.raises(CertificateError, match="not signed"):
-        check(CERTIFICATE, other)
-    assert check(CERTIFICATE) is None
+        check_signature(CERTIFICATE, other)
+    assert check_signature(CERTIFICATE) is None
 
 
 def test_raw_keys(tmp_path):
     (tmp_path / "raw").write_bytes(bytes(range(32)))
     key = load_signing_key(tmp_path / "raw")
     (tmp_path / "raw.pub").write_bytes(key.public_key().public_bytes_raw())
-    assert check(sign(CERTIFICATE, key), load_public_key(tmp_path / "raw.pub")) is not None
+    assert check_signature(sign(CERTIFICATE, key), load_public_key(tmp_path / "raw.pub")) is not None
 
 
 def test_the_private_key_is_the_owners_alone_and_never_overwritten(tmp_path):
@@ -105,15 +106,15 @@ SPELLINGS = {
 @pytest.mark.parametrize("change", SPELLINGS.values(), ids=SPELLINGS)
 def test_a_signature_has_one_spelling(keys, change):
     signed = sign({**CERTIFICATE, "n": 1}, keys[0])
-    check(signed, keys[1])
+    check_signature(signed, keys[1])
     with pytest.raises(CertificateError, match="does not fit"):
-        check({**signed, "signature": change(signed["signature"])}, keys[1])
+        check_signature({**signed, "signature": change(signed["signature"])}, keys[1])
 
 
 def test_a_signature_has_one_place(keys):
     signed = sign(CERTIFICATE, keys[0])
     with pytest.raises(CertificateError, match="does not fit"):
-        check({"signature": signed["signature"], **CERTIFICATE}, keys[1])
+        check_signature({"signature": signed["signature"], **CERTIFICATE}, keys[1])
 
 
 SMALL = ("01" + 31 * "00", 32 * "00", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
@@ -127,7 +128,7 @@ def test_no_key_signs_everything(public):
         for n in range(16):
             forged = {"algorithm": "Ed25519", "public_key": public, "value": value}
             with pytest.raises(CertificateError, match="does not fit"):
-                check({**CERTIFICATE, "n": n, "signature": forged})
+                check_signature({**CERTIFICATE, "n": n, "signature": forged})
 
 
 def _pem(key):

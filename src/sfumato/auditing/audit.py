@@ -159,7 +159,7 @@ def _show(data: EvaluationData, path: str | os.PathLike[str] | None) -> None:
     """Write the strips of some synthetic images, if they are wanted."""
     if path is None:
         return
-    if data.domain.pixels is None:
+    if data.domain.content == "table":
         raise SfumatoError("strips show images, and these tables have no column of them: leave --strips out")
     from sfumato.auditing.attacks.image_neighbours import strips
     from sfumato.tables.image_files import picture

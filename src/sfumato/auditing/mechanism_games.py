@@ -20,7 +20,11 @@ from sfumato.trust.records import Records
 from sfumato.trust.setting import Query
 
 _BOUND, _FAR = 0.7, 1e6
+"""A bound that is no power of two, and a vector far beyond it: clipping has to act."""
+_SHARES = (2 / 3, 1 / 3)
+"""Of the budget, for the first and the second table: unequal, so that a share that is mixed up shows."""
 _COORDINATES = 1000
+"""Games that are played in one sum, each in a coordinate of its own."""
 
 
 def marginal_games(claimed: Guarantee, games: int) -> Play:
@@ -30,7 +34,7 @@ def marginal_games(claimed: Guarantee, games: int) -> Play:
     def play(inside: bool) -> np.ndarray:
         rows = np.repeat(np.arange(games)[:, None], 2, axis=1)[: games if inside else 0]
         setting = _setting(rows, domain, claimed)
-        mus = [setting.mu(2 / 3), setting.mu(1 / 3)]
+        mus = [setting.mu(share) for share in _SHARES]
         answers = setting.marginals([Query((0,)), Query((1,))], mus)
         first, second = (a.values / a.sigma**2 for a in answers)
         return first + second

@@ -45,10 +45,15 @@ Part = TypeVar("Part", WorstCase, Replay | LeftOut, Canaries | LeftOut, Shadows 
 
 PARTS = ("worst_case", "replay", "canaries", "outlier_shadow")
 _LEVEL = 0.05 / len(PARTS)
+"""Of each part: all bounds together hold with 95 %."""
 _GAMES = {"marginals": 1_000_000, "gradients": 250_000}
+"""On each side, by what is asked: so many that a little too little noise shows."""
 _CANARIES, _ORDINARY = 1000, 5000
+"""Planted records, and others that they are hidden among."""
 _POOL, _TARGETS, _ROWS, _SHADOWS = 6000, 2, 500, 150
+"""Rows to choose from, rows that are attacked, rows of a fit, and fits with and without each."""
 _PATIENCE = 1200.0
+"""Seconds that shadow models may take."""
 
 
 @dataclass(frozen=True)

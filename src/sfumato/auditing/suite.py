@@ -25,7 +25,12 @@ from sfumato.progress import Progress, Silent
 
 _IMAGES = 5
 """Times fewer rows where one row has as many columns as an image."""
+_LEVEL = 0.05
+"""Of all bounds together: half for membership, half for attacks on single rows, where there are any."""
+_SECRETS = 3
+"""Columns that are guessed."""
 _FEWEST = 40
+"""Rows of a table: with fewer, nothing can be told from chance."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +78,13 @@ def run_attacks(
             raise TooFewRows(f"the {name} table has {len(table)} rows; at least {_FEWEST} are needed to audit")
     began = perf_counter()
     rng = np.random.default_rng(seed)
-    images = domain.pixels is not None
+    images = domain.content == "images"
     most, fewer = most or MOST[suite], _IMAGES if images else 1
     population = _population(real, holdout, domain, most.candidates // fewer, rng)
     released = synthetic[rng.permutation(len(synthetic))[: most.synthetic // fewer]]
     copy = real[rng.integers(len(real), size=len(released))]
     other = _art29(population) if suite == "full" and not images else {}
-    level = 0.025 if other else 0.05
+    level = _LEVEL / 2 if other else _LEVEL
     seen = progress or Silent()
     model = {} if white_box is None else on_model(white_box.model)
     results = _membership(population, released, copy, white_box, model, Terms(claimed, level, seed), seen)
@@ -89,7 +94,7 @@ def run_attacks(
     for name, attack in other.items():
         results.append(_with_power(attack(name, released, terms), attack(name, copy, terms)))
         seen.step()
-    tests = _self_tests(population, results, white_box, model, Terms(claimed, 0.05, seed), seen)
+    tests = _self_tests(population, results, white_box, model, Terms(claimed, _LEVEL, seed), seen)
     return AuditReport(
         attacks=tuple(results),
         self_tests=tests,
@@ -137,7 +142,7 @@ def _art29(population: Population) -> dict[str, Callable[[str, np.ndarray, Terms
     attacks: dict[str, Callable[[str, np.ndarray, Terms], AttackResult]] = {"singling_out": _Timed(population)}
     if len(population.domain) > 1:
         attacks["linkability"] = _Timed(population)
-        for column in secret_columns(population, 3):
+        for column in secret_columns(population, _SECRETS):
             attacks[f"attribute_inference:{population.domain.names[column]}"] = _Timed(population, column)
     if len(population.domain) > 2:
         column, bit = secret_bit(population)

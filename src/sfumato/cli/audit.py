@@ -28,7 +28,7 @@ def audit(
         bool,
         typer.Option("--recipe", help="Fit the model's recipe again: planted rows, shadow models, replay; minutes."),
     ] = False,
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """Attack synthetic rows. The result is a statistic of real rows: internal, not for release."""
     import sfumato as sf

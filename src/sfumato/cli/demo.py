@@ -17,7 +17,7 @@ _LEFT = ("synthetic.csv", "model.sfm", "certificate.txt", "report.html")
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("demo"),
     epsilon: Annotated[float, typer.Option(help="Privacy loss.")] = 1.0,
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """Adult census (public, shipped with sfumato): fit, certify, verify, sample, report, evaluate; in ./demo."""
     import sfumato as sf

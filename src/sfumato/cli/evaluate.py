@@ -19,7 +19,7 @@ def evaluate(
     quick: Annotated[
         bool, typer.Option("--quick", help="Marginals, queries and two learners only, trained on at most 10,000 rows.")
     ] = False,
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """Compare synthetic rows with real ones. The result is a statistic of real rows: internal, not for release."""
     import sfumato as sf

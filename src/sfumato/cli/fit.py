@@ -55,7 +55,7 @@ def fit(
         bool,
         typer.Option("--take-over", help="An earlier try on another host has ended (your word): go on with it."),
     ] = False,
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """Learn a model of DATA under (epsilon, delta)-differential privacy and save it with its certificate."""
     import sfumato as sf

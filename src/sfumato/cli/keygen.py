@@ -14,7 +14,7 @@ def keygen(
     output: Annotated[Path, typer.Option("--output", "-o", help="Private key; the public one goes beside it.")] = Path(
         "key.pem"
     ),
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """Make an Ed25519 key pair: key.pem for `fit --key`, key.pub.pem for `verify --public-key`."""
     import sfumato as sf

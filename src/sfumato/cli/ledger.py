@@ -19,7 +19,7 @@ def ledger(
     unit: Annotated[
         str, typer.Option(help="What the cap protects, with --cap-epsilon: row, or the schema's id column.")
     ] = "row",
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """Show all runs over a data set and what they spent; with --cap-epsilon, make a ledger with a cap of your own."""
     import sfumato as sf

@@ -48,6 +48,7 @@ app.command("keygen")(keygen.keygen)
 app.command("demo")(demo.demo)
 
 _REFUSED, _INTERRUPTED = 2, 130
+"""Exit codes: one line says what to change; stopped by the keyboard (128 + SIGINT)."""
 _STOPPED = (
     "interrupted; no file was left half-written, what was charged stays charged, and the same fit goes on with its"
     " answers"

@@ -25,7 +25,7 @@ def report(
     quick: Annotated[
         bool, typer.Option("--quick", help="In a third of the time: fewer attacks, measures and rows; it says which.")
     ] = False,
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """Write a self-contained report: internal with real rows, releasable without."""
     import sfumato as sf

@@ -26,7 +26,7 @@ def review(
     template: Annotated[
         Path | None, typer.Option(help="Write a file of answers to be filled in.", metavar="FILE")
     ] = None,
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """List the facts that nobody has settled, or settle them by a file of answers; without a certificate until then."""
     import sfumato as sf

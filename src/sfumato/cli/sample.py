@@ -11,6 +11,7 @@ import typer
 from sfumato.cli import terminal
 
 _FOR_A_GRID = 300
+"""Images of a grid, where nobody says how many."""
 STDOUT = ("-", "/dev/stdout")
 
 
@@ -39,7 +40,7 @@ def sample(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a table that sfumato did not write, or that was changed.")
     ] = False,
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """Sample rows; this costs no privacy, however often it is done."""
     import sfumato as sf

@@ -32,7 +32,7 @@ def sketch(
     header: Annotated[
         bool | None, typer.Option("--header/--no-header", help="Whether the first line names the columns.")
     ] = None,
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """Draft schema.yaml from the rows; every fact in it is unreviewed until you say it is public or measured."""
     import sfumato as sf

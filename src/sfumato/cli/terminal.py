@@ -18,7 +18,7 @@ from sfumato.progress import Progress, Silent, bars
 if TYPE_CHECKING:
     from sfumato import Guarantee
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 def answer(result: Mapping[str, object], text: str, as_json: bool, saved: bool = False) -> None:

@@ -12,12 +12,13 @@ from sfumato.cli import terminal
 from sfumato.errors import OutdatedCertificate
 
 _OUTDATED = 1
+"""Exit code: all of it fits, and was issued before fixes of the promise."""
 
 
 def verify(
     model: Annotated[Path, typer.Argument(help="A saved model.", metavar="MODEL.SFM")],
     public_key: Annotated[Path | None, typer.Option(help="Ed25519 public key that must have signed.")] = None,
-    as_json: terminal.Json = False,
+    as_json: terminal.AsJson = False,
 ) -> None:
     """Check every byte and hash, the signature, and recompute epsilon from the events with two accountants.
 

@@ -7,7 +7,11 @@ import numpy as np
 from sfumato.encoding.grid import EXACT_LIMIT, Grid, from_edges
 
 _SECONDS = (1, 60, 15 * 60, 3600, 6 * 3600, 86400)
+"""Widths of intervals of time that people know, up to a day."""
 _MONTHS = (1, 3, 12, 120)
+"""The same from a month on: a quarter, a year, ten years."""
+_CENTURY = 1200
+"""Months: the widest interval."""
 _MONDAY = 4
 """1970-01-05 was a Monday."""
 
@@ -35,6 +39,6 @@ def _months(low: int, high: int) -> np.ndarray:
     """First days of the shortest of month, quarter, year, decade, century that is coarse enough."""
     first = int(np.datetime64(low, "D").astype("datetime64[M]").astype(int))
     last = int(np.datetime64(high, "D").astype("datetime64[M]").astype(int))
-    width = next((m for m in _MONTHS if (last - first) // m < EXACT_LIMIT), 1200)
+    width = next((m for m in _MONTHS if (last - first) // m < EXACT_LIMIT), _CENTURY)
     months = np.arange(first // width, last // width + 1, dtype=np.int64) * width
     return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)

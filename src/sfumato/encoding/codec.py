@@ -31,7 +31,8 @@ from sfumato.encoding.time import TimeCodec
 from sfumato.errors import ConditionError, SchemaError
 from sfumato.schema import FixedCombinations, Inequality, Schema
 from sfumato.schema.arrow_types import parse_type
-from sfumato.schema.columns import Column, IdentifierColumn, ImageColumn, NumericColumn
+from sfumato.schema.columns import Column, IdentifierColumn, ImageColumn
+from sfumato.schema.quantities import NumericColumn
 from sfumato.tables.delimited_writing import dialect_metadata
 from sfumato.tables.images import image_shape, image_type
 
@@ -217,7 +218,7 @@ class Codec:
         error.
         """
         self.check_columns(batch.schema.names)
-        order = "F" if self.domain.pixels is None else "C"
+        order = "F" if self.domain.content == "table" else "C"
         codes = np.empty((batch.num_rows, len(self.domain)), self.domain.code_dtype(), order=order)
         seen = RowMasks(batch.num_rows)
         for position, part in self.parts.items():

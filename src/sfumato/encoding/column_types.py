@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sfumato.schema.columns import (
-    BooleanColumn,
-    Column,
-    DateColumn,
-    DatetimeColumn,
-    IdentifierColumn,
-    IntegerColumn,
-    RealColumn,
-    TimeColumn,
-)
+from sfumato.schema.columns import BooleanColumn, Column, IdentifierColumn
 from sfumato.schema.numeral import PLAIN
+from sfumato.schema.quantities import DateColumn, DatetimeColumn, IntegerColumn, RealColumn, TimeColumn
 
 
 def natural_type(column: Column) -> pa.DataType:

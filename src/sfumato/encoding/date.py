@@ -13,10 +13,12 @@ from sfumato.encoding.grid import Grid
 from sfumato.encoding.parsing import moments
 from sfumato.encoding.quantity import QuantityCodec, known
 from sfumato.encoding.rendering import moment_as
-from sfumato.schema.columns import DateColumn
+from sfumato.schema.quantities import DateColumn
 
 _EPOCH = dt.date(1970, 1, 1)
+"""Day 0 of Arrow."""
 _MICROSECONDS = 86_400_000_000
+"""Of a day."""
 
 
 class DateCodec(QuantityCodec):

@@ -13,10 +13,12 @@ from sfumato.encoding.grid import Grid
 from sfumato.encoding.parsing import moments
 from sfumato.encoding.quantity import QuantityCodec, known
 from sfumato.encoding.rendering import moment_as
-from sfumato.schema.columns import DatetimeColumn
+from sfumato.schema.quantities import DatetimeColumn
 
 _SECONDS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
+"""Of each resolution."""
 _MICROSECONDS = 1_000_000
+"""Of a second."""
 
 
 class DatetimeCodec(QuantityCodec):

@@ -110,6 +110,13 @@ class Domain:
         """Whether an image is among the columns."""
         return "table" if self.pixels is None else "images"
 
+    @property
+    def image(self) -> Pixels:
+        """Where the pixels are; ValueError for a table without images."""
+        if self.pixels is None:
+            raise ValueError("no column of the table is an image")
+        return self.pixels
+
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Column names, in order."""

@@ -38,7 +38,9 @@ REFUSED = -1
 """Code of a cell that is refused: its row makes no record."""
 
 _EPOCH = dt.datetime(1970, 1, 1)
+"""Moment 0 of Arrow."""
 _EXACT_DIGITS = 15
+"""Of a decimal that a double holds exactly."""
 _Coded: TypeAlias = Sequence[tuple[str | int, int]]
 """Values of the engine and the code of each."""
 

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from sfumato.errors import SchemaError
 from sfumato.schema import Schema
-from sfumato.schema.columns import Bounds, Column
+from sfumato.schema.columns import Column
+from sfumato.schema.quantities import Bounds
 from sfumato.schema.sources import Source
 
 

@@ -14,6 +14,7 @@ EXACT_LIMIT = 512
 """The most values that get a code each; also the most intervals of equal width."""
 
 _HEAVY = 1000
+"""Ratio of the largest to the smallest bound from which a scale is cut by digits: a tail of three decades."""
 
 
 @dataclass(frozen=True, eq=False)

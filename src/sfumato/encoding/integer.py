@@ -12,7 +12,7 @@ from sfumato.encoding.grid import Grid, grid
 from sfumato.encoding.numerals import exact, wholes
 from sfumato.encoding.quantity import QuantityCodec, known
 from sfumato.encoding.rendering import number_as
-from sfumato.schema.columns import IntegerColumn
+from sfumato.schema.quantities import IntegerColumn
 
 
 class IntegerCodec(QuantityCodec):

@@ -27,14 +27,23 @@ from sfumato.encoding.parsing import missing_mask
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.errors import SchemaError
 from sfumato.schema import Schema, TextColumn
-from sfumato.schema.columns import LABEL_LIMIT, Bounds, Column, DateColumn, IntegerColumn, RealColumn
+from sfumato.schema.columns import LABEL_LIMIT, Column
+from sfumato.schema.quantities import Bounds, DateColumn, IntegerColumn, RealColumn
 from sfumato.tables.objects import OBJECTS, as_text, plain
 
+_FALSE_ALARMS = 80
+"""Twice one over the probability that noise alone stands out of all blocks."""
+_TAIL = 2.5
+"""Standard deviations of noise by which a block that adjoins the range stands out."""
+_NO_NOISE = 1e-9
+"""In place of none, to divide by."""
 MEASURED_SHARE = 0.05
 """The part of the squared budget that measured facts cost, split evenly over the columns that have them."""
 
 _INTEGERS, _REALS, _DECIMALS = 10**15, 1e9, 1e-6
+"""Farthest that bounds are sought: of integers, of reals, and the step of reals without one."""
 _DAYS = (dt.date(1900, 1, 1), dt.date(2099, 12, 31))
+"""The same for times."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +149,13 @@ def covered(counts: np.ndarray, sigma: float) -> tuple[int, int]:
         sigma: standard deviation of the noise of each; 0 for exact counts.
     """
     bins = len(counts)
-    z = math.sqrt(2 * math.log(80 * bins))
+    z = math.sqrt(2 * math.log(_FALSE_ALARMS * bins))
     best, closest, found = -math.inf, (0, bins), []
     explained = np.zeros(0, bool)
     for level in range(max(1, bins - 1).bit_length() + 1):
         width = 1 << level
         starts = np.arange(0, bins, width)
-        scores = np.add.reduceat(counts, starts) / (max(sigma, 1e-9) * math.sqrt(width))
+        scores = np.add.reduceat(counts, starts) / (max(sigma, _NO_NOISE) * math.sqrt(width))
         below = np.add.reduceat(explained, np.arange(0, len(explained), 2)) if level else np.zeros(bins, bool)
         found += [(int(s), min(bins, int(s) + width)) for s in starts[(scores > z) & ~below.astype(bool)]]
         explained = (scores > z) | below.astype(bool)
@@ -163,7 +172,7 @@ def _grown(counts: np.ndarray, end: int, sigma: float) -> int:
     """``end`` moved on over the blocks that adjoin it and stand out by 2.5 standard deviations: the rest of a tail."""
     width = 1
     while end + width <= len(counts):
-        if counts[end : end + width].sum() > 2.5 * max(sigma, 1e-9) * math.sqrt(width):
+        if counts[end : end + width].sum() > _TAIL * max(sigma, _NO_NOISE) * math.sqrt(width):
             end, width = end + width, 1
         else:
             width *= 2

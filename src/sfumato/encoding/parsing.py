@@ -30,6 +30,7 @@ _LAST_OF_A_DAY = 86_400 * 10**6 - 1
 """As which 24:00 is read, which some databases store."""
 
 _A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""In ticks of each unit of Arrow."""
 _MOMENT = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 _OFFSET = r"\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 _CLOCK = r"^\d\d:\d\d(:\d\d(\.\d{1,9})?)?$"

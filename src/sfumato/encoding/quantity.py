@@ -15,7 +15,7 @@ from sfumato.encoding.domain import Axis
 from sfumato.encoding.grid import Grid
 from sfumato.encoding.parsing import missing_mask
 from sfumato.errors import ConditionError
-from sfumato.schema.columns import QuantityColumn, TimeColumn
+from sfumato.schema.quantities import QuantityColumn, TimeColumn
 from sfumato.tables.objects import plain
 
 _Bound = TypeVar("_Bound")

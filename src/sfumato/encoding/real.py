@@ -13,10 +13,16 @@ from sfumato.encoding.grid import EXACT_LIMIT, Grid, grid, heavy_tailed
 from sfumato.encoding.numerals import exact, reals
 from sfumato.encoding.quantity import QuantityCodec, known
 from sfumato.encoding.rendering import number_as
-from sfumato.schema.columns import RealColumn
+from sfumato.schema.quantities import RealColumn
 
 _DECADES = 6
 """A heavy-tailed grid without a step resolves down to a millionth of its largest bound."""
+_DIGITS = 15
+"""Significant digits that a double holds."""
+_FINER = 100
+"""Steps in an interval, at least: values within it do not look rounded."""
+_EXACT = 2**53
+"""Below which a double holds every whole number."""
 
 
 class RealCodec(QuantityCodec):
@@ -40,8 +46,8 @@ class RealCodec(QuantityCodec):
             return Fraction(1)
         if self._heavy:
             return Fraction(10) ** (math.floor(math.log10(largest)) - _DECADES - 1)
-        finest = math.floor(math.log10(largest)) - 15
-        span = (high - low) / EXACT_LIMIT / 100
+        finest = math.floor(math.log10(largest)) - _DIGITS
+        span = (high - low) / EXACT_LIMIT / _FINER
         return Fraction(10) ** max(finest, math.floor(math.log10(span)) if span > 0 else finest)
 
     @cached_property
@@ -74,7 +80,7 @@ class RealCodec(QuantityCodec):
     def values(self, ticks: np.ndarray, mask: np.ndarray | None) -> pa.Array:
         """Ticks to float64, each the closest to its decimal writing."""
         up, down = self.step.numerator, self.step.denominator
-        if down < 2**53 and up < 2**53:
+        if down < _EXACT and up < _EXACT:
             return pa.array(ticks.astype(np.float64) * float(up) / float(down), mask=mask)
         return pa.array(ticks * float(self.step), mask=mask)
 

@@ -12,11 +12,14 @@ from sfumato.encoding.grid import Grid
 from sfumato.encoding.parsing import clock
 from sfumato.encoding.quantity import QuantityCodec
 from sfumato.encoding.rendering import moment_as
-from sfumato.schema.columns import TimeColumn
+from sfumato.schema.quantities import TimeColumn
 
 _SECONDS = {"hour": 3600, "minute": 60, "second": 1}
+"""Of each resolution."""
 _DAY = 86400
+"""Seconds of a day."""
 _MICROSECONDS = 1_000_000
+"""Of a second."""
 
 
 class TimeCodec(QuantityCodec):

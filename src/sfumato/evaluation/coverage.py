@@ -8,12 +8,19 @@ from sklearn.neighbors import NearestNeighbors
 from sfumato.encoding.domain import Domain
 from sfumato.evaluation.features import metric_features
 
+NEIGHBOURS = 5
+"""To which a ball of a row reaches (Naeem et al. 2020, section 4)."""
+_BLOCK = 1000
+"""Rows whose distances to all others are held at a time."""
+_ROUNDING = 1e-6
+"""By which two distances of the same two rows may differ."""
+
 
 def _nearest(points: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points).kneighbors(queries)
 
 
-def prdc(real: np.ndarray, synthetic: np.ndarray, k: int = 5) -> dict[str, float]:
+def prdc(real: np.ndarray, synthetic: np.ndarray, k: int = NEIGHBOURS) -> dict[str, float]:
     """Precision, recall, density and coverage of points (n, f) by balls to the ``k``-th neighbour.
 
     Source: Kynkäänniemi et al. 2019; Naeem et al. 2020, eq. 2 to 5.
@@ -23,8 +30,8 @@ def prdc(real: np.ndarray, synthetic: np.ndarray, k: int = 5) -> dict[str, float
     inside = np.zeros(len(synthetic))
     recalled = np.zeros(len(real), bool)
     covered = np.zeros(len(real), bool)
-    for start in range(0, len(real), 1000):
-        part = slice(start, start + 1000)
+    for start in range(0, len(real), _BLOCK):
+        part = slice(start, start + _BLOCK)
         gap = _distances(real[part], synthetic)
         inside += (gap <= real_radius[part, None]).sum(0)
         recalled[part] = (gap <= synthetic_radius).any(1)
@@ -39,7 +46,7 @@ def prdc(real: np.ndarray, synthetic: np.ndarray, k: int = 5) -> dict[str, float
 
 def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-    return np.sqrt(np.maximum(squared, 0)) - 1e-6
+    return np.sqrt(np.maximum(squared, 0)) - _ROUNDING
 
 
 def alpha_precision_beta_recall(real: np.ndarray, synthetic: np.ndarray, steps: int = 30) -> dict[str, float]:
@@ -55,7 +62,7 @@ def alpha_precision_beta_recall(real: np.ndarray, synthetic: np.ndarray, steps: 
     spacing = _nearest(real, real, 2)[0][:, 1]
     gap, index = (v[:, 0] for v in _nearest(synthetic, real, 1))
     out = np.linalg.norm(synthetic[index] - synthetic.mean(0), axis=1)
-    near = gap <= spacing + 1e-6
+    near = gap <= spacing + _ROUNDING
     radii = np.quantile(np.linalg.norm(synthetic - synthetic.mean(0), axis=1), levels)
     recall = np.array([(near & (out <= r)).mean() for r in radii])
     return {
@@ -70,7 +77,7 @@ def coverage(
     """All six measures on at most ``limit`` seeded rows of each encoded table."""
     rng = np.random.default_rng(seed)
     a, b = (metric_features(t[rng.permutation(len(t))[:limit]], domain) for t in (real, synthetic))
-    k = min(5, len(a) - 2, len(b) - 2)
+    k = min(NEIGHBOURS, len(a) - 2, len(b) - 2)
     if k < 1:
         raise ValueError("coverage needs at least 3 rows of each table")
     return {**prdc(a, b, k), **alpha_precision_beta_recall(a, b)}

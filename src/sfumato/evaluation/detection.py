@@ -14,6 +14,11 @@ from sfumato.encoding.domain import Domain
 from sfumato.evaluation.details import Detection, Region
 from sfumato.evaluation.features import categorical, training_features, tree_features
 
+_FEWEST = 4
+"""Rows of each table: two to learn from, two to test on."""
+_REGIONS = 6
+"""Where the tables differ most, of those that a small tree finds."""
+
 
 @dataclass(frozen=True)
 class _Split:
@@ -27,8 +32,8 @@ class _Split:
 def _split(real: np.ndarray, synthetic: np.ndarray, limit: int, seed: int) -> _Split:
     rng = np.random.default_rng(seed)
     n = min(len(real), len(synthetic), limit)
-    if n < 4:
-        raise ValueError(f"a two-sample test needs at least 4 rows of each table, got {n}")
+    if n < _FEWEST:
+        raise ValueError(f"a two-sample test needs at least {_FEWEST} rows of each table, got {n}")
     codes = np.concatenate([t[rng.permutation(len(t))[:n]] for t in (real, synthetic)])
     return _Split(codes, np.repeat([0, 1], n), np.tile(np.arange(n) < n // 2, 2))
 
@@ -93,7 +98,7 @@ def _regions(split: _Split, domain: Domain, seed: int) -> tuple[Region, ...]:
     regions = [
         Region(boxes[k], float(np.mean(leaf[truth == 0] == k)), float(np.mean(leaf[truth == 1] == k))) for k in boxes
     ]
-    return tuple(sorted(regions, key=lambda r: -abs(r.real - r.synthetic))[:6])
+    return tuple(sorted(regions, key=lambda r: -abs(r.real - r.synthetic))[:_REGIONS])
 
 
 def _boxes(tree: DecisionTreeClassifier, domain: Domain) -> dict[int, tuple[tuple[str, int, int], ...]]:

@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from sfumato.encoding.domain import Domain
 
 _ONE_HOT_LIMIT = 64
+"""Columns that a category becomes at most: its most frequent values."""
 
 
 def tree_features(codes: np.ndarray, domain: Domain, columns: Sequence[int]) -> np.ndarray:

@@ -23,10 +23,15 @@ from sfumato.evaluation.learning import Prediction
 LEARNERS = ("linear", "forest")
 """Beside the perceptron."""
 COMPONENTS = 64
+"""Principal components that learners see."""
 TRAINED = 60_000
+"""Images that the reference network is trained on at most: those of Fashion-MNIST."""
 _FEW = 10_000
+"""Images that other learners are fitted to at most."""
 _HIDDEN = (256, 128)
+"""Widths of the layers of the reference network."""
 _EPOCHS = 4
+"""In which it learns what hidden responses are good for."""
 
 
 def pixel_values(codes: np.ndarray, pixels: Pixels) -> np.ndarray:
@@ -53,15 +58,14 @@ class ImageClassifier:
     @classmethod
     def fit(cls, train: np.ndarray, domain: Domain, target: int, seed: int = 0) -> ImageClassifier | None:
         """Train on at most 60,000 seeded rows; None where they have a single label."""
-        assert domain.pixels is not None
         train = _known(train, domain, target, TRAINED, seed)
         if len(np.unique(train[:, target])) < 2:
             return None
         network = MLPClassifier(_HIDDEN, max_iter=_EPOCHS, random_state=seed)
         with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore", ConvergenceWarning)
-            network.fit(pixel_values(train, domain.pixels), train[:, target])
-        return cls(network, domain.pixels, target, len(train))
+            network.fit(pixel_values(train, domain.image), train[:, target])
+        return cls(network, domain.image, target, len(train))
 
     def hidden(self, codes: np.ndarray) -> np.ndarray:
         """The activations of the last hidden layer, (n, 128)."""
@@ -85,24 +89,22 @@ def predict(
     train = _known(train, domain, target, _FEW, seed)
     if len(np.unique(train[:, target])) < 2:
         return None
-    assert domain.pixels is not None
     components = PCA(
-        min(COMPONENTS, len(train), math.prod(domain.pixels.shape)), svd_solver="randomized", random_state=seed
+        min(COMPONENTS, len(train), math.prod(domain.image.shape)), svd_solver="randomized", random_state=seed
     )
     kind = LogisticRegression(max_iter=300) if learner == "linear" else RandomForestClassifier(60, random_state=seed)
     model = make_pipeline(components, StandardScaler(), kind)
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(pixel_values(train, domain.pixels), train[:, target])
+        model.fit(pixel_values(train, domain.image), train[:, target])
     return _prediction(model, test, domain, target, len(train))
 
 
 def _prediction(model: Any, test: np.ndarray, domain: Domain, target: int, trained: int) -> Prediction:
     """Of the rows that have a label."""
-    assert domain.pixels is not None
     rows = np.flatnonzero(_labelled(test, domain, target))
     values = np.zeros((len(rows), domain.axes[target].size))
-    values[:, model.classes_] = model.predict_proba(pixel_values(test[rows], domain.pixels))
+    values[:, model.classes_] = model.predict_proba(pixel_values(test[rows], domain.image))
     task = "binary" if values.shape[1] <= 2 else "multiclass"
     return Prediction(task, test[rows, target].astype(np.int64), values, rows, trained)
 

@@ -24,7 +24,9 @@ from sfumato.evaluation.result import Learning, Measure, Scores, TrainedOn, Util
 from sfumato.evaluation.tables import Tables, check_sizes
 
 _COMPARED = 5000
+"""Images of each side that are compared."""
 _CLOSER = 0.9
+"""Part of the usual distance below which images are said to be closer than they should be."""
 
 
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
@@ -79,7 +81,6 @@ def image_utility(
 
     Not private: the result is a statistic of real rows. Deterministic for a ``seed``. Raises ``TooFewRows``.
     """
-    assert domain.pixels is not None
     check_sizes(real, holdout, synthetic)
     began = perf_counter()
     tables = Tables(real, holdout, synthetic, seed)
@@ -90,7 +91,7 @@ def image_utility(
         balance = _balance(tables, domain, target)
         measures["tvd1_label"] = Measure.between(tvd(tables.real, x, domain, (target,)) for x in tables.four)
         learning = _learning(tables, domain, target, measures, spaces, seed)
-    points = _Points(tables.real, domain.pixels)
+    points = _Points(tables.real, domain.image)
     reference, *others = (points.of(t) for t in (tables.some_real, *tables.four))
     measures["frechet_pixels"] = Measure.between(frechet(reference, x) for x in others)
     found = [{**prdc(reference, x), **alpha_precision_beta_recall(reference, x)} for x in others]

@@ -31,6 +31,7 @@ LEARNERS = ("gradient_boosting", "linear", "forest")
 MOST_ROWS = 50_000
 """Training rows at most: more cost much and teach little."""
 _REGRESSION_FROM = 20
+"""Values of an ordered target beyond which it is predicted as a number."""
 
 
 def task_of(axis: Axis) -> Task:

@@ -11,6 +11,8 @@ import numpy as np
 
 from sfumato.encoding.domain import Axis, Clique, Domain
 
+BINS = 32
+"""Of an ordered column, where values themselves are too many to compare."""
 _DENSE_CELLS = 1 << 18
 """Up to so many cells are counted in an array; of more, only those that a record is in: that is faster there."""
 
@@ -28,7 +30,7 @@ class Binning:
     maps: tuple[np.ndarray, ...]
 
     @classmethod
-    def of(cls, domain: Domain, bins: int = 32) -> Binning:
+    def of(cls, domain: Domain, bins: int = BINS) -> Binning:
         """Cut every ordered column of more than ``bins`` values to ``bins``; a missing code keeps its own bin."""
         axes, maps = zip(*(_cut(axis, bins) for axis in domain.axes), strict=True)
         return cls(Domain(axes), maps)

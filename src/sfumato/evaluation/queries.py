@@ -60,14 +60,9 @@ def shares(codes: np.ndarray, domain: Domain, queries: Sequence[RangeQuery]) -> 
     return np.array([query.share(by_column, domain) for query in queries])
 
 
-def query_errors(a: np.ndarray, b: np.ndarray, domain: Domain, queries: Sequence[RangeQuery]) -> np.ndarray:
-    """Absolute difference of the shares in ``a`` and ``b``, (len(queries),)."""
-    return query_errors_of_each(a, [b], domain, queries)[0]
-
-
-def query_errors_of_each(
+def query_errors(
     a: np.ndarray, others: Sequence[np.ndarray], domain: Domain, queries: Sequence[RangeQuery]
 ) -> list[np.ndarray]:
-    """:func:`query_errors` of ``a`` and each of ``others``: ``a`` is asked once."""
+    """Absolute differences of the shares in ``a`` and in each of ``others``, (len(queries),) each."""
     truth = shares(a, domain, queries)
     return [np.abs(truth - shares(b, domain, queries)) for b in others]

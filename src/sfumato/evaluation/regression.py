@@ -10,6 +10,13 @@ from sfumato.evaluation.details import Coefficient
 from sfumato.evaluation.learning import task_of
 
 _Z = 1.959963984540054
+"""Normal quantile of intervals of 95 %."""
+_DEPENDENT = 1e-4
+"""Part of the largest pivot below which a column counts as determined by others."""
+_NO_VARIANCE = 1e-18
+"""In place of a variance of zero: an interval has some width."""
+_CONVERGED = 1e-8
+"""Largest change of a coefficient in the last step."""
 
 
 def interval_overlap(a: tuple[float, float], b: tuple[float, float]) -> float:
@@ -81,14 +88,14 @@ def _independent_columns(x: np.ndarray) -> np.ndarray:
     scale = np.linalg.norm(x, axis=0)
     _, r, pivot = linalg.qr(x / np.where(scale > 0, scale, 1), mode="economic", pivoting=True)
     size = np.abs(np.diag(r))
-    return np.sort(pivot[: int((size > 1e-4 * size[0]).sum())])
+    return np.sort(pivot[: int((size > _DEPENDENT * size[0]).sum())])
 
 
 def _ordinary(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inverse = np.linalg.pinv(x.T @ x, hermitian=True)
     b = inverse @ (x.T @ y)
     variance = float(((y - x @ b) ** 2).sum()) / max(1, len(y) - x.shape[1])
-    return b, np.sqrt(np.maximum(np.diag(inverse) * variance, 1e-18))
+    return b, np.sqrt(np.maximum(np.diag(inverse) * variance, _NO_VARIANCE))
 
 
 def _logistic(x: np.ndarray, y: np.ndarray, ridge: float = 1e-2, steps: int = 30) -> tuple[np.ndarray, np.ndarray]:
@@ -100,6 +107,6 @@ def _logistic(x: np.ndarray, y: np.ndarray, ridge: float = 1e-2, steps: int = 30
         hessian = (x * (p * (1 - p))[:, None]).T @ x + ridge * np.eye(x.shape[1])
         step = np.linalg.solve(hessian, x.T @ (y - p) - ridge * b)
         b += step
-        if np.abs(step).max() < 1e-8:
+        if np.abs(step).max() < _CONVERGED:
             break
     return b, np.sqrt(np.diag(np.linalg.inv(hessian)))

@@ -17,7 +17,7 @@ from sfumato.evaluation.detection import detect, detection_auc
 from sfumato.evaluation.images import image_utility
 from sfumato.evaluation.learning import LEARNERS, MOST_ROWS, Prediction, majority, predict
 from sfumato.evaluation.marginals import Binning, cliques, tvds_of_each
-from sfumato.evaluation.queries import query_errors_of_each, random_queries
+from sfumato.evaluation.queries import query_errors, random_queries
 from sfumato.evaluation.regression import coefficient_overlap
 from sfumato.evaluation.result import Learning, Measure, Scores, TrainedOn, Utility, rounded
 from sfumato.evaluation.subgroups import subgroups
@@ -55,7 +55,7 @@ def utility(
     Not private: the result is a statistic of real rows. Deterministic for a ``seed``. Raises ``TooFewRows``.
     """
     seen = progress or Silent()
-    if domain.pixels is not None:
+    if domain.content == "images":
         seen.stage("images")
         return image_utility(real, holdout, synthetic, domain, target, seed)
     check_sizes(real, holdout, synthetic)
@@ -113,7 +113,7 @@ def _slower(
 def _marginal_measures(t: Tables, domain: Domain, seed: int) -> tuple[dict[str, Measure], dict[str, float]]:
     measures: dict[str, Measure] = {}
     columns: dict[str, float] = {}
-    for suffix, binning in (("", Binning.of(domain, max(domain.sizes))), ("_b32", Binning.of(domain, 32))):
+    for suffix, binning in (("", Binning.of(domain, max(domain.sizes))), ("_b32", Binning.of(domain))):
         real, *others = (binning.apply(x) for x in (t.real, *t.four))
         for order, limit in ((1, None), (2, _PAIRS), (3, _TRIPLES)):
             if order > len(domain):
@@ -124,8 +124,8 @@ def _marginal_measures(t: Tables, domain: Domain, seed: int) -> tuple[dict[str, 
             if order == 1 and not suffix:
                 columns = dict(zip(domain.names, each[0].round(5).tolist(), strict=True))
     queries = random_queries(domain, _QUERIES, seed=seed)
-    measures["query3"] = Measure.between(e.mean() for e in query_errors_of_each(t.real, t.four, domain, queries))
-    pairs = Binning.of(domain, 32)
+    measures["query3"] = Measure.between(e.mean() for e in query_errors(t.real, t.four, domain, queries))
+    pairs = Binning.of(domain)
     reference, *others = (associations(pairs.apply(x), pairs.domain) for x in (t.real, *t.four))
     measures["association"] = Measure.between(_off_diagonal(np.abs(a - reference)) for a in others)
     return measures, columns

@@ -11,6 +11,8 @@ from sfumato.evaluation.result import Memorisation, Sizes
 
 _FEWEST = 20
 """Rows of each table: with fewer no share means anything."""
+_CLEAR = 4
+"""Standard deviations by which copies exceed those of holdout rows to be more than chance."""
 
 
 def check_sizes(real: np.ndarray, holdout: np.ndarray, synthetic: np.ndarray) -> None:
@@ -56,7 +58,7 @@ class Tables:
         known = set(_bytes(self.real.astype(one_type)))
         copies, chance = (sum(r in known for r in _bytes(t.astype(one_type))) / m for t in pair)
         spread = np.sqrt(max(chance * (1 - chance), 1 / m) * 2 / m)
-        copied = bool(copies - chance > 4 * spread)
+        copied = bool(copies - chance > _CLEAR * spread)
         return Memorisation(closer or copied, closer, copied, round(copies, 5), round(chance, 5))
 
 

@@ -20,8 +20,8 @@ from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
 from sfumato.progress import Progress
 from sfumato.release.certificate import NoCertificate
 from sfumato.release.federation import FederationStatement
-from sfumato.release.issuing import Process, declared, declared_of_the_table
 from sfumato.release.ledger_statement import Cap, Kept, LedgerStatement
+from sfumato.release.process import Process, declared, declared_of_the_table
 from sfumato.release.release import Release
 from sfumato.results.plain import Json
 from sfumato.tables import Rows

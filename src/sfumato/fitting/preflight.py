@@ -26,7 +26,8 @@ from sfumato.privacy.events import DiscreteGaussian, Event
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, NoCertificate
 from sfumato.release.federation import FederationStatement
-from sfumato.release.issuing import Process, declared, declared_of_the_table, issue
+from sfumato.release.issuing import issue
+from sfumato.release.process import Process, declared, declared_of_the_table
 from sfumato.release.release import stated
 from sfumato.release.signature import load_signing_key, sign
 from sfumato.schema.review import open_in_words

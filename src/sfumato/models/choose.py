@@ -46,8 +46,8 @@ def choose(domain: Domain, target: int | None, guarantee: Guarantee) -> Choice:
         guarantee: the promise.
     """
     strength = f"epsilon {guarantee.epsilon:g}" if guarantee.private else "no guarantee"
-    if domain.pixels is not None:
-        height, width, channels = domain.pixels.shape
+    if domain.content == "images":
+        height, width, channels = domain.image.shape
         of_each = "" if target is None else f" of each {domain.axes[target].name!r}"
         size = f"{height}x{width}x{channels}"
         why = f"at {strength}, means and spreads{of_each} tell most of images of {size}, in a few sums"

@@ -116,7 +116,7 @@ def with_settings(own: Recipe, stated: object) -> Recipe:
     return recipe
 
 
-def in_words(settings: Mapping[str, Json]) -> str:
+def settings_in_words(settings: Mapping[str, Json]) -> str:
     """One line for people, such as ``columns 0.25, rounds 4``."""
     return ", ".join(f"{name} {v if isinstance(v, str) else json.dumps(v)}" for name, v in settings.items())
 

@@ -16,6 +16,9 @@ LEAST_COUNT_SHARE = 2.0
 """Scale of the narrowest share of noise on counts: sums of these are discrete Gaussians to one part in 10^14."""
 LEAST_VECTOR_SHARE = 2.0**8
 """Scale of the narrowest share on vectors: sums of these differ from discrete Gaussians by less than 2**-900000."""
+OVERFLOWS = 2.0**-61
+"""What a full batch adds to the delta of a step of DP-SGD, for any epsilon up to 20 and up to 1024 groups: records are
+dropped where a group's draw passes its capacity, with a chance of 2^-100 (``sampling.most_chosen``)."""
 
 
 def _positive(what: str, value: float) -> None:

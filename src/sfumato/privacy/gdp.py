@@ -14,6 +14,7 @@ from statistics import NormalDist
 
 _normal = NormalDist()
 _ROOT_2 = math.sqrt(2.0)
+"""erfc is that of a normal variable over this."""
 
 
 def _upper_tail(x: float) -> float:

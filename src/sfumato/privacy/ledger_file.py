@@ -17,6 +17,7 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger_account import guarantee_of
 
 FORMAT = 2
+"""Of the file; earlier ones are moved to it when they are opened."""
 APPLICATION = 0x53464D31  # in the SQLite header: tells a ledger from any other database
 
 _SCHEMA = f"""

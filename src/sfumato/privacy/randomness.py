@@ -80,6 +80,7 @@ def _bit_length(numbers: np.ndarray) -> np.ndarray:
 
 
 KEY_BYTES = 32
+"""Of a key of ChaCha20: 256 bits."""
 _BLANK = bytes(1 << 18)  # what is encrypted, a piece at a time; small enough to stay in the cache
 _LONGEST = 1 << 36  # bytes of one stream: the block counter has 32 bits
 

@@ -24,6 +24,7 @@ from sfumato.privacy.events import (
 )
 
 _ORDERS = (*(1 + x / 10 for x in range(1, 100)), *map(float, range(11, 64)), 80.0, 96.0, 128.0, 192.0, 256.0, 512.0)
+"""At which divergences are bounded, dense where the best order usually lies."""
 _WHOLE_ORDERS = tuple(order for order in _ORDERS if order == int(order))
 """The moments of integer Gaussian noise under sampling are those of real noise at these orders alone."""
 _HIGH_ORDERS = tuple(512 * 2 ** (k / 8) for k in range(1, 97))

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jax import Array
 
-from sfumato.privacy.events import PoissonSampledGaussian
+from sfumato.privacy.events import OVERFLOWS, PoissonSampledGaussian
 
 _BITS = 32
-_OVERFLOW = 2.0**-100  # chance of a group's batch beyond its capacity
-OVERFLOWS = 2.0**-61
-"""What overflow adds to delta in a step, for any epsilon up to 20 and up to 1024 groups: it drops records."""
+"""Of the random word that decides whether a record is in a batch."""
+_OVERFLOW = 2.0**-100
+"""Chance of a group's batch beyond its capacity; what that costs is ``events.OVERFLOWS``."""
 
 
 def most_chosen(mean: float) -> int:

@@ -26,6 +26,7 @@ from sfumato.outputs import MODEL
 from sfumato.results.plain import Json
 
 FORMAT = 1
+"""Of the file; any other is refused."""
 LEARNT = ("schema.yaml", "codec.json", "model.json", "weights.safetensors")
 MEMBERS = ("manifest.json", *LEARNT, "certificate.json")
 MAX_BYTES = 1 << 30
@@ -41,6 +42,7 @@ _DIRECTORY_END = struct.Struct("<4s4H2LH")
 _MOST_DIRECTORY = 1 << 10
 """Bytes of the directory of six members: one of millions of entries would be read before any is looked at."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The date of every member: the first that a zip knows."""
 _UNREADABLE = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -133,6 +135,7 @@ class Artifact:
 
 
 _CANONICAL = json.JSONEncoder(indent=1, ensure_ascii=False, allow_nan=False)
+"""One value a line, as written here and nowhere else."""
 
 
 def canonical_json(value: Mapping[str, Json]) -> bytes:

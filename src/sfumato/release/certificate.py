@@ -16,7 +16,7 @@ from typing import get_args
 from pydantic import PrivateAttr, ValidationError
 
 from sfumato.errors import CertificateError
-from sfumato.models.settings import in_words
+from sfumato.models.settings import settings_in_words
 from sfumato.printable import printable, printable_parts
 from sfumato.privacy.events import Event
 from sfumato.release.federation import FederationStatement
@@ -125,7 +125,7 @@ class Certificate(Section):
             ("in words", p.in_words),
             ("spent", f"epsilon {self.composition.epsilon_spent:.6g} in {len(self.composition.events)} charges"),
             ("model", f"{self.algorithm.model}: {self.algorithm.why}"),
-            ("settings", in_words(self.algorithm.settings or {}) or "none"),
+            ("settings", settings_in_words(self.algorithm.settings or {}) or "none"),
             ("trust", self.trust_model),
             ("signature", "Ed25519" if self.signature else "none"),
         )
@@ -176,7 +176,7 @@ def _facts_lines(column: ColumnFacts) -> list[str]:
 
 
 def _settings_line(algorithm: Algorithm) -> list[str]:
-    return [f"  settings    {in_words(algorithm.settings)}"] if algorithm.settings else []
+    return [f"  settings    {settings_in_words(algorithm.settings)}"] if algorithm.settings else []
 
 
 def _types_line(types: Mapping[str, str]) -> list[str]:

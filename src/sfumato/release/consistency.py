@@ -9,15 +9,17 @@ from datetime import datetime
 from sfumato.errors import CertificateError, SfumatoError
 from sfumato.models.choose import Choice
 from sfumato.privacy.distributed import inexact
-from sfumato.privacy.events import DistributedGaussian, Event, Gaussian, PoissonSampledGaussian, Threshold
+from sfumato.privacy.events import OVERFLOWS, DistributedGaussian, Event, Gaussian, PoissonSampledGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.mechanisms.lattice import INEXACT
 from sfumato.privacy.mechanisms.threshold import leak
 from sfumato.privacy.spending import Spending
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, section_of
-from sfumato.release.issuing import ACCOUNTANT, ISSUED, TRUST, Process, declared, words
+from sfumato.release.issuing import ACCOUNTANT, ISSUED
 from sfumato.release.ledger_statement import LedgerStatement
+from sfumato.release.process import Process, declared
+from sfumato.release.words import TRUST, words
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.tables import examples
@@ -61,8 +63,6 @@ def check_charges(events: Sequence[Event], max_rows: int) -> None:
     steps += [e for e in shared if e.sampling_probability < 1]
     if not steps:
         return
-    from sfumato.privacy.sampling import OVERFLOWS  # imports jax
-
     if max_rows != 1:
         raise CertificateError(f"gradients are clipped per row, but a unit may hold {max_rows} rows")
     if any(e.delta < OVERFLOWS for e in steps):

@@ -27,6 +27,7 @@ from sfumato.results.plain import Json
 
 ALGORITHM = "Ed25519"
 _RAW_BYTES = 32
+"""Of an Ed25519 key without a wrapping."""
 MOST_BYTES = 1 << 16
 """Bytes of a key file: an Ed25519 key takes about a hundred, and text may stand around it."""
 _NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm)
@@ -34,6 +35,7 @@ _NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm)
 _FIELDS = {"algorithm": ALGORITHM, "public_key": "[0-9a-f]{64}", "value": "[0-9a-f]{128}"}
 """The one spelling of a signature: these fields alone, in this order, in small hexadecimal digits."""
 _PRIME = 2**255 - 19
+"""Of the field of Curve25519 (RFC 8032)."""
 _SMALL_ORDER = frozenset(
     y % _PRIME
     for root in (0, 1, int("7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7", 16))
@@ -101,7 +103,7 @@ def sign(certificate: Mapping[str, Json], key: Ed25519PrivateKey) -> dict[str, J
     return {**certificate, "signature": signature}
 
 
-def check(certificate: Mapping[str, Json], trusted: Ed25519PublicKey | None = None) -> str | None:
+def check_signature(certificate: Mapping[str, Json], trusted: Ed25519PublicKey | None = None) -> str | None:
     """Fingerprint of the key that signed, or None if nothing is signed and no ``trusted`` key was asked for.
 
     Raises:

@@ -17,7 +17,7 @@ from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import KIND, Certificate, NoCertificate, certificate_of, section_of
 from sfumato.release.consistency import ROUNDING, check_charges, check_claim, check_ledger, check_words, process_of
 from sfumato.release.guarantee_fixes import lacking
-from sfumato.release.issuing import declared, declared_of_the_table
+from sfumato.release.process import declared, declared_of_the_table
 from sfumato.release.sections import DataDomain
 from sfumato.schema import Schema
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 _FAR = 10.0
+"""Times the promised epsilon, and above it, that one accountant may find before the slower one is asked."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,12 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
 
 def verify_artifact(artifact: Artifact, trusted: Ed25519PublicKey | None = None) -> Verification:
     """The checks of :func:`verify` on contents that are whole, of a certificate of any known kind."""
-    from sfumato.release.signature import check
+    from sfumato.release.signature import check_signature
 
     certificate = certificate_of(artifact.certificate)
     if isinstance(certificate, NoCertificate):
         raise CertificateError(f"no certificate: {certificate.reason}")
-    signer = check(artifact.certificate, trusted)
+    signer = check_signature(artifact.certificate, trusted)
     try:
         guarantee, events = certificate.promise.guarantee, certificate.composition.events
         if certificate.members != artifact.hashes:

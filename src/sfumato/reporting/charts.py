@@ -32,6 +32,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": _SMALL,
 }
+"""Of every chart: small, without frames, readable in print."""
 
 
 def _axes(width: float = 4.6, height: float = 2.9) -> tuple[Figure, Axes]:

@@ -12,6 +12,7 @@ import numpy as np
 FILL, LINE = "#8cbfdb", "#000000"
 """Light blue for the first table, black for the second: told apart in grey too."""
 _WIDE, _HIGH = 250, 190
+"""Units of the picture."""
 _LEFT, _TOP, _RIGHT = 42, 22, 6
 """Room for the percentages, for the name of the column, and beside the last bar; in units of the picture."""
 _LETTER, _ROW = 5.6, 14
@@ -21,9 +22,11 @@ _TURN = 60
 _MANY = 38
 """Letters that fit side by side."""
 _LONGEST = 14
+"""Letters of a label that are shown."""
 _SPIKE, _TAIL = 0.6, 1e-5
 """Share of one bin from which the axis of shares is logarithmic, and where that axis begins."""
 _TICKS = 4
+"""Steps of a linear axis, at most."""
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 """What a step between two marks of the axis may be, times a power of ten."""
 

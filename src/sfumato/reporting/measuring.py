@@ -85,7 +85,7 @@ def measured(
         charts=drawn,
         seconds={**page.seconds, "utility": found.seconds, f"attacks ({suite})": attacked.seconds},
     )
-    return page if domain.pixels is not None else _detailed(page, found, real, anchors, domain, labels)
+    return page if domain.content == "images" else _detailed(page, found, real, anchors, domain, labels)
 
 
 def _detailed(
@@ -144,9 +144,9 @@ def _curve(
 
 def _distances(real: np.ndarray, others: Sequence[np.ndarray], domain: Domain) -> tuple[str, list[float]]:
     """What is measured, and the distance of each table from the real one."""
-    if domain.pixels is not None:
-        return "Fréchet distance of pixels", pixel_distances(real, others, domain.pixels)
-    binning = Binning.of(domain, 32)
+    if domain.content == "images":
+        return "Fréchet distance of pixels", pixel_distances(real, others, domain.image)
+    binning = Binning.of(domain)
     pairs = cliques(binning.domain, min(2, len(binning.domain)), _PAIRS)
     reference = binning.apply(real)
     found = [float(tvds(reference, binning.apply(rows), binning.domain, pairs).mean()) for rows in others]

@@ -13,7 +13,7 @@ from sfumato.tables.images import image_levels
 from sfumato.tables.pictures import sample_grid
 
 
-def grid(table: pa.Table, image: str, label: str | None) -> str:
+def image_grid(table: pa.Table, image: str, label: str | None) -> str:
     """An ``<img>`` of some images of the column ``image``, a row for each value of ``label``."""
     levels = sample_grid(image_levels(table[image]), None if label is None else table[label])
     out = io.BytesIO()

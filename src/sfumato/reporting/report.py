@@ -245,10 +245,10 @@ def _samples(release: Release, codes: np.ndarray) -> str:
     image = release.schema.image
     if image is None:
         return ""
-    from sfumato.reporting.pictures import grid
+    from sfumato.reporting.pictures import image_grid
 
     some = release.codec.decode(codes[:_PICTURED], np.random.default_rng(0))
-    return grid(some, image.name, release.schema.target)
+    return image_grid(some, image.name, release.schema.target)
 
 
 def _verdict(page: ReportPage) -> Verdict:

@@ -13,7 +13,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.evaluation.associations import associations
 from sfumato.evaluation.details import Subgroup
 from sfumato.evaluation.marginals import Binning, cliques, tvds_of_each
-from sfumato.evaluation.queries import query_errors_of_each, random_queries
+from sfumato.evaluation.queries import query_errors, random_queries
 from sfumato.evaluation.result import Learning
 from sfumato.reporting import charts
 from sfumato.reporting.column_chart import column_chart
@@ -21,6 +21,7 @@ from sfumato.reporting.contents import Distance
 from sfumato.reporting.wording import Labels, attack_name
 
 _CATEGORIES, _BINS, _COLUMNS = 12, 24, 60
+"""Bars of a chart of categories, intervals of one of numbers, and charts."""
 _PAIRS, _WORST = 2000, 8
 """Pairs that are compared, and that are named."""
 _LEVEL = 0.05
@@ -34,7 +35,7 @@ def marginal_charts(tables: Mapping[str, np.ndarray], domain: Domain, labels: La
 
 def flat_columns(domain: Domain) -> list[int]:
     """Positions of all axes but pixels."""
-    pixels = range(0) if domain.pixels is None else range(*domain.pixels.span.indices(len(domain)))
+    pixels = range(*domain.image.span.indices(len(domain))) if domain.content == "images" else range(0)
     return [i for i in range(len(domain)) if i not in pixels]
 
 
@@ -58,9 +59,9 @@ def _marginal(tables: Mapping[str, np.ndarray], domain: Domain, i: int, labels: 
 
 def heat_map(synthetic: np.ndarray, real: np.ndarray | None, domain: Domain) -> str:
     """Association of all pairs in the synthetic rows, or how far it is from the real one; empty for images."""
-    if domain.pixels is not None or len(domain) < 2:
+    if domain.content == "images" or len(domain) < 2:
         return ""
-    binning = Binning.of(domain, 32)
+    binning = Binning.of(domain)
     found = associations(binning.apply(synthetic), binning.domain)
     if real is None:
         return charts.heat_map(domain.names, found, "association in the synthetic rows")
@@ -81,7 +82,7 @@ def worst_pairs(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Doma
 def _distances(
     real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain, chosen: Sequence[tuple[int, ...]]
 ) -> tuple[Distance, ...]:
-    binning = Binning.of(domain, 32)
+    binning = Binning.of(domain)
     reference = binning.apply(real)
     both = tvds_of_each(
         reference, [binning.apply(tables[kind]) for kind in ("synthetic rows", "holdout rows")], binning.domain, chosen
@@ -112,7 +113,7 @@ def beside_chart(real: np.ndarray, synthetic: np.ndarray, domain: Domain, labels
 def error_chart(real: np.ndarray, tables: Mapping[str, np.ndarray], domain: Domain) -> str:
     """Errors of 1,000 random conjunctions of three columns."""
     queries = random_queries(domain)
-    errors = query_errors_of_each(real, list(tables.values()), domain, queries)
+    errors = query_errors(real, list(tables.values()), domain, queries)
     return charts.error_curve(dict(zip(tables, errors, strict=True)))
 
 

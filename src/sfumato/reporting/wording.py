@@ -38,6 +38,7 @@ _MEASURES = {
     "frechet_classifier": "Fréchet distance, classifier",
 }
 _SHOWN = 20
+"""Labels of a column that are listed."""
 
 
 def axis_labels(codec: Codec) -> Labels:

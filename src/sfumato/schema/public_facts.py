@@ -11,7 +11,8 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from pydantic_core import ErrorDetails
 
 from sfumato.errors import SchemaError
-from sfumato.schema.columns import BaseColumn, CategoryColumn, Column, Content, ImageColumn
+from sfumato.schema.column import BaseColumn
+from sfumato.schema.columns import CategoryColumn, Column, Content, ImageColumn
 from sfumato.schema.constraints import Constraint, FixedCombinations, Inequality, NonNull, Unique
 from sfumato.schema.file import FileFacts
 from sfumato.schema.sources import TEXT_LIMIT, Fact, Statement, Strict

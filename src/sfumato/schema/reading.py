@@ -37,6 +37,7 @@ _TYPED = re.compile(
 )
 """YAML 1.2 core types of text without quotation marks: ``no`` is text, a date is text, ``010`` is ten."""
 _MOST_DIGITS = 40
+"""Of a number: no bound has more than 19."""
 _ONE = "holds a second document; keep one"
 _BY_OTHER_MEANS = "tags, anchors and directives have no place in a schema; write the value out"
 

@@ -16,23 +16,11 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from sfumato.errors import SchemaError, TableError
-from sfumato.schema.columns import (
-    INTEGER_LIMIT,
-    BooleanColumn,
-    CategoryColumn,
-    Column,
-    DateColumn,
-    DatetimeColumn,
-    IdentifierColumn,
-    ImageColumn,
-    IntegerColumn,
-    RealColumn,
-    TextColumn,
-    TimeColumn,
-)
+from sfumato.schema.columns import BooleanColumn, CategoryColumn, Column, IdentifierColumn, ImageColumn, TextColumn
 from sfumato.schema.constraints import FixedCombinations
 from sfumato.schema.file import FileFacts
 from sfumato.schema.numeral import DecimalSign, GroupSign
+from sfumato.schema.quantities import INTEGER_LIMIT, DateColumn, DatetimeColumn, IntegerColumn, RealColumn, TimeColumn
 from sfumato.schema.schema import Schema
 from sfumato.schema.sources import TEXT_LIMIT
 from sfumato.schema.survey import NUMERALS, Survey
@@ -48,10 +36,14 @@ CODED_LIMIT = 12
 """Whole numbers with at most so many distinct values are taken for codes, not quantities."""
 
 _ENOUGH_ROWS = 100
+"""From which what rows look like says something of the column."""
 _PAIRED_ROWS = 1 << 17
+"""First rows that combinations are looked for in."""
 _PAIRED_LABELS = (3, 512)
+"""Fewest and most labels of columns that are paired."""
 _ID_NAME = re.compile(r"(^|[^a-z])(id|uuid|guid|key|ssn)$|^(id|uuid)([^a-z]|$)|[a-z](Id|ID)$", re.IGNORECASE)
 _EPOCH = dt.datetime(1970, 1, 1)
+"""Moment 0 of Arrow."""
 _WORDS = {("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y")}
 _TOO_MANY = "left out: too many different texts to be categories"
 _REPEATS = "values repeat: if it names people, write unit: {column: it, max_rows: the most rows of one that count}"

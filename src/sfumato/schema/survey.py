@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from sfumato.encoding.numerals import reals, wholes
 from sfumato.encoding.parsing import clock, moments
 from sfumato.schema.arrow_types import is_text
-from sfumato.schema.columns import INTEGER_LIMIT
 from sfumato.schema.numeral import PLAIN, Numeral
+from sfumato.schema.quantities import INTEGER_LIMIT
 from sfumato.tables.objects import plain
 
 MARKERS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", ".", "-")
@@ -53,11 +53,15 @@ _HEAD = 8
 """Values of a batch that a glance looks at."""
 
 DISTINCT_LIMIT = 10_000
+"""Different values that are remembered of a column."""
 _DISTINCT_TEXT = 1 << 23
 """Bytes of the distinct values that are kept: ten thousand of 800."""
 _UNIQUE_ROWS = 1 << 20
+"""First rows in which a repeated value is looked for."""
 _DECIMALS = 4
+"""Of a step that is tried."""
 _CLOCK_FREE = 86_400_000_000
+"""Microseconds of a day: multiples of it have no time of day."""
 
 
 @dataclass

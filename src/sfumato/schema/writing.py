@@ -11,6 +11,7 @@ from sfumato.schema.public_facts import PublicFacts
 from sfumato.schema.sources import Statement
 
 _WIDTH = 110
+"""Letters of a line, beyond which a mapping is written on several."""
 _TAIL = ("unit", "nullable", "nulls", "outside", "type", "description")
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+<>=()$&;@^%-]*(?: [A-Za-z0-9_./+<>=()$&;@^%-]+)*")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})

@@ -17,6 +17,7 @@ from sfumato.tables.objects import OBJECTS, readable
 from sfumato.tables.pieces import in_pieces
 
 _READ_AHEAD = 1 << 20
+"""Bytes of a buffer of a column: of many columns, megabytes."""
 MOST_METADATA = 1 << 27
 """Bytes of the footer of a Parquet file, or of the schema of an Arrow file: read whole, they take ten times as much."""
 _MOST_ENTRIES = 1 << 17

@@ -22,8 +22,10 @@ MOST_EXPANSION = 300
 _SMALL = 1 << 30
 """Bytes of text that any gzip file may give."""
 _ASCII = 128
+"""Bytes from which on a byte is none."""
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE = 1 << 18
+"""Bytes, and letters, that are decoded at a time."""
 
 
 def decoded(cells: pa.Array, charset: str) -> pa.Array:

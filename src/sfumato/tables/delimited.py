@@ -17,7 +17,7 @@ from pyarrow import csv as arrow
 from sfumato.errors import TableError
 from sfumato.tables.decoding import decoded, open_bytes
 from sfumato.tables.dialect import Dialect, checked_names
-from sfumato.tables.structure import LONGEST, Block, blocks, check, first_record
+from sfumato.tables.structure import LONGEST, Block, blocks, check_structure, first_record
 
 _BLOCK = 2 * LONGEST
 """A record lies within two blocks of the parser at most."""
@@ -71,10 +71,10 @@ class DelimitedFile:
             columns, start = _header(path, first, dialect)
             rest = Block(first.text[start:], first.line + first.text.count(b"\n", 0, start))
             empty = _without_record(rest.text, len(columns))
-            check(rest, dialect, path, len(columns))
+            check_structure(rest, dialect, path, len(columns))
             for block in found:
                 empty = empty and _without_record(block.text, len(columns))
-                check(block, dialect, path, len(columns))
+                check_structure(block, dialect, path, len(columns))
         return cls(path, dialect, columns, start, empty, empty_is_null)
 
     @property

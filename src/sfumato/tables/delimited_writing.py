@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gzip import GzipFile
 
 ROWS_AT_ONCE = 1 << 16
+"""Lines that are made in memory before they are written."""
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _DIALECT = b"dialect"
 _FORMULA = "^[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"

@@ -18,8 +18,11 @@ from sfumato.tables.structure import LONGEST, TOO_LONG
 _DELIMITERS = (",", "\t", ";", "|")
 _OTHER_DELIMITERS = (":", "^", "~", "\x1f", "\x01", "!", "#")
 _CHUNK = 1 << 24
+"""Bytes read at a time to see which charset holds all of them."""
 _SAMPLE = 1 << 18
+"""First bytes by which a dialect is guessed."""
 _SAMPLE_RECORDS = 200
+"""First records of them."""
 
 
 def guessed(

@@ -14,6 +14,7 @@ from sfumato.errors import TableError
 from sfumato.tables.images import Shape, checked_shape, described
 
 _MOST_BYTES = 1 << 24
+"""Of one file: an image of the largest size takes 12 KiB uncompressed."""
 _PNG_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
 _TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)

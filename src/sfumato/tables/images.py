@@ -20,6 +20,7 @@ CHANNELS = (1, 3)
 _MOST_EXPANSION = 200
 """Bytes of pixels per byte of file, beyond which a large file is taken for a decompression bomb."""
 _SMALL = 1 << 26
+"""Bytes of images that need no check of how much they expand."""
 
 Shape = tuple[int, int, int]
 

@@ -22,6 +22,7 @@ from sfumato.tables.images import IMAGE, LABEL, Shape, check_expansion, checked_
 IMAGES, LABELS = "images", "labels"
 """Names of the arrays."""
 _LONGEST_LABEL = 256
+"""Letters."""
 _END, _LONG_END = b"PK\5\6", b"PK\6\6"
 _LONGEST_END = (1 << 16) + 22
 """Bytes in which a zip archive's end of directory begins, a comment behind it."""

@@ -35,6 +35,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _TEXT, _NUMERAL, _INTEGER, _REAL, _FLAG, _DAY, _MOMENT, _INSTANT, _CLOCK = range(9)
+"""Positions among `OBJECTS`."""
 NUMERAL = "numeral"
 """Name of the part of `OBJECTS` that holds numbers in text, with a decimal point whatever the column declares."""
 OBJECTS = pa.dense_union(
@@ -57,12 +58,16 @@ UNREADABLE = "\ufffd"
 
 _MOST_BITS = 1328  # of a whole number that is written out: 400 digits, below Python's own limit of 4,300
 _WHOLE = 2.0**63
+"""The first float beyond 64 bits with a sign."""
 _MOST_DIGITS = 400  # of a Decimal that is written without an exponent
 _QUICK = frozenset(["str", "bytes", "float", "NoneType", "NAType", "NaTType"])
 """Types of cells that Arrow reads as `_read` does, a float where it is NaN; it would take bytearray for text too."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+"""Moment 0 of Arrow."""
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9, "ps": 10**12, "fs": 10**15, "as": 10**18}
+"""Ticks of the units of numpy that are no longer than a second."""
 _SECONDS = {"m": 60, "h": 3600, "D": 86_400, "W": 604_800}
+"""Of the longer ones."""
 _MOST_MONTHS = 12 * 300_000  # from 1970, either way: 64 bits of microseconds hold fewer
 _MOST_TICKS = (2**63 - 1) // 10**6 * 10**6
 """Microseconds of the last whole second that 64 bits hold: it stands for all later ones, and its negative likewise."""

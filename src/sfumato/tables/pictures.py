@@ -26,8 +26,11 @@ SUFFIXES = (".npz", ".png", "")
 """What images alone are written to; no suffix is a folder."""
 
 _PER_LABEL = 10
+"""Images in a row of a grid."""
 _MOST_LABELS = 64
+"""Rows of a grid."""
 _SIDE = 32
+"""Pixels that an image of a grid is enlarged to at least."""
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+. -]{0,98}[A-Za-z0-9_+-]|[A-Za-z0-9_+-]")
 
 
@@ -58,7 +61,7 @@ def write_pictures(table: pa.Table, image: str, path: str | os.PathLike[str], ov
             picture(sample_grid(image_levels(table[image]), _few(table.select(others)))).save(stream, "PNG")
 
 
-def check_installed(path: str | os.PathLike[str]) -> None:
+def check_can_write(path: str | os.PathLike[str]) -> None:
     """MissingExtra where what the suffix of ``path`` names is written by Pillow, and that is not installed."""
     if Path(path).suffix.lower() != ".npz":
         require("images", f"{os.fspath(path)}: writing PNG files")

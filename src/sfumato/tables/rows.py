@@ -27,6 +27,7 @@ from sfumato.tables.pieces import even
 from sfumato.tables.source import RowSource
 
 _BATCH_CELLS = 1 << 22
+"""Cells of a batch: tens of megabytes as text."""
 _LEAST_ROWS = 1 << 10
 """Rows of a batch of a wide table, so that what is done once for each column of a batch is not done for each row."""
 _FOREIGN = {

@@ -101,7 +101,7 @@ def first_record(block: Block, dialect: Dialect) -> int:
             return end
 
 
-def check(block: Block, dialect: Dialect, path: str, width: int) -> None:
+def check_structure(block: Block, dialect: Dialect, path: str, width: int) -> None:
     """Every record has ``width`` fields and is well formed.
 
     Raises:

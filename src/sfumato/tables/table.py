@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 _SHOWN_ROWS = 8
+"""Of a table in a notebook."""
 _SHOWN_COLUMNS = 8
+"""The same."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)

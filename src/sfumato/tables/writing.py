@@ -18,7 +18,7 @@ from sfumato.errors import OutputError
 from sfumato.outputs import TABLE, check_output
 from sfumato.tables.delimited_writing import DELIMITERS, ROWS_AT_ONCE, write_delimited
 from sfumato.tables.images import image_column
-from sfumato.tables.pictures import SUFFIXES, check_installed, write_pictures
+from sfumato.tables.pictures import SUFFIXES, check_can_write, write_pictures
 
 STDOUT = ("-", "/dev/stdout")
 """The paths that stand for standard output."""
@@ -54,7 +54,7 @@ def write_blocks(
     if escape_formulas and not delimited:
         raise OutputError(f"cannot write {name}: formulas are escaped in delimited text alone; take .csv or .tsv")
     if image is not None and not zipped and suffix in SUFFIXES and not name.startswith("/dev/") and name not in STDOUT:
-        check_installed(path)  # before a row is drawn
+        check_can_write(path)  # before a row is drawn
         write_pictures(pa.concat_tables(blocks), image, path, overwrite)
     elif not zipped and suffix == ".parquet":
         with (

@@ -14,6 +14,13 @@ from sfumato.auditing.attacks.game import Population
 from sfumato.auditing.attacks.neighbours import nearest
 from sfumato.evaluation.features import metric_features
 
+_SAME = 1e-9
+"""Distance of keys that are equal, but for rounding."""
+_MOST_VALUES = 1000
+"""Codes of a column that can be a secret: of more, a guess is right by luck alone."""
+_NEARLY_CONSTANT = 0.95
+"""Share of the most frequent value from which a column hides nothing."""
+
 
 @dataclass(frozen=True)
 class Attribution:
@@ -42,7 +49,7 @@ def attribute_inference(population: Population, synthetic: np.ndarray, column: i
     truth = population.candidates[:, column]
     right = synthetic[index[:, 0], column] == truth
     n = len(population.members)
-    exact = gaps[:, 0] < 1e-9
+    exact = gaps[:, 0] < _SAME
     mode = np.bincount(synthetic[:, column].astype(np.int64)).argmax()
     shares = [_share(right[part][exact[part]]) for part in (slice(None, n), slice(n, None))]
     return Attribution(
@@ -62,9 +69,9 @@ def secret_columns(population: Population, limit: int) -> list[int]:
     reference, domain = population.reference, population.domain
     shares = {}
     for i, axis in enumerate(domain.axes):
-        if axis.size > 1000:
+        if axis.size > _MOST_VALUES:
             continue
         top = np.bincount(reference[:, i].astype(np.int64)).max() / len(reference)
-        if top < 0.95:
+        if top < _NEARLY_CONSTANT:
             shares[i] = top
     return sorted(shares, key=lambda i: shares[i])[:limit]

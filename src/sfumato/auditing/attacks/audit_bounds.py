@@ -13,8 +13,20 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
-_CHOOSING = 0.15  # share of the scores on which the threshold is chosen
-_CHOOSING_SIGNIFICANCE = 1e-9  # so strict that an extreme threshold wins only where it is clearly better
+_CHOOSING = 0.15
+"""Share of the scores on which the threshold is chosen."""
+_CHOOSING_SIGNIFICANCE = 1e-9
+"""So strict that an extreme threshold wins only where it is clearly better."""
+_FEWEST = 8
+"""Scores of a side: half of them test, and two of those have an interval that says something."""
+_FEWEST_CHOOSING = 4
+"""Scores of a side on which the threshold is chosen, at least."""
+_THRESHOLDS = np.linspace(0.01, 0.99, 99)
+"""Quantiles of the scores that are tried as thresholds."""
+_CURVE_THRESHOLDS, _CURVE_EPSILONS = np.linspace(0.02, 0.98, 49), (0.0, 0.5, 1.0, 2.0, 3.0)
+"""The same, and the epsilons, at which a curve is compared."""
+_NO_RATE = 1e-300
+"""In place of a rate of zero, to take the logarithm of."""
 
 
 def mu_lower_bound(
@@ -53,7 +65,7 @@ def epsilon_lower_bound(
     """
 
     def ratio(miss: np.ndarray, alarm: np.ndarray) -> np.ndarray:
-        return np.log(np.maximum(1 - miss - delta, 1e-300) / alarm)
+        return np.log(np.maximum(1 - miss - delta, _NO_RATE) / alarm)
 
     def bound(fpr: np.ndarray, fnr: np.ndarray) -> np.ndarray:
         return np.maximum(ratio(fnr, fpr), ratio(fpr, fnr))
@@ -78,8 +90,8 @@ def exceeds_curve(
         True; for a mechanism that keeps to the curve with probability at most ``significance``.
     """
     (pick_in, test_in), (pick_out, test_out) = (np.array_split(rng.permutation(s), 2) for s in (inside, outside))
-    thresholds = np.quantile(np.concatenate([pick_in, pick_out]), np.linspace(0.02, 0.98, 49))
-    allowed = {epsilon: curve(epsilon) for epsilon in (0.0, 0.5, 1.0, 2.0, 3.0)}
+    thresholds = np.quantile(np.concatenate([pick_in, pick_out]), _CURVE_THRESHOLDS)
+    allowed = {epsilon: curve(epsilon) for epsilon in _CURVE_EPSILONS}
 
     def excess(scores: tuple[np.ndarray, np.ndarray], threshold: float, epsilon: float, level: float) -> float:
         fpr, miss = _error_rates(*scores, np.array([threshold]), level)
@@ -99,12 +111,12 @@ def _split_bound(
 ) -> float:
     """``bound`` of upper error rates, at the threshold that looks best on one part, from the other."""
     sides = [np.asarray(side, dtype=np.float64).ravel() for side in (inside, outside)]
-    if min(side.size for side in sides) < 8 or not all(np.isfinite(side).all() for side in sides):
-        raise ValueError("an audit needs at least 8 finite scores on each side")
+    if min(side.size for side in sides) < _FEWEST or not all(np.isfinite(side).all() for side in sides):
+        raise ValueError(f"an audit needs at least {_FEWEST} finite scores on each side")
     (pick_in, test_in), (pick_out, test_out) = (
-        np.split(rng.permutation(side), [max(4, int(_CHOOSING * side.size))]) for side in sides
+        np.split(rng.permutation(side), [max(_FEWEST_CHOOSING, int(_CHOOSING * side.size))]) for side in sides
     )
-    candidates = np.unique(np.quantile(np.concatenate([pick_in, pick_out]), np.linspace(0.01, 0.99, 99)))
+    candidates = np.unique(np.quantile(np.concatenate([pick_in, pick_out]), _THRESHOLDS))
     chosen = candidates[np.argmax(bound(*_error_rates(pick_in, pick_out, candidates, _CHOOSING_SIGNIFICANCE)))]
     return max(0.0, float(bound(*_error_rates(test_in, test_out, chosen[None], significance))[0]))
 

@@ -10,6 +10,7 @@ import numpy as np
 from sfumato.auditing.attacks.game import Game
 
 _FLOOR = 1e-3
+"""Added to distances, so that the logarithm of none is finite."""
 
 
 def density_ratio(game: Game, rng: np.random.Generator) -> np.ndarray:

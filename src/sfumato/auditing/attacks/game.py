@@ -13,6 +13,7 @@ from sfumato.evaluation.features import metric_features
 from sfumato.models.model import RecordLoss
 
 NEIGHBOURS = 5
+"""Nearest rows that an attack may look at."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Images: distances in the responses of fixed random filters, and strips of the nearest training images.
+"""Images: distances in the responses of fixed random filters, and strips of the nearest real images.
 
 The feature map is public and fixed: 32 random 5x5 filters, rectified, averaged over a 4x4 grid. Random filters with
 pooling are a fair similarity of small images (Saxe et al. 2011), and nothing in them was learnt from anybody.
@@ -14,20 +14,23 @@ from sfumato.auditing.attacks.neighbours import nearest
 from sfumato.encoding.domain import LEVELS, Domain
 
 _FILTERS, _SIDE, _GRID = 32, 5, 4
+"""Random filters, pixels of a side of each, and fields of an image, a side, that their responses are averaged over."""
+_BLOCK = 500
+"""Images whose responses are made at a time: a hundred megabytes."""
 _FLOOR = 1e-3
+"""Added to distances, so that the logarithm of none is finite."""
 
 
 def image_features(codes: np.ndarray, domain: Domain) -> np.ndarray:
     """(n, d) codes to (n, 512) float32 responses; needs ``domain.pixels``."""
-    assert domain.pixels is not None
-    shape = domain.pixels.shape
+    shape = domain.image.shape
     rng = np.random.default_rng(0)
     filters = rng.standard_normal((_SIDE * _SIDE * shape[2], _FILTERS)).astype(np.float32)
     filters -= filters.mean(axis=0)
     filters /= np.linalg.norm(filters, axis=0)
     parts = [
-        _responses(codes[start : start + 500, domain.pixels.span].reshape(-1, *shape), filters)
-        for start in range(0, len(codes), 500)
+        _responses(codes[start : start + _BLOCK, domain.image.span].reshape(-1, *shape), filters)
+        for start in range(0, len(codes), _BLOCK)
     ]
     return np.concatenate(parts) if parts else np.empty((0, _FILTERS * _GRID * _GRID), np.float32)
 
@@ -54,12 +57,11 @@ def nearest_in_features(game: Game, rng: np.random.Generator) -> np.ndarray:
 
 
 def strips(synthetic: np.ndarray, real: np.ndarray, domain: Domain, count: int = 5) -> np.ndarray:
-    """A picture with one line per synthetic image: itself, then its ``count`` nearest training images by features.
+    """A picture with one line per synthetic image: itself, then its ``count`` nearest real images by features.
 
-    Internal: it shows training images. Returns (lines * height, (1 + count) * width, channels) uint8.
+    Internal: it shows real images. Returns (lines * height, (1 + count) * width, channels) uint8.
     """
-    assert domain.pixels is not None
     closest = nearest(image_features(real, domain), image_features(synthetic, domain), count)[1]
-    lines = np.concatenate([synthetic[:, None], real[closest]], axis=1)[..., domain.pixels.span]
-    pictures = lines.reshape(*lines.shape[:2], *domain.pixels.shape).astype(np.uint8)
-    return pictures.transpose(0, 2, 1, 3, 4).reshape(len(lines) * domain.pixels.height, -1, domain.pixels.channels)
+    lines = np.concatenate([synthetic[:, None], real[closest]], axis=1)[..., domain.image.span]
+    pictures = lines.reshape(*lines.shape[:2], *domain.image.shape).astype(np.uint8)
+    return pictures.transpose(0, 2, 1, 3, 4).reshape(len(lines) * domain.image.height, -1, domain.image.channels)

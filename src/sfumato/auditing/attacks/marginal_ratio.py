@@ -14,14 +14,18 @@ from sfumato.encoding.domain import Clique, Domain
 from sfumato.evaluation.marginals import Binning, cell_index, cliques
 
 _PAIRS, _TRIPLES = 400, 100
+"""Pairs and triples of columns that are compared, some at random where there are more."""
+_BINS = 32
+"""Of an ordered column."""
 _DENSE_CELLS = 1 << 20
+"""Cells of a table that is held whole: a larger one is held by the cells that occur."""
 """Up to so many cells are counted in an array, which is faster than sorting; beyond, it would not fit."""
 
 
 def marginal_ratio(game: Game, rng: np.random.Generator) -> np.ndarray:
     """Mean over cliques of ``log(p_synthetic / p_reference)`` in the candidate's cell, smoothed by one count."""
     population = game.population
-    binning = Binning.of(population.domain, 32)
+    binning = Binning.of(population.domain, _BINS)
     candidates, synthetic, reference = (
         binning.apply(t) for t in (population.candidates, game.synthetic, population.reference)
     )

@@ -29,6 +29,7 @@ _ROWS = "the synthetic rows"
 _LIKE = "the synthetic rows, rows like the real ones"
 _MODEL = "the saved model"
 _STRONGEST = 0.8
+"""Part of the level that the attack which did best on other rows is judged at; the others share the rest."""
 
 
 def on_rows(domain: Domain) -> Attacks:
@@ -40,7 +41,7 @@ def on_rows(domain: Domain) -> Attacks:
         "classifier": (classifier, _LIKE),
         "marginal_ratio": (marginal_ratio, f"{_LIKE}, the kind of method"),
     }
-    if domain.pixels is not None:
+    if domain.content == "images":
         attacks["nearest_in_features"] = (nearest_in_features, _LIKE)
     return attacks
 

@@ -21,6 +21,12 @@ from sfumato.evaluation.features import metric_features
 
 RowGenerator = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Fits on (n, d) encoded rows and returns about as many synthetic rows."""
+_LEAST_SPREAD = 1e-2
+"""Standard deviation that a coordinate is scaled by at least: one that hardly varies says little."""
+_LARGEST_SET = 4
+"""Columns of a query."""
+_AGREES = 16
+"""An ordered column agrees within its range over this."""
 
 
 def vulnerable_rows(rows: np.ndarray, domain: Domain, count: int, k: int = 5) -> np.ndarray:
@@ -29,7 +35,7 @@ def vulnerable_rows(rows: np.ndarray, domain: Domain, count: int, k: int = 5) ->
     Coordinates are standardised among ``rows``, so that a rare category weighs as much as an extreme number.
     """
     points = metric_features(rows, domain)
-    points = points / np.maximum(points.std(axis=0), 1e-2)
+    points = points / np.maximum(points.std(axis=0), _LEAST_SPREAD)
     gaps = nearest(points, points, k + 1)[0][:, 1:].mean(1)
     return np.argsort(-gaps, kind="stable")[:count]
 
@@ -51,7 +57,7 @@ class Queries:
         d = len(domain)
         subsets = [(i,) for i in range(d)][:count]
         while len(subsets) < count:
-            subsets.append(tuple(rng.choice(d, min(d, int(rng.integers(2, 5))), replace=False).tolist()))
+            subsets.append(tuple(rng.choice(d, min(d, int(rng.integers(2, _LARGEST_SET + 1))), replace=False).tolist()))
         return cls(target, tuple(subsets), domain)
 
     def features(self, synthetic: np.ndarray) -> np.ndarray:
@@ -59,7 +65,7 @@ class Queries:
         agree = np.empty(synthetic.shape, bool)
         for i, axis in enumerate(self.domain.axes):
             gap = np.abs(synthetic[:, i].astype(np.int64) - int(self.target[i]))
-            agree[:, i] = gap <= (axis.size // 16 if axis.ordered else 0)
+            agree[:, i] = gap <= (axis.size // _AGREES if axis.ordered else 0)
         shares = [agree[:, list(s)].all(1).mean() for s in self.subsets]
         ordered = [i for i, axis in enumerate(self.domain.axes) if axis.ordered]
         numbers = synthetic[:, ordered]

@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 from scipy import special, stats
 
+NORMAL_95 = 1.959963984540054
+"""Normal quantile of intervals of 95 %."""
+_NO_TRIAL, _NO_RATE = 1e-12, 1e-300
+"""In place of zero: a parameter of a beta distribution that is not used, a rate to take the logarithm of."""
+_THRESHOLDS = 4000
+"""That are tried: with more, the best on one half is no better on the other."""
+
 
 def upper(hits: np.ndarray | int, n: int, significance: float) -> np.ndarray:
     """One-sided Clopper-Pearson upper bound on a rate of which ``hits`` of ``n`` trials were seen."""
     hits = np.asarray(hits)
-    bound = stats.beta.ppf(1 - significance, hits + 1, np.maximum(n - hits, 1e-12))
+    bound = stats.beta.ppf(1 - significance, hits + 1, np.maximum(n - hits, _NO_TRIAL))
     return np.where(hits >= n, 1.0, bound)
 
 
@@ -18,7 +25,7 @@ def lower(hits: np.ndarray | int, n: int, significance: float) -> np.ndarray:
     return 1 - upper(n - np.asarray(hits), n, significance)
 
 
-def interval(hits: int, n: int, significance: float = 0.05) -> tuple[float, float]:
+def rate_interval(hits: int, n: int, significance: float = 0.05) -> tuple[float, float]:
     """Two-sided Clopper-Pearson interval."""
     return float(lower(hits, n, significance / 2)), float(upper(hits, n, significance / 2))
 
@@ -54,13 +61,14 @@ def auc(inside: np.ndarray, outside: np.ndarray) -> tuple[float, tuple[float, fl
     under = 1 - (ranks[n:] - stats.rankdata(outside)) / n
     area = float(over.mean())
     spread = np.sqrt(over.var(ddof=1) / n + under.var(ddof=1) / m) if min(n, m) > 1 else 0.5
-    return area, (max(0.0, area - 1.96 * spread), min(1.0, area + 1.96 * spread))
+    return area, (max(0.0, area - NORMAL_95 * spread), min(1.0, area + NORMAL_95 * spread))
 
 
 SplitScores = tuple[np.ndarray, np.ndarray]
-"""SplitScores of rows that were used, and of rows that were not."""
+"""Scores of rows that were used, and of rows that were not."""
 
 _TPR_SHARE = 0.2
+"""Part of the level for the true positives; the rest is for the false ones, which weigh more in a ratio."""
 
 
 def halves(inside: np.ndarray, outside: np.ndarray, rng: np.random.Generator) -> tuple[SplitScores, SplitScores]:
@@ -75,12 +83,10 @@ def _epsilons(scores: SplitScores, at: np.ndarray, delta: float, significance: f
     alarms = len(outside) - np.searchsorted(np.sort(outside), at)
     tpr = lower(hits, len(inside), significance * _TPR_SHARE) - delta
     fpr = upper(alarms, len(outside), significance * (1 - _TPR_SHARE))
-    return np.log(np.maximum(tpr, 1e-300) / fpr)
+    return np.log(np.maximum(tpr, _NO_RATE) / fpr)
 
 
-def epsilon_lower_bound(
-    choose: SplitScores, test: SplitScores, delta: float, significance: float
-) -> tuple[float, float]:
+def tested_bound(choose: SplitScores, test: SplitScores, delta: float, significance: float) -> tuple[float, float]:
     """(epsilon, threshold): with confidence 1 - ``significance`` no smaller epsilon fits the scores of ``test``.
 
     The threshold is chosen on ``choose``; both rates come from ``test``, with Clopper-Pearson bounds in
@@ -94,7 +100,7 @@ def epsilon_lower_bound(
 def promising(choose: SplitScores, delta: float, significance: float) -> tuple[float, float]:
     """(epsilon, threshold) that look best on ``choose``: for choosing, not for claiming."""
     at = np.unique(np.concatenate(choose))
-    if len(at) > 4000:
-        at = at[np.linspace(0, len(at) - 1, 4000).astype(int)]
+    if len(at) > _THRESHOLDS:
+        at = at[np.linspace(0, len(at) - 1, _THRESHOLDS).astype(int)]
     found = _epsilons(choose, at, delta, significance)
     return float(found.max()), float(at[found.argmax()])

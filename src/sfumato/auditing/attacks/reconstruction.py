@@ -12,6 +12,13 @@ from scipy.sparse.linalg import lsmr
 from sfumato.auditing.attacks.game import Population
 from sfumato.evaluation.marginals import Binning, cell_index, cliques
 
+_BINS = 16
+"""Of an ordered column that is known: cells hold some rows each."""
+_CLIQUES = 300
+"""Pairs, and triples, that are asked about."""
+_ITERATIONS = 200
+"""Of least squares; it converges in fewer."""
+
 
 def secret_bit(population: Population) -> tuple[int, int]:
     """(column, code): the value whose share among reference rows is nearest to one half."""
@@ -30,18 +37,18 @@ def linear_reconstruction(
     triples of the others (300 of each at most) as the answer of a linear query, and solves for the bits by damped
     least squares around their mean. Controls go through the same as if they had been used.
     """
-    train = _attack(population.members, population, synthetic, column, bit)
-    return train, _attack(population.controls, population, synthetic, column, bit)
+    members = _attack(population.members, population, synthetic, column, bit)
+    return members, _attack(population.controls, population, synthetic, column, bit)
 
 
 def _attack(rows: np.ndarray, population: Population, synthetic: np.ndarray, column: int, bit: int) -> np.ndarray:
-    binning = Binning.of(population.domain, 16)
+    binning = Binning.of(population.domain, _BINS)
     others = [i for i in range(len(binning.domain)) if i != column]
     known, released = binning.apply(rows), binning.apply(synthetic)
     held = released[synthetic[:, column] == bit]
     blocks, answers = [], []
     for order in (2, 3):
-        for clique in (c for c in cliques(binning.domain, order, 300) if set(c) <= set(others)):
+        for clique in (c for c in cliques(binning.domain, order, _CLIQUES) if set(c) <= set(others)):
             cells = cell_index(known, binning.domain, clique)
             values, position = np.unique(cells, return_inverse=True)
             blocks.append(sparse.csr_matrix((np.ones(len(rows)), (position, np.arange(len(rows))))))
@@ -51,7 +58,8 @@ def _attack(rows: np.ndarray, population: Population, synthetic: np.ndarray, col
     base = len(held) / len(synthetic)
     queries, target = sparse.vstack(blocks).tocsr(), np.concatenate(answers)
     weight = sparse.diags(1 / np.sqrt(np.asarray(queries.sum(1)).ravel()))
-    solved = lsmr(weight @ queries, weight @ (target - queries @ np.full(len(rows), base)), damp=1.0, maxiter=200)[0]
+    off = weight @ (target - queries @ np.full(len(rows), base))
+    solved = lsmr(weight @ queries, off, damp=1.0, maxiter=_ITERATIONS)[0]
     guess = solved >= np.quantile(solved, 1 - base)
     return guess == (rows[:, column] == bit)
 

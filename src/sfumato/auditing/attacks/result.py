@@ -12,15 +12,22 @@ from sfumato.auditing.attacks.rates import (
     SplitScores,
     auc,
     difference,
-    epsilon_lower_bound,
-    interval,
     lower,
+    rate_interval,
+    tested_bound,
     tpr_at,
     upper,
 )
 from sfumato.privacy.guarantee import Guarantee
 
 FPRS = {"0.01": 0.01, "0.001": 0.001}
+"""Rates of false positives at which true ones are told."""
+_ROC = (-3, 0, 25)
+"""Powers of ten of the first and last rate of a curve, and how many there are."""
+_VAST = 50.0
+"""An epsilon that rules nothing out: its exponential is beyond any one over a rate."""
+_NO_RATE = 1e-300
+"""In place of a rate of zero, to take the logarithm of."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def ceiling(claimed: Guarantee | None, rates: Mapping[str, float] = FPRS) -> dic
     """``min(1, e^epsilon * rate + delta)`` for each rate among rows that were not used, by name."""
     if claimed is None or not claimed.private:
         return {}
-    factor = math.exp(min(claimed.epsilon, 50.0))
+    factor = math.exp(min(claimed.epsilon, _VAST))
     return {name: min(1.0, factor * rate + claimed.delta) for name, rate in rates.items()}
 
 
@@ -130,7 +137,7 @@ def from_scores(
     attack: str, knowledge: str, choose: SplitScores, test: SplitScores, terms: Terms, seconds: float
 ) -> AttackResult:
     """The result of an attack that scores rows; higher means "was used"."""
-    bound, threshold = epsilon_lower_bound(choose, test, terms.delta, terms.significance)
+    bound, threshold = tested_bound(choose, test, terms.delta, terms.significance)
     inside, outside = (np.concatenate(pair) for pair in zip(choose, test, strict=True))
     area, spread = auc(inside, outside)
     hits = int((test[0] >= threshold).sum())
@@ -140,11 +147,11 @@ def from_scores(
         real=hits / len(test[0]),
         holdout=float((test[1] >= threshold).mean()),
         naive=float((np.concatenate(test) >= threshold).mean()),
-        interval=interval(hits, len(test[0])),
+        interval=rate_interval(hits, len(test[0])),
         auc=area,
         auc_interval=spread,
         tpr_at_fpr={name: tpr_at(inside, outside, f) for name, f in FPRS.items()},
-        roc=tuple((float(f), tpr_at(inside, outside, f)) for f in np.logspace(-3, 0, 25)),
+        roc=tuple((float(f), tpr_at(inside, outside, f)) for f in np.logspace(*_ROC)),
         ceiling=ceiling(terms.claimed),
         epsilon_lower_bound=bound,
         power=None,
@@ -163,14 +170,14 @@ def from_rates(
     hits, alarms = int(real.sum()), int(holdout.sum())
     tpr = float(lower(hits, len(real), terms.significance / 2)) - terms.delta
     fpr = float(upper(alarms, len(holdout), terms.significance / 2))
-    bound = max(0.0, math.log(max(tpr, 1e-300) / fpr))
+    bound = max(0.0, math.log(max(tpr, _NO_RATE) / fpr))
     return AttackResult(
         attack=attack,
         knowledge=knowledge,
         real=float(real.mean()),
         holdout=float(holdout.mean()),
         naive=naive,
-        interval=interval(hits, len(real)),
+        interval=rate_interval(hits, len(real)),
         auc=None,
         auc_interval=None,
         tpr_at_fpr={},

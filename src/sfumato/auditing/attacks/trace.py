@@ -29,6 +29,7 @@ Released: TypeAlias = float | np.ndarray | Sequence[Measurement]
 Answer = TypeVar("Answer", bound=Released)
 Rows = TypeVar("Rows")
 _SLACK = 1e-6
+"""Part by which an answer may move further than declared: rounding."""
 
 
 class Divergence(Exception):  # noqa: N818 - not an error of the program: it ends a replay that has left the course

@@ -11,6 +11,7 @@ saved, so nobody can ask it. The generator's likelihood of a record is what is l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -23,10 +24,13 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.marginals.fitted import FittedMarginals
 from sfumato.models.model import RecordLoss
 
+if TYPE_CHECKING:  # it comes with networks, and marginal models are attacked without
+    from jaxtyping import Float, Integer
+
 _DRAWS = 50_000
 """Rows that are drawn from a model: as many as are attacked at most."""
 _TREES = 50
-"""As strong as twice as many, which fit the reference rows' own losses."""
+"""Of the regression on losses: as strong as twice as many, which fit the reference rows' own losses."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,16 @@ class WhiteBox:
     few: np.ndarray
 
 
-def model_loss(game: Game, rng: np.random.Generator) -> np.ndarray:
+def model_loss(game: Game, rng: np.random.Generator) -> Float[np.ndarray, " candidates"]:
     """Minus the loss of each candidate."""
     return -game.losses
 
 
-def model_loss_calibrated(game: Game, rng: np.random.Generator) -> np.ndarray:
+def model_loss_calibrated(game: Game, rng: np.random.Generator) -> Float[np.ndarray, " candidates"]:
     """How far the loss is below what it is for unused rows like the candidate, by a regression on reference rows."""
     population = game.population
     known, asked = (_points(t, population.domain) for t in (population.reference, population.candidates))
-    if population.domain.pixels is None:
+    if population.domain.content == "table":
         learner = HistGradientBoostingRegressor(max_iter=_TREES, random_state=int(rng.integers(2**31)))
     else:
         learner = Ridge(alpha=1.0)
@@ -69,7 +73,7 @@ class MeasuredMarginals:
     def __init__(self) -> None:
         self._drawn: list[tuple[FittedMarginals, np.ndarray]] = []
 
-    def __call__(self, game: Game, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, game: Game, rng: np.random.Generator) -> Float[np.ndarray, " candidates"]:
         """The score of each candidate, (n,)."""
         model = game.model
         assert isinstance(model, FittedMarginals)
@@ -82,7 +86,7 @@ class MeasuredMarginals:
         held |= {(min(c.column, p), max(c.column, p)) for c in model.chain.conditionals for p in c.parents}
         return log_ratios(candidates, released, reference, domain, sorted(held))
 
-    def _rows(self, model: FittedMarginals, rng: np.random.Generator) -> np.ndarray:
+    def _rows(self, model: FittedMarginals, rng: np.random.Generator) -> Integer[np.ndarray, "draws columns"]:
         for known, rows in self._drawn:
             if known is model:
                 return rows
@@ -90,5 +94,5 @@ class MeasuredMarginals:
         return self._drawn[-1][1]
 
 
-def _points(codes: np.ndarray, domain: Domain) -> np.ndarray:
-    return codes.astype(np.float32) if domain.pixels is None else image_features(codes, domain)
+def _points(codes: Integer[np.ndarray, "rows columns"], domain: Domain) -> Float[np.ndarray, "rows features"]:
+    return codes.astype(np.float32) if domain.content == "table" else image_features(codes, domain)

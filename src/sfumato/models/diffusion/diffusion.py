@@ -11,19 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Bool, Float, Integer, Key
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.diffusion import numbers as continuous
+from sfumato.models.diffusion.blocks import Blocks, residual_blocks
 from sfumato.models.diffusion.joint import FittedJointDiffusion
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
+from sfumato.models.networks.initial import LOGITS
 from sfumato.models.networks.latent import inverse_rosenblatt, rosenblatt
-from sfumato.models.networks.layout import Layout, batched, fixed_masks
+from sfumato.models.networks.layout import BLOCK, Layout, batched, fixed_masks
 from sfumato.models.networks.training import (
     BATCHES,
     COUNT_SHARE,
@@ -44,23 +48,34 @@ from sfumato.trust.questions import OBJECTIVES, PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 HIDDEN = 256
+"""Width of the layers."""
+_PUBLIC_ROWS = 200_000
+"""Rows that the network is trained on first, drawn from the marginals."""
+_PUBLIC_RATE = 2e-3
+"""Learning rate on them, at first."""
+_RATE, _COLD_RATE = 1e-5, 1e-3
+"""Learning rates on private rows, with a warm start, which must not be left, and without."""
+_CLIP = 1.0
+"""Norm of a record's gradient."""
+
+Masked: TypeAlias = tuple[Integer[Array, "batch columns"], Bool[Array, "batch columns"]]
+"""Rows, and which columns are hidden."""
 
 
 class TableDenoiser(eqx.Module):
     """From a row with masked columns to the distribution of every column: two residual blocks."""
 
     first: EmbeddingSum
-    blocks: tuple[Dense, Dense, Dense, Dense]
+    blocks: Blocks
     last: Dense
 
-    def __init__(self, width: int, columns: int, key: Array) -> None:
+    def __init__(self, width: int, columns: int, key: Key[Array, ""]) -> None:
         first, last, *blocks = jax.random.split(key, 6)
         self.first = EmbeddingSum(width + columns, HIDDEN, first, scale=columns**-0.5)
-        a, b, c, d = (Dense(HIDDEN, HIDDEN, k, 1.4 if i % 2 == 0 else 0.5) for i, k in enumerate(blocks))
-        self.blocks = (a, b, c, d)
-        self.last = Dense(HIDDEN, width, last, 0.3)
+        self.blocks = residual_blocks(HIDDEN, blocks)
+        self.last = Dense(HIDDEN, width, last, LOGITS)
 
-    def __call__(self, rows: Array, tape: Tape) -> Array:
+    def __call__(self, rows: Integer[Array, "batch columns"], tape: Tape) -> Float[Array, "batch width"]:
         """Rows (B, d), the mask of column c being ``width + c``, to outputs (B, width)."""
         h = self.first(rows, tape)
         for enter, leave in (self.blocks[:2], self.blocks[2:]):
@@ -68,7 +83,7 @@ class TableDenoiser(eqx.Module):
         return self.last(jax.nn.silu(h), tape)
 
 
-def order_agnostic_bound(layout: Layout, network: TableDenoiser, records: tuple[Array, Array], tape: Tape) -> Array:
+def order_agnostic_bound(layout: Layout, network: TableDenoiser, records: Masked, tape: Tape) -> Float[Array, " batch"]:
     """An upper bound of -log p per record; ``records`` are rows (B, d) and which columns are masked (B, d)."""
     rows, masked = records
     columns = len(layout.domain)
@@ -77,7 +92,7 @@ def order_agnostic_bound(layout: Layout, network: TableDenoiser, records: tuple[
     return -each.sum(axis=1) * columns / masked.sum(axis=1)
 
 
-def _prepare(layout: Layout, codes: Array, key: Array) -> tuple[Array, Array]:
+def _prepare(layout: Layout, codes: Integer[Array, "batch columns"], key: Key[Array, ""]) -> Masked:
     """Between one and all columns masked, in random order."""
     many, order = jax.random.split(key)
     columns = len(layout.domain)
@@ -115,7 +130,7 @@ class FittedDiffusion:
     def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
         """Draw records, a column at a time in random order; conditioned columns first, so that the rest follows."""
         allowed = self.layout.allowed(given)
-        parts = [self._block(min(4096, n - s), rng, given or {}, allowed) for s in range(0, n, 4096)]
+        parts = [self._block(min(BLOCK, n - s), rng, given or {}, allowed) for s in range(0, n, BLOCK)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.domain)), self.domain.code_dtype())
 
     def record_loss(self, codes: np.ndarray) -> np.ndarray:
@@ -164,17 +179,19 @@ class FittedDiffusion:
 
 
 @eqx.filter_jit
-def _mean_loss(layout: Layout, network: TableDenoiser, codes: Array) -> Array:
+def _mean_loss(
+    layout: Layout, network: TableDenoiser, codes: Integer[Array, "batch columns"]
+) -> Float[Array, " batch"]:
     rows = layout.rows(codes)
 
-    def one(mask: Array) -> Array:
+    def one(mask: Bool[Array, " columns"]) -> Float[Array, " batch"]:
         return order_agnostic_bound(layout, network, (rows, jnp.broadcast_to(mask, rows.shape)), Tape())
 
     return jax.lax.map(one, jnp.asarray(fixed_masks(len(layout.domain)))).mean(axis=0)
 
 
 @eqx.filter_jit
-def _denoised(network: TableDenoiser, rows: Array) -> Array:
+def _denoised(network: TableDenoiser, rows: Integer[Array, "batch columns"]) -> Float[Array, "batch width"]:
     return network(rows, Tape())
 
 
@@ -209,7 +226,7 @@ class Diffusion:
         domain = setting.domain
         if self.gradients < 1:
             known = warm_start(setting, self.gradients, target, progress)
-            total, share, rows = known.total, self.gradients, rows_of(known, 200_000)
+            total, share, rows = known.total, self.gradients, rows_of(known, _PUBLIC_ROWS)
         else:
             total, share, rows = max(1.0, setting.count(setting.mu(COUNT_SHARE))), min(1.0, setting.remaining), None
         if self.numbers == "continuous" and len(continuous.number_columns(domain)):
@@ -228,16 +245,17 @@ class Diffusion:
         build: Callable[[Array], Network], rows: np.ndarray | None, total: float, progress: Progress,
     ) -> Network:  # fmt: skip
         """A network trained on public rows, if there are any, then on private ones."""
-        network, rate = jax.jit(build)(jax.random.key(0)), 1e-3
+        network, rate = jax.jit(build)(jax.random.key(0)), _COLD_RATE
         if rows is not None:
-            rate, known = 1e-5, OBJECTIVES.make(recipe, setting.domain, arrays)
+            rate, known = _RATE, OBJECTIVES.make(recipe, setting.domain, arrays)
             network = train_on_public(
-                known, network, rows, steps=self.warm_steps, batch=PUBLIC_BATCH, rate=2e-3, progress=progress
-            )
+                known, network, rows,
+                steps=self.warm_steps, batch=PUBLIC_BATCH, rate=_PUBLIC_RATE, progress=progress,
+            )  # fmt: skip
         if share > 0:
             network = train_on_private(
                 setting, share, recipe, arrays, network, total=total, steps=self.steps, batch=total / BATCHES,
-                clip=1.0, rate=rate, progress=progress,
+                clip=_CLIP, rate=rate, progress=progress,
             )  # fmt: skip
         return network
 

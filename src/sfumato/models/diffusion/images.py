@@ -17,12 +17,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Integer, Key
 
 from sfumato.encoding.domain import Domain
 from sfumato.errors import QuestionError
-from sfumato.models.diffusion.flow import integrate, schedule
-from sfumato.models.images.layout import ImageLayout, choose
+from sfumato.models.diffusion.blocks import Blocks, residual_blocks
+from sfumato.models.diffusion.flow import DEVIATION, LEVEL_UNIT, MIDDLE, integrate, schedule
+from sfumato.models.images.layout import ImageLayout, drawn_by_weight
 from sfumato.models.model import SavedArrays, SavedFacts
+from sfumato.models.networks.initial import ADDED
 from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import Space, points_of, public_arrays, space_from
 from sfumato.models.networks.start import FittedImages, Start
@@ -41,15 +44,32 @@ from sfumato.trust.questions import PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 HIDDEN = 256
-_LEVELS = (40.0, 0.04)  # of noise when sampling, first and last, in units of the spread of points (EDM's sigma_data)
-_TRAINED = (-0.5, 1.2)  # mean and deviation of the logarithm of noise levels in training, in the same units
+"""Width of the layers."""
+_LEVELS = (40.0, 0.04)
+"""Of noise when sampling, first and last, in units of the spread of points (EDM's sigma_data)."""
 _STEPS = 12
+"""Of the way between them."""
+_LOSS_LEVELS = (-2.3, 1.3, 8)
+"""Logarithms of the first and last level that the loss of a record is taken at, and how many there are."""
 _WAVES = 16
+"""Cosines, and sines, that a network is given for a noise level."""
+_FREQUENCIES = (-1.0, 3.0)
+"""Logarithms of the slowest and the fastest of them."""
 _BLOCK = 512
+"""Records that the network is given at a time."""
+_RATE = 1e-3
+"""Learning rate: what the network adds begins at nothing."""
+_CLIP = 1.0
+"""Norm of a record's gradient."""
 MOST_DRAWS = 128
 """Of noise for an image in one step: what a device holds."""
 
-Noised: TypeAlias = tuple[Array, Array, Array, Array]
+Noised: TypeAlias = tuple[
+    Float[Array, "batch draws width"],
+    Float[Array, "batch draws"],
+    Integer[Array, "batch 1"],
+    Float[Array, "batch draws width"],
+]
 """Scaled points (B, K, width), log noise levels (B, K), classes (B, 1), and what should be answered (B, K, width)."""
 
 
@@ -59,20 +79,25 @@ class ImageDenoiser(eqx.Module):
     enter: Dense
     level: Dense
     label: EmbeddingSum
-    blocks: tuple[Dense, Dense, Dense, Dense]
+    blocks: Blocks
     leave: Dense
 
-    def __init__(self, width: int, classes: int, key: Array) -> None:
+    def __init__(self, width: int, classes: int, key: Key[Array, ""]) -> None:
         enter, level, label, leave, *blocks = jax.random.split(key, 8)
         self.enter, self.level = Dense(width, HIDDEN, enter), Dense(2 * _WAVES, HIDDEN, level)
         self.label = EmbeddingSum(classes, HIDDEN, label)
-        a, b, c, d = (Dense(HIDDEN, HIDDEN, k, 1.4 if i % 2 == 0 else 0.5) for i, k in enumerate(blocks))
-        self.blocks = (a, b, c, d)
-        self.leave = Dense(HIDDEN, width, leave, 0.01)
+        self.blocks = residual_blocks(HIDDEN, blocks)
+        self.leave = Dense(HIDDEN, width, leave, ADDED)
 
-    def __call__(self, points: Array, level: Array, classes: Array, tape: Tape) -> Array:
+    def __call__(
+        self,
+        points: Float[Array, "batch draws width"],
+        level: Float[Array, "batch draws"],
+        classes: Integer[Array, "batch 1"],
+        tape: Tape,
+    ) -> Float[Array, "batch draws width"]:
         """Scaled points (B, K, width), log noise levels (B, K) and classes (B, 1) to (B, K, width)."""
-        waves = level[:, :, None] * jnp.exp(jnp.linspace(-1.0, 3.0, _WAVES))
+        waves = level[:, :, None] * jnp.exp(jnp.linspace(*_FREQUENCIES, _WAVES))
         around = self.level(jnp.concatenate([jnp.cos(waves), jnp.sin(waves)], axis=2), tape)
         h = self.enter(points, tape) + around + self.label(classes, tape)[:, None]
         for one, other in (self.blocks[:2], self.blocks[2:]):
@@ -83,25 +108,37 @@ class ImageDenoiser(eqx.Module):
 def _scaled(space: Space, points: Array, sigma: Array) -> tuple[Array, Array, Array]:
     """EDM's preconditioning (table 1): what the network sees, the level it is told, the scale of what it says."""
     root = jnp.sqrt(sigma**2 + space.spread**2)
-    return points / root[..., None], jnp.log(sigma / space.spread) / 4, sigma * space.spread / root
+    return points / root[..., None], jnp.log(sigma / space.spread) / LEVEL_UNIT, sigma * space.spread / root
 
 
-def _known(space: Space, points: Array, sigma: Array, classes: Array) -> Array:
+def _known(
+    space: Space,
+    points: Float[Array, "batch width"],
+    sigma: Float[Array, "batch 1"],
+    classes: Integer[Array, "batch 1"],
+) -> Float[Array, "batch width"]:
     """The denoised points (B, width) that need no network: EDM's skip, or the mixture's own denoiser."""
     if space.mixture is None:
         return points * space.spread**2 / (sigma**2 + space.spread**2)
     return space.mixture.denoise(points, sigma, classes)
 
 
-def prepare(space: Space, layout: ImageLayout, draws: int, codes: Array, key: Array) -> Noised:
+def prepare(
+    space: Space, layout: ImageLayout, draws: int, codes: Integer[Array, "batch columns"], key: Key[Array, ""]
+) -> Noised:
     """Noise ``draws`` times and say what the network should answer; each record by itself."""
     levels, noise = jax.random.split(key)
-    middle, deviation = _TRAINED
-    sigma = space.spread * jnp.exp(deviation * jax.random.normal(levels, (codes.shape[0], draws)) + middle)
+    sigma = space.spread * jnp.exp(DEVIATION * jax.random.normal(levels, (codes.shape[0], draws)) + MIDDLE)
     return _noised(space, layout, codes, sigma, jax.random.normal(noise, (*sigma.shape, space.width)))
 
 
-def _noised(space: Space, layout: ImageLayout, codes: Array, sigma: Array, noise: Array) -> Noised:
+def _noised(
+    space: Space,
+    layout: ImageLayout,
+    codes: Integer[Array, "batch columns"],
+    sigma: Float[Array, "batch draws"],
+    noise: Float[Array, "#batch draws width"],
+) -> Noised:
     """What :func:`loss` takes, for noise levels (B, K) and normal numbers (B, K, width)."""
     points, classes = points_of(space, layout, codes)
     noisy = points[:, None] + sigma[:, :, None] * noise
@@ -111,7 +148,7 @@ def _noised(space: Space, layout: ImageLayout, codes: Array, sigma: Array, noise
     return seen, level, classes, (points[:, None] - known) / scale[:, :, None]
 
 
-def loss(network: ImageDenoiser, records: Noised, tape: Tape) -> Array:
+def loss(network: ImageDenoiser, records: Noised, tape: Tape) -> Float[Array, " batch"]:
     """Mean squared error over numbers and draws, (B,); EDM's weighting makes all noise levels count alike."""
     seen, level, classes, wanted = records
     return jnp.mean((network(seen, level, classes, tape) - wanted) ** 2, axis=(1, 2))
@@ -135,7 +172,7 @@ class FittedImageDiffusion(FittedImages):
     network: ImageDenoiser
 
     def _draw(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        classes = choose(self.start.weights, n, rng, allowed)
+        classes = drawn_by_weight(self.start.weights, n, rng, allowed)
         return self._from_noise(rng.standard_normal((n, self.start.space.width), np.float32), classes), classes
 
     @property
@@ -176,9 +213,11 @@ class FittedImageDiffusion(FittedImages):
 
 
 @eqx.filter_jit
-def _loss_of(space: Space, layout: ImageLayout, network: ImageDenoiser, codes: Array) -> Array:
-    sigma = space.spread * jnp.tile(jnp.exp(jnp.linspace(-2.3, 1.3, 8)), (codes.shape[0], 1))
-    noise = jax.random.normal(jax.random.key(0), (1, 8, space.width))
+def _loss_of(
+    space: Space, layout: ImageLayout, network: ImageDenoiser, codes: Integer[Array, "batch columns"]
+) -> Float[Array, " batch"]:
+    sigma = space.spread * jnp.tile(jnp.exp(jnp.linspace(*_LOSS_LEVELS)), (codes.shape[0], 1))
+    noise = jax.random.normal(jax.random.key(0), (1, sigma.shape[1], space.width))
     return loss(network, _noised(space, layout, codes, sigma, noise), Tape())
 
 
@@ -187,7 +226,9 @@ def _schedule(space: Space) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _integrated(space: Space, network: ImageDenoiser, levels: Array, packed: Array) -> Array:
+def _integrated(
+    space: Space, network: ImageDenoiser, levels: Float[Array, " steps"], packed: Float[Array, "batch width_and_class"]
+) -> Float[Array, "batch width"]:
     """Points moved along ``levels``; the step to zero that is left out is one denoising."""
     classes = packed[:, -1:].astype(jnp.int32)
 
@@ -223,7 +264,7 @@ class ImageDiffusion:
         network = train_on_private(
             setting, min(self.gradients, setting.remaining), "diffusion of images",
             {"draws": np.array(self.draws), **public_arrays(start.space)}, jax.jit(build)(jax.random.key(0)),
-            total=start.total, steps=self.steps, batch=start.total / BATCHES, clip=1.0, rate=1e-3, progress=progress,
+            total=start.total, steps=self.steps, batch=start.total / BATCHES, clip=_CLIP, rate=_RATE, progress=progress,
         )  # fmt: skip
         return FittedImageDiffusion(start, network)
 

@@ -27,13 +27,20 @@ from sfumato.models.diffusion.numbers import (
 )
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.latent import code_at, middle
-from sfumato.models.networks.layout import batched, fixed_masks
+from sfumato.models.networks.layout import BLOCK, batched, fixed_masks
 from sfumato.models.networks.training import arrays_of, network_of
 from sfumato.privacy.gradients import Tape
 
-_BLOCK = 4096  # rows that are sampled at a time
-_BATCH = 512  # rows that the network is given at a time: the latent space is asked about few
-_FAR = 5.0  # a normal quantile that stands for the end of the scale
+_BATCH = 512
+"""Rows that the network is given at a time: the latent space is asked about few."""
+_FAR = 5.0
+"""A normal quantile that stands for the end of the scale."""
+_EDGE = 1e-15
+"""How near a rank comes to 0 or 1: its normal quantile stays finite."""
+_LEAST = 1e-12
+"""Chance of a stretch of allowed codes: one can be drawn where the network rules all of them out."""
+_LOSS_LEVELS = (-3.0, 0.6, 4)
+"""Logarithms of the first and last noise level that the loss of a record is taken at, and how many there are."""
 
 
 @dataclass
@@ -77,7 +84,7 @@ class FittedJointDiffusion:
         """Draw records: conditioned columns, then what is missing, then numbers together, then other columns."""
         given = given or {}
         allowed = self.scale.layout.allowed(self._flagged(given))
-        parts = [self._block(min(_BLOCK, n - s), rng, given, allowed) for s in range(0, n, _BLOCK)]
+        parts = [self._block(min(BLOCK, n - s), rng, given, allowed) for s in range(0, n, BLOCK)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.domain)), self.domain.code_dtype())
 
     def _flagged(self, given: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
@@ -162,7 +169,7 @@ class FittedJointDiffusion:
         if not len(low):
             return
         starts, stops = (ndtr(np.stack([self._end(rows, i, c) for c in ends], axis=1)) for ends in (low, high))
-        cumulative = np.cumsum(np.maximum(stops - starts, 1e-12), axis=1)
+        cumulative = np.cumsum(np.maximum(stops - starts, _LEAST), axis=1)
         wanted = rng.random(len(codes)) * cumulative[:, -1]
         run, each = (cumulative > wanted[:, None]).argmax(axis=1), np.arange(len(codes))
         point = ndtri(stops[each, run] - (cumulative[each, run] - wanted))
@@ -212,7 +219,7 @@ class FittedJointDiffusion:
                 values = self.scale.quantiles(i, codes[:, column].astype(int), 0.5)
                 position = np.where(own, position, present * ndtr(self._place(rows, i, values)))
                 self._set_number(rows, found, i, codes[:, column], values)
-            points[:, column] = ndtri(np.clip(position, 1e-15, 1 - 1e-15))
+            points[:, column] = ndtri(np.clip(position, _EDGE, 1 - _EDGE))
         return points
 
     def decode(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -229,7 +236,7 @@ class FittedJointDiffusion:
                 i, present = self._number[column], 2 * middle(self.scale.layout, said, column, np.zeros_like(flags))
                 usable = np.flatnonzero(self.scale.chances[i])
                 low, high = np.full(len(points), usable[0]), np.full(len(points), usable[-1] + 1)
-                drawn = self._code_at(rows, i, low, high, ndtri(np.clip(position / present, 1e-15, 1 - 1e-15)))
+                drawn = self._code_at(rows, i, low, high, ndtri(np.clip(position / present, _EDGE, 1 - _EDGE)))
                 self._set_number(rows, codes, i, drawn, self.scale.quantiles(i, drawn, 0.5))
         return codes
 
@@ -257,7 +264,7 @@ class FittedJointDiffusion:
 def _mean_loss(scale: QuantileScale, network: JointDenoiser, codes: Array) -> Array:
     masks = fixed_masks(len(scale.domain))
     noise = jax.random.normal(jax.random.key(0), (len(masks), 1, len(scale.columns)))
-    sigma = jnp.exp(jnp.resize(jnp.linspace(-3.0, 0.6, 4), (len(masks),)))
+    sigma = jnp.exp(jnp.resize(jnp.linspace(*_LOSS_LEVELS), (len(masks),)))
     values = scale.values(codes, jnp.full((codes.shape[0], len(scale.columns)), 0.5))
 
     def one(draw: tuple[Array, Array, Array]) -> Array:

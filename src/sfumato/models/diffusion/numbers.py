@@ -19,21 +19,33 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.scipy.special import ndtri
+from jaxtyping import Bool, Float, Integer, Key
 from scipy import special
 
 from sfumato.encoding.domain import Axis, Domain
 from sfumato.errors import QuestionError
-from sfumato.models.diffusion.flow import integrate, schedule
+from sfumato.models.diffusion.blocks import Blocks, residual_blocks
+from sfumato.models.diffusion.flow import DEVIATION, LEVEL_UNIT, MIDDLE, integrate, schedule
+from sfumato.models.networks.initial import LOGITS
 from sfumato.models.networks.layout import Layout
 from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.trust.questions import PublicArrays, fitting
 
 HIDDEN = 256
-LEAST = 8  # codes of an ordered column that is still a category
-KNOWN, UNKNOWN = 0.01, 20.0  # noise levels that a known and a hidden number are shown with
+"""Width of the layers."""
+LEAST = 8
+"""Codes of an ordered column that is still a category."""
+KNOWN, UNKNOWN = 0.01, 20.0
+"""Noise levels that a known and a hidden number are shown with."""
 _STEPS = 16
-_FEATURES = 16  # per number
+"""Of the way between them when sampling."""
+_VALUE_WAVES, _LEVEL_WAVES = (1.0, 2.0, 4.0, 8.0), (1.5, 3.0, 6.0)
+"""Frequencies of the cosines and sines that a network is given for a number and for its noise level."""
+_FEATURES = 2 + 2 * (len(_VALUE_WAVES) + len(_LEVEL_WAVES))
+"""That a network sees of a number: itself, its level, and waves of both."""
+_EDGE = 1e-6
+"""How near a rank comes to 0 or 1: its normal quantile stays finite in single precision."""
 
 
 def number_columns(domain: Domain) -> np.ndarray:
@@ -90,23 +102,25 @@ class QuantileScale:
         found = (self.domain.axes[c].missing for c in self.columns)
         return np.array([-1 if m is None else m for m in found], np.int32)
 
-    def flags(self, codes: Array) -> Array:
+    def flags(self, codes: Integer[Array, "batch columns"]) -> Integer[Array, "batch columns"]:
         """Codes (B, d) with numbers replaced by whether they are missing."""
         codes = codes.astype(jnp.int32)
         return codes.at[:, self.columns].set((codes[:, self.columns] == self.missing).astype(jnp.int32))
 
-    def values(self, codes: Array, where: Array) -> Array:
+    def values(
+        self, codes: Integer[Array, "batch columns"], where: Float[Array, "batch numbers"]
+    ) -> Float[Array, "batch numbers"]:
         """Normal quantiles (B, k) of records (B, d), ``where`` (B, k) of 0..1 saying where within a code's interval."""
         own = codes[:, self.columns].astype(jnp.int32)
         each = np.arange(len(self.columns))
         ends = jnp.asarray(self.ends, jnp.float32)
         low, high = ends[each, own], ends[each, own + 1]
-        return ndtri(jnp.clip(low + where * (high - low), 1e-6, 1 - 1e-6))
+        return ndtri(jnp.clip(low + where * (high - low), _EDGE, 1 - _EDGE))
 
     def quantiles(self, i: int, codes: np.ndarray, where: np.ndarray | float) -> np.ndarray:
         """The same for one number: normal quantiles (n,) of codes (n,)."""
         low, high = self.ends[i][codes], self.ends[i][codes + 1]
-        return special.ndtri(np.clip(low + where * (high - low), 1e-6, 1 - 1e-6))
+        return special.ndtri(np.clip(low + where * (high - low), _EDGE, 1 - _EDGE))
 
     def codes(self, i: int, values: np.ndarray) -> np.ndarray:
         """The inverse: the code (n,) of one number within whose ranks each normal quantile (n,) lies."""
@@ -131,18 +145,23 @@ class JointDenoiser(eqx.Module):
 
     first: EmbeddingSum
     enter: Dense
-    blocks: tuple[Dense, Dense, Dense, Dense]
+    blocks: Blocks
     last: Dense
 
-    def __init__(self, width: int, columns: int, numbers: int, key: Array) -> None:
+    def __init__(self, width: int, columns: int, numbers: int, key: Key[Array, ""]) -> None:
         first, enter, last, *blocks = jax.random.split(key, 7)
         self.first = EmbeddingSum(width + columns, HIDDEN, first, scale=columns**-0.5)
         self.enter = Dense(_FEATURES * numbers, HIDDEN, enter)
-        a, b, c, d = (Dense(HIDDEN, HIDDEN, k, 1.4 if i % 2 == 0 else 0.5) for i, k in enumerate(blocks))
-        self.blocks = (a, b, c, d)
-        self.last = Dense(HIDDEN, width + numbers, last, 0.3)
+        self.blocks = residual_blocks(HIDDEN, blocks)
+        self.last = Dense(HIDDEN, width + numbers, last, LOGITS)
 
-    def __call__(self, rows: Array, values: Array, sigma: Array, tape: Tape) -> Array:
+    def __call__(
+        self,
+        rows: Integer[Array, "batch columns"],
+        values: Float[Array, "batch numbers"],
+        sigma: Float[Array, "batch numbers"],
+        tape: Tape,
+    ) -> Float[Array, "batch width_and_numbers"]:
         """Rows (B, d), noised values and noise levels (B, k) to outputs (B, width + k)."""
         h = self.first(rows, tape) + self.enter(_features(values, sigma), tape)
         for one, other in (self.blocks[:2], self.blocks[2:]):
@@ -150,10 +169,12 @@ class JointDenoiser(eqx.Module):
         return self.last(jax.nn.silu(h), tape)
 
 
-def _features(values: Array, sigma: Array) -> Array:
-    """(B, k) values and levels as (B, 16 k) numbers of size about one."""
-    scaled, level = values * lax.rsqrt(1 + sigma**2), jnp.log(sigma) / 4
-    waves = jnp.stack([scaled * f for f in (1.0, 2.0, 4.0, 8.0)] + [level * f for f in (1.5, 3.0, 6.0)], axis=2)
+def _features(
+    values: Float[Array, "batch numbers"], sigma: Float[Array, "batch numbers"]
+) -> Float[Array, "batch features"]:
+    """(B, k) values and levels as (B, k * _FEATURES) numbers of size about one."""
+    scaled, level = values * lax.rsqrt(1 + sigma**2), jnp.log(sigma) / LEVEL_UNIT
+    waves = jnp.stack([scaled * f for f in _VALUE_WAVES] + [level * f for f in _LEVEL_WAVES], axis=2)
     parts = [scaled[..., None], level[..., None], jnp.cos(waves), jnp.sin(waves)]
     return jnp.concatenate(parts, axis=2).reshape(values.shape[0], -1)
 
@@ -171,24 +192,24 @@ class Shown(NamedTuple):
         weight: (B,) of each record.
     """
 
-    symbols: Array
-    values: Array
-    levels: Array
-    rows: Array
-    hidden: Array
-    flow: Array
-    wanted: Array
-    weight: Array
+    symbols: Integer[Array, "batch columns"]
+    values: Float[Array, "batch numbers"]
+    levels: Float[Array, "batch numbers"]
+    rows: Integer[Array, "batch columns"]
+    hidden: Bool[Array, "batch columns"]
+    flow: Bool[Array, "batch numbers"]
+    wanted: Float[Array, "batch numbers"]
+    weight: Float[Array, " batch"]
 
 
-def prepare(scale: QuantileScale, codes: Array, key: Array) -> Shown:
+def prepare(scale: QuantileScale, codes: Integer[Array, "batch columns"], key: Key[Array, ""]) -> Shown:
     """Hide between one and all columns in random order; of hidden numbers, let some be noised only."""
     many, order, coin, share, level, place, noise = jax.random.split(key, 7)
     shape, numbers = codes.shape, (codes.shape[0], len(scale.columns))
     ranks = jnp.argsort(jnp.argsort(jax.random.uniform(order, shape), axis=1), axis=1)
     masked = ranks < jax.random.randint(many, (shape[0], 1), 1, shape[1] + 1)
     noised = jax.random.uniform(coin, numbers) < 2 * jax.random.uniform(share, (shape[0], 1))
-    sigma = jnp.exp(1.2 * jax.random.normal(level, (shape[0], 1)) - 0.5)
+    sigma = jnp.exp(DEVIATION * jax.random.normal(level, (shape[0], 1)) + MIDDLE)
     values = scale.values(codes, jax.random.uniform(place, numbers))
     return shown(scale, codes, masked, noised, sigma, values, jax.random.normal(noise, numbers))
 
@@ -210,7 +231,7 @@ def shown(
     return Shown(symbols, seen, levels, rows, hidden, flow, wanted, masked.shape[1] / masked.sum(axis=1))
 
 
-def loss(layout: Layout, network: JointDenoiser, records: Shown, tape: Tape) -> Array:
+def loss(layout: Layout, network: JointDenoiser, records: Shown, tape: Tape) -> Float[Array, " batch"]:
     """-log p of hidden categories plus squared error of noised numbers, per record (B,), for as many as are hidden."""
     symbols, seen, levels, rows, hidden, flow, wanted, weight = records
     outputs = network(symbols, seen, levels, tape)
@@ -236,14 +257,15 @@ def levels() -> np.ndarray:
 
 
 @eqx.filter_jit
-def integrated(network: JointDenoiser, levels: Array, packed: Array) -> Array:
+def integrated(
+    network: JointDenoiser, levels: Float[Array, " steps"], packed: Float[Array, "batch packed"]
+) -> Float[Array, "batch numbers"]:
     """Move numbers along ``levels``: values (B, k).
 
     ``packed`` (B, d + 3 k) are symbols, values, noise levels, and ones for the numbers that move.
     """
-    k = network.enter.weight.shape[0] // _FEATURES
-    symbols = packed[:, : -3 * k].astype(jnp.int32)
-    values, still, moves = packed[:, -3 * k : -2 * k], packed[:, -2 * k : -k], packed[:, -k:] > 0
+    symbols, values, still, moving = _unpacked(network, packed)
+    moves, k = moving > 0, values.shape[1]
 
     def slope(values: Array, sigma: Array) -> Array:
         said = network(symbols, values, jnp.where(moves, sigma, still), Tape())[:, -k:]
@@ -254,8 +276,15 @@ def integrated(network: JointDenoiser, levels: Array, packed: Array) -> Array:
 
 
 @eqx.filter_jit
-def outputs(network: JointDenoiser, packed: Array) -> Array:
+def outputs(network: JointDenoiser, packed: Float[Array, "batch packed"]) -> Float[Array, "batch width"]:
     """What the network says of categories, (B, width), for symbols, values and levels packed (B, d + 3 k)."""
+    symbols, values, shown_at, _ = _unpacked(network, packed)
+    return network(symbols, values, shown_at, Tape())[:, : -values.shape[1]]
+
+
+def _unpacked(network: JointDenoiser, packed: Array) -> tuple[Array, Array, Array, Array]:
+    """Symbols (B, d), values, noise levels, and which numbers move, (B, k) each."""
     k = network.enter.weight.shape[0] // _FEATURES
-    symbols = packed[:, : -3 * k].astype(jnp.int32)
-    return network(symbols, packed[:, -3 * k : -2 * k], packed[:, -2 * k : -k], Tape())[:, :-k]
+    symbols, *numbers = jnp.split(packed, [-3 * k, -2 * k, -k], axis=1)
+    values, levels, moves = numbers
+    return symbols.astype(jnp.int32), values, levels, moves

@@ -11,12 +11,14 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
+from jaxtyping import Float, Int
 
 from sfumato.privacy.dp_sgd import DpSgd
 from sfumato.privacy.gradients import Tape
 from sfumato.trust.questions import PublicArrays
 
-_DISCRIMINATOR_STEPS = 5  # per step of the generator (Bie, Kamath, Zhang 2023: many help)
+_DISCRIMINATOR_STEPS = 5
+"""Per step of the generator (Bie, Kamath, Zhang 2023: many help)."""
 _DECAY = 0.95
 """Of the generator's average: over the last twenty steps or so, which evens out what each noised step does."""
 _RATE = 1e-3
@@ -37,11 +39,11 @@ Made = TypeVar("Made", contravariant=True)
 class Discriminator(Protocol[Records, Made]):
     """The player that learns from records: a network."""
 
-    def on_records(self, records: Records, tape: Tape, /) -> Array:
+    def on_records(self, records: Records, tape: Tape, /) -> Float[Array, " batch"]:
         """Scores (B,) of records."""
         ...
 
-    def on_generated(self, made: Made, /) -> Array:
+    def on_generated(self, made: Made, /) -> Float[Array, " batch"]:
         """Scores (B,) of what a generator made."""
         ...
 
@@ -57,10 +59,10 @@ class GameState(NamedTuple, Generic[Records, Made, Generator]):
     generator: Generator
     memories: tuple[optax.OptState, optax.OptState]
     average: Generator
-    step: Array
+    step: Int[Array, ""]
 
 
-def real_loss(discriminator: Discriminator[Records, Made], records: Records, tape: Tape) -> Array:
+def real_loss(discriminator: Discriminator[Records, Made], records: Records, tape: Tape) -> Float[Array, " batch"]:
     """What a record costs the discriminator, (B,): the only loss that sees records."""
     return jax.nn.softplus(-discriminator.on_records(records, tape))
 
@@ -112,7 +114,7 @@ def _update(
     discriminator = optax.apply_updates(state.discriminator, updates)
 
     def play(generator: Generator, own: optax.OptState) -> tuple[Generator, optax.OptState]:
-        def loss(g: Generator) -> Array:
+        def loss(g: Generator) -> Float[Array, ""]:
             scores = discriminator.on_generated(generated(g, jax.random.fold_in(key, 1)))
             return jnp.mean(jax.nn.softplus(-scores))
 

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Integer, Key
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.gan.adversarial import game, real_loss
@@ -26,7 +27,7 @@ from sfumato.models.gan.networks import (
     relaxed_rows,
 )
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
-from sfumato.models.networks.layout import Layout, batched
+from sfumato.models.networks.layout import BLOCK, Layout, batched
 from sfumato.models.networks.training import (
     BATCHES,
     COUNT_SHARE,
@@ -45,6 +46,13 @@ from sfumato.trust.questions import PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 _GENERATED = 1024
+"""Generated rows in a batch of the game."""
+_PUBLIC_ROWS = 200_000
+"""Rows that the generator is trained on first, drawn from the marginals: more than it sees twice."""
+_PUBLIC_RATE = 3e-3
+"""Learning rate on them, at first."""
+_RATE, _COLD_RATE = 1e-5, 5e-4
+"""Learning rates of the generator in the game, with a warm start, which it must not leave, and without."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +84,9 @@ class FittedGan:
             weights = np.exp(chance - chance.max())
             weights /= weights.sum()
         out = np.empty((n, len(self.domain)), self.domain.code_dtype())
-        for start in range(0, n, 4096):
-            points = rng.choice(len(outputs), min(4096, n - start), p=weights)
-            out[start : start + 4096] = self.layout.draw(outputs[points], rng, allowed)
+        for start in range(0, n, BLOCK):
+            points = rng.choice(len(outputs), min(BLOCK, n - start), p=weights)
+            out[start : start + BLOCK] = self.layout.draw(outputs[points], rng, allowed)
         return out
 
     def record_loss(self, codes: np.ndarray) -> np.ndarray:
@@ -91,7 +99,7 @@ class FittedGan:
 
 
 @eqx.filter_jit
-def _loss(layout: Layout, network: TableGenerator, codes: Array) -> Array:
+def _loss(layout: Layout, network: TableGenerator, codes: Integer[Array, "batch columns"]) -> Float[Array, " batch"]:
     return negative_log_likelihood(layout, network, layout.rows(codes), Tape())
 
 
@@ -114,13 +122,13 @@ class Gan:
         """Learn from noisy marginals, then play against a discriminator with noised gradients."""
         layout = Layout(setting.domain)
         network = jax.jit(partial(TableGenerator, layout.width))(jax.random.key(0))
-        rate = 5e-4
+        rate = _COLD_RATE
         if self.gradients < 1:
             known = warm_start(setting, self.gradients, target, progress)
-            total, share, rate = known.total, self.gradients, 1e-5
+            total, share, rate = known.total, self.gradients, _RATE
             network = train_on_public(
-                _likelihood(setting.domain), network, rows_of(known, 200_000),
-                steps=self.warm_steps, batch=PUBLIC_BATCH, rate=3e-3, progress=progress,
+                _likelihood(setting.domain), network, rows_of(known, _PUBLIC_ROWS),
+                steps=self.warm_steps, batch=PUBLIC_BATCH, rate=_PUBLIC_RATE, progress=progress,
             )  # fmt: skip
         else:
             total, share = max(1.0, setting.count(setting.mu(COUNT_SHARE))), min(1.0, setting.remaining)
@@ -147,13 +155,15 @@ class Gan:
         return replace(self, gradients=1.0, steps=OVERFITTING_STEPS)
 
 
-def _generated(layout: Layout, generator: TableGenerator, key: Array) -> Array:
+def _generated(layout: Layout, generator: TableGenerator, key: Key[Array, ""]) -> Float[Array, "generated width"]:
     pick, noise = jax.random.split(key)
     points = latent_points()[jax.random.randint(pick, (_GENERATED,), 0, len(latent_points()))]
     return relaxed_rows(layout, generator(points, Tape()), noise)
 
 
-def _prepare(layout: Layout, codes: Array, key: Array) -> Array:
+def _prepare(
+    layout: Layout, codes: Integer[Array, "batch columns"], key: Key[Array, ""]
+) -> Integer[Array, "batch columns"]:
     return layout.rows(jnp.asarray(codes))
 
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Integer, Key
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.gan.adversarial import game, real_loss
-from sfumato.models.images.layout import ImageLayout
+from sfumato.models.gan.networks import SLOPE
+from sfumato.models.images.layout import ImageLayout, traced
 from sfumato.models.model import SavedArrays, SavedFacts
+from sfumato.models.networks.initial import ADDED, BEFORE_ACTIVATION, SCORE
 from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import points_of, public_arrays, space_from
 from sfumato.models.networks.start import FittedImages, Start
@@ -32,8 +36,14 @@ from sfumato.trust.questions import PublicArrays
 from sfumato.trust.setting import Setting
 
 HIDDEN = 256
+"""Width of the layers of both players."""
 _GENERATED = 256
-RATES = 2e-5, 1e-3  # of the generator, with a warm start and without
+"""Generated images in a batch of the game."""
+_RATE, _COLD_RATE = 2e-5, 1e-3
+"""Learning rates of the generator, with a warm start, which it must not leave, and without."""
+
+Labelled: TypeAlias = tuple[Float[Array, "batch width"], Integer[Array, "batch 1"]]
+"""Points and their classes."""
 
 
 class Refiner(eqx.Module):
@@ -42,12 +52,18 @@ class Refiner(eqx.Module):
     layers: tuple[Dense, Dense, Dense]
     label: EmbeddingSum
 
-    def __init__(self, width: int, classes: int, key: Array) -> None:
+    def __init__(self, width: int, classes: int, key: Key[Array, ""]) -> None:
         a, b, c, d = jax.random.split(key, 4)
-        self.layers = (Dense(width, HIDDEN, a), Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, width, c, 0.01))
+        self.layers = (
+            Dense(width, HIDDEN, a),
+            Dense(HIDDEN, HIDDEN, b, BEFORE_ACTIVATION),
+            Dense(HIDDEN, width, c, ADDED),
+        )
         self.label = EmbeddingSum(classes, HIDDEN, d)
 
-    def __call__(self, points: Array, classes: Array) -> Array:
+    def __call__(
+        self, points: Float[Array, "batch width"], classes: Integer[Array, "batch 1"]
+    ) -> Float[Array, "batch width"]:
         """(B, width) and classes (B, 1) to (B, width)."""
         a, b, c = self.layers
         h = jax.nn.silu(a(points, Tape()) + self.label(classes, Tape()))
@@ -60,35 +76,36 @@ class ImageDiscriminator(eqx.Module):
     layers: tuple[Dense, Dense, Dense]
     label: EmbeddingSum
 
-    def __init__(self, width: int, classes: int, key: Array) -> None:
+    def __init__(self, width: int, classes: int, key: Key[Array, ""]) -> None:
         a, b, c, d = jax.random.split(key, 4)
-        self.layers = (Dense(width, HIDDEN, a, 1.4), Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, 1, c, 0.1))
+        first, second = Dense(width, HIDDEN, a, BEFORE_ACTIVATION), Dense(HIDDEN, HIDDEN, b, BEFORE_ACTIVATION)
+        self.layers = (first, second, Dense(HIDDEN, 1, c, SCORE))
         self.label = EmbeddingSum(classes, HIDDEN, d)
 
-    def on_records(self, records: tuple[Array, Array], tape: Tape) -> Array:
+    def on_records(self, records: Labelled, tape: Tape) -> Float[Array, " batch"]:
         """Scores (B,) of points (B, width) and classes (B, 1)."""
         points, classes = records
         a, b, c = self.layers
-        h = jax.nn.leaky_relu(a(points, tape) + self.label(classes, tape), 0.2)
-        return c(jax.nn.leaky_relu(b(h, tape), 0.2), tape)[:, 0]
+        h = jax.nn.leaky_relu(a(points, tape) + self.label(classes, tape), SLOPE)
+        return c(jax.nn.leaky_relu(b(h, tape), SLOPE), tape)[:, 0]
 
-    def on_generated(self, made: tuple[Array, Array]) -> Array:
+    def on_generated(self, made: Labelled) -> Float[Array, " batch"]:
         """The same for generated points and their classes."""
         return self.on_records(made, Tape())
 
 
-def _drawn(start: Start, key: Array, n: int) -> tuple[Array, Array]:
+def _drawn(start: Start, key: Key[Array, ""], n: int) -> Labelled:
     """What the generator refines: points (n, width) and classes (n, 1)."""
     space = start.space
     if space.mixture is not None:
         return space.mixture.draw(key, n)
     pick, noise = jax.random.split(key)
-    chances = jnp.log(jnp.asarray(np.maximum(start.weights, 1e-9 * start.weights.max()), jnp.float32))
+    chances = jnp.log(jnp.asarray(traced(start.weights), jnp.float32))
     classes = jax.random.categorical(pick, chances, shape=(n, 1))
     return space.spread * jax.random.normal(noise, (n, space.width)), classes
 
 
-def _generated(start: Start, refiner: Refiner, key: Array) -> tuple[Array, Array]:
+def _generated(start: Start, refiner: Refiner, key: Key[Array, ""]) -> Labelled:
     points, classes = _drawn(start, key, _GENERATED)
     return refiner(points, classes), classes
 
@@ -114,7 +131,7 @@ class FittedImageGan(FittedImages):
 
 
 @eqx.filter_jit
-def _refined(refiner: Refiner, packed: Array) -> Array:
+def _refined(refiner: Refiner, packed: Float[Array, "batch width_and_class"]) -> Float[Array, "batch width"]:
     return refiner(packed[:, :-1], packed[:, -1:].astype(jnp.int32))
 
 
@@ -140,7 +157,8 @@ class ImageGan:
         refiner = jax.jit(partial(Refiner, width, classes))(jax.random.key(0))
         training = game(
             critic, refiner, partial(_generated, start), "critic of images", public_arrays(start.space),
-            steps=self.steps, batch=start.total / BATCHES, total=start.total, rate=RATES[start.mixture is None],
+            steps=self.steps, batch=start.total / BATCHES, total=start.total,
+            rate=_COLD_RATE if start.mixture is None else _RATE,
         )  # fmt: skip
         played = setting.dp_sgd(training, min(self.gradients, setting.remaining), progress)
         return FittedImageGan(start, played.average)

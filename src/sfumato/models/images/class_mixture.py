@@ -27,6 +27,8 @@ _LLOYD = 10
 """Rounds of k-means on those points."""
 _FEWEST = 50
 """Records of a cluster, on average, below which a class gets no second one."""
+_NO_RECORDS = 1e-9
+"""In place of none, to divide by."""
 _DOUBT = 3.0
 """Weight of a cluster's old place, in standard deviations of the noise of its count."""
 
@@ -49,7 +51,7 @@ def placed(start: FittedMixture, clusters: int) -> Clusters:
 def moved(clusters: Clusters, found: Moments) -> Clusters:
     """Each moved towards the noisy mean of its records, as far as its noisy count is clear of the noise."""
     counts = np.maximum(found.counts, 0.0)[:, None]
-    trust = counts / np.maximum(counts + _DOUBT * found.sigma_count, 1e-9)
+    trust = counts / np.maximum(counts + _DOUBT * found.sigma_count, _NO_RECORDS)
     old = clusters.places.reshape(found.means.shape)
     return Clusters((old + trust * (found.means - old)).reshape(clusters.places.shape))
 

@@ -14,7 +14,13 @@ from sfumato.errors import SchemaError
 from sfumato.models.model import ImpossibleCondition
 
 MOST_CLASSES = 1000
-_BLOCK, _FRUITLESS = 4096, 200
+"""Combinations of labels: each is a class with moments of its own."""
+_BLOCK = 4096
+"""Records drawn at a time under a condition on pixels."""
+_FRUITLESS = 200
+"""Blocks in a row without a match after which a condition counts as impossible."""
+_TRACE = 1e-9
+"""Weight of a class in that of the heaviest: what noise left nothing of can still be asked for."""
 
 Draw = Callable[[int, np.random.Generator, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(n, generator, allowed classes (classes,)) -> pixels (n, size) and classes (n,)."""
@@ -33,7 +39,7 @@ class ImageLayout:
     domain: Domain
 
     def __post_init__(self) -> None:
-        if self.domain.pixels is None:
+        if self.domain.content == "table":
             raise SchemaError("this model learns images, and the schema has no image column: take a model of tables")
         if self.classes > MOST_CLASSES:
             raise SchemaError(
@@ -44,8 +50,7 @@ class ImageLayout:
     @property
     def pixels(self) -> Pixels:
         """Where the image is."""
-        assert self.domain.pixels is not None
-        return self.domain.pixels
+        return self.domain.image
 
     @property
     def size(self) -> int:
@@ -111,7 +116,12 @@ class ImageLayout:
         return out
 
 
-def choose(weights: np.ndarray, n: int, rng: np.random.Generator, allowed: np.ndarray) -> np.ndarray:
+def traced(weights: np.ndarray) -> np.ndarray:
+    """Weights (g,) none of which is zero."""
+    return np.maximum(weights, _TRACE * weights.max())
+
+
+def drawn_by_weight(weights: np.ndarray, n: int, rng: np.random.Generator, allowed: np.ndarray) -> np.ndarray:
     """(n,) positions drawn by ``weights`` (g,) among the ``allowed`` ones; those without weight get next to none."""
-    kept = np.where(allowed, np.maximum(weights, 1e-9 * weights.max()), 0.0)
+    kept = np.where(allowed, traced(weights), 0.0)
     return rng.choice(len(kept), n, p=kept / kept.sum())

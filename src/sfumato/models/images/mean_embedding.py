@@ -21,7 +21,7 @@ import optax
 from jax import Array, lax
 
 from sfumato.encoding.domain import Domain
-from sfumato.models.images.layout import ImageLayout, choose
+from sfumato.models.images.layout import ImageLayout, drawn_by_weight
 from sfumato.models.images.products import products
 from sfumato.models.images.projection import low_frequencies
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
@@ -33,6 +33,9 @@ from sfumato.trust.questions import Feature, FeatureSum, PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 LATENT, HIDDEN = 32, 256
+"""Normal numbers that an image is made of, and the width of the generator's layers."""
+_RATE = 2e-3
+"""Learning rate at first: what is fitted is a public mean, without noise of its own."""
 SCALES = (0.12, 0.3)
 """Length scales of the kernels, as shares of the norm of a white image."""
 CONSTANT = 0.1
@@ -40,6 +43,7 @@ CONSTANT = 0.1
 _EACH = 32
 """Images per class and step."""
 _REPORTS = 20
+"""How often progress is told of."""
 
 
 class ImageGenerator(eqx.Module):
@@ -88,7 +92,7 @@ class FittedMeanEmbedding:
         return self.layout.sample(self._draw, n, rng, given)
 
     def _draw(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        classes = choose(self.weights, n, rng, allowed)
+        classes = drawn_by_weight(self.weights, n, rng, allowed)
         latent = rng.standard_normal((n, LATENT), np.float32)
         cosines = jnp.asarray(low_frequencies(*self.layout.pixels.shape), jnp.float32)
         images = self.network(jnp.asarray(latent), jax.nn.one_hot(classes, len(self.weights)), cosines)
@@ -197,7 +201,7 @@ def _trained(
     target, slow, waves = (jnp.asarray(a, jnp.float32) for a in (embedding, cosines, frequencies.T))
     shares = jnp.asarray(weights / weights.sum(), jnp.float32)
     classes = jnp.repeat(jnp.eye(len(weights)), _EACH, axis=0)
-    optimiser = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
+    optimiser = optax.adam(optax.cosine_decay_schedule(_RATE, steps))
 
     def distance(network: ImageGenerator, key: Array) -> Array:
         phases = network(jax.random.normal(key, (len(classes), LATENT)), classes, slow) @ waves

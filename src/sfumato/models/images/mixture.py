@@ -10,13 +10,14 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from sfumato.encoding.domain import Domain
-from sfumato.models.images.layout import ImageLayout, choose
+from sfumato.models.images.layout import ImageLayout, drawn_by_weight
 from sfumato.models.images.moments import Moments, roots
 from sfumato.models.images.projection import Projection
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 
 _RIDGE = 1e-6  # added to the covariance: directions that noise has left flat have a density all the same
 _UNLIKELY = -1e6
+"""Log density of a group of another class: none, and finite."""
 _ARRAYS = ("centre", "basis", "weights", "classes", "means", "roots")
 
 
@@ -66,7 +67,7 @@ class FittedMixture:
 
     def coordinates(self, n: int, rng: np.random.Generator, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Points (n, k) of the ``allowed`` (g,) components, and the component of each (n,)."""
-        groups = choose(self.weights, n, rng, allowed)
+        groups = drawn_by_weight(self.weights, n, rng, allowed)
         points = rng.standard_normal((n, self.means.shape[1]), np.float32)
         for g in np.unique(groups):
             points[groups == g] = points[groups == g] @ self.roots[g]

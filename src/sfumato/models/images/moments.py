@@ -28,6 +28,7 @@ SPREAD = 0.5
 _OFF_DIAGONAL = 0.1
 """The same for covariances of all images about zero, as a part of ``SPREAD``: directions are nearly uncorrelated."""
 _LEAST = 1e-6
+"""Variance of a coordinate: smaller ones are rounding."""
 
 
 @dataclass(frozen=True)

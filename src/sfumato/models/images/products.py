@@ -12,13 +12,16 @@ import numpy as np
 _VALUE_BITS, _WEIGHT_BITS = 20, 31
 """A value's bound, and the largest sum of weights, in steps: their product stays below 2**52, rounding included."""
 
+_NO_WEIGHT = 1e-300
+"""In place of a sum of weights that is zero, to divide by."""
+
 
 def products(values: np.ndarray, weights: np.ndarray, bound: float = 1.0) -> np.ndarray:
     """``values`` (n, k), clipped to ``-bound .. bound``, times public ``weights`` (m, k), both rounded: (n, m) float64.
 
     *Formal guarantee.* A row of the result depends on its own row of ``values`` alone: every sum is exact.
     """
-    largest = max(float(np.abs(weights).sum(axis=1).max(initial=0.0)), 1e-300)
+    largest = max(float(np.abs(weights).sum(axis=1).max(initial=0.0)), _NO_WEIGHT)
     of_value, of_weight = 2.0**_VALUE_BITS / bound, 2.0**_WEIGHT_BITS / largest
     whole = np.rint(np.clip(values, -bound, bound) * of_value)
     return (whole @ np.rint(weights * of_weight).T) / (of_value * of_weight)

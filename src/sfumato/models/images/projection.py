@@ -24,6 +24,12 @@ RADIUS = 0.5
 """Norm to which images are clipped, as a share of that of a white image."""
 FREQUENCIES = 16
 """Cosines per side that directions are sought among."""
+_BLACK = 1e-12
+"""Norm of an image, or of a vector, that has no direction."""
+_NO_NORM = 1e-300
+"""In place of the norm of a vector of zeros, to divide by."""
+_NO_SPREAD = 1e-9
+"""Eigenvalue below which images do not differ in a direction, without noise."""
 EDGE = 0.7
 """Directions are kept down to this part of the largest eigenvalue that noise alone would have."""
 
@@ -88,7 +94,7 @@ def image_directions(domain: Domain, arrays: PublicArrays) -> GroupedFeature:
 
     def feature(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values = products(layout.images_of(codes) - centre, cosines)
-        return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12), np.zeros(len(codes))
+        return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), _BLACK), np.zeros(len(codes))
 
     return feature
 
@@ -104,7 +110,7 @@ def principal(setting: Setting, layout: ImageLayout, centre: np.ndarray, most: i
     moments = setting.scatter(question, mu)[0]
     values, vectors = np.linalg.eigh(moments)
     noise = 0.0 if math.isinf(mu) else math.sqrt(2 * dimension) / mu
-    kept = int(np.clip((values > max(EDGE * noise, 1e-9)).sum(), min(2, dimension), most))
+    kept = int(np.clip((values > max(EDGE * noise, _NO_SPREAD)).sum(), min(2, dimension), most))
     return Projection(centre, vectors[:, ::-1][:, :kept].T @ cosines)
 
 
@@ -116,4 +122,4 @@ def low_frequencies(height: int, width: int, channels: int) -> np.ndarray:
 
 def scaled(vectors: np.ndarray, radius: float) -> np.ndarray:
     """Rows (n, d) scaled down to norm ``radius`` where they exceed it."""
-    return vectors * np.minimum(1.0, radius / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300))
+    return vectors * np.minimum(1.0, radius / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _NO_NORM))

@@ -30,6 +30,10 @@ from sfumato.trust.setting import Candidate, Clique, Measurement, Setting
 
 _FEW = 10_000
 """Draws where a few hundred records are learnt by heart: some thirty of each."""
+_ANNEALED = 4
+"""Times its share that a round spends after one that only noise may have moved: annealing, noise halves."""
+_SPENT = 1e-9
+"""Share of the budget that counts as nothing left: rounding."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,11 @@ class _Fit:
         self.progress.stage("rounds", planned)
         belief = self._believe()
         rounds = 0
-        while self.d > 1 and (left > 1e-9 if self.private else rounds < planned):
+        while self.d > 1 and (left > _SPENT if self.private else rounds < planned):
             share = left if left < 2 * share else share
             calm = self._round(share, belief)
             left, rounds = left - share if self.private else left, rounds + 1
-            share = min(left, 4 * share) if calm and self.private else share
+            share = min(left, _ANNEALED * share) if calm and self.private else share
             self.progress.step()
             if rounds % max(1, self.d // self.recipe.refits) == 0:
                 belief = self._believe()

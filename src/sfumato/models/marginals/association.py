@@ -16,6 +16,9 @@ Expected = Callable[[Query], np.ndarray]
 _CLEAR = 2.0
 """Standard deviations by which a distance stands clear of what noise alone gives."""
 
+_CLEAR = 1.5
+"""Times the noise of its table that a pair is off by, to be worth measuring."""
+
 
 def pairs_of(columns: int) -> list[Clique]:
     """All pairs i < j."""
@@ -90,7 +93,7 @@ def worth(scores: dict[Clique, float], noise: Callable[[Clique, int], float], le
     """
     chosen: list[Clique] = []
     for clique in sorted(scores, key=lambda c: -scores[c])[:most]:
-        if scores[clique] < max(least, 1.5 * noise(clique, len(chosen) + 1)):
+        if scores[clique] < max(least, _CLEAR * noise(clique, len(chosen) + 1)):
             break
         chosen.append(clique)
     return chosen

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from sfumato.models.marginals.columns import Columns
-from sfumato.models.marginals.projection import part_kept
+from sfumato.models.marginals.projection import part_kept, scaling
 from sfumato.trust.setting import Measurement, Query
 
 _SUPPORT = 8
 """Draws a cell needs for its weight to be scaled."""
-_MOST = 10.0
-"""Largest factor of one scaling step."""
 
 
 class Belief:
@@ -41,8 +39,8 @@ class Belief:
         size = int(np.prod(shape))
         expected = np.bincount(index, weights=self._weights, minlength=size)
         residual = table.values.ravel() - expected
-        wanted = np.maximum(expected + part_kept(residual, table.sigma) * residual, 0.02 * expected)
-        factor = np.clip(wanted / np.maximum(expected, 1e-9), 1 / _MOST, _MOST)
+        wanted = expected + part_kept(residual, table.sigma) * residual
+        factor = scaling(expected, wanted)
         factor[np.bincount(index, minlength=size) < _SUPPORT] = 1.0
         self._weights *= factor[index]
         self._weights *= self._total / self._weights.sum()

@@ -16,10 +16,17 @@ from scipy.special import logsumexp
 from sfumato.models.model import ImpossibleCondition
 
 _BLOCK = 1 << 14
+"""Records drawn at a time."""
 _MOST_DRAWS = 400
 """Draws per kept record at which rejection gives way to importance resampling."""
 _POOL = 1 << 17
-"""Draws, and at least eight per wanted record, before it gives way: what is resampled then."""
+"""Draws before it gives way: what is resampled then."""
+_PER_RECORD = 8
+"""The same for each wanted record."""
+_FEWEST_DRAWS, _LARGEST_DRAWS = 1 << 8, 1 << 16
+"""Draws of one try, at least and at most."""
+_KEPT_TRIES = 8
+"""Last tries that are resampled from: what one more would add is little, and they take memory."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,14 @@ class Chain:
         kept: list[list[np.ndarray]] = []
         found, drawn = 0, 0
         pool: list[tuple[list[np.ndarray], np.ndarray]] = []
-        while found < n and drawn < max(_MOST_DRAWS * found, _POOL, 8 * n):
-            size = int(np.clip((n - found) * max(1.0, drawn / max(found, 1)), 256, 1 << 16))
+        while found < n and drawn < max(_MOST_DRAWS * found, _POOL, _PER_RECORD * n):
+            likely = (n - found) * max(1.0, drawn / max(found, 1))
+            size = int(np.clip(likely, _FEWEST_DRAWS, _LARGEST_DRAWS))
             codes, chance = self._draw(size, rng, evidence)
             pick = np.flatnonzero(rng.random(size) < chance)[: n - found]
             kept.append([c[pick] for c in codes])
             found, drawn = found + len(pick), drawn + size
-            pool = [*pool, (codes, chance)][-8:]
+            pool = [*pool, (codes, chance)][-_KEPT_TRIES:]
         if found < n:
             return self._resampled(pool, n, rng)
         return [np.concatenate(parts) for parts in zip(*kept, strict=True)]

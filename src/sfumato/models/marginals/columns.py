@@ -21,6 +21,9 @@ CLEAR = 3.0
 KAPPA = 2.0
 """Noise scales of expected mass per cell that a table of two columns is cut for."""
 _FLOOR = 0.01
+"""Records, or part of an even share of them, that every declared code is given."""
+_COARSER = 1.25
+"""By which groups grow until they are few enough."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def _groups(mass: np.ndarray, axis: Axis, least: float) -> np.ndarray:
     """Groups of at least ``least`` mass, as fine as ``MOST_GROUPS`` of them can be."""
     groups = merge(mass, axis, least)
     while groups.max() >= MOST_GROUPS:
-        least = max(1.25 * least, mass.sum() / mass.size)
+        least = max(_COARSER * least, mass.sum() / mass.size)
         groups = merge(mass, axis, least)
     return groups
 

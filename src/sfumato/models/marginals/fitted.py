@@ -14,6 +14,7 @@ from sfumato.models.model import ImpossibleCondition, SavedArrays, SavedFacts, S
 from sfumato.results.plain import Json
 
 _BLOCK = 1 << 16
+"""Records drawn at a time."""
 _LARGEST = 1e30
 """No number of a saved model is larger: draws are made in single precision."""
 

@@ -15,15 +15,15 @@ from scipy import sparse
 
 from sfumato.models.marginals.chain import Chain, Conditional, softmax
 from sfumato.models.marginals.columns import Columns
-from sfumato.models.marginals.projection import part_kept
+from sfumato.models.marginals.projection import NO_MASS, part_kept, scaling
 from sfumato.trust.setting import Measurement
 
 SWEEPS = 16
 """Passes over the tables of a column; half as many come close."""
 _SLACK = 0.6
 """Part of the squared residual expected from noise alone that is not fitted."""
-_MOST = 10.0
-"""Largest factor of one scaling step."""
+_FEWEST = 2000
+"""Draws that a column is fitted on at least, whatever the work."""
 _WORK = 8_000_000
 """Size of the largest array of a fit: records x groups x parents."""
 _MOST_KINDS = 1 << 62
@@ -84,12 +84,12 @@ class _Scaling:
             parent = next(i for i in table.query.clique if i != column)
             merged.setdefault(parent, []).append(table)
         self.parents = tuple(merged)
-        used = min(size, max(2000, _WORK // (self.mass.size * max(1, len(merged)))))
+        used = min(size, max(_FEWEST, _WORK // (self.mass.size * max(1, len(merged)))))
         self.rows, weights = _distinct([codes[p][:used] for p in self.parents])
         self.weights = weights * (self.total / used)
         self.draws = {p: codes[p][:used][self.rows] for p in self.parents}
         sizes = {p: known.masses[p].size for p in self.parents}
-        self.bias = np.log(np.maximum(self.mass, 1e-9) / self.total)
+        self.bias = np.log(np.maximum(self.mass, NO_MASS) / self.total)
         self.logs = {p: np.zeros((sizes[p], self.mass.size)) for p in self.parents}
         self.targets = [self._target(p, t, weights) for p, ts in merged.items() for t in ts]
 
@@ -116,7 +116,7 @@ class _Scaling:
                 self.logs[target.parent] += step
                 logs += np.take(step.T.astype(np.float32), self.draws[target.parent], axis=1)
             expected = softmax(logs, axis=0) @ self.weights
-            step = np.log(np.clip(self.mass / np.maximum(expected, 1e-9), 1 / _MOST, _MOST))
+            step = np.log(scaling(expected, self.mass))
             self.bias += step
             logs += step.astype(np.float32)[:, None]
         tables = tuple(self.logs[p] for p in self.parents)
@@ -127,8 +127,7 @@ class _Scaling:
         expected = np.add.reduceat((target.gather @ p.T)[:, target.order], target.starts, axis=1)
         residual = target.values - expected
         keep = part_kept(residual, target.sigma, _SLACK)
-        wanted = np.maximum(expected + keep * residual, 0.02 * expected)
-        factor = np.clip(wanted / np.maximum(expected, 1e-9), 1 / _MOST, _MOST)
+        factor = scaling(expected, expected + keep * residual)
         factor[~target.seen] = 1.0
         return np.log(factor)[np.ix_(target.rows, target.columns)]
 

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+NO_MASS = 1e-9
+"""Counts that stand for none, to divide by or take the logarithm of."""
+_MOST = 10.0
+"""Largest factor of one scaling step, and one over the smallest: a step that overshoots is undone by the next."""
+_NO_RESIDUAL = 1e-300
+"""In place of zero, to divide by."""
+
 
 def project(values: np.ndarray, total: float) -> np.ndarray:
     """The nearest non-negative table with sum ``total`` in l2 (Duchi et al. 2008), of the shape of ``values``."""
@@ -19,7 +26,7 @@ def part_kept(residual: np.ndarray, sigma: float, slack: float = 1.0) -> float:
     ``slack`` is the part of the expected noise that is held against the residual.
     """
     noise = slack * residual.size * sigma**2
-    return max(0.0, 1.0 - noise / max(float((residual**2).sum()), 1e-300))
+    return max(0.0, 1.0 - noise / max(float((residual**2).sum()), _NO_RESIDUAL))
 
 
 def noise_deviation(sigma: float, cells: int) -> float:
@@ -30,3 +37,8 @@ def noise_deviation(sigma: float, cells: int) -> float:
 def expected_noise(sigma: float, cells: int) -> float:
     """Mean l1 norm of ``cells`` independent Gaussians of scale ``sigma``."""
     return sigma * float(np.sqrt(2 / np.pi)) * cells
+
+
+def scaling(expected: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Factors of one step of iterative scaling, from expected counts towards wanted ones, which may be negative."""
+    return np.clip(wanted / np.maximum(expected, NO_MASS), 1 / _MOST, _MOST)

@@ -9,7 +9,8 @@ from scipy.special import ndtr, ndtri
 
 from sfumato.models.networks.layout import Layout
 
-_LEAST = 1e-9  # chance of a code, so that every code has a place of its own on the scale of the normal distribution
+_LEAST = 1e-9
+"""Chance of a code, so that every code has a place of its own on the scale of the normal distribution."""
 
 
 def rosenblatt(layout: Layout, outputs: Callable[[np.ndarray, int], np.ndarray], codes: np.ndarray) -> np.ndarray:

@@ -9,11 +9,19 @@ from functools import cached_property
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Int, Integer
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.model import ImpossibleCondition
 
-_LIMIT = 30.0  # of a logit, so that exponentials need no maximum taken off
+_LIMIT = 30.0
+"""Of a logit, so that exponentials need no maximum taken off."""
+_LEAST = 1e-30
+"""Mass of a code that a condition allows: a network that rules it out can still be asked for it."""
+BLOCK = 4096
+"""Rows that a network is given or sampled at a time: memory stays small, and a program has one shape."""
+_HIDDEN_PARTS, _EACH = (8, 4, 2, 1), 4
+"""One over the part of the columns that a fixed mask hides, and masks of each."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +45,23 @@ class Layout:
         """(width, d) which output belongs to which column."""
         return np.eye(len(self.domain), dtype=np.float32).repeat(self.domain.sizes, axis=0)
 
-    def rows(self, codes: Array) -> Array:
+    def rows(self, codes: Integer[Array, "batch columns"]) -> Int[Array, "batch columns"]:
         """Codes (B, d) as positions among the outputs, (B, d) int32."""
         return codes.astype(jnp.int32) + self.offsets
 
-    def log_probabilities(self, outputs: Array) -> Array:
+    def log_probabilities(self, outputs: Float[Array, "... width"]) -> Float[Array, "... width"]:
         """A softmax per column: (..., width) -> (..., width)."""
         bounded = _LIMIT * jnp.tanh(outputs / _LIMIT)
         totals = jnp.log(jnp.exp(bounded) @ self._members)
         return bounded - totals @ self._members.T
 
-    def log_likelihoods(self, outputs: Array, rows: Array) -> Array:
+    def log_likelihoods(
+        self, outputs: Float[Array, "batch width"], rows: Integer[Array, "batch columns"]
+    ) -> Float[Array, "batch columns"]:
         """The log-probability of each column's code: (B, width), (B, d) -> (B, d)."""
         return jnp.take_along_axis(self.log_probabilities(outputs), rows, axis=1)
 
-    def one_hot(self, rows: Array) -> Array:
+    def one_hot(self, rows: Integer[Array, "batch columns"]) -> Float[Array, "batch width"]:
         """(B, d) positions as (B, width) zeros and ones."""
         return jnp.zeros((rows.shape[0], self.width)).at[jnp.arange(rows.shape[0])[:, None], rows].set(1)
 
@@ -70,7 +80,7 @@ class Layout:
     def log_chance(self, outputs: np.ndarray, allowed: np.ndarray) -> np.ndarray:
         """(n,) log-probability that a row of the product distribution obeys the condition."""
         chances = np.exp(np.asarray(self.log_probabilities(jnp.asarray(outputs)))) * allowed
-        return np.log(np.maximum(chances @ self._members, 1e-30)).sum(axis=1)
+        return np.log(np.maximum(chances @ self._members, _LEAST)).sum(axis=1)
 
     def draw(self, outputs: np.ndarray, rng: np.random.Generator, allowed: np.ndarray | None) -> np.ndarray:
         """One row from each product distribution, (n, width) -> codes (n, d)."""
@@ -87,13 +97,13 @@ class Layout:
         bounded = _LIMIT * np.tanh(outputs[:, span] / _LIMIT)
         mass = np.exp(bounded - bounded.max(axis=1, keepdims=True))
         if allowed is not None:
-            mass = np.where(allowed[span], np.maximum(mass, 1e-30), 0)
+            mass = np.where(allowed[span], np.maximum(mass, _LEAST), 0)
         cumulative = np.cumsum(mass, axis=1, dtype=np.float64)
         wanted = rng.random(len(outputs)) * cumulative[:, -1]
         return (cumulative > wanted[:, None]).argmax(axis=1)
 
 
-def batched(network: Callable[[np.ndarray], Array], inputs: np.ndarray, size: int = 4096) -> np.ndarray:
+def batched(network: Callable[[np.ndarray], Array], inputs: np.ndarray, size: int = BLOCK) -> np.ndarray:
     """Apply a compiled network to one row or more, in batches of one shape, padding the last."""
     parts = []
     for start in range(0, len(inputs), size):
@@ -108,5 +118,5 @@ def batched(network: Callable[[np.ndarray], Array], inputs: np.ndarray, size: in
 def fixed_masks(columns: int) -> np.ndarray:
     """(16, columns) masks for a diffusion's record loss: four each of an eighth, a quarter, a half and all columns."""
     rng = np.random.default_rng(0)
-    counts = [max(1, columns // part) for part in (8, 4, 2, 1) for _ in range(4)]
+    counts = [max(1, columns // part) for part in _HIDDEN_PARTS for _ in range(_EACH)]
     return np.array([rng.permutation(columns) < count for count in counts])

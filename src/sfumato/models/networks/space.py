@@ -12,16 +12,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Int, Integer, Key
 
 from sfumato.encoding.domain import LEVELS
-from sfumato.models.images.layout import ImageLayout
+from sfumato.models.images.layout import ImageLayout, traced
 from sfumato.models.images.mixture import FittedMixture
 from sfumato.trust.questions import PublicArrays, fitting
 
-_LEAST = 1e-2  # unit of a coordinate in that of the widest one: no flat direction is blown up
+_LEAST = 1e-2
+"""Unit of a coordinate in that of the widest one: no flat direction is blown up."""
+_FLAT = 1e-6
+"""The same where all directions are flat."""
 
 
-def frames_of(layout: ImageLayout, codes: Array) -> tuple[Array, Array]:
+def frames_of(
+    layout: ImageLayout, codes: Integer[Array, "batch columns"]
+) -> tuple[Float[Array, "batch size"], Integer[Array, "batch 1"]]:
     """Codes (B, d) as frames (B, size), pixels from -1 to 1, and classes (B, 1)."""
     frames = codes[:, layout.pixels.span].astype(jnp.float32) * (2 / (LEVELS - 1)) - 1
     classes = jnp.zeros(codes.shape[0], jnp.int32)
@@ -43,11 +49,11 @@ class Frames(eqx.Module):
     spread = 0.5
     """Standard deviation of a number of a point, about."""
 
-    def points(self, frames: Array) -> Array:
+    def points(self, frames: Float[Array, "batch size"]) -> Float[Array, "batch width"]:
         """Frames (B, size) as points (B, width)."""
         return frames
 
-    def frames(self, points: Array) -> Array:
+    def frames(self, points: Float[Array, "batch width"]) -> Float[Array, "batch size"]:
         """The inverse."""
         return points
 
@@ -61,9 +67,9 @@ class Principal(eqx.Module):
         mixture: the distribution of points.
     """
 
-    centre: Array
-    basis: Array
-    scale: Array
+    centre: Float[Array, " size"]
+    basis: Float[Array, "width size"]
+    scale: Float[Array, " width"]
     mixture: Mixture
 
     spread = 1.0
@@ -77,7 +83,7 @@ class Principal(eqx.Module):
         within = np.einsum("g,gkk->k", weights, covariances)
         between = weights @ (fitted.means - weights @ fitted.means) ** 2
         spread = np.sqrt(within + between)
-        scale = 2 * np.maximum(spread, max(_LEAST * spread.max(), 1e-6))
+        scale = 2 * np.maximum(spread, max(_LEAST * spread.max(), _FLAT))
         centre, basis = (
             jnp.asarray(a, jnp.float32) for a in (2 * fitted.projection.centre - 1, fitted.projection.basis)
         )
@@ -88,11 +94,11 @@ class Principal(eqx.Module):
         """Numbers of a point."""
         return len(self.scale)
 
-    def points(self, frames: Array) -> Array:
+    def points(self, frames: Float[Array, "batch size"]) -> Float[Array, "batch width"]:
         """Frames (B, size) as points (B, width); what lies beyond the directions is lost."""
         return (frames - self.centre) @ self.basis.T / self.scale
 
-    def frames(self, points: Array) -> Array:
+    def frames(self, points: Float[Array, "batch width"]) -> Float[Array, "batch size"]:
         """Frames (B, size) of points (B, width)."""
         return self.centre + points * self.scale @ self.basis
 
@@ -129,7 +135,9 @@ def space_from(layout: ImageLayout, arrays: PublicArrays) -> Space:
     return Principal(centre, basis, scale, Mixture(*mixture))
 
 
-def points_of(space: Space, layout: ImageLayout, codes: Array) -> tuple[Array, Array]:
+def points_of(
+    space: Space, layout: ImageLayout, codes: Integer[Array, "batch columns"]
+) -> tuple[Float[Array, "batch width"], Integer[Array, "batch 1"]]:
     """Codes (B, d) as points (B, width) and classes (B, 1)."""
     frames, classes = frames_of(layout, codes)
     return space.points(frames), classes
@@ -145,37 +153,41 @@ class Mixture(eqx.Module):
         axes, variances: (g, k, k) and (g, k), principal axes (columns) of each covariance.
     """
 
-    log_weights: Array
-    classes: Array
-    means: Array
-    axes: Array
-    variances: Array
+    log_weights: Float[Array, " components"]
+    classes: Int[Array, " components"]
+    means: Float[Array, "components width"]
+    axes: Float[Array, "components width width"]
+    variances: Float[Array, "components width"]
 
     @classmethod
     def of(cls, fitted: FittedMixture, covariances: np.ndarray, scale: np.ndarray) -> Mixture:
         """The same mixture; points are coordinates of images, times two, over ``scale`` (k,)."""
         values, axes = np.linalg.eigh(4 * covariances / np.outer(scale, scale))
-        weights = np.maximum(fitted.weights, 1e-9 * fitted.weights.max())
+        weights = traced(fitted.weights)
         found = (
             np.log(weights / weights.sum()), fitted.classes, 2 * fitted.means / scale, axes, np.maximum(values, 0)
         )  # fmt: skip
         return cls(*(jnp.asarray(a, jnp.int32 if a.dtype.kind in "iu" else jnp.float32) for a in found))
 
-    def draw(self, key: Array, n: int) -> tuple[Array, Array]:
+    def draw(self, key: Key[Array, ""], n: int) -> tuple[Float[Array, "n width"], Integer[Array, "n 1"]]:
         """Points (n, k) and classes (n, 1)."""
         pick, noise = jax.random.split(key)
         groups = jax.random.categorical(pick, self.log_weights, shape=(n,))
         along = jax.random.normal(noise, (n, self.means.shape[1])) * jnp.sqrt(self.variances[groups])
         return jnp.einsum("nk,nlk->nl", along, self.axes[groups]) + self.means[groups], self.classes[groups][:, None]
 
-    def denoise(self, points: Array, sigma: Array, classes: Array) -> Array:
+    def denoise(
+        self, points: Float[Array, "batch width"], sigma: Float[Array, "batch 1"], classes: Integer[Array, "batch 1"]
+    ) -> Float[Array, "batch width"]:
         """E[x | x + sigma n = points, class]: points (B, k), sigma (B, 1), classes (B, 1) -> (B, k); exact."""
         along, spread, fit = self._fits(points, sigma, classes)
         share = jax.nn.softmax(fit, axis=1)
         shrunk = share[:, :, None] * along * self.variances / spread
         return jnp.einsum("bgl,gkl->bk", shrunk, self.axes) + share @ self.means
 
-    def log_density(self, points: Array, sigma: Array, classes: Array) -> Array:
+    def log_density(
+        self, points: Float[Array, "batch width"], sigma: Float[Array, "batch 1"], classes: Integer[Array, "batch 1"]
+    ) -> Float[Array, " batch"]:
         """Log density (B,), but for a constant, at ``points`` of a point of the class plus noise; shapes as above."""
         fit = self._fits(points, sigma, classes)[2]
         share = jax.nn.logsumexp(jnp.where(self.classes == classes, self.log_weights, -jnp.inf), axis=1)

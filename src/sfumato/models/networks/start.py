@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sfumato.encoding.domain import Domain
-from sfumato.models.images.layout import ImageLayout, choose
+from sfumato.models.images.layout import ImageLayout, drawn_by_weight
 from sfumato.models.images.mixture import FittedMixture
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.space import Frames, Space, space_of
@@ -85,7 +85,7 @@ class Start:
         space = self.space
         if self.mixture is None or isinstance(space, Frames):
             points = space.spread * rng.standard_normal((n, space.width), np.float32)
-            return points, choose(self.weights, n, rng, allowed)
+            return points, drawn_by_weight(self.weights, n, rng, allowed)
         coordinates, groups = self.mixture.coordinates(n, rng, allowed[self.mixture.classes])
         return (2 * coordinates / np.asarray(space.scale)).astype(np.float32), self.mixture.classes[groups]
 

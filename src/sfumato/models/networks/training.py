@@ -29,6 +29,8 @@ PUBLIC_BATCH = 1024
 """Public rows in a batch: they cost none of the budget, so time alone limits it."""
 COUNT_SHARE = 0.01
 """Share of the budget that counts records, or those of each class, where nothing else is asked before gradients."""
+_AVERAGED, _FEWEST_AVERAGED = 0.1, 2
+"""Part of the last steps that the average of a training runs over, and how many at least: noise evens out there."""
 _LARGEST_STEP = 50.0
 """Norm to which a gradient on public rows is cut, so that one batch cannot throw the network far off."""
 OVERFITTING_STEPS, OVERFITTING_IMAGE_STEPS = 1500, 300
@@ -94,7 +96,7 @@ def train_on_private(
     *Formal guarantee.* Records are touched by ``Setting.dp_sgd`` alone; Adam and the average are post-processing.
     """
     optimiser = optax.adam(rate)
-    decay = 1 - 10 / max(steps, 20)
+    decay = 1 - 1 / max(_AVERAGED * steps, _FEWEST_AVERAGED)
 
     def update(
         carry: tuple[Network, optax.OptState, Network], gradient: Network, key: Array

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Integer, Key
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.images.layout import ImageLayout
 from sfumato.models.model import SavedArrays, SavedFacts
+from sfumato.models.networks.initial import ADDED, BEFORE_ACTIVATION
 from sfumato.models.networks.layout import batched
 from sfumato.models.networks.space import Space, points_of, public_arrays, space_from
 from sfumato.models.networks.start import FittedImages, Start
@@ -30,6 +33,7 @@ from sfumato.models.networks.training import (
 )
 from sfumato.models.settings import count, none_to_all
 from sfumato.models.vae.linear import Known, known_in
+from sfumato.models.vae.vae import DRAWS, LOG_VARIANCES
 from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
@@ -37,7 +41,16 @@ from sfumato.trust.questions import PublicArrays
 from sfumato.trust.setting import Setting
 
 HIDDEN = 384
-_SMALL = 0.01  # first scale of what a network adds to what is known
+"""Width of the layers."""
+_RATE, _COLD_RATE = 2e-4, 1e-3
+"""Learning rates, with a warm start and without."""
+_CLIP = 10.0
+"""Norm of a record's gradient, whose loss sums over pixels."""
+
+LabelledAndNoise: TypeAlias = tuple[
+    Float[Array, "batch width"], Integer[Array, "batch 1"], Float[Array, "batch latent"]
+]
+"""Points, their classes, and the noise of their latent points."""
 
 
 class ImageAutoencoder(eqx.Module):
@@ -47,25 +60,32 @@ class ImageAutoencoder(eqx.Module):
     decoder: tuple[Dense, Dense, Dense]
     labels: tuple[EmbeddingSum, EmbeddingSum]
 
-    def __init__(self, width: int, dimension: int, classes: int, key: Array) -> None:
+    def __init__(self, width: int, dimension: int, classes: int, key: Key[Array, ""]) -> None:
         a, b, c, d, e, f, g, h = jax.random.split(key, 8)
-        self.encoder = (Dense(width, HIDDEN, a), Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, 2 * dimension, c, _SMALL))
-        self.decoder = (Dense(dimension, HIDDEN, d), Dense(HIDDEN, HIDDEN, e, 1.4), Dense(HIDDEN, width, f, _SMALL))
+        middle = partial(Dense, HIDDEN, HIDDEN, scale=BEFORE_ACTIVATION)
+        self.encoder = (Dense(width, HIDDEN, a), middle(b), Dense(HIDDEN, 2 * dimension, c, ADDED))
+        self.decoder = (Dense(dimension, HIDDEN, d), middle(e), Dense(HIDDEN, width, f, ADDED))
         self.labels = (EmbeddingSum(classes, HIDDEN, g), EmbeddingSum(classes, HIDDEN, h))
 
-    def encode(self, known: Known, points: Array, classes: Array, tape: Tape) -> tuple[Array, Array]:
+    def encode(
+        self, known: Known, points: Float[Array, "batch width"], classes: Integer[Array, "batch 1"], tape: Tape
+    ) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"]]:
         """Mean and log-variance of the latent point, (B, k) each, of points (B, width) and classes (B, 1)."""
         a, b, c = self.encoder
         h = jax.nn.silu(a(points, tape) + self.labels[0](classes, tape))
         mean, log_variance = jnp.split(c(jax.nn.silu(b(h, tape)), tape), 2, axis=1)
         first, spread = known.encode(points)
-        return first + mean, jnp.clip(spread + log_variance, -12, 6)
+        return first + mean, jnp.clip(spread + log_variance, *LOG_VARIANCES)
 
-    def decode(self, known: Known, latent: Array, classes: Array, tape: Tape) -> Array:
+    def decode(
+        self, known: Known, latent: Float[Array, "batch latent"], classes: Integer[Array, "batch 1"], tape: Tape
+    ) -> Float[Array, "batch width"]:
         """Points (B, width) of latent points (B, k) and classes (B, 1)."""
         return self._decoded(known, latent, self.labels[1](classes, tape), tape)
 
-    def blended(self, known: Known, latent: Array, chances: Array) -> Array:
+    def blended(
+        self, known: Known, latent: Float[Array, "batch latent"], chances: Float[Array, "batch classes"]
+    ) -> Float[Array, "batch width"]:
         """Points of latent points between classes, by their chances (B, classes)."""
         return self._decoded(known, latent, chances @ self.labels[1].table + self.labels[1].bias, Tape())
 
@@ -74,7 +94,9 @@ class ImageAutoencoder(eqx.Module):
         return known.decode(latent) + f(jax.nn.silu(e(jax.nn.silu(d(latent, tape) + label), tape)), tape)
 
 
-def negative_elbo(known: Known, network: ImageAutoencoder, records: tuple[Array, Array, Array], tape: Tape) -> Array:
+def negative_elbo(
+    known: Known, network: ImageAutoencoder, records: LabelledAndNoise, tape: Tape
+) -> Float[Array, " batch"]:
     """-log p(x | z, class) + KL per record, but for a constant; ``records`` are points, classes and the noise of z."""
     points, classes, noise = records
     mean, log_variance = network.encode(known, points, classes, tape)
@@ -84,7 +106,9 @@ def negative_elbo(known: Known, network: ImageAutoencoder, records: tuple[Array,
     return off + known.divergence(mean, log_variance, latent, classes)
 
 
-def _prepare(space: Space, layout: ImageLayout, dimension: int, codes: Array, key: Array) -> tuple[Array, Array, Array]:
+def _prepare(
+    space: Space, layout: ImageLayout, dimension: int, codes: Integer[Array, "batch columns"], key: Key[Array, ""]
+) -> LabelledAndNoise:
     return *points_of(space, layout, codes), jax.random.normal(key, (codes.shape[0], dimension))
 
 
@@ -141,20 +165,26 @@ class FittedImageVae(FittedImages):
 
 
 @eqx.filter_jit
-def _encoded(known: Known, space: Space, layout: ImageLayout, network: ImageAutoencoder, codes: Array) -> Array:
+def _encoded(
+    known: Known, space: Space, layout: ImageLayout, network: ImageAutoencoder, codes: Integer[Array, "batch columns"]
+) -> Float[Array, "batch latent"]:
     return network.encode(known, *points_of(space, layout, codes), Tape())[0]
 
 
 @eqx.filter_jit
-def _mean_loss(known: Known, space: Space, layout: ImageLayout, network: ImageAutoencoder, codes: Array) -> Array:
+def _mean_loss(
+    known: Known, space: Space, layout: ImageLayout, network: ImageAutoencoder, codes: Integer[Array, "batch columns"]
+) -> Float[Array, " batch"]:
     seen = points_of(space, layout, codes)
-    draws = jax.random.normal(jax.random.key(0), (4, 1, known.dimension))
+    draws = jax.random.normal(jax.random.key(0), (DRAWS, 1, known.dimension))
     each = [negative_elbo(known, network, (*seen, jnp.tile(d, (codes.shape[0], 1))), Tape()) for d in draws]
     return jnp.mean(jnp.stack(each), axis=0)
 
 
 @eqx.filter_jit
-def _blended(known: Known, network: ImageAutoencoder, latent: Array) -> Array:
+def _blended(
+    known: Known, network: ImageAutoencoder, latent: Float[Array, "batch latent_and_classes"]
+) -> Float[Array, "batch width"]:
     return network.blended(known, latent[:, : known.dimension], latent[:, known.dimension :])
 
 
@@ -180,8 +210,8 @@ class ImageVae:
         network = train_on_private(
             setting, min(self.gradients, setting.remaining), "vae of images", public_arrays(start.space),
             jax.jit(build)(jax.random.key(0)),
-            total=start.total, steps=self.steps, batch=start.total / BATCHES, clip=10.0,
-            rate=1e-3 if start.mixture is None else 2e-4, progress=progress,
+            total=start.total, steps=self.steps, batch=start.total / BATCHES, clip=_CLIP,
+            rate=_COLD_RATE if start.mixture is None else _RATE, progress=progress,
         )  # fmt: skip
         return FittedImageVae(start, network)
 

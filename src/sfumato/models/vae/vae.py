@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Integer, Key
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
-from sfumato.models.networks.layout import Layout, batched
+from sfumato.models.networks.initial import BEFORE_ACTIVATION, LOGITS
+from sfumato.models.networks.layout import BLOCK, Layout, batched
 from sfumato.models.networks.training import (
     BATCHES,
     COUNT_SHARE,
@@ -38,10 +41,30 @@ from sfumato.trust.questions import PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 LATENT = 24
+"""Numbers of a latent point."""
 HIDDEN = 256
+"""Width of the layers."""
+LOG_VARIANCES = -12.0, 6.0
+"""Least and largest of a latent point: exponentials stay finite, and no noise vanishes."""
+DRAWS = 4
+"""Of the noise, for the loss of a record."""
 _ANCHORS = 8192
-_DRAWS = 4  # of the noise, for the loss of a record
-_CANDIDATES = 16  # latent points tried per row when there is a condition
+"""Components of the prior, one for each of so many public rows."""
+_CANDIDATES = 16
+"""Latent points tried per row when there is a condition."""
+_PUBLIC_ROWS = 100_000
+"""Rows that the network is trained on first, drawn from the marginals."""
+_PUBLIC_RATE = 2e-3
+"""Learning rate on them, at first."""
+_RATE, _COLD_RATE = 1e-5, 1e-3
+"""Learning rates on private rows, with a warm start, which must not be left, and without."""
+_CLIP = 1.0
+"""Norm of a record's gradient."""
+_PUBLIC_WEIGHT = 0.5
+"""Of the divergence from the prior where that is made of what the encoder says: sharper rows than with all of it."""
+
+RowsAndNoise: TypeAlias = tuple[Integer[Array, "batch columns"], Float[Array, "batch latent"]]
+"""Rows, and the noise of their latent points."""
 
 
 class TableAutoencoder(eqx.Module):
@@ -50,27 +73,30 @@ class TableAutoencoder(eqx.Module):
     encoder: tuple[EmbeddingSum, Dense, Dense]
     decoder: tuple[Dense, Dense, Dense]
 
-    def __init__(self, width: int, columns: int, key: Array) -> None:
+    def __init__(self, width: int, columns: int, key: Key[Array, ""]) -> None:
         a, b, c, d, e, f = jax.random.split(key, 6)
         first = EmbeddingSum(width, HIDDEN, a, scale=columns**-0.5)
-        self.encoder = (first, Dense(HIDDEN, HIDDEN, b, 1.4), Dense(HIDDEN, 2 * LATENT, c))
-        self.decoder = (Dense(LATENT, HIDDEN, d), Dense(HIDDEN, HIDDEN, e, 1.4), Dense(HIDDEN, width, f, 0.3))
+        self.encoder = (first, Dense(HIDDEN, HIDDEN, b, BEFORE_ACTIVATION), Dense(HIDDEN, 2 * LATENT, c))
+        second, last = Dense(HIDDEN, HIDDEN, e, BEFORE_ACTIVATION), Dense(HIDDEN, width, f, LOGITS)
+        self.decoder = (Dense(LATENT, HIDDEN, d), second, last)
 
-    def encode(self, rows: Array, tape: Tape) -> tuple[Array, Array]:
+    def encode(
+        self, rows: Integer[Array, "batch columns"], tape: Tape
+    ) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"]]:
         """Mean and log-variance of the latent point, (B, LATENT) each."""
         a, b, c = self.encoder
         out = c(jax.nn.silu(b(jax.nn.silu(a(rows, tape)), tape)), tape)
-        return out[:, :LATENT], jnp.clip(out[:, LATENT:], -12, 6)
+        return out[:, :LATENT], jnp.clip(out[:, LATENT:], *LOG_VARIANCES)
 
-    def decode(self, points: Array, tape: Tape) -> Array:
+    def decode(self, points: Float[Array, "batch latent"], tape: Tape) -> Float[Array, "batch width"]:
         """Outputs (B, width) of latent points."""
         d, e, f = self.decoder
         return f(jax.nn.silu(e(jax.nn.silu(d(points, tape)), tape)), tape)
 
 
 def negative_elbo(
-    layout: Layout, weight: float, network: TableAutoencoder, records: tuple[Array, Array], tape: Tape
-) -> Array:
+    layout: Layout, weight: float, network: TableAutoencoder, records: RowsAndNoise, tape: Tape
+) -> Float[Array, " batch"]:
     """-log p(x | z) + weight * KL per record; ``records`` are rows (B, d) and the noise of z (B, LATENT)."""
     rows, noise = records
     mean, log_variance = network.encode(rows, tape)
@@ -79,7 +105,7 @@ def negative_elbo(
     return weight * divergence - layout.log_likelihoods(outputs, rows).sum(axis=1)
 
 
-def _prepare(layout: Layout, codes: Array, key: Array) -> tuple[Array, Array]:
+def _prepare(layout: Layout, codes: Integer[Array, "batch columns"], key: Key[Array, ""]) -> RowsAndNoise:
     return layout.rows(codes), jax.random.normal(key, (codes.shape[0], LATENT))
 
 
@@ -132,7 +158,7 @@ class FittedVae:
     def sample(self, n: int, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
         """Draw records. Under a condition, latent points are drawn in proportion to its chance (of 16 tried)."""
         allowed = self.layout.allowed(given)
-        parts = [self._block(min(4096, n - s), rng, allowed) for s in range(0, n, 4096)]
+        parts = [self._block(min(BLOCK, n - s), rng, allowed) for s in range(0, n, BLOCK)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.domain)), self.domain.code_dtype())
 
     def _block(self, n: int, rng: np.random.Generator, allowed: np.ndarray | None) -> np.ndarray:
@@ -159,18 +185,20 @@ class FittedVae:
 
 
 @eqx.filter_jit
-def _decoded(network: TableAutoencoder, points: Array) -> Array:
+def _decoded(network: TableAutoencoder, points: Float[Array, "batch latent"]) -> Float[Array, "batch width"]:
     return network.decode(points, Tape())
 
 
 @eqx.filter_jit
-def _mean_loss(layout: Layout, network: TableAutoencoder, codes: Array) -> Array:
+def _mean_loss(
+    layout: Layout, network: TableAutoencoder, codes: Integer[Array, "batch columns"]
+) -> Float[Array, " batch"]:
     rows = layout.rows(codes)
 
-    def one(draw: Array) -> Array:
+    def one(draw: Float[Array, " latent"]) -> Float[Array, " batch"]:
         return negative_elbo(layout, 1.0, network, (rows, jnp.broadcast_to(draw, (len(rows), LATENT))), Tape())
 
-    return jax.lax.map(one, jax.random.normal(jax.random.key(0), (_DRAWS, LATENT))).mean(axis=0)
+    return jax.lax.map(one, jax.random.normal(jax.random.key(0), (DRAWS, LATENT))).mean(axis=0)
 
 
 @dataclass(frozen=True)
@@ -196,18 +224,24 @@ class Vae:
         rows, given = None, {"weight": np.array(1.0)}
         if self.gradients < 1:
             known = warm_start(setting, self.gradients, target, progress)
-            total, rows, share = known.total, rows_of(known, 100_000), self.gradients
-            given = {"weight": np.array(0.5)}
+            total, rows, share = known.total, rows_of(known, _PUBLIC_ROWS), self.gradients
+            given = {"weight": np.array(_PUBLIC_WEIGHT)}
             made = objective(setting.domain, given)
             network = train_on_public(
-                made, network, rows, steps=self.warm_steps, batch=PUBLIC_BATCH, rate=2e-3, progress=progress
+                made,
+                network,
+                rows,
+                steps=self.warm_steps,
+                batch=PUBLIC_BATCH,
+                rate=_PUBLIC_RATE,
+                progress=progress,
             )
         else:
             total, share = max(1.0, setting.count(setting.mu(COUNT_SHARE))), min(1.0, setting.remaining)
         if share > 0:
             network = train_on_private(
                 setting, share, "vae of tables", given, network, total=total, steps=self.steps,
-                batch=total / BATCHES, clip=1.0, rate=1e-3 if rows is None else 1e-5, progress=progress,
+                batch=total / BATCHES, clip=_CLIP, rate=_COLD_RATE if rows is None else _RATE, progress=progress,
             )  # fmt: skip
         if rows is not None:
             prior = _mixture(layout, network, rows[:_ANCHORS])

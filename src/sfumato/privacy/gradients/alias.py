@@ -18,10 +18,12 @@ import numpy as np
 SCALE = 2400.0
 """Of the discrete Gaussian. The table's ends lie 13.6 scales out: 2**-134 of the law is beyond them."""
 COLUMN_BITS, THRESHOLD_BITS, SHARE_BITS = 16, 16, 144
+"""Bits of a word that pick a column and that are held against its threshold, and of the probabilities."""
 RARE = 13_322
 """rho = RARE / 2**32 of all draws are made of what is missing: with less, no table of 2**32 parts fits below."""
 REST_BITS = 128  # of the cumulative probabilities of R
 _WORD = 1 << (COLUMN_BITS + THRESHOLD_BITS)
+"""Words that there are: one draw each."""
 _PART = (_WORD - RARE) << (SHARE_BITS - 64)  # what one part of Q's 2**32 takes of P, in multiples of 2**-SHARE_BITS
 _GUARD = 400  # bits of the fixed-point weights
 

@@ -11,6 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Bool, Float
 
 from sfumato.privacy.gradients.contractions import Contraction
 from sfumato.privacy.gradients.grid import GradientGrid, Needs
@@ -82,7 +83,12 @@ def clipped_sum(
     return eqx.combine(summed, fixed)
 
 
-def clip_weights(squared_norms: Array, losses: Array, mask: Array, clip: float | Array) -> Array:
+def clip_weights(
+    squared_norms: Float[Array, " batch"],
+    losses: Float[Array, " batch"],
+    mask: Bool[Array, " batch"],
+    clip: float | Array,
+) -> Float[Array, " batch"]:
     """The factor (B,) that clips each record; zero for padding and for anything not finite."""
     norms = jnp.sqrt(squared_norms)
     usable = mask & jnp.isfinite(norms) & jnp.isfinite(losses)

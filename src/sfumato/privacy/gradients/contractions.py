@@ -24,6 +24,7 @@ from functools import reduce
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Integer
 
 BLOCK = 128
 """Records whose products are added in single precision before blocks are added: it bounds the rounding of a sum."""
@@ -55,7 +56,7 @@ class Contraction:
         amounts: (B,) upper bound of the squared sum of their lengths; None for one part, whose length is the norm.
     """
 
-    squared_norms: Array
+    squared_norms: Float[Array, " batch"]
     weigh: Callable[[Array], Array]
     count: Callable[[Array], Array]
     terms: int
@@ -64,7 +65,7 @@ class Contraction:
     amounts: Array | None = None
 
     @property
-    def counted_norms(self) -> Array:
+    def counted_norms(self) -> Float[Array, " batch"]:
         """Squared norms (B,) to clip by before ``count``: they keep the parts below ``SPREAD`` clips too."""
         if self.amounts is None:
             return self.squared_norms
@@ -116,7 +117,7 @@ def total(signals: Array, shape: tuple[int, ...]) -> Contraction:
     return formed(signals.reshape(signals.shape[0], -1, *shape).sum(axis=1))
 
 
-def product(inputs: Array, signals: Array) -> Contraction:
+def product(inputs: Float[Array, "batch ... inputs"], signals: Float[Array, "batch ... outputs"]) -> Contraction:
     """A matrix (I, O) applied to ``inputs`` (B, I) or (B, T, I), with signals (B, O) or (B, T, O).
 
     One position: |a|^2 |d|^2. Several: the Gram sum over pairs of positions where that is cheaper than the per-record
@@ -190,7 +191,7 @@ def _formed_by_blocks(left: Array, right: Array) -> Array:
     return rounded(reduce(jnp.add, [jnp.einsum("bti,bto->bio", left[b], right[b]).sum(axis=0) for b in blocks]))
 
 
-def bag(rows: Array, signals: Array, table: int) -> Contraction:
+def bag(rows: Integer[Array, "batch columns"], signals: Float[Array, "batch width"], table: int) -> Contraction:
     """A table (V, E) of which ``rows`` (B, T) are looked up and summed; signals (B, E).
 
     A row looked up m times has gradient m d, so the squared norm is |d|^2 times the number of equal pairs. In whole
@@ -211,7 +212,7 @@ def bag(rows: Array, signals: Array, table: int) -> Contraction:
     )
 
 
-def tokens(rows: Array, signals: Array, table: int) -> Contraction:
+def tokens(rows: Integer[Array, "batch ..."], signals: Float[Array, "batch ... width"], table: int) -> Contraction:
     """A table (V, E) of which ``rows`` (B, T) are looked up, one output per position; signals (B, T, E)."""
     if rows.shape[1] == 1:
         return bag(rows, signals[:, 0], table)

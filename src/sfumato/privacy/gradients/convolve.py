@@ -12,11 +12,14 @@ from typing import cast
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Float
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
-def convolve(images: Array, kernel: Array, stride: int) -> Array:
+def convolve(
+    images: Float[Array, "batch height width inputs"], kernel: Float[Array, "size size inputs outputs"], stride: int
+) -> Float[Array, "batch _ _ outputs"]:
     """(B, H, W, I) by (k, k, I, O), zero padding ``k // 2``: (B, ceil(H / stride), ..., O), k odd."""
     return cast(Array, _convolve(images, kernel, stride))
 
@@ -46,7 +49,12 @@ def kernel_gradient(images: Array, signals: Array, size: int, stride: int) -> Ar
     return gradient.transpose(1, 2, 0, 3)
 
 
-def kernel_gradients(images: Array, signals: Array, size: int, stride: int) -> Array:
+def kernel_gradients(
+    images: Float[Array, "batch height width inputs"],
+    signals: Float[Array, "batch _ _ outputs"],
+    size: int,
+    stride: int,
+) -> Float[Array, "batch size size inputs outputs"]:
     """The same for each record alone, (B, k, k, I, O)."""
 
     def one(record: tuple[Array, Array]) -> Array:

@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Float, Key
 
 from sfumato.privacy.gradients.contractions import Contraction, bag, held, product, tokens, total
 from sfumato.privacy.gradients.convolve import convolve, kernel_gradients
@@ -21,14 +22,14 @@ from sfumato.privacy.gradients.tape import Tape
 class Dense(eqx.Module):
     """An affine map of the last axis: (B, I) -> (B, O), or (B, T, I) -> (B, T, O) at every position."""
 
-    weight: Array
-    bias: Array
+    weight: Float[Array, "inputs outputs"]
+    bias: Float[Array, " outputs"]
 
-    def __init__(self, inputs: int, outputs: int, key: Array, scale: float = 1.0) -> None:
+    def __init__(self, inputs: int, outputs: int, key: Key[Array, ""], scale: float = 1.0) -> None:
         self.weight = _normal(key, (inputs, outputs), inputs, scale)
         self.bias = jnp.zeros(outputs)
 
-    def __call__(self, x: Array, tape: Tape) -> Array:
+    def __call__(self, x: Float[Array, "batch ... inputs"], tape: Tape) -> Float[Array, "batch ... outputs"]:
         """Apply; x has two or three axes."""
         bias = partial(_bias, shape=self.bias.shape)
         return tape.layer(x, x @ self.weight + self.bias, ((self.weight, product), (self.bias, bias)))
@@ -37,18 +38,18 @@ class Dense(eqx.Module):
 class Convolution(eqx.Module):
     """A square convolution with zero padding ``size // 2``: (B, H, W, I) -> (B, ceil(H / stride), ..., O)."""
 
-    weight: Array
-    bias: Array
+    weight: Float[Array, "size size inputs outputs"]
+    bias: Float[Array, " outputs"]
     stride: int = eqx.field(static=True)
 
     def __init__(
-        self, inputs: int, outputs: int, size: int, key: Array, *, stride: int = 1, scale: float = 1.0
+        self, inputs: int, outputs: int, size: int, key: Key[Array, ""], *, stride: int = 1, scale: float = 1.0
     ) -> None:
         self.weight = _normal(key, (size, size, inputs, outputs), size * size * inputs, scale)
         self.bias = jnp.zeros(outputs)
         self.stride = stride
 
-    def __call__(self, x: Array, tape: Tape) -> Array:
+    def __call__(self, x: Float[Array, "batch height width inputs"], tape: Tape) -> Float[Array, "batch _ _ outputs"]:
         """Apply to images."""
         size = self.weight.shape[0]
         y = convolve(x, self.weight, self.stride)
@@ -60,9 +61,9 @@ class Convolution(eqx.Module):
 class Embedding(eqx.Module):
     """One row of a table per position: integer rows (B, T) -> (B, T, E)."""
 
-    table: Array
+    table: Float[Array, "rows width"]
 
-    def __init__(self, rows: int, width: int, key: Array, scale: float = 1.0) -> None:
+    def __init__(self, rows: int, width: int, key: Key[Array, ""], scale: float = 1.0) -> None:
         self.table = _normal(key, (rows, width), 1, scale)
 
     def __call__(self, rows: Array, tape: Tape) -> Array:
@@ -74,10 +75,10 @@ class Embedding(eqx.Module):
 class EmbeddingSum(eqx.Module):
     """The sum of the looked-up rows, as a one-hot dense layer without its product: (B, T) -> (B, E)."""
 
-    table: Array
-    bias: Array
+    table: Float[Array, "rows width"]
+    bias: Float[Array, " width"]
 
-    def __init__(self, rows: int, width: int, key: Array, scale: float = 1.0) -> None:
+    def __init__(self, rows: int, width: int, key: Key[Array, ""], scale: float = 1.0) -> None:
         self.table = _normal(key, (rows, width), 1, scale)
         self.bias = jnp.zeros(width)
 

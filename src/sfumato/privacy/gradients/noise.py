@@ -20,7 +20,9 @@ Tree = TypeVar("Tree")
 STRIDES = 1199
 """The largest m: t is 2.0 with it."""
 LANES = 512
+"""Numbers are drawn in multiples of so many: shapes that compile well."""
 _COLUMNS = 1 << COLUMN_BITS
+"""Of the alias table."""
 
 
 class NoiseWords(NamedTuple):

@@ -25,6 +25,7 @@ from sfumato.privacy.randomness import SYSTEM, Entropy, words
 _BITS = 128  # of the uniform number that is inverted
 _GUARD = 320  # of the fixed-point weights
 _CHUNK = 1 << 20
+"""Draws that are made at a time, for memory."""
 WIDEST = 2.0**14
 """Above this scale the table would be long; two narrower draws are added instead."""
 _FINE, _STRIDE = 2.0**13, 2**11  # s1 and m of a convolution: t is at least 3.4 for any S above WIDEST

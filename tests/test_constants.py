@@ -1,0 +1,64 @@
+"""Every constant has a name and a line that says why, and models bury none in their code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent / "src" / "sfumato"
+ENDED_BY_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def numbers(tree: ast.AST) -> Iterator[ast.Constant]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            yield node
+
+
+def unexplained(source: str) -> list[str]:
+    """Constants of a module that are numbers, alone or several, with neither a text below nor a remark beside."""
+    body, lines = ast.parse(source).body, source.splitlines()
+    found = []
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        if any(isinstance(part, ast.Call | ast.JoinedStr) for part in ast.walk(node.value)) and not isinstance(
+            node.value, ast.BinOp
+        ):
+            continue  # a thing made with numbers, whose name says what it is
+        said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and type(after.value.value) is str
+        if any(numbers(node.value)) and not said and "  # " not in lines[(node.end_lineno or node.lineno) - 1]:
+            found.append(lines[node.lineno - 1])
+    return found
+
+
+def buried(source: str) -> list[str]:
+    """Fractions within the functions of a module, but for halves: choices that nobody named."""
+    lines = source.splitlines()
+    return [
+        lines[number.lineno - 1].strip()
+        for function in ast.walk(ast.parse(source))
+        if isinstance(function, ENDED_BY_FUNCTIONS)
+        for number in numbers(function)
+        if isinstance(number.value, float) and number.value not in (0.0, 0.5, 1.0, 2.0)
+    ]
+
+
+def test_every_constant_says_why() -> None:
+    paths = [p for p in sorted(PACKAGE.rglob("*.py")) if "trust" not in p.parts]
+    assert {str(p): found for p in paths if (found := unexplained(p.read_text()))} == {}
+
+
+def test_models_and_attacks_name_what_they_choose() -> None:
+    rooms = [p for room in ("models", "auditing") for p in sorted((PACKAGE / room).rglob("*.py"))]
+    allowed = "significance: float = 0.05"  # the usual level, named by its argument
+    found = {str(p): [line for line in buried(p.read_text()) if allowed not in line] for p in rooms}
+    assert {p: lines for p, lines in found.items() if lines} == {}
+
+
+def test_a_planted_constant_is_found() -> None:
+    assert unexplained("A = 3\nB = 4\n'''Why.'''\nC = 5  # why\nD, E = 1, 2\nF = f(3)\nG = 1 << 20") == [
+        "A = 3", "D, E = 1, 2", "G = 1 << 20",
+    ]  # fmt: skip
+    assert buried("A = 0.3\ndef f(x):\n    return x * 0.3 + 0.5\n") == ["return x * 0.3 + 0.5"]
