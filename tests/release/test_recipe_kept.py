@@ -14,8 +14,10 @@ import pytest
 
 import sfumato as sf
 from sfumato.auditing import recipe as recipes
+from sfumato.auditing.audit import white_box_of
 from sfumato.models import MODELS, ModelEntry, settings_of
 from sfumato.models.marginals.mst import Mst
+from sfumato.models.settings import SettingsError
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.artifact import Artifact
 from sfumato.release.release import Release
@@ -131,25 +133,51 @@ def test_a_model_without_settings_is_sampled_and_verified_but_not_fitted_again(
         audited(path, adult, recipe=True)
 
 
-FORGED: dict[str, tuple[Any, str]] = {
+NO_SETTINGS: dict[str, tuple[Any, str]] = {
     "no object": ([1], "no object"),
     "null": (None, "no object"),
+    "too many": ({f"s{i}": 1 for i in range(100)}, "no object"),
+    "nested": ({"draws": {"deep": 1}}, "no number or word"),
+    "a truth": ({"draws": True}, "no number or word"),
+    "a long text": ({"draws": "x" * 100}, "no number or word"),
+    "a name that moves the cursor": ({"\x1b[2J": 1}, "is no name of a setting"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_SETTINGS)
+def test_what_are_no_settings_is_refused_when_a_model_is_loaded(model: Path, tmp_path: Path, kind: str) -> None:
+    value, said = NO_SETTINGS[kind]
+    path = edited(model, tmp_path / "forged.sfm", lambda facts, _: facts.update(settings=value))
+    with pytest.raises(sf.SfumatoError, match=said) as refused:
+        sf.load(path)
+    assert str(refused.value).isprintable()
+
+
+OTHERS: dict[str, tuple[Any, str]] = {
     "another's": ({"gradients": 0.5}, "'gradients' is no setting"),
     "a text": ({**settings_of(OTHER), "draws": "500"}, "another type"),
     "endless work": ({**settings_of(OTHER), "draws": 10**15}, "which is not"),
     "all of the budget": ({**settings_of(OTHER), "columns": 0.97}, "leave nothing"),
+    "those of a version with fewer": ({"columns": 0.3}, "the settings of the recipe are columns, choice, draws"),
 }
 
 
-@pytest.mark.parametrize("kind", FORGED)
-def test_settings_that_the_recipe_cannot_have_are_refused_when_a_model_is_loaded(
-    model: Path, tmp_path: Path, kind: str
+@pytest.mark.parametrize("kind", OTHERS)
+def test_settings_that_the_recipe_has_not_are_sampled_with_but_never_fitted_again(
+    model: Path, adult: Any, tmp_path: Path, kind: str
 ) -> None:
-    value, said = FORGED[kind]
-    path = edited(model, tmp_path / "forged.sfm", lambda facts, _: facts.update(settings=value))
-    with pytest.raises(sf.SfumatoError, match=said) as refused:
-        sf.load(path)
-    assert "\n" not in str(refused.value)
+    value, said = OTHERS[kind]
+    path = edited(model, tmp_path / "other.sfm", lambda facts, _: facts.update(settings=value))
+    assert len(sf.load(path).sample(3)) == 3
+    with pytest.raises(SettingsError, match=said):
+        _ = Release.load(path).recipe
+    assert white_box_of(Release.load(path), np.zeros((5, 3), np.uint8)) is not None
+
+
+def test_an_audit_says_which_version_could_fit_the_recipe_again(model: Path, adult: Any, tmp_path: Path) -> None:
+    path = edited(model, tmp_path / "other.sfm", lambda facts, _: facts.update(settings={"columns": 0.3}))
+    with pytest.raises(sf.SfumatoError, match="take the version that fitted the model"):
+        audited(path, adult, recipe=True)
 
 
 def test_a_word_more_in_a_model_is_refused(model: Path, tmp_path: Path) -> None:

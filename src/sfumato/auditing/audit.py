@@ -14,7 +14,8 @@ from sfumato.auditing.result import AuditReport, Suite
 from sfumato.errors import SfumatoError
 from sfumato.evaluation.data import EvaluationData
 from sfumato.extras import require
-from sfumato.models import RecordLoss
+from sfumato.models import Model, RecordLoss
+from sfumato.models.settings import SettingsError
 from sfumato.outputs import PICTURE
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
@@ -146,7 +147,11 @@ def _with_model(
         return found
     from sfumato.auditing.recipe import Recipe, audit_recipe
 
-    recipe = Recipe(release.recipe, data.domain, data.position(release.schema.target), release.guarantee)
+    try:
+        model = release.recipe
+    except SettingsError as error:
+        raise SfumatoError(f"{error}: take the version that fitted the model, or leave --recipe out") from None
+    recipe = Recipe(model, data.domain, data.position(release.schema.target), release.guarantee)
     return replace(found, recipe=audit_recipe(recipe, data.real, data.holdout, seen))
 
 
@@ -175,12 +180,20 @@ def white_box_of(release: Release, real: np.ndarray) -> WhiteBox | None:
     if not isinstance(release.fitted, RecordLoss):
         return None
     few = real[np.random.default_rng(0).permutation(len(real))[:_FEW]]
-    recipe = release.recipe.overfitting()
+    recipe = _twin(release)
     with Ledger.open(None) as ledger, ledger.begin(Guarantee(math.inf), "overfit") as run:
         setting = Central(Records.of(few, release.codec.domain), Budget(run))
         overfitted = recipe.fit(setting, target=None, progress=Silent())
     assert isinstance(overfitted, RecordLoss)  # the fitted form of one recipe
     return WhiteBox(release.fitted, overfitted, few)
+
+
+def _twin(release: Release) -> Model:
+    """The model's recipe, overfitting; with this version's own settings where it has others: any twin shows power."""
+    try:
+        return release.recipe.overfitting()
+    except SettingsError:
+        return replace(release, choice=replace(release.choice, settings=None)).recipe.overfitting()
 
 
 def _loaded(schema: Schema | str | os.PathLike[str]) -> Schema:

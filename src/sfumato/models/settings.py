@@ -1,6 +1,7 @@
 """The settings of a recipe: the fields of its dataclass, saved beside what was fitted with them, and read back.
 
-A saved setting is input that nobody vouches for: it is what saving the recipe would write, or the model is refused.
+Saved settings are input that nobody vouches for. A model whose settings are no plain values is refused; a recipe is
+made of them only where they are what saving it would write. So a model of another version can be sampled all the same.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _LARGEST = 1e9
 """Of a factor: beyond it no recipe differs from one with this."""
 _LONGEST = 60
 """Letters of a name or value that an error repeats."""
+_MOST_SETTINGS = 64
+"""Of a recipe: several times as many as the largest has."""
 _RANGE = "range"
 
 
@@ -94,15 +97,25 @@ def check_settings(recipe: object) -> None:
         raise SettingsError(f"the settings spend {spent:g} of the budget, and leave nothing for the last question")
 
 
+def plain_settings(stated: object) -> Settings:
+    """Settings as read from a saved model, of this version or another; SettingsError where they are no plain values."""
+    if not isinstance(stated, Mapping) or len(stated) > _MOST_SETTINGS:
+        raise SettingsError(f"the settings of the recipe are no object of up to {_MOST_SETTINGS} values")
+    for name, value in stated.items():
+        if not (name.isidentifier() and len(name) <= _LONGEST):
+            raise SettingsError(f"{_short(name)} is no name of a setting")
+        if type(value) not in (int, float, str) or len(str(value)) > _LONGEST:
+            raise SettingsError(f"setting {name}: got {_short(value)}, which is no number or word")
+    return stated
+
+
 def with_settings(own: Recipe, stated: object) -> Recipe:
     """The recipe ``own`` with the ``stated`` settings instead of its own.
 
     Raises:
         SettingsError: they are not all of its settings and no others, in its order, or one has another type or range.
     """
-    known = settings_of(own)
-    if not isinstance(stated, Mapping):
-        raise SettingsError("the settings of the recipe are no object")
+    known, stated = settings_of(own), plain_settings(stated)
     unknown = next((name for name in stated if name not in known), None)
     if unknown is not None:
         raise SettingsError(f"{_short(unknown)} is no setting of the recipe in this version")

@@ -18,7 +18,7 @@ from sfumato.errors import ArtifactError, ConditionError, SfumatoError
 from sfumato.models import MODELS
 from sfumato.models.choose import Choice
 from sfumato.models.model import FittedModel, ImpossibleCondition, Latent, Model
-from sfumato.models.settings import SettingsError, with_settings
+from sfumato.models.settings import SettingsError, plain_settings
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, NoCertificate, certificate_of
@@ -132,7 +132,11 @@ class Release:
 
     @property
     def recipe(self) -> Model:
-        """The recipe that the model was fitted by; with this version's settings where it was saved without its own."""
+        """The recipe that the model was fitted by; with this version's settings where it was saved without its own.
+
+        Raises:
+            SettingsError: it has other settings in this version.
+        """
         return MODELS[self.choice.name, self.codec.domain.content].recipe(self.choice.settings)
 
     def artifact(self) -> Artifact:
@@ -154,17 +158,16 @@ class Release:
             guarantee = Guarantee(epsilon, promise["delta"], promise["unit"])
             codec = Codec.from_json(json.dumps(artifact.codec))
             name = artifact.model["name"]
+            settings = plain_settings(artifact.model["settings"]) if "settings" in artifact.model else None
             recipe = MODELS[name, codec.domain.content].recipe()
-            if "settings" in artifact.model:
-                recipe = with_settings(recipe, artifact.model["settings"])
             fitted = recipe.restore(codec.domain, artifact.model["facts"], dict(artifact.arrays))
             if not 1 <= fitted.total <= MOST_RECORDS:
                 raise ArtifactError(f"{os.fspath(path)}: says to be of more than {MOST_RECORDS:,} records, or of none")
             schema = Schema.parse(artifact.schema, f"{os.fspath(path)}:schema.yaml")
-            choice = Choice(name, str(artifact.model["why"]), artifact.model.get("settings"))
+            choice = Choice(name, str(artifact.model["why"]), settings)
             return cls(schema, codec, fitted, choice, guarantee, artifact.certificate)
         except SettingsError as e:
-            raise ArtifactError(f"{os.fspath(path)}: {e}; it was saved by another version, or edited") from None
+            raise ArtifactError(f"{os.fspath(path)}: {e}") from None
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as e:
             raise ArtifactError(
                 f"{os.fspath(path)}: holds no model this version can use ({type(e).__name__})"
