@@ -106,7 +106,7 @@ def test_any_bytes_are_read_by_the_grammar_or_refused(
 @pytest.mark.parametrize("body", ['a"b,c\n', '"a"b,c\n', "a,b\rc,d\n", '"a,b\n'])
 def test_a_parser_without_the_check_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
     """The planted bug: what the parser accepts is taken for a record."""
-    monkeypatch.setattr("sfumato.tables.delimited.check", lambda block, dialect, path, width: None)
+    monkeypatch.setattr("sfumato.tables.delimited.check_structure", lambda block, dialect, path, width: None)
     assert reference(body, ",", '"', 2) is None
     assert read(tmp_path / "t.csv", f"c0,c1\n{body}".encode(), Dialect()) not in (None, [])
 
