@@ -16,7 +16,7 @@ from sfumato.auditing.attacks.game import Game, Population
 from sfumato.auditing.attacks.linkability import linkability
 from sfumato.auditing.attacks.nearest_neighbour import nearest_neighbour_calibrated
 from sfumato.auditing.attacks.outliers import outlier_shadow, vulnerable_rows
-from sfumato.auditing.attacks.rates import auc, rate_interval, tested_bound, tpr_at
+from sfumato.auditing.attacks.rates import auc, bound_of_halves, rate_interval, tpr_at
 from sfumato.auditing.attacks.reconstruction import linear_reconstruction, secret_bit
 from sfumato.auditing.attacks.result import Terms, ceiling, verdict
 from sfumato.auditing.attacks.singling_out import singling_out
@@ -93,7 +93,7 @@ def test_false_alarms_of_the_bound():
     """200 null audits by one attack at 5 %: more than 20 alarms have probability below 2 %."""
     rng = np.random.default_rng(0)
     draws = [[(rng.normal(size=200), rng.normal(size=200)) for _ in range(2)] for _ in range(200)]
-    assert sum(tested_bound(*d, 0.0, 0.05)[0] > 0 for d in draws) <= 20
+    assert sum(bound_of_halves(*d, 0.0, 0.05)[0] > 0 for d in draws) <= 20
 
 
 def test_the_bound_stays_below_the_truth():
@@ -101,7 +101,7 @@ def test_the_bound_stays_below_the_truth():
     rng = np.random.default_rng(1)
     p = np.e / (1 + np.e)
     draws = [[(rng.random(500) < p, rng.random(500) < 1 - p) for _ in range(2)] for _ in range(200)]
-    found = [tested_bound(*[tuple(np.asarray(s, float) for s in d) for d in pair], 0.0, 0.05)[0] for pair in draws]
+    found = [bound_of_halves(*[tuple(np.asarray(s, float) for s in d) for d in pair], 0.0, 0.05)[0] for pair in draws]
     assert sum(e > 1 for e in found) <= 20
     assert np.mean(found) > 0.5
 

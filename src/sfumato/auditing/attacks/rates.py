@@ -86,7 +86,7 @@ def _epsilons(scores: SplitScores, at: np.ndarray, delta: float, significance: f
     return np.log(np.maximum(tpr, _NO_RATE) / fpr)
 
 
-def tested_bound(choose: SplitScores, test: SplitScores, delta: float, significance: float) -> tuple[float, float]:
+def bound_of_halves(choose: SplitScores, test: SplitScores, delta: float, significance: float) -> tuple[float, float]:
     """(epsilon, threshold): with confidence 1 - ``significance`` no smaller epsilon fits the scores of ``test``.
 
     The threshold is chosen on ``choose``; both rates come from ``test``, with Clopper-Pearson bounds in

@@ -11,10 +11,10 @@ import numpy as np
 from sfumato.auditing.attacks.rates import (
     SplitScores,
     auc,
+    bound_of_halves,
     difference,
     lower,
     rate_interval,
-    tested_bound,
     tpr_at,
     upper,
 )
@@ -137,7 +137,7 @@ def from_scores(
     attack: str, knowledge: str, choose: SplitScores, test: SplitScores, terms: Terms, seconds: float
 ) -> AttackResult:
     """The result of an attack that scores rows; higher means "was used"."""
-    bound, threshold = tested_bound(choose, test, terms.delta, terms.significance)
+    bound, threshold = bound_of_halves(choose, test, terms.delta, terms.significance)
     inside, outside = (np.concatenate(pair) for pair in zip(choose, test, strict=True))
     area, spread = auc(inside, outside)
     hits = int((test[0] >= threshold).sum())
