@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "trust.federated": {"trust.federated", "privacy"},  # sums of whole numbers, which know nothing of questions
     **{
         f"trust.federated.{name}": {"trust", "privacy", "encoding", "schema"}
-        for name in ("federated_site", "plan", "request", "rounds", "setting", "sharing", "transport")
+        for name in ("descents", "federated_site", "plan", "request", "rounds", "setting", "sharing", "transport")
     },  # what asks questions by them
     "release": {"release", "models", "encoding", "schema", "tables", "privacy"},
     "fitting": {"fitting", "release", "trust", "models", "encoding", "schema", "tables", "privacy", "reporting.page"},

@@ -188,7 +188,7 @@ MUTANTS = (
     Mutant(
         "batches follow from the key of the coordinator",
         "trust/steps.py",
-        "        inclusion = fresh(1, shape, 0, self._entropy).inclusion[0]\n",
+        "        inclusion = fresh(1, shape, 0, self._entropy if entropy is None else entropy).inclusion[0]\n",
         "        inclusion = jax.random.bits(jax.random.key(step.step), shape, jnp.uint32)\n",
         "one source of chance makes a run that can be repeated",
         f"{_SITE_STEPS}::test_each_answer_draws_a_batch_of_its_own_and_a_batch_drawn_once_is_caught",

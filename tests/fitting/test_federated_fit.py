@@ -11,9 +11,10 @@ import pytest
 
 import sfumato as sf
 from sfumato.errors import FederationError, SchemaError
-from sfumato.privacy.events import DistributedDiscreteGaussian
+from sfumato.privacy.events import DistributedDiscreteGaussian, DistributedGaussian
 from sfumato.release.artifact import Artifact
 from sfumato.release.verification import verify_artifact
+from sfumato.trust.federated.descents import SPARE
 
 SCHEMA = sf.Schema.parse("""\
 sfumato: schema/1
@@ -76,6 +77,20 @@ def test_the_model_is_that_of_one_curator_where_there_is_no_noise(files):
     assert together.default_rows == 300 + 400 + 500 + 600
 
 
+def test_a_network_learns_from_one_secure_sum_a_step(files, tmp_path):
+    fitted(files, "vae", sf.Guarantee(3, 1e-6)).save(tmp_path / "model.sfm")
+    found = sf.verify(tmp_path / "model.sfm").certificate
+    (training,) = [e for e in found.composition.events if isinstance(e, DistributedGaussian)]
+    assert training.count > 50
+    assert training.sampling_probability < 1
+    assert training.shares == 3
+    assert found.federation.rounds > training.count
+    with sf.Ledger.open(f"{files[0]}.ledger", create=False) as ledger:
+        (run,) = ledger.summary()["runs"]
+    (prepaid,) = [e for e in run["events"] if e["mechanism"] == "DistributedGaussian"]
+    assert prepaid["count"] == training.count + SPARE
+
+
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory):
     path = tmp_path_factory.mktemp("federated") / "model.sfm"
@@ -108,8 +123,6 @@ def test_a_certificate_whose_federation_was_edited_is_refused(artifact, change, 
 def test_what_sites_cannot_do_is_said_before_anything_is_charged(files, tmp_path):
     with pytest.raises(FederationError, match="3 to 100 sites"):
         fitted(files[:2])
-    with pytest.raises(FederationError, match="gradients, which sites do not answer yet"):
-        fitted(files, "vae")
     with pytest.raises(FederationError, match="at most 1 may be lost"):
         fitted(files, lost=2)
     open_facts = sf.Schema.parse("""\

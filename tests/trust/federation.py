@@ -17,12 +17,12 @@ from sfumato.trust.federated.accounts import SiteAccount
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.identity import SiteIdentity
 from sfumato.trust.federated.plan import FederationPlan
-from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.roster import Member, Roster
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.transport import Endpoint, InProcess
+from sfumato.trust.questions import SumQuestion
 from sfumato.trust.records import Records
 
 ANY = sf.Schema.parse("""\
@@ -31,14 +31,14 @@ columns:
   a: {kind: category, categories: [x, y], source: public}
 """)
 """What the plans of tests name; sites answer for the domain of their records."""
-KINDS = ("count", "marginals", "feature sum", "scatter")
+KINDS = ("count", "marginals", "feature sum", "scatter", "descent")
 
 
 class SilentSite(FederatedSite):
     """A site that leaves out its share of the noise: the planted bug."""
 
-    def _noised(self, request: SumRequest, noise: SharedNoise, entropy: Entropy) -> np.ndarray:
-        return summing.exact(request.question, self._records)
+    def _noised(self, question: SumQuestion, noise: SharedNoise, entropy: Entropy) -> np.ndarray:
+        return summing.exact(question, self._records)
 
 
 class LostAt:

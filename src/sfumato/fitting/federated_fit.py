@@ -33,7 +33,7 @@ from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.transport import InProcess
 from sfumato.trust.gathering import gather
 
-_KINDS = {"marginals": "marginals", "feature_sum": "feature sum", "scatter": "scatter"}
+_KINDS = {"marginals": "marginals", "feature_sum": "feature sum", "scatter": "scatter", "gradients": "descent"}
 """Kinds of questions, by what a model's entry says that it asks."""
 _NARROW, _WIDE = 32, 64
 """Bits of the ring: counts and their noise fit the narrow one; sums of vectors lie on a fine grid."""
@@ -115,10 +115,8 @@ def _target(plan: Plan, codec: Codec) -> int | None:
 
 
 def _agreed(plan: Plan, roster: Roster, codec: Codec, choice: Choice) -> FederationPlan:
-    """What the sites agree to; FederationError for a model that asks what sites cannot answer yet."""
+    """What the sites agree to: the kinds of questions that the model asks, and no other."""
     asks = MODELS[choice.name, codec.domain.content].asks
-    if "gradients" in asks:
-        raise FederationError(f"model {choice.name!r} asks for gradients, which sites do not answer yet: take another")
     kinds = ("count", *(kind for asked, kind in _KINDS.items() if asked in asks))
     bits = _WIDE if {"feature_sum", "scatter"} & asks else _NARROW
     return FederationPlan(plan.schema, choice.name, plan.guarantee, roster, kinds, bits=bits)

@@ -12,7 +12,7 @@ import numpy as np
 from sfumato.errors import CheckpointError
 from sfumato.privacy import gdp
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
-from sfumato.privacy.events import Event, PoissonSampledGaussian
+from sfumato.privacy.events import DistributedGaussian, Event, PoissonSampledGaussian
 from sfumato.privacy.ledger import Run
 from sfumato.privacy.mechanisms.discrete_gaussian import planned
 from sfumato.privacy.spending import TAIL_SHARE, mu_squared
@@ -101,7 +101,7 @@ class Budget:
         """The part of delta that a training of ``share`` of the squared total may take for the tail of its loss."""
         return share * TAIL_SHARE * self.run.guarantee.delta
 
-    def charge_training(self, event: PoissonSampledGaussian, paid: bool) -> None:
+    def charge_training(self, event: PoissonSampledGaussian | DistributedGaussian, paid: bool) -> None:
         """Charge a DP-SGD, whole, before its first step, unless the run ``paid`` for it before it was interrupted.
 
         Raises Overdraft if the ledger does not allow it.

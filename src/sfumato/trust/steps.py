@@ -137,10 +137,13 @@ class BatchSums:
 
         self._summed = jax.jit(summed)
 
-    def answer(self, step: GradientStep) -> np.ndarray:
-        """(numbers,) int32, modulo 2^32: private, and not noised yet. QuestionError for a step of something else."""
+    def answer(self, step: GradientStep, entropy: Entropy | None = None) -> np.ndarray:
+        """(numbers,) int32, modulo 2^32: private, and not noised yet. QuestionError for a step of something else.
+
+        ``entropy`` draws the batch; None: what this object was made with.
+        """
         self._planned.check(step)
         shape = (self._rooms.groups, self._rooms.length)
-        inclusion = fresh(1, shape, 0, self._entropy).inclusion[0]
+        inclusion = fresh(1, shape, 0, self._entropy if entropy is None else entropy).inclusion[0]
         keys = model_keys(step.key, self._rooms.groups)
         return np.asarray(self._summed(jnp.asarray(step.parameters), self._groups, inclusion, keys))

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +19,11 @@ from sfumato.trust.federated.plan import MOST_ROWS, FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.sum_site import SumSite
+from sfumato.trust.questions import GradientStep, SumQuestion
 from sfumato.trust.records import ExactRecords
+
+if TYPE_CHECKING:
+    from sfumato.trust.federated.descents import SiteDescent
 
 _LOG = logging.getLogger("sfumato.site")
 """For the people of the site alone."""
@@ -52,11 +57,13 @@ class FederatedSite:
         if len(records) > MOST_ROWS // plan.terms.sites:
             raise FederationError(f"a site of this plan holds at most {MOST_ROWS // plan.terms.sites:,} records")
         self._plan, self._records, self._account = plan, records, account
+        self._descent: SiteDescent | None = None
         self._sums = SumSite(plan.terms, identity, entropy, account.answered)
         self._methods: dict[str, Callable[[bytes], bytes]] = {
             "key": lambda _: self._sums.key(),
             "shares": self._sums.shares,
             "receive": self._received,
+            "descent": self._paid,
             "masked": self._masked,
             "consent": self._sums.consent,
             "unmask": self._sums.unmask,
@@ -83,23 +90,52 @@ class FederatedSite:
 
     def _masked(self, body: bytes) -> bytes:
         request = SumRequest.of(body)
-        noise = self._noise(request)
-        noised = partial(self._noised, request, noise)
+        if isinstance(request.question, GradientStep):
+            return self._stepped(request, request.question)
+        noise = self._noise(request, request.question)
+        noised = partial(self._noised, request.question, noise)
         return self._account.answer(self._sums, request.number, request.subject, noised, noise.events)
 
-    def _noise(self, request: SumRequest) -> SharedNoise:
+    def _paid(self, body: bytes) -> bytes:
+        """Pay for a training, whole, before its first step."""
+        if "descent" not in self._plan.questions:
+            raise FederationError("a training is outside the plan")
+        if self._plan.max_rows != 1:
+            raise FederationError("gradients are clipped per row, but a unit may hold several")
+        from sfumato.trust.federated.descents import SiteDescent  # imports jax, which sums do without
+
+        try:
+            self._descent = SiteDescent(body, self._records, self._plan.roster)
+        except (QuestionError, TooMuchNoise) as error:
+            raise FederationError(str(error)) from None
+        self._account.prepay(self._descent.event)
+        return b""
+
+    def _stepped(self, request: SumRequest, step: GradientStep) -> bytes:
+        """A step of the training that was paid for."""
+        if self._descent is None:
+            raise FederationError("a step of a training that was never begun")
+        try:
+            self._descent.check(step)
+        except QuestionError as error:
+            raise FederationError(str(error)) from None
+        noised = partial(self._descent.noised, step)
+        paid = self._descent.event
+        return self._account.answer(self._sums, request.number, request.subject, noised, training=paid)
+
+    def _noise(self, request: SumRequest, question: SumQuestion) -> SharedNoise:
         """What this site pays and adds, found from the question and the plan alone."""
-        self._plan.check(request.question)
+        self._plan.check(question)
         if self._plan.guarantee.private and not all(map(math.isfinite, request.mu)):
             raise FederationError("a question without noise, in a plan that makes a promise; nothing is answered")
         try:
             plan, domain = self._plan, self._records.domain
-            noise = SharedNoise.of(request.question, request.mu, plan.max_rows, plan.roster, domain)
+            noise = SharedNoise.of(question, request.mu, plan.max_rows, plan.roster, domain)
             noise.check_ring(plan.bits, MOST_ROWS)
             return noise
         except (QuestionError, TooMuchNoise) as error:
             raise FederationError(str(error)) from None
 
-    def _noised(self, request: SumRequest, noise: SharedNoise, entropy: Entropy) -> np.ndarray:
+    def _noised(self, question: SumQuestion, noise: SharedNoise, entropy: Entropy) -> np.ndarray:
         """The exact sum over this site's records with its share of the noise."""
-        return noise.add(summing.exact(request.question, self._records), entropy)
+        return noise.add(summing.exact(question, self._records), entropy)

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from sfumato.errors import FederationError, QuestionError
 from sfumato.trust.federated.terms import RoundNumber
-from sfumato.trust.questions import SumQuestion, from_bytes
+from sfumato.trust.questions import GradientStep, SumQuestion, from_bytes
 
 _HEAD = struct.Struct("<8sIII")
 _MAGIC = b"sfumask1"
@@ -26,13 +26,13 @@ class SumRequest:
 
     Attributes:
         number: the round and the attempt at it.
-        question: what is asked of the records.
-        mu: what each part of the answer may cost, in GDP units; infinite without a guarantee.
+        question: what is asked of the records: a sum, or a step of a training that was paid for.
+        mu: what each part of the answer may cost, in GDP units; infinite without a guarantee; none for a step.
     """
 
     number: RoundNumber
-    question: SumQuestion
-    mu: tuple[float, ...]
+    question: SumQuestion | GradientStep
+    mu: tuple[float, ...] = ()
 
     @cached_property
     def data(self) -> bytes:
@@ -51,7 +51,7 @@ class SumRequest:
         try:
             magic, round_, attempt, parts = _HEAD.unpack_from(data)
             start = _HEAD.size + parts * _COST.size
-            if magic != _MAGIC or not 1 <= parts <= _MOST_PARTS or len(data) < start:
+            if magic != _MAGIC or not 0 <= parts <= _MOST_PARTS or len(data) < start:
                 raise FederationError("a request that is none; nothing is answered")
             mu = struct.unpack_from(f"<{parts}d", data, _HEAD.size)
             question = from_bytes(data[start:])
@@ -59,7 +59,7 @@ class SumRequest:
             raise FederationError("a request that is none; nothing is answered") from None
         except QuestionError as error:
             raise FederationError(str(error)) from None
-        if not isinstance(question, SumQuestion):
+        if not isinstance(question, SumQuestion if parts else GradientStep):
             raise FederationError("a request that is for no sum; nothing is answered")
         return cls(RoundNumber(round_, attempt), question, _costs(mu))
 

@@ -13,7 +13,7 @@ from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sum_coordinator import SumCoordinator
 from sfumato.trust.federated.terms import RoundNumber
 from sfumato.trust.federated.transport import Replies, Transport
-from sfumato.trust.questions import SumQuestion
+from sfumato.trust.questions import GradientStep, SumQuestion
 
 DEADLINE = 30.0
 """Seconds that a site has for an answer."""
@@ -50,9 +50,22 @@ class SecureRounds:
 
         An attempt that cannot be opened is made again as the plan allows; every site is charged for each.
         """
+        return self._in_a_new_round(question, tuple(mu), values)
+
+    def begin_descent(self, asked: bytes) -> None:
+        """Let every site pay for a training; FederationError where one does not."""
+        self._all("descent", dict.fromkeys(self._coordinator.present, asked))
+
+    def opened_step(self, step: GradientStep, numbers: int) -> np.ndarray:
+        """The noised sum of a step of the training that was begun, (numbers,) int64."""
+        return self._in_a_new_round(step, (), numbers)[0]
+
+    def _in_a_new_round(
+        self, question: SumQuestion | GradientStep, mu: tuple[float, ...], values: int
+    ) -> tuple[np.ndarray, int]:
         self._round += 1
         for attempt in range(1, self.plan.attempts + 1):
-            request = SumRequest(RoundNumber(self._round, attempt), question, tuple(mu))
+            request = SumRequest(RoundNumber(self._round, attempt), question, mu)
             try:
                 total, sites = self._attempt(request, values)
             except FederationError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfumato.encoding.domain import Domain
-from sfumato.errors import FederationError
+from sfumato.errors import FederationError, UnsupportedUnit
 from sfumato.progress import Progress
 from sfumato.trust.asking import Asking
 from sfumato.trust.budget import Budget
@@ -77,8 +77,14 @@ class Federated(Asking):
         raise FederationError("sites add, they do not compare: a model asks for all tables at once instead")
 
     def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
-        """Refused for now."""
-        raise FederationError("sites answer no gradients yet: take a model over marginals or sums")
+        """DP-SGD with one secure sum a step; UnsupportedUnit where a unit may hold several records."""
+        if self._rounds.plan.max_rows != 1:
+            raise UnsupportedUnit("gradients are clipped per row, but a unit may hold several: declare max_rows 1")
+        if self._recode is not None:
+            raise FederationError("gradients are asked of the records as they are, not through coarser codes")
+        from sfumato.trust.federated.descents import FederatedTrainer  # imports jax, which sums do without
+
+        return FederatedTrainer(self._rounds, self._fine, self._budget).dp_sgd(training, share, progress)
 
     def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
         """The same records through public maps code -> coarser code; tables alone can be asked of it."""

@@ -1,0 +1,128 @@
+"""DP-SGD over sites: what is learnt, what is paid, and the steps that a site refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from tests.trust.federation import Federation, unevenly
+from tests.trust.training_case import DOMAIN, GUARANTEE, STEPS, case, records
+
+from sfumato.errors import FederationError
+from sfumato.privacy.ledger import Ledger
+from sfumato.progress import Silent
+from sfumato.trust.budget import Budget
+from sfumato.trust.federated.descents import SPARE, FederatedTrainer, SharedDescent
+from sfumato.trust.federated.request import SumRequest
+from sfumato.trust.federated.terms import RoundNumber
+from sfumato.trust.questions import GradientStep
+
+CODES = records().matrix()
+ERROR = 1e-6
+
+
+def made(**terms) -> Federation:
+    budget = Budget(Ledger.open().begin(GUARANTEE, "test"))
+    return Federation(unevenly(CODES, 3), DOMAIN, budget, rounds=STEPS + 8, **terms)
+
+
+def begun(sites: Federation) -> SharedDescent:
+    """A training that every site has paid for."""
+    budget = Budget(Ledger.open().begin(GUARANTEE, "test"))
+    shared = FederatedTrainer(sites.rounds, DOMAIN, budget)._shared(case(), 0.5)
+    sites.rounds.begin_descent(shared.to_bytes())
+    return shared
+
+
+def step(sites: Federation, shared: SharedDescent, number: int = 0, round_: int = 1) -> bytes:
+    planned = shared.planned(DOMAIN)
+    asked = GradientStep(shared.descent.digest, number, np.zeros(planned.numbers, np.float32), bytes(32))
+    return sites.sites[0].call("masked", SumRequest(RoundNumber(round_), asked).data)
+
+
+@pytest.mark.parametrize("curious", [0, 1])
+def test_sites_learn_what_a_curator_learns_and_pay_for_spare_steps(curious: int) -> None:
+    sites = made(curious=curious)
+    learnt, _ = sites.setting.dp_sgd(case(), 0.5, Silent())
+    np.testing.assert_allclose(learnt.value, CODES.mean(0) / 2, atol=0.5)
+    assert sites.setting.remaining == pytest.approx(0.5, abs=2e-3)
+    for run in sites.runs:
+        (event,) = run.events
+        assert event.count == STEPS + SPARE  # type: ignore[union-attr]
+        assert event.shares == 3 - curious  # type: ignore[union-attr]
+        assert run.steps == 2 * STEPS - 1  # numbers of two attempts a round, of which the first was enough
+
+
+def test_a_step_needs_a_training_that_was_paid_for() -> None:
+    sites = made()
+    shared = replace(FederatedTrainer(sites.rounds, DOMAIN, sites.setting._budget)._shared(case(), 0.5))
+    with pytest.raises(FederationError, match="never begun"):
+        step(sites, shared)
+    assert [run.events for run in sites.runs] == [(), (), ()]
+
+
+def test_steps_of_another_training_and_beyond_the_last_are_refused() -> None:
+    sites = made()
+    shared = begun(sites)
+    other = replace(shared, descent=replace(shared.descent, clip=shared.descent.clip / 2))
+    with pytest.raises(FederationError, match="no step of the descent"):
+        step(sites, other)
+    with pytest.raises(FederationError, match="no step of the descent"):
+        step(sites, shared, number=STEPS)
+    assert step(sites, shared)
+
+
+def test_more_attempts_than_were_paid_for_are_refused() -> None:
+    sites = made()
+    short = replace(begun(sites), spare=0)
+    one = replace(short, descent=replace(short.descent, steps=1))
+    sites.rounds.begin_descent(one.to_bytes())
+    step(sites, one)
+    with pytest.raises(FederationError, match="nothing is left of what was prepaid"):
+        step(sites, one, round_=2)
+
+
+@pytest.mark.parametrize("change", [{"noise_multiplier": 0.0}, {"groups": 1 << 15}])
+def test_a_training_that_no_site_accounts_for_is_refused(change: dict) -> None:
+    sites = made()
+    shared = FederatedTrainer(sites.rounds, DOMAIN, sites.setting._budget)._shared(case(), 0.5)
+    with pytest.raises(FederationError, match="without noise, or of more groups"):
+        sites.rounds.begin_descent(replace(shared, descent=replace(shared.descent, **change)).to_bytes())
+    assert [run.events for run in sites.runs] == [(), (), ()]
+
+
+def test_a_training_outside_the_plan_or_malformed_is_refused() -> None:
+    sites = made(questions=("count",))
+    with pytest.raises(FederationError, match="outside the plan"):
+        sites.sites[0].call("descent", b"")
+    sites = made()
+    whole = FederatedTrainer(sites.rounds, DOMAIN, sites.setting._budget)._shared(case(), 0.5).to_bytes()
+    for data in (b"", whole[:20], whole[:-1], whole + b"x", b"x" + whole[1:]):
+        with pytest.raises(FederationError, match=r"training that is none|question"):
+            sites.sites[0].call("descent", data)
+
+
+def pure_noise(silent: int) -> tuple[np.ndarray, float]:
+    """Opened numbers of a step over sites without records of their own, in standard deviations of what was paid for."""
+    sites = made()
+    shared = begun(sites)
+    planned = shared.planned(DOMAIN)
+    for place, site in enumerate(sites.sites):
+        descent = site._descent
+        assert descent is not None
+        descent._sums.answer = lambda *_: np.zeros(planned.numbers, np.int32)
+        if place < silent:
+            descent._noise = replace(descent._noise, scale=descent._noise.scale / 1000)
+    asked = GradientStep(shared.descent.digest, 0, np.zeros(planned.numbers, np.float32), bytes(32))
+    opened = np.concatenate([sites.rounds.opened_step(asked, planned.numbers) for _ in range(STEPS)])
+    return opened, shared.noise(planned, sites.plan.roster).deviation(3)
+
+
+def test_each_step_carries_the_noise_that_was_paid_for() -> None:
+    """Two-sided chi-square test of the variance at ``ERROR``; planted: two sites of three add none."""
+    for silent, right in ((0, True), (2, False)):
+        opened, deviation = pure_noise(silent)
+        low, high = stats.chi2.ppf([ERROR / 2, 1 - ERROR / 2], opened.size)
+        assert (low <= (opened.astype(float) ** 2).sum() / deviation**2 <= high) == right
