@@ -26,6 +26,7 @@ from sfumato.privacy.mechanisms.lattice import INEXACT
 from sfumato.privacy.sampling import OVERFLOWS
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, NoCertificate
+from sfumato.release.federation import FederationStatement, StatedSite
 from sfumato.release.issuing import issue
 from sfumato.release.process import Process, declared, declared_of_the_table
 from sfumato.release.release import promised
@@ -107,8 +108,23 @@ def distributed(**changes):
     )
 
 
+TOGETHER = FederationStatement(
+    plan="0" * 64,
+    sites=tuple(StatedSite(name=f"site-{i}", fingerprint=f"{i:064x}") for i in range(10)),
+    curious=1,
+    lost=0,
+    threshold=6,
+    simulated=False,
+    rounds=102,
+    bytes_sent=10,
+    bytes_received=10,
+)
+"""Ten sites, of which one may be curious: nine shares of noise are counted on."""
+
+
 def test_the_noise_of_several_parties_is_verified_and_put_in_words(tmp_path):
-    found = verify(saved(tmp_path / "m.sfm", events=distributed()))
+    sites = {"setting": "federated", "federation": TOGETHER}
+    found = verify(saved(tmp_path / "m.sfm", events=distributed(), **sites))
     assert 0.99 < found.epsilon <= 1
     assert 0.9 < found.epsilon_composed < found.epsilon
     assert found.epsilon_rdp >= found.epsilon_composed
@@ -117,7 +133,11 @@ def test_the_noise_of_several_parties_is_verified_and_put_in_words(tmp_path):
     assert "That the gradient of a record is computed alike" in said
     assert "That the vector of a record is computed alike" in said
     with pytest.raises(CertificateError, match="without the delta of its shares of noise"):
-        verify(saved(tmp_path / "m.sfm", events=distributed(delta=0.0)))
+        verify(saved(tmp_path / "m.sfm", events=distributed(delta=0.0), **sites))
+    with pytest.raises(CertificateError, match="of which the certificate does not tell"):
+        verify(saved(tmp_path / "m.sfm", events=distributed()))
+    with pytest.raises(CertificateError, match="other shares of noise than the federation has honest sites"):
+        verify(saved(tmp_path / "m.sfm", setting="federated", federation=TOGETHER))
 
 
 def test_of_images_it_speaks_of_images(tmp_path):

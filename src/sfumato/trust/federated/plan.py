@@ -18,8 +18,8 @@ from sfumato.trust.questions import SumQuestion
 FORMAT = "sfumato federation plan/1"
 HEADROOM = 2.0
 """A site's ledger may be charged up to so many times the promise: an attempt that fails is charged, and made again."""
-MOST_ROWS = 1 << 28
-"""Records of all sites together: their counts and the noise stay far within a ring of 32 bits."""
+MOST_ROWS = 1 << 26
+"""Records of all sites together: counts with their noise fit a ring of 32 bits, sums of products one of 64."""
 
 
 @dataclass(frozen=True)
