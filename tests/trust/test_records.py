@@ -37,6 +37,7 @@ QUERIES = [
     Query((0, 1, 2)),
     Query((0, 1), (np.array([1, 0, 1, 0]), np.arange(300) // 7)),
     Query((1, 2), (np.zeros(300, np.int64), np.zeros(1, np.int64))),
+    Query((0, 1), (np.array([0, 5, 0, 9]), np.arange(300) // 7 * 3)),
     Query(()),
 ]
 

@@ -27,16 +27,17 @@ from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.identity import SiteIdentity
 from sfumato.trust.federated.noise import CountNoise
 from sfumato.trust.federated.plan import FederationPlan
-from sfumato.trust.federated.roster import Member, Roster
+from sfumato.trust.federated.roster import MOST_SITES, Member, Roster
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
+from sfumato.trust.federated.terms import ring_bits
 from sfumato.trust.federated.transport import InProcess
 from sfumato.trust.gathering import gather
 
 _KINDS = {"marginals": "marginals", "feature_sum": "feature sum", "scatter": "scatter", "gradients": "descent"}
 """Kinds of questions, by what a model's entry says that it asks."""
 _NARROW, _WIDE = 32, 64
-"""Bits of the ring: counts and their noise fit the narrow one; sums of vectors lie on a fine grid."""
+"""Bits of the ring: counts and their noise mostly fit the narrow one; sums of vectors lie on a fine grid."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,18 @@ def _agreed(plan: Plan, roster: Roster, codec: Codec, choice: Choice) -> Federat
     """What the sites agree to: the kinds of questions that the model asks, and no other."""
     asks = MODELS[choice.name, codec.domain.content].asks
     kinds = ("count", *(kind for asked, kind in _KINDS.items() if asked in asks))
-    bits = _WIDE if {"feature_sum", "scatter"} & asks else _NARROW
-    return FederationPlan(plan.schema, choice.name, plan.guarantee, roster, kinds, bits=bits)
+    narrow = FederationPlan(plan.schema, choice.name, plan.guarantee, roster, kinds, bits=_NARROW)
+    fits = not {"feature_sum", "scatter"} & asks and _fits_counts(narrow)
+    return narrow if fits else replace(narrow, bits=_WIDE)
+
+
+def _fits_counts(plan: FederationPlan) -> bool:
+    """Whether the ring holds counts at any cost: their finest parts are those of one that costs the whole promise."""
+    if not plan.guarantee.private:
+        return True
+    finest = CountNoise.of_cost(mu_for(plan.guarantee), plan.roster, plan.max_rows)
+    most = plan.most_rows * finest.multiple
+    return ring_bits(most, finest.deviation(MOST_SITES) * finest.multiple) <= plan.bits
 
 
 @contextmanager

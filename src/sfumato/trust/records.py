@@ -183,7 +183,17 @@ class Records:
 
 
 def _grouped(table: np.ndarray, groups: np.ndarray, axis: int) -> np.ndarray:
-    """Add up the slices of ``table`` along ``axis`` that fall into one group."""
-    order = np.argsort(groups, kind="stable")
-    starts = np.searchsorted(groups[order], np.arange(int(groups.max()) + 1))
-    return np.add.reduceat(np.take(table, order, axis=axis), starts, axis=axis)
+    """Add up the slices of ``table`` along ``axis`` that fall into one group; a group without a code stays zero.
+
+    ``np.add.reduceat`` would give such a group the next one's first slice, and so count a record many times.
+    """
+    used, place = np.unique(groups, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    starts = np.searchsorted(place[order], np.arange(len(used)))
+    summed = np.add.reduceat(np.take(table, order, axis=axis), starts, axis=axis)
+    largest = int(used[-1]) + 1
+    if largest == len(used):
+        return summed
+    out = np.zeros((*table.shape[:axis], largest, *table.shape[axis + 1 :]), table.dtype)
+    out[(slice(None),) * axis + (used,)] = summed
+    return out

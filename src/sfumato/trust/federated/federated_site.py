@@ -15,7 +15,7 @@ from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.trust import summing
 from sfumato.trust.federated.accounts import SiteAccount
 from sfumato.trust.federated.identity import SiteIdentity
-from sfumato.trust.federated.plan import MOST_ROWS, FederationPlan
+from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.sum_site import SumSite
@@ -54,8 +54,9 @@ class FederatedSite:
         account: SiteAccount,
         entropy: Entropy = SYSTEM,
     ) -> None:
-        if len(records) > MOST_ROWS // plan.terms.sites:
-            raise FederationError(f"a site of this plan holds at most {MOST_ROWS // plan.terms.sites:,} records")
+        most = plan.most_rows // plan.terms.sites
+        if max(len(records), records.outside) > most:
+            raise FederationError(f"a site of this plan holds at most {most:,} records")
         self._plan, self._records, self._account = plan, records, account
         self._descent: SiteDescent | None = None
         self._sums = SumSite(plan.terms, identity, entropy, account.answered)
@@ -131,7 +132,7 @@ class FederatedSite:
         try:
             plan, domain = self._plan, self._records.domain
             noise = SharedNoise.of(question, request.mu, plan.max_rows, plan.roster, domain)
-            noise.check_ring(plan.bits, MOST_ROWS)
+            noise.check(plan)
             return noise
         except (QuestionError, TooMuchNoise) as error:
             raise FederationError(str(error)) from None

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from sfumato.errors import FederationError
-from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.trust.federated.roster import Roster
@@ -18,8 +18,10 @@ from sfumato.trust.questions import SumQuestion
 FORMAT = "sfumato federation plan/1"
 HEADROOM = 2.0
 """A site's ledger may be charged up to so many times the promise: an attempt that fails is charged, and made again."""
-MOST_ROWS = 1 << 26
-"""Records of all sites together: counts with their noise fit a ring of 32 bits, sums of products one of 64."""
+MOST_ROWS = 1 << 28
+"""Records of all sites together: their counts and the noise stay far within a ring of 32 bits."""
+_MOST_PRODUCTS = 1 << 26
+"""The same where sums of products are asked for, to which each adds up to 2**36 steps: a ring of 64 bits holds them."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,19 @@ class FederationPlan:
         return unit.max_rows if unit.kind == "id" else 1
 
     @property
+    def most_rows(self) -> int:
+        """Records that all sites may hold together."""
+        return _MOST_PRODUCTS if "scatter" in self.questions else MOST_ROWS
+
+    @property
     def at_a_site(self) -> Guarantee:
-        """The most that a site's own ledger is charged with, attempts that failed included."""
+        """The most that a site's own ledger is charged with, attempts that failed included: what can be promised."""
         promise = self.guarantee
         if not promise.private:
             return promise
-        return Guarantee(HEADROOM * promise.epsilon, HEADROOM * promise.delta, promise.unit, promise.neighbours)
+        epsilon = max(promise.epsilon, min(HEADROOM * promise.epsilon, MOST_EPSILON))
+        delta = max(promise.delta, min(HEADROOM * promise.delta, MOST_DELTA))
+        return Guarantee(epsilon, delta, promise.unit, promise.neighbours)
 
     def to_dict(self) -> dict[str, Json]:
         """All of it as JSON values."""
@@ -103,10 +112,12 @@ class FederationPlan:
 
     def words(self) -> list[str]:
         """What each site reads before it signs."""
-        promise = self.guarantee
+        promise, own = self.guarantee, self.at_a_site
         if promise.private:
             said = f"Promise toward whoever gets the model: epsilon {promise.epsilon:g}, delta {promise.delta:g} per"
-            said += f" {promise.unit}. Your own ledger may be charged up to {HEADROOM:g} times that."
+            said += (
+                f" {promise.unit}. Your own ledger may be charged up to epsilon {own.epsilon:g}, delta {own.delta:g}."
+            )
         else:
             said = "NO PROMISE: sums are opened without noise; what comes out is not private."
         return [

@@ -96,6 +96,7 @@ class Federated(Asking):
         plan = self._rounds.plan
         self._budget.check(mu)
         noise = SharedNoise.of(question, mu, plan.max_rows, plan.roster, self._fine)
+        noise.check(plan)
 
         def opened() -> np.ndarray:
             total, sites = self._rounds.opened(question, mu, sum(noise.sizes))

@@ -13,6 +13,7 @@ from sfumato.errors import FederationError
 from sfumato.privacy.events import Event
 from sfumato.privacy.randomness import Entropy
 from sfumato.trust.federated.noise import CountNoise, VectorNoise
+from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.roster import MOST_SITES, Roster
 from sfumato.trust.federated.terms import ring_bits
 from sfumato.trust.questions import Answer, Count, FeatureSum, Marginals, Price, Scatter, SumQuestion
@@ -67,12 +68,16 @@ class SharedNoise:
             for part, size in zip(self.parts, self.sizes, strict=True)
         )
 
-    def check_ring(self, bits: int, rows: int) -> None:
-        """FederationError where the sum over so many records could leave a ring of ``bits``."""
+    def check(self, plan: FederationPlan) -> None:
+        """FederationError for more numbers than an answer may have by the plan, or a sum that its ring may not hold."""
+        if sum(self.sizes) > plan.longest:
+            raise FederationError(f"an answer of more numbers than the {plan.longest:,} of the plan: ask for less")
         for part in self.parts:
-            each = part.multiple if isinstance(part, CountNoise) else part.sensitivity
-            if ring_bits(rows * each, part.deviation(MOST_SITES)) > bits:
-                raise FederationError(f"an answer that a ring of {bits} bits does not hold: ask at a smaller cost")
+            counts = isinstance(part, CountNoise)
+            multiple = part.multiple if counts else 1
+            each = multiple if counts else part.sensitivity / plan.max_rows
+            if ring_bits(plan.most_rows * each, part.deviation(MOST_SITES) * multiple) > plan.bits:
+                raise FederationError(f"an answer that a ring of {plan.bits} bits does not hold: ask at a smaller cost")
 
     def add(self, whole: np.ndarray, entropy: Entropy) -> np.ndarray:
         """A site's exact sums (values,) with its share of the noise, in the units in which they are opened; int64."""

@@ -1,0 +1,89 @@
+"""What a coordinator may try by its questions alone: none moves a sum by more than it is priced for, or runs over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.models.marginals.population import DOMAIN, people
+from tests.trust.features import feature_sum, scatter
+from tests.trust.federated.simulated import identities, roster_of
+from tests.trust.federated.test_setting import by_first, halves, run_of
+from tests.trust.federation import ANY, KINDS, Federation, unevenly
+
+import sfumato as sf
+from sfumato.errors import FederationError
+from sfumato.trust import summing
+from sfumato.trust.budget import Budget
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.request import SumRequest
+from sfumato.trust.federated.sharing import SharedNoise
+from sfumato.trust.federated.terms import RoundNumber
+from sfumato.trust.questions import Count, Marginals, Query
+from sfumato.trust.records import Records
+
+ROWS = people(300)
+GAPS = np.array([0, 7, 100, 5000])
+"""Groups between which others lie empty."""
+
+
+def groups_of(i: int) -> np.ndarray:
+    return np.resize(GAPS, DOMAIN.sizes[i])
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        Marginals((Query((0,), (groups_of(0),)),)),
+        Marginals((Query((0, 2), (groups_of(0)[::-1].copy(), np.arange(DOMAIN.sizes[2]) * 3)),)),
+        Marginals((Query((1, 2), (np.zeros(DOMAIN.sizes[1], int), groups_of(2))), Query((0,)))),
+        Count(),
+    ],
+)
+def test_a_record_moves_each_part_by_one(question: Marginals | Count) -> None:
+    """Empty groups once repeated the count beside them: their noises averaged out to a count without any."""
+    question.check(DOMAIN)
+    whole, less = (summing.exact(question, Records.of(rows, DOMAIN)) for rows in (ROWS, ROWS[1:]))
+    for part in np.split(np.abs(whole - less), np.cumsum(question.sizes(DOMAIN))[:-1]):
+        assert part.sum() == 1
+
+
+def plan_of(epsilon: float = 1.0, schema: sf.Schema = ANY, **changed: object) -> FederationPlan:
+    plan = FederationPlan(schema, "independent", sf.Guarantee(epsilon, 1e-6), roster_of(identities(3)), KINDS, bits=64)
+    return replace(plan, **changed)
+
+
+def test_every_kind_of_question_fits_the_ring_at_the_cost_of_a_promise() -> None:
+    """Sums of products did not: every fit of a mixture of images was refused by its sites."""
+    several = sf.Schema.parse("""\
+sfumato: schema/1
+unit: {column: who, max_rows: 64}
+columns:
+  who: {kind: identifier}
+  a: {kind: category, categories: [x, y], source: public}
+""")
+    for schema in (ANY, several):
+        plan = plan_of(schema=schema)
+        for question in (Count(), feature_sum(halves, 3, 0.8), scatter(by_first, 2, 3, 2.5)):
+            SharedNoise.of(question, [0.01], plan.max_rows, plan.roster, DOMAIN).check(plan)
+    narrow = plan_of(bits=32)
+    with pytest.raises(FederationError, match="a ring of 32 bits does not hold"):
+        SharedNoise.of(Count(), [9.0], 1, narrow.roster, DOMAIN).check(narrow)
+
+
+def test_an_answer_longer_than_the_plan_is_refused_before_anybody_pays() -> None:
+    made = Federation(unevenly(ROWS, 3), DOMAIN, Budget(run_of(1.0)), rounds=8)
+    long = Marginals((Query((0,), (np.resize([0, made.plan.longest], DOMAIN.sizes[0]),)),))
+    with pytest.raises(FederationError, match="an answer of more numbers than the"):
+        made.sites[0].call("masked", SumRequest(RoundNumber(1), long, (0.1,)).data)
+    with pytest.raises(FederationError, match="an answer of more numbers than the"):
+        made.setting.ask(long, [0.1])
+    assert made.setting.remaining == 1
+    assert [run.steps for run in made.runs] == [0, 0, 0]
+
+
+def test_a_site_promises_no_more_than_can_be_promised() -> None:
+    for epsilon, own in ((1.0, 2.0), (15.0, 20.0), (20.0, 20.0)):
+        assert plan_of(epsilon).at_a_site.epsilon == own
+    assert plan_of().at_a_site.delta == 2e-6
