@@ -15,6 +15,7 @@ from sfumato.privacy.events import DistributedDiscreteGaussian, DistributedGauss
 from sfumato.release.artifact import Artifact
 from sfumato.release.verification import verify_artifact
 from sfumato.trust.federated.descents import SPARE
+from sfumato.trust.federated.federated_site import FederatedSite
 
 SCHEMA = sf.Schema.parse("""\
 sfumato: schema/1
@@ -25,6 +26,7 @@ columns:
   town: {kind: category, categories: [x, y, z], source: public}
 """)
 PROMISE = sf.Guarantee(1, 1e-6)
+CAP = sf.Guarantee(9, 1e-5, "who")
 
 
 def rows(n: int = 300, seed: int = 0) -> pa.Table:
@@ -118,6 +120,121 @@ def test_a_certificate_whose_federation_was_edited_is_refused(artifact, change, 
     change(certificate)
     with pytest.raises(sf.CertificateError, match=says):
         verify_artifact(replace(artifact, certificate=certificate))
+
+
+def forged(certificate, **replaced):
+    """The same with other words wherever they stand, so that they follow from the figures again."""
+    text = json.dumps(certificate)
+    for old, other in replaced.values():
+        assert old in text
+        text = text.replace(old, other)
+    return json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: forged(c, name=("site-1", "site-1 (audited by all)")), "as none can be named"),
+        (lambda c: forged(c, name=("site-1", r"site-1\n  promise     epsilon 0.1")), "as none can be named"),
+        (lambda c: forged(c, key=(c["federation"]["sites"][0]["fingerprint"], "confirmed")), "hashes that are none"),
+        (lambda c: forged(c, plan=(c["federation"]["plan"], "")), "hashes that are none"),
+        (lambda c: {**c, "federation": {**c["federation"], "audited": "by all"}}, "more than its fields"),
+        (
+            lambda c: {
+                **c,
+                "federation": {
+                    **c["federation"],
+                    "sites": [{**site, "audited": "by all"} for site in c["federation"]["sites"]],
+                },
+            },
+            "more than its fields",
+        ),
+        (
+            lambda c: forged(c, said=("opened 2 times", "opened 99 times"), number=('"rounds": 2', '"rounds": 99')),
+            "more sums than were charged",
+        ),
+        (lambda c: forged(c, kept=('"kept": "sites"', '"kept": "memory"')), "its ledger or its federation"),
+        (lambda c: forged(c, name=('"id": null', '"id": "abc"')), "states the figures of one"),
+    ],
+)
+def test_a_federation_that_nobody_can_have_is_refused_though_its_words_fit(artifact, change, says):
+    with pytest.raises(sf.CertificateError, match=says):
+        verify_artifact(replace(artifact, certificate=change(json.loads(json.dumps(artifact.certificate)))))
+
+
+def test_one_curator_has_no_ledgers_of_sites(tmp_path):
+    ledger = sf.Ledger.open(None, sf.Guarantee(9, 1e-3))
+    sf.Synthesizer(SCHEMA, "independent", PROMISE, ledger).fit(sf.Table(rows())).save(tmp_path / "alone.sfm")
+    alone = Artifact.load(tmp_path / "alone.sfm")
+    certificate = json.loads(json.dumps(alone.certificate))
+    unknown = dict.fromkeys(("id", "run", "cap", "before", "after"))
+    certificate["composition"]["ledger"] = {"kept": "sites", **unknown}
+    with pytest.raises(sf.CertificateError, match="its ledger or its federation"):
+        verify_artifact(replace(alone, certificate=certificate))
+
+
+def test_the_same_rows_or_ledger_at_two_sites_are_refused(files, tmp_path):
+    """Everybody in them would count twice, under a certificate that counts each once."""
+    (tmp_path / "link.csv").symlink_to(files[0])
+    table, ledger = sf.Table(rows()), sf.Ledger.open(tmp_path / "one.ledger")
+    own = [sf.Ledger.open(None) for _ in range(3)]
+    for sources, kept in (
+        ([files[0], *files[:2]], None),
+        ([*files[:2], tmp_path / "link.csv"], None),
+        ([*files[:2], f"{tmp_path}/./{files[0].name}"], None),
+        ([table, sf.Table(table.arrow), files[0]], own),
+    ):
+        with pytest.raises(FederationError, match="have the same rows: whoever is in them would count twice"):
+            fitted(sources, ledgers=kept)
+    for kept in (
+        [own[0], own[0], own[1]],
+        [ledger, tmp_path / "one.ledger", own[0]],
+        [None, f"{files[0]}.ledger", None],
+    ):
+        with pytest.raises(FederationError, match="have the same ledger"):
+            fitted([files[0], files[2], files[3]], ledgers=kept)
+    (tmp_path / "hard.csv").hardlink_to(files[1])
+    with pytest.raises(FederationError, match="have the same rows"):
+        fitted([*files[:2], tmp_path / "hard.csv"], ledgers=own)
+    assert not ledger.summary()["runs"]
+
+
+def test_a_unit_is_bounded_at_each_site_and_so_the_certificate_says(tmp_path):
+    people = sf.Schema.parse("""\
+sfumato: schema/1
+unit: {column: who, max_rows: 2, source: public}
+columns:
+  who: {kind: identifier, source: public}
+  job: {kind: category, categories: [a, b], source: public}
+""")
+    sites = [pa.table({"who": [1, 1, 1, 2], "job": list("aaab")}), pa.table({"who": list("1113"), "job": list("bbba")})]
+    sites.append(sites[0].slice(1))
+    source = sf.federated(list(map(sf.Table, sites)), ledgers=[sf.Ledger.open(None, CAP) for _ in sites])
+    model = sf.Synthesizer(people, "independent", sf.Guarantee(1, 1e-6, "who")).fit(source)
+    text = str(model.certificate)
+    assert "all rows of one value of 'who' together at one site" in text
+    assert "Of each unit at most 2 rows at each site were used" in text
+    assert "Toward a coordinator that lies the promise is up to twice as large" in text
+
+
+def test_a_fit_that_fails_midway_keeps_what_sites_paid_and_says_who_failed(files, monkeypatch):
+    """Nothing is given back, and no run is left open."""
+    asked = FederatedSite._noised
+
+    def fails(site, request, *rest):
+        if request.number.round == 2 and site._sums.place == 1:
+            raise ValueError("a row of NN")
+        return asked(site, request, *rest)
+
+    monkeypatch.setattr(FederatedSite, "_noised", fails)
+    with pytest.raises(FederationError, match=r"nothing was opened.*site east: it could not answer") as told:
+        fitted(files)
+    assert "NN" not in str(told.value)
+    for path in files:
+        with sf.Ledger.open(f"{path}.ledger", create=False) as ledger:
+            (run,) = ledger.summary()["runs"]
+        assert run["state"] == "closed"
+        assert run["events"]
 
 
 def test_what_sites_cannot_do_is_said_before_anything_is_charged(files, tmp_path):

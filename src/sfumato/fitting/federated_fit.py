@@ -7,12 +7,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from sfumato.encoding.codec import Codec
-from sfumato.errors import FederationError, SchemaError
+from sfumato.errors import FederationError, Overdraft, SchemaError
 from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
 from sfumato.fitting.fit import OpenRun, begin, taught
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.preflight import Together
-from sfumato.fitting.sites import FederatedSource
+from sfumato.fitting.sites import FederatedSource, check_apart
 from sfumato.models import MODELS
 from sfumato.models.choose import Choice, chosen
 from sfumato.privacy.accounting import mu_for
@@ -67,7 +67,7 @@ class Sites:
         whole = CountNoise.of_cost(mu_for(self.plan.guarantee), self.plan.roster, self.plan.max_rows)
         return Together(self.statement(), whole.event())
 
-    def statement(self, rounds: int = 0, transport: InProcess | None = None) -> FederationStatement:
+    def statement(self, rounds: int = 1, transport: InProcess | None = None) -> FederationStatement:
         """What a certificate says of them."""
         roster = self.plan.roster
         return FederationStatement(
@@ -87,13 +87,14 @@ def opened_sites(source: FederatedSource, plan: Plan) -> Sites:
     """Open the tables and find the ledger of each site; no row is read.
 
     Raises:
-        FederationError: what is asked for is nothing that sites can answer.
+        FederationError: what is asked for is nothing that sites can answer, or two have the same rows or ledger.
         SfumatoError: a table cannot be opened, lacks a column, or has no place for its ledger.
     """
     books = tuple(
         ledger_of(table, ledger, plan.guarantee.private)
         for table, ledger in zip(source.sources, source.ledgers, strict=True)
     )
+    check_apart(source, books)
     rows = tuple(Rows.open(table, plan.schema.dialect, plan.schema.picture) for table in source.sources)
     for name, table in zip(source.names, rows, strict=True):
         try:
@@ -144,11 +145,16 @@ def answering(sites: Sites, plan: Plan, progress: Progress) -> Iterator[InProces
     own = replace(plan, guarantee=sites.plan.at_a_site)
     with ExitStack() as stack:
         endpoints = []
-        members = zip(sites.rows, sites.books, sites.identities, strict=True)
-        for place, (rows, book, identity) in enumerate(members):
-            opened = begin(own, book, None)
+        runs = []
+        for member, book in zip(sites.plan.roster.members, sites.books, strict=True):
+            try:
+                opened = begin(own, book, None)
+            except Overdraft as error:
+                raise Overdraft(f"site {member.name}, with room for attempts that fail: {error}") from None
             stack.callback(opened.finish)
-            records, account = gather(rows, sites.codec, progress), SiteAccount(opened.run, sites.plan.terms, place)
+            runs.append(opened.run)
+        for place, (rows, identity, run) in enumerate(zip(sites.rows, sites.identities, runs, strict=True)):
+            records, account = gather(rows, sites.codec, progress), SiteAccount(run, sites.plan.terms, place)
             endpoints.append(FederatedSite(sites.plan, identity, records, account))
         yield InProcess(endpoints)
 

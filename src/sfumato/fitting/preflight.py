@@ -27,6 +27,7 @@ from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, NoCertificate
 from sfumato.release.federation import FederationStatement
 from sfumato.release.issuing import issue
+from sfumato.release.ledger_statement import LedgerStatement
 from sfumato.release.process import Process, declared, declared_of_the_table
 from sfumato.release.release import stated
 from sfumato.release.signature import load_signing_key, sign
@@ -221,6 +222,7 @@ def _check_certificate(
         max_rows=plan.max_rows,
         setting=setting,
         table=declared_of_the_table(plan.schema),
+        ledger=LedgerStatement() if together is None else LedgerStatement("sites"),
         about=plan.about,
         federation=None if together is None else together.statement,
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sfumato.errors import FederationError
+from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.privacy.ledger import Ledger
+from sfumato.tables import Table
 from sfumato.tables.source import RowSource
 
 
@@ -53,7 +55,8 @@ def federated(
         lost: how many sites may be lost in a round.
 
     Raises:
-        FederationError: too few sites, or numbers that the secure sum cannot keep; see ``Roster``.
+        FederationError: sites, names and ledgers that are not as many. Too few sites, the same rows or ledger at two
+            of them, and numbers that the secure sum cannot keep (see ``Roster``) are refused when it is fitted.
 
     >>> import sfumato as sf
     >>> rows = sf.examples.adult().arrow
@@ -69,6 +72,45 @@ def federated(
     if not len(given) == len(called) == len(kept):
         raise FederationError(f"{len(given)} sites have {len(called)} names and {len(kept)} ledgers: give each its own")
     return FederatedSource(given, called, kept, curious, lost)
+
+
+def check_apart(source: FederatedSource, books: Sequence[DatasetLedger]) -> None:
+    """FederationError where two sites have the same rows, or one ledger: copies cannot be told from other rows.
+
+    *Formal guarantee.* Whoever has rows at two sites counts twice, so that the same rows are given twice makes the
+    promise half for everybody in them.
+    """
+    kept = [book.ledger for book in books]
+    for what, mend, keys in (
+        ("rows", "whoever is in them would count twice; name each site's own", list(map(_key, source.sources))),
+        (
+            "ledger",
+            "each keeps its own; name one for each",
+            [None if one is None else _ledger_key(one) for one in kept],
+        ),
+    ):
+        first: dict[Hashable, str] = {}
+        for name, key in zip(source.names, keys, strict=True):
+            if key is not None and first.setdefault(key, name) != name:
+                raise FederationError(f"sites {first[key]} and {name} have the same {what}: {mend}")
+
+
+def _ledger_key(ledger: Ledger | Path) -> Hashable:
+    place = ledger.path if isinstance(ledger, Ledger) else ledger
+    return id(ledger) if place is None else _key(place)
+
+
+def _key(source: RowSource) -> Hashable:
+    """What tells rows or a file from others: a file by its place on the disk, whatever path or link leads to it."""
+    if isinstance(source, Table):
+        return id(source.arrow)
+    if not isinstance(source, str | os.PathLike):
+        return id(source)
+    try:
+        found = os.stat(source)
+    except OSError:
+        return os.path.realpath(source)
+    return found.st_dev, found.st_ino
 
 
 def _named(sources: Sequence[RowSource]) -> tuple[str, ...]:

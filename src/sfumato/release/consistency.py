@@ -11,7 +11,7 @@ from sfumato.models.choose import Choice
 from sfumato.privacy.distributed import inexact
 from sfumato.privacy.events import OVERFLOWS, DistributedGaussian, Event, Gaussian, PoissonSampledGaussian, Threshold
 from sfumato.privacy.guarantee import Guarantee, check_promise
-from sfumato.privacy.mechanisms.lattice import INEXACT
+from sfumato.privacy.mechanisms.lattice import FEATURE_BITS, INEXACT, norm
 from sfumato.privacy.mechanisms.threshold import leak
 from sfumato.privacy.spending import Spending
 from sfumato.release.artifact import Artifact
@@ -59,6 +59,8 @@ def check_charges(events: Sequence[Event], max_rows: int) -> None:
     shared = [e for e in kinds if isinstance(e, DistributedGaussian)]
     if any(e.delta < inexact(e.scale / e.weight, e.shares, 1) for e in shared):
         raise CertificateError("a noisy sum was charged without the delta of its shares of noise")
+    if any(e.sensitivity < max_rows * norm(FEATURE_BITS, 1) for e in shared if e.sampling_probability == 1):
+        raise CertificateError("a noisy sum of sites was charged for less than one unit moves it")
     steps = [e for e in kinds if isinstance(e, PoissonSampledGaussian)]
     steps += [e for e in shared if e.sampling_probability < 1]
     if not steps:
@@ -75,6 +77,8 @@ def check_ledger(stated: LedgerStatement | None, schema: Schema, guarantee: Guar
         raise CertificateError("the certificate names no ledger")
     if stated.kept == "public example" and not _of_an_example(schema):
         raise CertificateError("the certificate calls the rows a public example, which the schema does not describe")
+    if stated.kept == "sites" and (stated.id, stated.run, stated.cap) != (None, None, None):
+        raise CertificateError("the certificate's ledger is that of each site, and states the figures of one")
     if stated.cap is None:
         if stated.before is not None or stated.after is not None:
             raise CertificateError("the certificate's ledger states figures without a cap")
@@ -119,21 +123,33 @@ def check_words(certificate: Mapping[str, Json], process: Process) -> None:
         raise CertificateError("its section 'implementation' holds more than versions")
 
 
+def check_federation(artifact: Artifact, certificate: Certificate) -> None:
+    """That sites are told of where there were some, and nowhere else: in the trust model, the events and the ledger."""
+    stated, composition = certificate.federation, certificate.composition
+    if (certificate.trust_model == TRUST["federated"]) != (stated is not None):
+        raise CertificateError("the certificate tells of sites in one place alone: its trust model or its federation")
+    if composition.ledger is not None and (composition.ledger.kept == "sites") != (stated is not None):
+        raise CertificateError("the certificate tells of sites in one place alone: its ledger or its federation")
+    shares = {getattr(event, "shares", None) for event in composition.events}
+    if stated is None:
+        if shares != {None}:
+            raise CertificateError("noise was shared by sites, of which the certificate does not tell")
+        return
+    stated.check()
+    if section_of(artifact.certificate, "federation") != stated.to_dict():
+        raise CertificateError("the certificate's federation holds more than its fields")
+    if shares != {stated.honest_shares}:
+        raise CertificateError("the events count other shares of noise than the federation has honest sites")
+    if stated.rounds > sum(event.count for event in composition.events):
+        raise CertificateError("the certificate's federation opened more sums than were charged")
+
+
 def process_of(artifact: Artifact, certificate: Certificate, guarantee: Guarantee) -> Process:
     """The process that the certificate restates, from the model where that says it."""
     setting = next((name for name, text in TRUST.items() if text == certificate.trust_model), None)
     if setting is None:
         raise CertificateError("the certificate names a trust model that no fit has")
-    if (setting == "federated") != (certificate.federation is not None):
-        raise CertificateError("the certificate tells of sites in one place alone: its trust model or its federation")
-    shares = {getattr(event, "shares", None) for event in certificate.composition.events}
-    if certificate.federation is None:
-        if shares != {None}:
-            raise CertificateError("noise was shared by sites, of which the certificate does not tell")
-    else:
-        certificate.federation.check()
-        if shares != {certificate.federation.honest_shares}:
-            raise CertificateError("the events count other shares of noise than the federation has honest sites")
+    check_federation(artifact, certificate)
     total = artifact.model.get("facts", {}).get("total")
     return Process(
         guarantee=guarantee,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from sfumato.errors import CertificateError
 from sfumato.release.sections import Section
 
 MOST_SITES = 100
 """Sites of a federation, as the secure sum allows."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Of a site, as in a plan: no sentence, and nothing that cannot be seen."""
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class StatedSite(Section):
@@ -48,9 +53,13 @@ class FederationStatement(Section):
     def check(self) -> None:
         """CertificateError unless the numbers can be those of one federation."""
         k = len(self.sites)
-        whole = (self.curious, self.lost, self.rounds, self.bytes_sent, self.bytes_received)
-        if not 3 <= k <= MOST_SITES or min(whole) < 0 or self.honest_shares < 1:
+        whole = (self.curious, self.lost, self.bytes_sent, self.bytes_received)
+        if not 3 <= k <= MOST_SITES or min(whole) < 0 or self.rounds < 1 or self.honest_shares < 1:
             raise CertificateError("the certificate's federation has numbers that none can have")
+        if not all(map(_NAME.fullmatch, (s.name for s in self.sites))):
+            raise CertificateError("the certificate's federation names a site as none can be named")
+        if not all(map(_HASH.fullmatch, (self.plan, *(s.fingerprint for s in self.sites)))):
+            raise CertificateError("the certificate's federation holds hashes that are none")
         if self.threshold != (k + self.curious) // 2 + 1 or self.lost > k - self.threshold:
             raise CertificateError("the certificate's federation states another threshold than follows from its sites")
         if len({s.name for s in self.sites}) < k or len({s.fingerprint for s in self.sites}) < k:
@@ -63,6 +72,8 @@ class FederationStatement(Section):
         said = [
             f"The rows lay at {k} sites ({names}). What the coordinator saw beside the opened sums hides them as long "
             f"as at least {k - c} of these are honest: the coordinator may lie and collude with up to {c} of them.",
+            "Toward a coordinator that lies the promise is up to twice as large: it can call a question that was "
+            "answered a failed attempt, and have it answered again, until a site's own ledger refuses.",
             "A person with rows at several sites is protected less, by their number.",
             "A site can falsify its own sums, refuse, or leave its noise out; nothing here proves that it did not. "
             "When it answered, how long it took and that it failed were seen by the coordinator.",

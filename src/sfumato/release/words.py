@@ -43,7 +43,7 @@ def words(process: Process) -> dict[str, Json]:
             "unit": g.unit,
             "max_rows_per_unit": process.max_rows,
             "neighbours": g.neighbours,
-            "in_words": promise_in_words(g, process.record),
+            "in_words": promise_in_words(g, process.record, process.federation is not None),
         },
         "unprotected": list(_UNPROTECTED),
         "trust_model": TRUST[process.setting],
@@ -63,9 +63,10 @@ def best_posterior(guarantee: Guarantee) -> float:
     return 1 / (1 + math.exp(-guarantee.epsilon))
 
 
-def promise_in_words(guarantee: Guarantee, record: Record = "row") -> str:
-    """The promise for readers who know no epsilon."""
+def promise_in_words(guarantee: Guarantee, record: Record = "row", at_sites: bool = False) -> str:
+    """The promise for readers who know no epsilon; ``at_sites``: each site bounds a unit's rows by itself."""
     who = f"one {record}" if guarantee.unit == "row" else f"all {record}s of one value of {guarantee.unit!r} together"
+    who += " at one site" if at_sites and guarantee.unit != "row" else ""
     return (
         f"Whoever holds the model and knows everything about the data but {who}, and starts from even odds that "
         f"it was there, can become at most {best_posterior(guarantee):.1%} sure, except with a probability of about "
@@ -102,9 +103,10 @@ def _limit_of_unit(process: Process) -> str:
     record = process.record
     if process.guarantee.unit == "row":
         return f"The unit is one {record}: somebody with several {record}s is protected less, by their number."
+    where = "" if process.federation is None else "at each site "
     return (
-        f"Of each unit at most {process.max_rows} {record}s were used; the others were left out. All {record}s without "
-        f"an identifier are one unit together: who is among them can move up to {2 * process.max_rows}."
+        f"Of each unit at most {process.max_rows} {record}s {where}were used; the others were left out. All {record}s "
+        f"{where}without an identifier are one unit together: who is among them can move up to {2 * process.max_rows}."
     )
 
 

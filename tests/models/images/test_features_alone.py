@@ -116,3 +116,12 @@ def test_products_in_floating_point_are_caught() -> None:
 
     assert moved(lambda codes: product(codes, np.float32))
     assert moved(lambda codes: product(codes, np.float64))
+
+
+@pytest.mark.parametrize("weight", [2**62, -(2**63)])
+def test_products_with_whole_numbers_are_exact_where_their_sum_is_none(weight: int) -> None:
+    """A question may hold them: the sum of four is zero in 64 bits, and the step followed from that."""
+    values, weights = np.linspace(0, 1, 12).reshape(3, 4), np.full((2, 4), weight)
+    found = products(values, weights)
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(found, products(values, weights.astype(float)))

@@ -19,8 +19,10 @@ _NO_WEIGHT = 1e-300
 def products(values: np.ndarray, weights: np.ndarray, bound: float = 1.0) -> np.ndarray:
     """``values`` (n, k), clipped to ``-bound .. bound``, times public ``weights`` (m, k), both rounded: (n, m) float64.
 
-    *Formal guarantee.* A row of the result depends on its own row of ``values`` alone: every sum is exact.
+    *Formal guarantee.* A row of the result depends on its own row of ``values`` alone: every sum is exact, whatever
+    numbers of whatever type the weights are (whole numbers of 64 bits add up to others than their sum).
     """
+    weights = np.asarray(weights, np.float64)
     largest = max(float(np.abs(weights).sum(axis=1).max(initial=0.0)), _NO_WEIGHT)
     of_value, of_weight = 2.0**_VALUE_BITS / bound, 2.0**_WEIGHT_BITS / largest
     whole = np.rint(np.clip(values, -bound, bound) * of_value)
