@@ -22,7 +22,7 @@ from sfumato.trust import summing
 RECIPES: dict[str, Model] = {
     "class-gaussian": ClassGaussian(),
     "class-mixture": ClassMixture(price=50.0),
-    "mean-embedding": MeanEmbedding(features=20),
+    "mean-embedding": MeanEmbedding(frequencies=10),
 }
 EXTREMES = {
     "black": np.zeros(64),

@@ -22,12 +22,14 @@ from sfumato.privacy.events import (
     Threshold,
 )
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.mechanisms import lattice
 from sfumato.privacy.mechanisms.lattice import INEXACT
 from sfumato.privacy.sampling import OVERFLOWS
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import Certificate, NoCertificate
 from sfumato.release.federation import FederationStatement, StatedSite
 from sfumato.release.issuing import issue
+from sfumato.release.ledger_statement import LedgerStatement
 from sfumato.release.process import Process, declared, declared_of_the_table
 from sfumato.release.release import promised
 from sfumato.release.signature import generate, load_signing_key, sign
@@ -92,10 +94,10 @@ def distributed(**changes):
     square = accounting.mu_for(GUARANTEE) ** 2
     sigma = accounting.discrete_gaussian_sigma((square / 3) ** 0.5)
     multiplier = accounting.poisson_noise_multiplier(0.01, 100, (square / 3) ** 0.5, 1e-11)
-    scale = 2.0**20 / 3
+    scale, moved = 2.0**20 / 3, lattice.norm(lattice.FEATURE_BITS, 1)
     return (
         DistributedDiscreteGaussian(sigma / 3 * (1 + 1e-9), 9),
-        DistributedGaussian(scale * 1.001 * (3 / square) ** 0.5, 9, 2.0**20, delta=90 * INEXACT),
+        DistributedGaussian(moved / 3 * 1.001 * (3 / square) ** 0.5, 9, moved, delta=90 * INEXACT),
         DistributedGaussian(
             scale * multiplier * 1.001,
             9,
@@ -123,7 +125,7 @@ TOGETHER = FederationStatement(
 
 
 def test_the_noise_of_several_parties_is_verified_and_put_in_words(tmp_path):
-    sites = {"setting": "federated", "federation": TOGETHER}
+    sites = {"setting": "federated", "federation": TOGETHER, "ledger": LedgerStatement("sites")}
     found = verify(saved(tmp_path / "m.sfm", events=distributed(), **sites))
     assert 0.99 < found.epsilon <= 1
     assert 0.9 < found.epsilon_composed < found.epsilon
@@ -137,7 +139,7 @@ def test_the_noise_of_several_parties_is_verified_and_put_in_words(tmp_path):
     with pytest.raises(CertificateError, match="of which the certificate does not tell"):
         verify(saved(tmp_path / "m.sfm", events=distributed()))
     with pytest.raises(CertificateError, match="other shares of noise than the federation has honest sites"):
-        verify(saved(tmp_path / "m.sfm", setting="federated", federation=TOGETHER))
+        verify(saved(tmp_path / "m.sfm", **sites))
 
 
 def test_of_images_it_speaks_of_images(tmp_path):

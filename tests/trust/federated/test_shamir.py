@@ -30,7 +30,7 @@ def test_the_field_holds_every_seed() -> None:
     assert PRIME > 2**256
 
 
-@pytest.mark.parametrize("secret", [bytes(32), b"\xff" * 32, SYSTEM.take(32)])
+@pytest.mark.parametrize("secret", [bytes(32), b"\xff" * 32, SYSTEM.take(32)], ids=["zeros", "ones", "random"])
 @pytest.mark.parametrize(("threshold", "sites"), [(1, 1), (2, 3), (3, 5), (26, 50)])
 def test_any_threshold_of_shares_gives_the_secret(secret: bytes, threshold: int, sites: int) -> None:
     shares = split(secret, threshold, sites)
