@@ -28,15 +28,15 @@ from sfumato.models.marginals.association import pairs_of
 from sfumato.privacy.ledger import Ledger
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
-from sfumato.trust.federated.accounts import SiteAccount
 from sfumato.trust.federated.federated_site import FederatedSite
-from sfumato.trust.federated.identity import SiteIdentity
 from sfumato.trust.federated.plan import FederationPlan
-from sfumato.trust.federated.roster import Member, Roster
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.transport import InProcess
 from sfumato.trust.records import Records
+from sfumato.trust.secure_sum.accounts import SiteAccount
+from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.roster import Member, Roster
 from sfumato.trust.setting import Query, Setting
 
 PROMISE = sf.Guarantee(1.0, 1e-9)

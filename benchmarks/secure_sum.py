@@ -18,13 +18,13 @@ import numpy as np
 from sfumato.privacy.gdp import discrete_gaussian_sigma
 from sfumato.privacy.mechanisms.discrete_gaussian import draw
 from sfumato.privacy.randomness import SYSTEM
-from sfumato.trust.federated.identity import SiteIdentity
-from sfumato.trust.federated.masks import centred
-from sfumato.trust.federated.noise import CountNoise
-from sfumato.trust.federated.roster import Member, Roster
-from sfumato.trust.federated.sum_coordinator import SumCoordinator
-from sfumato.trust.federated.sum_site import SumSite
-from sfumato.trust.federated.terms import RoundNumber, SumTerms
+from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.masks import centred
+from sfumato.trust.secure_sum.noise import CountNoise
+from sfumato.trust.secure_sum.roster import Member, Roster
+from sfumato.trust.secure_sum.sum_coordinator import SumCoordinator
+from sfumato.trust.secure_sum.sum_site import SumSite
+from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
 SITES = (3, 10, 50)
 ROUNDS = 3

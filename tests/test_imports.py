@@ -32,11 +32,7 @@ MAY_IMPORT = {
     "privacy": {"privacy"},
     "models": {"models", "encoding", "schema", "privacy", "trust.setting", "trust.questions"},
     "trust": {"trust", "privacy", "encoding", "schema", "tables"},
-    "trust.federated": {"trust.federated", "privacy"},  # sums of whole numbers, which know nothing of questions
-    **{
-        f"trust.federated.{name}": {"trust", "privacy", "encoding", "schema"}
-        for name in ("descents", "federated_site", "plan", "request", "rounds", "setting", "sharing", "transport")
-    },  # what asks questions by them
+    "trust.secure_sum": {"trust.secure_sum", "privacy"},  # sums of whole numbers, which know nothing of questions
     "release": {"release", "models", "encoding", "schema", "tables", "privacy"},
     "fitting": {"fitting", "release", "trust", "models", "encoding", "schema", "tables", "privacy", "reporting.page"},
     "evaluation": {"evaluation", "encoding", "schema", "tables"},

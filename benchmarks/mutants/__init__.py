@@ -21,6 +21,7 @@ from benchmarks.mutants import (
     mechanisms,
     reading,
     release,
+    secure_sum,
     settings,
 )
 from benchmarks.mutants.mutant import ROOT, Mutant
@@ -36,6 +37,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "accounting": accounting.MUTANTS,
     "ledger": ledger.MUTANTS,
     "release": release.MUTANTS,
+    "secure_sum": secure_sum.MUTANTS,
     "federated": federated.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)

@@ -13,17 +13,17 @@ from sfumato.errors import FederationError
 from sfumato.privacy.randomness import Entropy
 from sfumato.trust import summing
 from sfumato.trust.budget import Budget
-from sfumato.trust.federated.accounts import SiteAccount
 from sfumato.trust.federated.federated_site import FederatedSite
-from sfumato.trust.federated.identity import SiteIdentity
 from sfumato.trust.federated.plan import FederationPlan
-from sfumato.trust.federated.roster import Member, Roster
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.transport import Endpoint, InProcess
 from sfumato.trust.questions import SumQuestion
 from sfumato.trust.records import Records
+from sfumato.trust.secure_sum.accounts import SiteAccount
+from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.roster import Member, Roster
 
 ANY = sf.Schema.parse("""\
 sfumato: schema/1

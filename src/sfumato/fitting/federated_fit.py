@@ -22,17 +22,17 @@ from sfumato.release.federation import FederationStatement, StatedSite
 from sfumato.release.release import Release
 from sfumato.tables import Rows
 from sfumato.trust.budget import Budget
-from sfumato.trust.federated.accounts import SiteAccount
 from sfumato.trust.federated.federated_site import FederatedSite
-from sfumato.trust.federated.identity import SiteIdentity
-from sfumato.trust.federated.noise import CountNoise
 from sfumato.trust.federated.plan import FederationPlan
-from sfumato.trust.federated.roster import MOST_SITES, Member, Roster
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
-from sfumato.trust.federated.terms import ring_bits
 from sfumato.trust.federated.transport import InProcess
 from sfumato.trust.gathering import gather
+from sfumato.trust.secure_sum.accounts import SiteAccount
+from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.noise import CountNoise
+from sfumato.trust.secure_sum.roster import MOST_SITES, Member, Roster
+from sfumato.trust.secure_sum.terms import ring_bits
 
 _KINDS = {"marginals": "marginals", "feature_sum": "feature sum", "scatter": "scatter", "gradients": "descent"}
 """Kinds of questions, by what a model's entry says that it asks."""

@@ -16,8 +16,8 @@ from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.descents import SPARE, FederatedTrainer, SharedDescent
 from sfumato.trust.federated.request import SumRequest
-from sfumato.trust.federated.terms import RoundNumber
 from sfumato.trust.questions import GradientStep
+from sfumato.trust.secure_sum.terms import RoundNumber
 
 CODES = records().matrix()
 ERROR = 1e-6

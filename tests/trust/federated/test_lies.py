@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tests.models.marginals.population import DOMAIN, people
 from tests.trust.features import feature_sum, scatter
-from tests.trust.federated.simulated import identities, roster_of
 from tests.trust.federated.test_setting import by_first, halves, run_of
 from tests.trust.federation import ANY, KINDS, Federation, unevenly
+from tests.trust.secure_sum.simulated import identities, roster_of
 
 import sfumato as sf
 from sfumato.errors import FederationError
@@ -19,9 +19,9 @@ from sfumato.trust.budget import Budget
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
-from sfumato.trust.federated.terms import RoundNumber
 from sfumato.trust.questions import Count, Marginals, Query
 from sfumato.trust.records import Records
+from sfumato.trust.secure_sum.terms import RoundNumber
 
 ROWS = people(300)
 GAPS = np.array([0, 7, 100, 5000])

@@ -23,10 +23,10 @@ from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.request import SumRequest
-from sfumato.trust.federated.terms import RoundNumber
 from sfumato.trust.federated.transport import Endpoint
 from sfumato.trust.questions import Count, Marginals, Query
 from sfumato.trust.records import Records
+from sfumato.trust.secure_sum.terms import RoundNumber
 
 ERROR = 1e-6
 """Chance that a check of noise fails where nothing is wrong."""

@@ -19,11 +19,11 @@ from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.privacy.sampling import OVERFLOWS, PoissonSteps
 from sfumato.progress import Progress
 from sfumato.trust.budget import Budget
-from sfumato.trust.federated.noise import VectorNoise
-from sfumato.trust.federated.roster import Roster
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.questions import Descent, GradientStep, from_bytes
 from sfumato.trust.records import ExactRecords
+from sfumato.trust.secure_sum.noise import VectorNoise
+from sfumato.trust.secure_sum.roster import Roster
 from sfumato.trust.steps import BatchSums, Planned, descent_of
 
 _HEAD = struct.Struct("<8sIdd")

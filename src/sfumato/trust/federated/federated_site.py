@@ -13,14 +13,14 @@ import numpy as np
 from sfumato.errors import FederationError, Overdraft, QuestionError, TooMuchNoise
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.trust import summing
-from sfumato.trust.federated.accounts import SiteAccount
-from sfumato.trust.federated.identity import SiteIdentity
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
-from sfumato.trust.federated.sum_site import SumSite
 from sfumato.trust.questions import GradientStep, SumQuestion
 from sfumato.trust.records import ExactRecords
+from sfumato.trust.secure_sum.accounts import SiteAccount
+from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.sum_site import SumSite
 
 if TYPE_CHECKING:
     from sfumato.trust.federated.descents import SiteDescent

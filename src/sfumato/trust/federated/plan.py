@@ -11,9 +11,9 @@ from sfumato.errors import FederationError
 from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
-from sfumato.trust.federated.roster import Roster
-from sfumato.trust.federated.terms import SumTerms
 from sfumato.trust.questions import SumQuestion
+from sfumato.trust.secure_sum.roster import Roster
+from sfumato.trust.secure_sum.terms import SumTerms
 
 FORMAT = "sfumato federation plan/1"
 HEADROOM = 2.0

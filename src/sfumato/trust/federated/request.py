@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sfumato.errors import FederationError, QuestionError
-from sfumato.trust.federated.terms import RoundNumber
 from sfumato.trust.questions import GradientStep, SumQuestion, from_bytes
+from sfumato.trust.secure_sum.terms import RoundNumber
 
 _HEAD = struct.Struct("<8sIII")
 _MAGIC = b"sfumask1"

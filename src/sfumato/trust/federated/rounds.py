@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sfumato.errors import FederationError
-from sfumato.trust.federated.masks import centred
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
-from sfumato.trust.federated.sum_coordinator import SumCoordinator
-from sfumato.trust.federated.terms import RoundNumber
 from sfumato.trust.federated.transport import Replies, Transport
 from sfumato.trust.questions import GradientStep, SumQuestion
+from sfumato.trust.secure_sum.masks import centred
+from sfumato.trust.secure_sum.sum_coordinator import SumCoordinator
+from sfumato.trust.secure_sum.terms import RoundNumber
 
 DEADLINE = 30.0
 """Seconds that a site has for an answer."""

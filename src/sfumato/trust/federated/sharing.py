@@ -12,11 +12,11 @@ from sfumato.encoding.domain import Domain
 from sfumato.errors import FederationError
 from sfumato.privacy.events import Event
 from sfumato.privacy.randomness import Entropy
-from sfumato.trust.federated.noise import CountNoise, VectorNoise
 from sfumato.trust.federated.plan import FederationPlan
-from sfumato.trust.federated.roster import MOST_SITES, Roster
-from sfumato.trust.federated.terms import ring_bits
 from sfumato.trust.questions import Answer, Count, FeatureSum, Marginals, Price, Scatter, SumQuestion
+from sfumato.trust.secure_sum.noise import CountNoise, VectorNoise
+from sfumato.trust.secure_sum.roster import MOST_SITES, Roster
+from sfumato.trust.secure_sum.terms import ring_bits
 
 
 @dataclass(frozen=True)

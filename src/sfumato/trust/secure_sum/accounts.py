@@ -12,8 +12,8 @@ from sfumato.errors import FederationError
 from sfumato.privacy.events import Event
 from sfumato.privacy.ledger import Run
 from sfumato.privacy.randomness import Entropy
-from sfumato.trust.federated.sum_site import SumSite
-from sfumato.trust.federated.terms import RoundNumber, SumTerms
+from sfumato.trust.secure_sum.sum_site import SumSite
+from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
 
 class SiteAccount:

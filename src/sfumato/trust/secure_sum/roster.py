@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from sfumato.errors import FederationError
-from sfumato.trust.federated.identity import KEY_BYTES, fingerprint
+from sfumato.trust.secure_sum.identity import KEY_BYTES, fingerprint
 
 FEWEST_SITES = 3
 """With two, each would learn the other's part from the sum."""

@@ -9,15 +9,15 @@ from itertools import product
 import numpy as np
 import pytest
 from scipy.stats import chisquare
-from tests.trust.federated.simulated import SUBJECT, Places, Simulated, revealed
+from tests.trust.secure_sum.simulated import SUBJECT, Places, Simulated, revealed
 
 from sfumato.errors import FederationError
 from sfumato.privacy.mechanisms.discrete_gaussian import draw
 from sfumato.privacy.randomness import SeededEntropy
-from sfumato.trust.federated.messages import HEAD_BYTES, MessageKind, write, write_table
-from sfumato.trust.federated.run_keys import PairKeys
-from sfumato.trust.federated.sum_site import SumSite, _Pending
-from sfumato.trust.federated.terms import RoundNumber
+from sfumato.trust.secure_sum.messages import HEAD_BYTES, MessageKind, write, write_table
+from sfumato.trust.secure_sum.run_keys import PairKeys
+from sfumato.trust.secure_sum.sum_site import SumSite, _Pending
+from sfumato.trust.secure_sum.terms import RoundNumber
 
 ONE = RoundNumber(1)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sfumato.errors import FederationError
-from sfumato.trust.federated.masks import WORDS
-from sfumato.trust.federated.roster import Roster
+from sfumato.trust.secure_sum.masks import WORDS
+from sfumato.trust.secure_sum.roster import Roster
 
 HASH_BYTES = 32
 MOST_SLOTS = 1 << 12

@@ -10,17 +10,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.trust.federated.simulated import SUBJECT, Simulated, identities, roster_of
+from tests.trust.secure_sum.simulated import SUBJECT, Simulated, identities, roster_of
 
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM
-from sfumato.trust.federated import messages, sum_site
-from sfumato.trust.federated.identity import SignaturePurpose, SiteIdentity
-from sfumato.trust.federated.messages import COORDINATOR, HEAD_BYTES, NO_RUN, Head, MessageKind, write, write_sites
-from sfumato.trust.federated.run_keys import KeyEntry, RunKey
-from sfumato.trust.federated.sum_coordinator import SumCoordinator
-from sfumato.trust.federated.sum_site import SumSite
-from sfumato.trust.federated.terms import RoundNumber, SumTerms
+from sfumato.trust.secure_sum import messages, sum_site
+from sfumato.trust.secure_sum.identity import SignaturePurpose, SiteIdentity
+from sfumato.trust.secure_sum.messages import COORDINATOR, HEAD_BYTES, NO_RUN, Head, MessageKind, write, write_sites
+from sfumato.trust.secure_sum.run_keys import KeyEntry, RunKey
+from sfumato.trust.secure_sum.sum_coordinator import SumCoordinator
+from sfumato.trust.secure_sum.sum_site import SumSite
+from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
 ONE, RETRY, TWO = RoundNumber(1), RoundNumber(1, 2), RoundNumber(2)
 ZEROS = np.zeros(4, int)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.trust.federated.simulated import identities, roster_of
+from tests.trust.secure_sum.simulated import identities, roster_of
 
 from sfumato.errors import FederationError
-from sfumato.trust.federated.identity import SiteIdentity, fingerprint
-from sfumato.trust.federated.roster import Member, Roster
-from sfumato.trust.federated.terms import SumTerms, ring_bits
+from sfumato.trust.secure_sum.identity import SiteIdentity, fingerprint
+from sfumato.trust.secure_sum.roster import Member, Roster
+from sfumato.trust.secure_sum.terms import SumTerms, ring_bits
 
 
 def roster(sites: int, curious: int = 1, lost: int = 0) -> Roster:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from sfumato.errors import FederationError
-from sfumato.trust.federated.identity import SIGNATURE_BYTES, SignaturePurpose, check_signature
-from sfumato.trust.federated.masks import SEED_BYTES, WORDS, add_mask, commitment, derived
-from sfumato.trust.federated.messages import (
+from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES, SignaturePurpose, check_signature
+from sfumato.trust.secure_sum.masks import SEED_BYTES, WORDS, add_mask, commitment, derived
+from sfumato.trust.secure_sum.messages import (
     COORDINATOR,
     KEY_ENTRY_BYTES,
     NO_RUN,
@@ -25,9 +25,9 @@ from sfumato.trust.federated.messages import (
     write_sites,
     write_table,
 )
-from sfumato.trust.federated.run_keys import KeyEntry, check_keys, consent_payload
-from sfumato.trust.federated.shamir import SHARE_BYTES, join, read_share, weights
-from sfumato.trust.federated.terms import HASH_BYTES, RoundNumber, SumTerms
+from sfumato.trust.secure_sum.run_keys import KeyEntry, check_keys, consent_payload
+from sfumato.trust.secure_sum.shamir import SHARE_BYTES, join, read_share, weights
+from sfumato.trust.secure_sum.terms import HASH_BYTES, RoundNumber, SumTerms
 
 _Tables = dict[int, dict[int, bytes]]
 """What each site gave of each other one."""

@@ -8,16 +8,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy.stats import chi2, chisquare
-from tests.trust.federated.simulated import SUBJECT, Simulated, identities, roster_of
+from tests.trust.secure_sum.simulated import SUBJECT, Simulated, identities, roster_of
 
 from sfumato.errors import FederationError, TooMuchNoise
 from sfumato.privacy import accounting
 from sfumato.privacy.gdp import discrete_gaussian_sigma
 from sfumato.privacy.mechanisms.lattice import feature_scale
 from sfumato.privacy.randomness import SeededEntropy
-from sfumato.trust.federated.masks import centred
-from sfumato.trust.federated.noise import CountNoise, VectorNoise, multiple_for
-from sfumato.trust.federated.terms import RoundNumber
+from sfumato.trust.secure_sum.masks import centred
+from sfumato.trust.secure_sum.noise import CountNoise, VectorNoise, multiple_for
+from sfumato.trust.secure_sum.terms import RoundNumber
 
 ERROR_RATE = 1e-6
 ONE = RoundNumber(1)

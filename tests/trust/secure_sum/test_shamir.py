@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM
-from sfumato.trust.federated.shamir import PRIME, SHARE_BYTES, join, read_share, split, weights
+from sfumato.trust.secure_sum.shamir import PRIME, SHARE_BYTES, join, read_share, split, weights
 
 
 def joined(shares: dict[int, bytes]) -> bytes:

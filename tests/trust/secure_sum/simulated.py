@@ -9,14 +9,14 @@ import numpy as np
 
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM, Entropy
-from sfumato.trust.federated.identity import SiteIdentity
-from sfumato.trust.federated.masks import SEED_BYTES, add_mask, centred, derived
-from sfumato.trust.federated.messages import HEAD_BYTES, MaskedVector, read_table
-from sfumato.trust.federated.roster import Member, Roster
-from sfumato.trust.federated.shamir import SHARE_BYTES, join, weights
-from sfumato.trust.federated.sum_coordinator import Opening, SumCoordinator
-from sfumato.trust.federated.sum_site import SumSite
-from sfumato.trust.federated.terms import RoundNumber, SumTerms
+from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.masks import SEED_BYTES, add_mask, centred, derived
+from sfumato.trust.secure_sum.messages import HEAD_BYTES, MaskedVector, read_table
+from sfumato.trust.secure_sum.roster import Member, Roster
+from sfumato.trust.secure_sum.shamir import SHARE_BYTES, join, weights
+from sfumato.trust.secure_sum.sum_coordinator import Opening, SumCoordinator
+from sfumato.trust.secure_sum.sum_site import SumSite
+from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
 SUBJECT = b"what is asked".ljust(32, b".")
 Places = Collection[int]

@@ -8,11 +8,11 @@ from scipy.stats import chisquare
 
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM, SeededEntropy
-from sfumato.trust.federated.identity import SignaturePurpose, SiteIdentity, check_signature
-from sfumato.trust.federated.keyed_entropy import KeyedEntropy
-from sfumato.trust.federated.masks import WORDS, add_mask, centred, commitment, derived, in_ring, mask, root_key
-from sfumato.trust.federated.run_keys import RunKey
-from sfumato.trust.federated.terms import RoundNumber
+from sfumato.trust.secure_sum.identity import SignaturePurpose, SiteIdentity, check_signature
+from sfumato.trust.secure_sum.keyed_entropy import KeyedEntropy
+from sfumato.trust.secure_sum.masks import WORDS, add_mask, centred, commitment, derived, in_ring, mask, root_key
+from sfumato.trust.secure_sum.run_keys import RunKey
+from sfumato.trust.secure_sum.terms import RoundNumber
 
 SUBJECT = b"s" * 32
 

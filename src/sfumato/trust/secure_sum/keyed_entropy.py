@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfumato.privacy.randomness import expand
-from sfumato.trust.federated.masks import derived
+from sfumato.trust.secure_sum.masks import derived
 
 _DRAW = 2  # nonce; masks have another, and no key is shared with them
 

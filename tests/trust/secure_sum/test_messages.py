@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.trust.federated.simulated import SUBJECT, Simulated, identities, roster_of
+from tests.trust.secure_sum.simulated import SUBJECT, Simulated, identities, roster_of
 
 from sfumato.errors import FederationError
-from sfumato.trust.federated.messages import (
+from sfumato.trust.secure_sum.messages import (
     COORDINATOR,
     HEAD_BYTES,
     Head,
@@ -25,8 +25,8 @@ from sfumato.trust.federated.messages import (
     write_sites,
     write_table,
 )
-from sfumato.trust.federated.roster import MOST_SITES
-from sfumato.trust.federated.terms import RoundNumber, SumTerms
+from sfumato.trust.secure_sum.roster import MOST_SITES
+from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
 TERMS = SumTerms(bytes(32), roster_of(identities(4), 0, 1), 3, 2, 100)
 HEAD = Head(MessageKind.CONSENT, 2, TERMS.digest, b"r" * 32, RoundNumber(3, 2))

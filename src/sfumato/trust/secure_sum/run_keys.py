@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import KEY_BYTES, Entropy
-from sfumato.trust.federated.identity import SignaturePurpose, check_signature
-from sfumato.trust.federated.masks import derived, root_key
-from sfumato.trust.federated.messages import ANSWERED_BYTES, write_sites
-from sfumato.trust.federated.terms import RoundNumber, SumTerms
+from sfumato.trust.secure_sum.identity import SignaturePurpose, check_signature
+from sfumato.trust.secure_sum.masks import derived, root_key
+from sfumato.trust.secure_sum.messages import ANSWERED_BYTES, write_sites
+from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
 _ONE_USE = bytes(12)
 """Nonce of AES-GCM: each key seals one text, from one site to one other in one run."""

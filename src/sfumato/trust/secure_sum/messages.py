@@ -14,10 +14,10 @@ from enum import IntEnum
 import numpy as np
 
 from sfumato.errors import FederationError
-from sfumato.trust.federated.identity import KEY_BYTES, SIGNATURE_BYTES
-from sfumato.trust.federated.masks import SEED_BYTES, WORDS
-from sfumato.trust.federated.shamir import SHARE_BYTES
-from sfumato.trust.federated.terms import HASH_BYTES, RoundNumber, SumTerms
+from sfumato.trust.secure_sum.identity import KEY_BYTES, SIGNATURE_BYTES
+from sfumato.trust.secure_sum.masks import SEED_BYTES, WORDS
+from sfumato.trust.secure_sum.shamir import SHARE_BYTES
+from sfumato.trust.secure_sum.terms import HASH_BYTES, RoundNumber, SumTerms
 
 _MAGIC = b"sfsum"
 VERSION = 1

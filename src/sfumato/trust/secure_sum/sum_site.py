@@ -10,10 +10,10 @@ import numpy as np
 
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM, Entropy
-from sfumato.trust.federated.identity import SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
-from sfumato.trust.federated.keyed_entropy import KeyedEntropy
-from sfumato.trust.federated.masks import SEED_BYTES, WORDS, add_mask, commitment, derived, in_ring
-from sfumato.trust.federated.messages import (
+from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
+from sfumato.trust.secure_sum.keyed_entropy import KeyedEntropy
+from sfumato.trust.secure_sum.masks import SEED_BYTES, WORDS, add_mask, commitment, derived, in_ring
+from sfumato.trust.secure_sum.messages import (
     COORDINATOR,
     KEY_ENTRY_BYTES,
     NO_RUN,
@@ -28,7 +28,7 @@ from sfumato.trust.federated.messages import (
     write,
     write_table,
 )
-from sfumato.trust.federated.run_keys import (
+from sfumato.trust.secure_sum.run_keys import (
     KeyEntry,
     PairKeys,
     RunKey,
@@ -37,8 +37,8 @@ from sfumato.trust.federated.run_keys import (
     consent_payload,
     packed,
 )
-from sfumato.trust.federated.shamir import SHARE_BYTES, read_share, split
-from sfumato.trust.federated.terms import HASH_BYTES, RoundNumber, SumTerms
+from sfumato.trust.secure_sum.shamir import SHARE_BYTES, read_share, split
+from sfumato.trust.secure_sum.terms import HASH_BYTES, RoundNumber, SumTerms
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.trust.federated.simulated import SUBJECT, Simulated, identities, roster_of
+from tests.trust.secure_sum.simulated import SUBJECT, Simulated, identities, roster_of
 
 from sfumato.errors import FederationError, LedgerError, Overdraft
 from sfumato.privacy.events import DistributedDiscreteGaussian, DistributedGaussian
@@ -19,10 +19,10 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger, Run
 from sfumato.privacy.randomness import Entropy
 from sfumato.privacy.spending import limit, mu_squared
-from sfumato.trust.federated.accounts import SiteAccount
-from sfumato.trust.federated.sum_coordinator import SumCoordinator
-from sfumato.trust.federated.sum_site import SumSite
-from sfumato.trust.federated.terms import RoundNumber, SumTerms
+from sfumato.trust.secure_sum.accounts import SiteAccount
+from sfumato.trust.secure_sum.sum_coordinator import SumCoordinator
+from sfumato.trust.secure_sum.sum_site import SumSite
+from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
 PROMISE = Guarantee(1.0, 1e-6)
 TABLE = DistributedDiscreteGaussian(20.0, 4)

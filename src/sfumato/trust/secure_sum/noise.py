@@ -23,7 +23,7 @@ from sfumato.privacy.gdp import discrete_gaussian_sigma
 from sfumato.privacy.mechanisms import lattice
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian, planned
 from sfumato.privacy.randomness import Entropy
-from sfumato.trust.federated.roster import Roster
+from sfumato.trust.secure_sum.roster import Roster
 
 _ROUNDED_UP = 1 + 2.0**-40
 """What a scale is widened by, so that rounding in double precision never makes it cost more than was asked for."""

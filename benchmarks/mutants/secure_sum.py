@@ -1,0 +1,182 @@
+"""Mistakes in the secure sum, in the noise that sites share, and in their accounts."""
+
+from benchmarks.mutants.mutant import Mutant
+
+_SITE = "trust/secure_sum/sum_site.py"
+_TESTS = "tests/trust/secure_sum/"
+
+MUTANTS = (
+    Mutant(
+        "pairs' masks are of the run",
+        "trust/secure_sum/run_keys.py",
+        'derived(self._root, b"mask" + packed(number) + subject)',
+        'derived(self._root, b"mask")',
+        "as where a lost site's key is rebuilt: one seed a pair is enough",
+        f"{_TESTS}test_secure_sum.py::test_a_loss_in_round_seven_opens_no_round",
+    ),
+    Mutant(
+        "masks do not know the question",
+        "trust/secure_sum/run_keys.py",
+        'derived(self._root, b"mask" + packed(number) + subject)',
+        'derived(self._root, b"mask" + packed(number))',
+        "the number tells the round, and the plan the question of each round",
+        f"{_TESTS}test_secure_sum.py::test_what_two_sites_were_asked_differently_does_not_open",
+    ),
+    Mutant(
+        "pair seeds are told of everybody",
+        _SITE,
+        "        lost = self._pairs.keys() - set(survivors)\n",
+        "        lost = self._pairs.keys()\n",
+        "the coordinator picks what it needs",
+        f"{_TESTS}test_secure_sum.py::test_nobody_lost_opens_nothing_of_anybody",
+    ),
+    Mutant(
+        "own shares are told of the lost too",
+        _SITE,
+        "for place in survivors}\n        lost",
+        "for place in self._shares}\n        lost",
+        "the coordinator picks what it needs",
+        f"{_TESTS}test_secure_sum.py::test_a_loss_in_round_seven_opens_no_round",
+    ),
+    Mutant(
+        "a round is answered twice",
+        _SITE,
+        "            if slot <= self._last:\n",
+        "            if slot < self._last:\n",
+        "a message that was lost on the way is asked for again",
+        f"{_TESTS}test_refusals.py::test_a_replayed_round",
+    ),
+    Mutant(
+        "a round is unmasked twice",
+        _SITE,
+        "            self._pending = None\n        slot",
+        "        slot",
+        "a message that was lost on the way is asked for again",
+        f"{_TESTS}test_refusals.py::test_a_second_list_and_a_second_unmasking",
+    ),
+    Mutant(
+        "a second list is signed",
+        _SITE,
+        "            if pending.survivors is not None:\n",
+        "            if pending.survivors is not None and False:\n",
+        "the last list counts",
+        f"{_TESTS}test_refusals.py::test_a_second_list_and_a_second_unmasking",
+    ),
+    Mutant(
+        "signatures of survivors are counted and not checked",
+        _SITE,
+        "            check_signature(member.public_key, SignaturePurpose.SURVIVORS, payload, signature,"
+        ' f"site {member.name}")\n',
+        "            del member\n",
+        "the coordinator has checked them",
+        f"{_TESTS}test_refusals.py::test_inconsistent_lists_of_survivors",
+    ),
+    Mutant(
+        "half of the sites are a threshold",
+        "trust/secure_sum/roster.py",
+        "(len(self.members) + self.curious) // 2 + 1",
+        "len(self.members) // 2 + 1",
+        "a majority",
+        f"{_TESTS}test_roster.py::test_no_two_lists_of_survivors_find_enough_consents",
+    ),
+    Mutant(
+        "more are lost than the noise is sized for",
+        "trust/secure_sum/terms.py",
+        "        if len(survivors) < self.roster.fewest:\n",
+        "        if len(survivors) < self.roster.threshold:\n",
+        "a threshold of shares opens the sum",
+        f"{_TESTS}test_refusals.py::test_more_lost_than_the_plan_allows",
+    ),
+    Mutant(
+        "keys of a run are taken from the coordinator",
+        "trust/secure_sum/run_keys.py",
+        "        check_signature(member.public_key, SignaturePurpose.KEYS, payload, entry.signature,"
+        ' f"site {member.name}")\n',
+        "        del member\n",
+        "they came over mutual TLS",
+        f"{_TESTS}test_refusals.py::test_swapped_and_unregistered_keys",
+    ),
+    Mutant(
+        "an older copy of a ledger goes on",
+        _SITE,
+        "        check_answered(self.terms, signed, self._answered)\n",
+        "",
+        "the ledger itself refuses what it holds",
+        f"{_TESTS}test_accounts.py::test_a_restored_snapshot_of_a_ledger_and_its_process_is_refused",
+    ),
+    Mutant(
+        "a copied process draws other noise",
+        _SITE,
+        'return KeyedEntropy(derived(self._noise_key, b"noise" + packed(number) + subject))',
+        "return self._entropy",
+        "fresh noise is the best noise",
+        f"{_TESTS}test_secure_sum.py::test_a_copied_process_says_the_same_again",
+    ),
+    Mutant(
+        "the noise of all sites is relied on",
+        "trust/secure_sum/roster.py",
+        "        return len(self.members) - self.curious - self.lost\n",
+        "        return len(self.members) - self.lost\n",
+        "curious sites follow the protocol",
+        f"{_TESTS}test_noise.py::test_the_noise_of_an_opened_sum",
+    ),
+    Mutant(
+        "a share of the deviation, not of the variance",
+        "trust/secure_sum/noise.py",
+        "        return cls(whole / math.sqrt(shares) * _ROUNDED_UP, shares, sensitivity, multiple)\n",
+        "        return cls(max(2.0, whole / shares), shares, sensitivity, multiple)\n",
+        "k shares add up to the whole",
+        f"{_TESTS}test_noise.py",
+    ),
+    Mutant(
+        "counts are not multiplied where the noise is",
+        "trust/secure_sum/noise.py",
+        "add_discrete_gaussian(np.asarray(counts) * self.multiple, self.scale, entropy)",
+        "add_discrete_gaussian(np.asarray(counts), self.scale, entropy)",
+        "the multiple is one for any usual table",
+        f"{_TESTS}test_noise.py::test_counts_are_multiplied_where_shares_would_be_narrow",
+    ),
+    Mutant(
+        "a site charges when its vector is made",
+        "trust/secure_sum/accounts.py",
+        "            self.charge(number, events, training)\n"
+        "            return site.masked(number, subject, noised(site.entropy(number, subject)))\n",
+        "            message = site.masked(number, subject, noised(site.entropy(number, subject)))\n"
+        "            self.charge(number, events, training)\n"
+        "            return message\n",
+        "an answer that fails should cost nothing",
+        f"{_TESTS}test_accounts.py::test_the_charge_is_there_before_the_rows_are_read",
+    ),
+    Mutant(
+        "a number is used twice after a restart",
+        "trust/secure_sum/accounts.py",
+        "            if used <= self._run.steps:\n",
+        "            if used < self._run.steps:\n",
+        "the last one may have been lost",
+        f"{_TESTS}test_accounts.py::test_a_kill_between_charge_and_answer_loses_no_charge",
+    ),
+    Mutant(
+        "a multiple of counts costs nothing",
+        "privacy/distributed.py",
+        "    return event.sensitivity * event.multiple * step_mu(event.scale, event.shares)\n",
+        "    return event.sensitivity * step_mu(event.scale, event.shares)\n",
+        "the sensitivity is one",
+        "tests/privacy/test_distributed.py::test_a_count_costs_what_the_trade_off_function_of_the_sum_says",
+    ),
+    Mutant(
+        "the sum of shares is a discrete Gaussian",
+        "privacy/distributed.py",
+        "    return gdp.discrete_gaussian_mu(scale * math.sqrt(shares)) + _MILLS * apart(scale, shares)\n",
+        "    return gdp.discrete_gaussian_mu(scale * math.sqrt(shares))\n",
+        "as sums of real Gaussians are",
+        "tests/privacy/test_distributed.py::test_a_count_costs_what_the_trade_off_function_of_the_sum_says",
+    ),
+    Mutant(
+        "rounding of shared vectors is free",
+        "privacy/distributed.py",
+        "    real = math.sqrt(event.shares * event.scale**2 - (event.weight * SMOOTH) ** 2)\n",
+        "    real = math.sqrt(event.shares) * event.scale\n",
+        "the grid is fine",
+        "tests/privacy/test_distributed.py::test_the_rounding_is_inside_the_price",
+    ),
+)
