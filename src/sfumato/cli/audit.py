@@ -35,7 +35,7 @@ def audit(
 
     if epsilon is None and delta is not None:
         raise sf.SfumatoError("--delta is claimed together with --epsilon: give both, or neither")
-    claimed = None if epsilon is None else terminal.guarantee(epsilon, 1e-9 if delta is None else delta)
+    claimed = None if epsilon is None else terminal.guarantee(epsilon, terminal.DELTA if delta is None else delta)
     if schema is None and model is None and synthetic is not None and not recipe:
         terminal.note("no schema given: one is drafted from the three tables, for this audit alone")
     suite = "full" if full else "quick"

@@ -22,7 +22,7 @@ def demo(
     """Adult census (public, shipped with sfumato): fit, certify, verify, sample, report, evaluate; in ./demo."""
     import sfumato as sf
 
-    promised = terminal.guarantee(epsilon, 1e-9)
+    promised = terminal.guarantee(epsilon, terminal.DELTA)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
+DELTA = 1e-9
+"""Where a command is told no other: below one in the people of most countries."""
+
 
 def answer(result: Mapping[str, object], text: str, as_json: bool, saved: bool = False) -> None:
     """Print the result of a command: as JSON for machines, else the text, a line of which shows all that it holds.

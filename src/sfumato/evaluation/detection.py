@@ -19,6 +19,9 @@ _FEWEST = 4
 _REGIONS = 6
 """Where the tables differ most, of those that a small tree finds."""
 
+_LEAF = 0.005
+"""Share of the rows that a region holds at least: fewer say little, and could be one person."""
+
 
 @dataclass(frozen=True)
 class _Split:
@@ -91,7 +94,7 @@ def _drops(
 
 def _regions(split: _Split, domain: Domain, seed: int) -> tuple[Region, ...]:
     codes, label, train = split.codes, split.label, split.train
-    tree = DecisionTreeClassifier(max_leaf_nodes=12, min_samples_leaf=0.005, random_state=seed)
+    tree = DecisionTreeClassifier(max_leaf_nodes=12, min_samples_leaf=_LEAF, random_state=seed)
     tree.fit(codes[train], label[train])
     leaf, truth = tree.apply(codes[~train]), label[~train]
     boxes = _boxes(tree, domain)

@@ -11,6 +11,10 @@ from sfumato.evaluation.learning import task_of
 
 _Z = 1.959963984540054
 """Normal quantile of intervals of 95 %."""
+_COMMON = 0.02
+"""Share of the real rows that a value needs for a coefficient of its own."""
+_RIDGE = 1e-2
+"""Penalty of a squared coefficient: nothing beside the rows, but finite where a level separates them."""
 _DEPENDENT = 1e-4
 """Part of the largest pivot below which a column counts as determined by others."""
 _NO_VARIANCE = 1e-18
@@ -28,7 +32,7 @@ def interval_overlap(a: tuple[float, float], b: tuple[float, float]) -> float:
 
 
 def coefficient_overlap(
-    real: np.ndarray, synthetic: np.ndarray, domain: Domain, target: int, *, common: float = 0.02
+    real: np.ndarray, synthetic: np.ndarray, domain: Domain, target: int, *, common: float = _COMMON
 ) -> list[Coefficient]:
     """Linear (regression target) or logistic main-effects regression on both tables, one entry per coefficient.
 
@@ -98,7 +102,7 @@ def _ordinary(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return b, np.sqrt(np.maximum(np.diag(inverse) * variance, _NO_VARIANCE))
 
 
-def _logistic(x: np.ndarray, y: np.ndarray, ridge: float = 1e-2, steps: int = 30) -> tuple[np.ndarray, np.ndarray]:
+def _logistic(x: np.ndarray, y: np.ndarray, ridge: float = _RIDGE, steps: int = 30) -> tuple[np.ndarray, np.ndarray]:
     """Newton's method with a slight ridge, so that separated levels stay finite."""
     b = np.zeros(x.shape[1])
     hessian = np.eye(x.shape[1])

@@ -20,6 +20,10 @@ _DIGITS = 5
 """After the point, of every figure."""
 _CLEAR = 0.1
 """Independent columns are clearly worse than holdout rows where the two differ by this share of the larger one."""
+_ZERO = 1e-9
+"""A measure below this is none."""
+_UPPER = 0.975
+"""Quantile of the upper end of an interval of 95 %."""
 _SHOWN = 12
 """Measures that a notebook shows."""
 
@@ -49,7 +53,7 @@ class Measure:
         value, matched, holdout, independent = (float(v) for v in four)
         width = (holdout - independent) if higher else (independent - holdout)
         gain = (matched - independent) if higher else (independent - matched)
-        score = gain / width if width > _CLEAR * max(abs(independent), abs(holdout), 1e-9) else None
+        score = gain / width if width > _CLEAR * max(abs(independent), abs(holdout), _ZERO) else None
         value, matched, holdout, independent = (round(v, _DIGITS) for v in (value, matched, holdout, independent))
         return cls(value, matched, holdout, independent, None if score is None else round(score, _DIGITS))
 
@@ -79,7 +83,7 @@ class Overall:
         if len(each) < 2:
             return None
         means = [fmean(scores) for scores in each.values()]
-        half = float(stdtrit(len(means) - 1, 0.975)) * stdev(means) / len(means) ** 0.5
+        half = float(stdtrit(len(means) - 1, _UPPER)) * stdev(means) / len(means) ** 0.5
         middle = fmean(means)
         low, high = max(0.0, middle - half), min(1.0, middle + half)
         return cls(round(middle, _DIGITS), round(low, _DIGITS), round(high, _DIGITS), len(means))

@@ -13,6 +13,10 @@ from functools import lru_cache
 from statistics import NormalDist
 
 _normal = NormalDist()
+_TINY = 1e-300
+"""A probability of which no quantile can be computed."""
+_NARROWEST = 1e-3
+"""A scale of integer noise that is no noise: its cost is infinite."""
 _ROOT_2 = math.sqrt(2.0)
 """erfc is that of a normal variable over this."""
 
@@ -103,7 +107,7 @@ def discrete_gaussian_mu(sigma: float, sensitivity: int = 1) -> float:
     else:
         total = 1 + 2 * math.fsum(math.exp(-(k * k) / (2 * sigma * sigma)) for k in range(1, 40))
     outside = (1 - 1 / total) / 2
-    if outside < 1e-300:
+    if outside < _TINY:
         return math.inf
     return -2 * _normal.inv_cdf(outside) * sensitivity
 
@@ -114,4 +118,4 @@ def discrete_gaussian_sigma(mu_: float, sensitivity: int = 1) -> float:
     if not (mu_ > 0 and math.isfinite(mu_)):
         raise ValueError(f"mu must be a positive finite number, got {mu_!r}")
     high = 2 * sensitivity / mu_ + 1
-    return _largest(lambda s: discrete_gaussian_mu(s, sensitivity) > mu_, 1e-3, high, outer=True)
+    return _largest(lambda s: discrete_gaussian_mu(s, sensitivity) > mu_, _NARROWEST, high, outer=True)

@@ -27,6 +27,14 @@ from sfumato.privacy.events import (
     delta_of,
 )
 
+_CUT = 1e-4
+"""Part of a tail, or of the room for delta, that the grid may cut off."""
+_POINTS = 500.0
+"""Points of the grid in a standard deviation of the total loss, at least."""
+_MOST_SPREAD, _MOST_TOTAL = 5.0, 10.0
+"""Standard deviations of a loss that a grid is made for, of one event and of all: beyond, nothing is promised."""
+_MOST_EXPONENT, _MOST_SQUARE = 700.0, 50.0
+"""Exponents that double precision holds, alone and squared times a probability."""
 _MOST_POINTS, _MOST_STEPS, _FINEST = 1 << 18, 1 << 20, 2.0**-36
 """What keeps an account below about ten seconds: each point of a grid takes microseconds, each step some too."""
 
@@ -58,7 +66,7 @@ def interval(event: PoissonSampledGaussian) -> float:
 def steps(event: PoissonSampledGaussian, interval_: float) -> dp_pld.PrivacyLossDistribution:
     """The loss of all steps of ``event`` together, in both orders of neighbours; a 10,000th of its tail is cut off."""
     one = _single(replace(event, count=1, delta=0.0, tail=0.0), interval_)
-    return one.self_compose(event.count, 1e-4 * event.tail) if event.count > 1 else one
+    return one.self_compose(event.count, _CUT * event.tail) if event.count > 1 else one
 
 
 def _split(events: Sequence[Event]) -> tuple[tuple[Event, ...], float]:
@@ -80,7 +88,7 @@ def _split(events: Sequence[Event]) -> tuple[tuple[Event, ...], float]:
 
 def _compose(events: tuple[Event, ...], mu: float, room: float) -> dp_pld.PrivacyLossDistribution:
     """Loss distribution of ``events`` and of one Gaussian mechanism of cost ``mu``."""
-    interval, tail = _interval(events, mu), 1e-4 * room
+    interval, tail = _interval(events, mu), _CUT * room
     parts = [_repeated(events, interval, tail)] if events else []
     if mu > 0:
         parts.append(dp_pld.from_gaussian_mechanism(1 / mu, value_discretization_interval=interval))
@@ -139,11 +147,11 @@ def _interval(events: tuple[Event, ...], mu: float) -> float:
     """
     square, steps = mu * mu, 1
     for event in events:
-        square += event.count * min(_spread(event) ** 2, 25.0)
+        square += event.count * min(_spread(event) ** 2, _MOST_SPREAD**2)
         steps += event.count
     if steps > _MOST_STEPS:
         raise ValueError(f"{steps} steps are more than the {_MOST_STEPS} that can be accounted")
-    wanted = min(math.sqrt(square), 10.0) / max(500.0, 6 * math.sqrt(steps))
+    wanted = min(math.sqrt(square), _MOST_TOTAL) / max(_POINTS, 6 * math.sqrt(steps))
     finest = max(_FINEST, sum(_largest(event) for event in events) / _MOST_POINTS)
     return 2.0 ** math.ceil(math.log2(finest)) if finest > wanted else 2.0 ** math.floor(math.log2(wanted))
 
@@ -153,7 +161,7 @@ def _largest(event: Event) -> float:
     match event:
         case PoissonSampledGaussian():
             z = event.noise_multiplier
-            return math.log1p(event.sampling_probability * math.expm1(min(0.5 / z**2 + 10 / z, 700.0)))
+            return math.log1p(event.sampling_probability * math.expm1(min(0.5 / z**2 + 10 / z, _MOST_EXPONENT)))
         case DiscreteGaussian() | DistributedDiscreteGaussian():
             return event.sensitivity * (event.sensitivity / 2 + 10 * event.sigma) / event.sigma**2
     return _spread(event)
@@ -163,7 +171,7 @@ def _spread(event: Event) -> float:
     """Rough standard deviation of one repetition's privacy loss."""
     match event:
         case PoissonSampledGaussian():
-            exponent = min(event.noise_multiplier**-2, 50.0)
+            exponent = min(event.noise_multiplier**-2, _MOST_SQUARE)
             return event.sampling_probability * math.sqrt(math.expm1(exponent))
         case DiscreteGaussian() | DistributedDiscreteGaussian():
             return event.sensitivity / event.sigma

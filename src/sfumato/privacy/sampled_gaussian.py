@@ -16,6 +16,11 @@ from sfumato.privacy import gdp, pld
 from sfumato.privacy.events import PoissonSampledGaussian
 
 _POINTS = 1024  # of the grid of epsilons; twice as many change mu by less than 1e-5 of it
+_LEAST = 1e-3  # of the cost of a Gaussian for all steps on all records, times the rate: below any mu of a sample
+_NEAR = 1e-7  # relative width at which a search for mu ends, at its upper end
+_MOST_EPSILON = 700.0  # whose exponential double precision holds
+_TINY = 1e-300  # so that nothing is divided by zero where two slopes are one
+_STRIDE = 0.1  # of the logarithm, in a search for where too much noise begins
 _FIRST = 16  # times the grid of losses on which steps are accounted: enough to tell how fine a grid mu needs
 _FINEST = 4  # times finer than that grid at most, lest a forged event stall the accountant
 _CLOSE = 2e-4  # of the noise multiplier: how near to the smallest a calibration comes
@@ -75,8 +80,8 @@ def _on_grid(event: PoissonSampledGaussian, interval: float, rounding: float, wh
     profile = _profile(event, interval, rounding, whole)
     if profile is None:
         return whole
-    low, high = 1e-3 * event.sampling_probability * whole, whole
-    while high > low * (1 + 1e-7):
+    low, high = _LEAST * event.sampling_probability * whole, whole
+    while high > low * (1 + _NEAR):
         middle = math.sqrt(low * high)
         low, high = (low, middle) if _covers(middle, event.tail, *profile) else (middle, high)
     return high
@@ -87,7 +92,7 @@ def _profile(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Epsilons from 0 to where delta is below the tail, and deltas there; None where it never is."""
     loss = pld.steps(event, interval)
-    most = min(gdp.epsilon(whole, event.tail / 4), 700.0)
+    most = min(gdp.epsilon(whole, event.tail / 4), _MOST_EPSILON)
     ends: list[np.ndarray] = []
     for _ in range(2):  # the second grid ends where the first shows that it may
         epsilons = np.linspace(0, most, _POINTS)
@@ -109,7 +114,7 @@ def _covers(mu_: float, tail: float, epsilons: np.ndarray, deltas: np.ndarray) -
         return False
     width = np.expm1(np.diff(epsilons))
     left, right = slope[:-1], slope[1:] / (1 + width)
-    steeper = np.maximum(left - right, 1e-300)
+    steeper = np.maximum(left - right, _TINY)
     crossing = np.clip((bound[:-1] - bound[1:] - right * width) / steeper, 0, width)
     chord = deltas[:-1] + np.diff(deltas) * crossing / width
     return bool((chord <= np.maximum(bound[:-1] - left * crossing, bound[1:] + right * (width - crossing))).all())
@@ -132,7 +137,7 @@ def noise_multiplier(sampling_probability: float, steps: int, mu_: float, tail: 
         low, high = high, high + max(over, _CLOSE / 2)
         over = excess(high)
     while excess(low) <= 0:
-        low, high = low - 0.1, low
+        low, high = low - _STRIDE, low
     root = float(brentq(excess, low, high, xtol=_CLOSE / 2))  # pyright: ignore[reportArgumentType]
     while excess(root) > 0:
         root += _CLOSE / 2

@@ -24,6 +24,8 @@ from sfumato.schema import Schema
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+_AGREES = 1e-3
+"""Share by which a stated epsilon may differ: accountants of other versions round differently."""
 _FAR = 10.0
 """Times the promised epsilon, and above it, that one accountant may find before the slower one is asked."""
 
@@ -168,7 +170,7 @@ def _recompute(certificate: Certificate, guarantee: Guarantee) -> dict[str, floa
     if stated.epsilon_composed is not None:  # the first kind has none
         figures["epsilon_composed"] = stated.epsilon_composed
     for name, value in sorted(figures.items()):
-        if not math.isclose(value, found[name], rel_tol=1e-3, abs_tol=ROUNDING):
+        if not math.isclose(value, found[name], rel_tol=_AGREES, abs_tol=ROUNDING):
             raise CertificateError(f"the events cost {name} {found[name]:.6g}, not what the certificate states")
     return found
 

@@ -24,6 +24,9 @@ _SAMPLE = 1 << 18
 _SAMPLE_RECORDS = 200
 """First records of them."""
 
+_ZEROS = 0.25
+"""Share of zeros among every second byte from which text is UTF-16: most letters of Latin scripts have one."""
+
 
 def guessed(
     path: str,
@@ -78,9 +81,9 @@ def _by_mark(start: bytes) -> str:
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     head = start[:1000]
-    if len(head) >= 4 and head[1::2].count(0) > 0.25 * len(head[1::2]) and head[::2].count(0) == 0:
+    if len(head) >= 4 and head[1::2].count(0) > _ZEROS * len(head[1::2]) and head[::2].count(0) == 0:
         return "utf-16-le"
-    if len(head) >= 4 and head[::2].count(0) > 0.25 * len(head[::2]) and head[1::2].count(0) == 0:
+    if len(head) >= 4 and head[::2].count(0) > _ZEROS * len(head[::2]) and head[1::2].count(0) == 0:
         return "utf-16-be"
     return "utf-8"
 

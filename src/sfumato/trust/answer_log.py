@@ -19,6 +19,7 @@ from sfumato.results.plain import Json
 
 _ANSWERS, _TRAINING = "answers.safetensors", "training.safetensors"
 _OWNER_ONLY = 0o700
+"""Mode of the folders: answers are public once they are in a model, and not before."""
 _HEAD = "journal"
 """Under which the file of answers says what it is: a public format, which older versions wrote too."""
 

@@ -34,6 +34,7 @@ ENGINES = ("duckdb", "postgres")
 """Whose answers are tested to equal those in memory to the last row."""
 
 _BATCH = 1 << 18
+"""Rows that are fetched at a time: some megabytes of codes."""
 _PROBES = (("a", "A"), ("a", "a "), ("e", "é"), ("é", "e\u0301"))
 """Texts that some engine or collation takes for equal."""
 

@@ -12,6 +12,7 @@ from sfumato.encoding.rows import EncodedRows
 from sfumato.trust.questions import Query
 
 _BLOCK = 1 << 20
+"""Records that are counted at a time: eight megabytes of cells."""
 _KEPT_CELLS = 1 << 24
 """Cells of exact tables that are kept in all."""
 _LARGEST_KEPT = 1 << 20

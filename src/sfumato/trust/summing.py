@@ -13,6 +13,8 @@ from sfumato.privacy.mechanisms.lattice import FEATURE_BITS, SCATTER_BITS
 from sfumato.trust.questions import Count, Feature, FeatureSum, GroupedFeature, Marginals, Scatter, SumQuestion
 from sfumato.trust.records import ExactRecords
 
+_TINY = 1e-300
+"""Below any norm that is not zero, so that nothing is divided by zero."""
 _CELLS = 1 << 23
 """Numbers of a block of records, or of their features, that are held at a time: 64 MB of them."""
 _MOST_RECORDS = 1 << 10
@@ -46,7 +48,7 @@ def clipped(values: np.ndarray, bound: float) -> np.ndarray:
     values = np.ascontiguousarray(values, np.float64)  # so that each row is added up by itself
     values = np.where(np.isfinite(values).all(axis=1, keepdims=True), values, 0.0)
     norms = np.linalg.norm(values, axis=1, keepdims=True)
-    return values * np.minimum(1.0, bound / np.maximum(norms, 1e-300))
+    return values * np.minimum(1.0, bound / np.maximum(norms, _TINY))
 
 
 def whole(values: np.ndarray, bound: float, bits: int) -> np.ndarray:

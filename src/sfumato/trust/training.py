@@ -24,6 +24,7 @@ from sfumato.trust.records import ExactRecords
 from sfumato.trust.steps import Planned, descent_of
 
 _RELEASES = 8  # chunks of steps; after each one the state is public and may be saved
+_ROUNDING = 1e-9  # of shares that were added up
 _DRAWN = 1 << 26  # bytes of random numbers that are drawn at a time
 
 
@@ -94,7 +95,7 @@ class Trainer:
         """The noise at which all steps cost ``share`` of the squared budget."""
         if not self._budget.private:
             return 0.0
-        if not 0 < share <= self._budget.remaining + 1e-9:
+        if not 0 < share <= self._budget.remaining + _ROUNDING:
             raise Overdraft(f"nothing was released: a share of {share:g} of the budget was asked for, less is left")
         probability = PoissonSteps(training.rate, 0).probability
         return poisson_noise_multiplier(probability, training.steps, self._budget.mu(share), self._budget.tail(share))

@@ -18,6 +18,9 @@ from sfumato.privacy.gradients.contractions import Contraction, bag, held, produ
 from sfumato.privacy.gradients.convolve import convolve, kernel_gradients
 from sfumato.privacy.gradients.tape import Tape
 
+_LEAST_VARIANCE = 1e-5
+"""Added to a variance before its root is divided by: the usual number of group normalisation."""
+
 
 class Dense(eqx.Module):
     """An affine map of the last axis: (B, I) -> (B, O), or (B, T, I) -> (B, T, O) at every position."""
@@ -109,7 +112,7 @@ class GroupNorm(eqx.Module):
         """Normalise, scale, shift."""
         grouped = x.reshape(x.shape[0], -1, self.groups, x.shape[-1] // self.groups)
         centred = grouped - grouped.mean(axis=(1, 3), keepdims=True)
-        spread = lax.rsqrt(jnp.mean(centred**2, axis=(1, 3), keepdims=True) + 1e-5)
+        spread = lax.rsqrt(jnp.mean(centred**2, axis=(1, 3), keepdims=True) + _LEAST_VARIANCE)
         unit = (centred * spread).reshape(x.shape)
         uses = ((self.scale, _scale), (self.shift, partial(_bias, shape=self.shift.shape)))
         return tape.layer(unit, unit * self.scale + self.shift, uses)

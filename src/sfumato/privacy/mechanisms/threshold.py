@@ -11,6 +11,13 @@ from sfumato.privacy.events import Threshold
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.randomness import SYSTEM, Entropy
 
+_TINY = 1e-300
+"""An event has a positive delta, also where a leak is below what double precision holds."""
+_ROUNDED = 1e-12
+"""What rounding takes off a sum of a few thousand terms at most, relative to it."""
+_SLACK = 1e-9
+"""By which a planned delta may miss the leak that is computed again."""
+
 
 def plan(sigma: float, delta: float, sensitivity: int = 1) -> Threshold:
     """The event with the smallest threshold at which a unit's own keys show with probability at most ``delta``."""
@@ -20,7 +27,7 @@ def plan(sigma: float, delta: float, sensitivity: int = 1) -> Threshold:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if leak(sigma, middle, sensitivity) > delta else (low, middle)
-    return Threshold(sigma, high, max(leak(sigma, high, sensitivity), 1e-300), sensitivity)
+    return Threshold(sigma, high, max(leak(sigma, high, sensitivity), _TINY), sensitivity)
 
 
 def leak(sigma: float, threshold: int, sensitivity: int = 1) -> float:
@@ -39,7 +46,7 @@ def _tail(sigma: float, k: int) -> float:
     end = k + math.ceil(12 * sigma) + 12
     weight = math.fsum(math.exp(-(j * j) / (2 * sigma * sigma)) for j in range(k, end))
     total = max(sigma * math.sqrt(2 * math.pi), 1.0)  # the theta function is above both
-    return weight / total * (1 + 1e-12)
+    return weight / total * (1 + _ROUNDED)
 
 
 def release(counts: Mapping[str, int], event: Threshold, entropy: Entropy = SYSTEM) -> dict[str, int]:
@@ -52,7 +59,7 @@ def release(counts: Mapping[str, int], event: Threshold, entropy: Entropy = SYST
     alone show with probability at most ``event.delta`` (``leak``), which adds to the total delta; add/remove of the
     unit. Keys that do not occur are never shown. The order tells nothing of the rows.
     """
-    if event.delta < leak(event.sigma, event.threshold, event.sensitivity) * (1 - 1e-9):
+    if event.delta < leak(event.sigma, event.threshold, event.sensitivity) * (1 - _SLACK):
         raise ValueError("this threshold needs a larger delta; take the event from plan()")
     keys = sorted(counts)
     noisy = add_discrete_gaussian(np.array([counts[k] for k in keys], dtype=np.int64), event.sigma, entropy)

@@ -19,10 +19,13 @@ from sfumato.trust.questions.question import Question
 KEY_BYTES = 32
 """Of the public randomness of a step."""
 _LEAST_RATE = 2.0**-32
+"""The chance of one random word of 32 bits."""
 _CLIPS = (1e-6, 1e6)
 """Bounds of a gradient for which clipping is tested."""
 _MOST_NOISE = 1e9
+"""In sensitivities: far beyond what a grid of 32 bits holds, and what can be learnt from."""
 _MOST_GROUPS, _MOST_DRAWN = 1 << 16, 1 << 20
+"""Of records, and drawn from one: no message asks for a step that takes more memory than there is."""
 _DIGITS = frozenset("0123456789abcdef")
 
 

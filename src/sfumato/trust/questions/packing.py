@@ -30,6 +30,7 @@ MOST_BYTES = 1 << 28
 _MOST_HEADER = 1 << 16
 """Bytes of a header: a few numbers and the shapes of a few arrays."""
 _MOST_ARRAYS, _MOST_AXES = 64, 4
+"""Of a question, and of an array: several times what any question has."""
 _TYPES = ("<f4", "<f8", "<i4", "<i8", "|b1", "|u1")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LARGEST = 1e30

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM, Entropy
 
-KEY_BYTES = 32
-SIGNATURE_BYTES = 64
+KEY_BYTES, SIGNATURE_BYTES = 32, 64
+"""Of raw Ed25519 keys and signatures (RFC 8032)."""
 
 
 class SignaturePurpose(Enum):

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from sfumato.privacy.randomness import expand
 
 SEED_BYTES = 32
+"""256 bits: a seed of 32 bits can be searched, as happened to others."""
 WORDS: dict[int, np.dtype[np.unsignedinteger]] = {32: np.dtype("<u4"), 64: np.dtype("<u8")}
 """Numbers of a ring by its bits, least byte first whatever the machine is."""
 _MASK = 1  # nonce; no two masks share a seed

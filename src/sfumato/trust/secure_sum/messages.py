@@ -21,6 +21,7 @@ from sfumato.trust.secure_sum.terms import HASH_BYTES, RoundNumber, SumTerms
 
 _MAGIC = b"sfsum"
 VERSION = 1
+"""Of the form of messages; another is refused."""
 _HEAD = struct.Struct("<5sBBBII32s32sI")
 HEAD_BYTES = _HEAD.size
 _COUNT = struct.Struct("<H")

@@ -8,6 +8,7 @@ from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM, Entropy
 
 SECRET_BYTES = 32
+"""Of what is shared: a seed."""
 PRIME = 2**256 + 297
 """The smallest prime above 2^256, so that every seed is an element of the field."""
 SHARE_BYTES = 33

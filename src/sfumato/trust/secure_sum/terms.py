@@ -12,6 +12,7 @@ from sfumato.trust.secure_sum.masks import WORDS
 from sfumato.trust.secure_sum.roster import Roster
 
 HASH_BYTES = 32
+"""Of SHA-256."""
 MOST_SLOTS = 1 << 12
 """Rounds times attempts of a run: each costs 33 bytes a pair of sites at set-up."""
 MOST_VALUES = 1 << 28
