@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 from tests.trust.features import feature_sum, scatter
 
 from sfumato.encoding.domain import Domain
@@ -132,7 +133,7 @@ def test_what_was_refused_is_not_kept(run, tmp_path):
 def test_a_folder_without_answers_begins_anew_and_forgets_an_older_training(run, tmp_path):
     assert AnswerLog.find(tmp_path / "kept", {}) is None
     (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / "training.safetensors").write_bytes(b"of another fit")
+    (tmp_path / "kept" / "training.safetensors").write_bytes(save({"0": np.zeros(1)}, {"mark": "{}"}))  # of another fit
     answer_log = AnswerLog.begin(tmp_path / "kept", {}, run.id)
     assert not answer_log.training.exists()
     (tmp_path / "kept" / "mine.txt").touch()

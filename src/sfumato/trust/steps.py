@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jax
@@ -106,6 +106,18 @@ class Planned:
         return whole.astype(np.int32).astype(np.float32) * np.float32(self.grid.step)
 
 
+@lru_cache(maxsize=4)
+def _summed(descent: Descent, domain: Domain, capacity: int) -> Callable[[Array, Groups, Array, Array], Array]:
+    """``summed(parameters, groups, inclusion, keys)``, compiled once for all who hold such records in a process."""
+    planned = Planned(descent, domain)
+    step, objective = planned.step(capacity), planned.objective
+
+    def summed(parameters: Array, groups: Groups, inclusion: Array, keys: Array) -> Array:
+        return objective.flat(batch_sum(step, objective.tree(parameters), groups, inclusion, keys))
+
+    return jax.jit(summed)
+
+
 class BatchSums:
     """Whole sums of clipped gradients of batches of somebody's own records.
 
@@ -130,12 +142,7 @@ class BatchSums:
             raise QuestionError("more records are declared than the descent was planned for")
         self._planned, self._rooms, self._entropy = planned, into, entropy
         self._groups: Groups = deal(records.matrix(), into, entropy)
-        step, objective = planned.step(into.capacity), planned.objective
-
-        def summed(parameters: Array, groups: Groups, inclusion: Array, keys: Array) -> Array:
-            return objective.flat(batch_sum(step, objective.tree(parameters), groups, inclusion, keys))
-
-        self._summed = jax.jit(summed)
+        self._summed = _summed(planned.descent, planned.domain, into.capacity)
 
     def answer(self, step: GradientStep, entropy: Entropy | None = None) -> np.ndarray:
         """(numbers,) int32, modulo 2^32: private, and not noised yet. QuestionError for a step of something else.

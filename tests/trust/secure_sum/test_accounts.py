@@ -143,6 +143,7 @@ def resumed(path: Path) -> Run:
     return Ledger.open(path).resume(1)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning", "ignore:.*fork:DeprecationWarning")  # other tests' threads
 def test_a_kill_between_charge_and_answer_loses_no_charge(tmp_path: Path) -> None:
     run, path = Simulated(), tmp_path / "a.ledger"
 

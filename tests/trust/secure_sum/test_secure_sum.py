@@ -220,6 +220,7 @@ def noised(site: SumSite, values: np.ndarray) -> bytes:
     return site.masked(ONE, SUBJECT, values + draw(len(values), 9.0, site.entropy(ONE, SUBJECT)))
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning", "ignore:.*fork:DeprecationWarning")  # other tests' threads
 def test_a_copied_process_says_the_same_again() -> None:
     """A snapshot of a running site, asked the question that the site itself has answered, shows no second answer."""
     run = Simulated(3, rounds=1, attempts=1)

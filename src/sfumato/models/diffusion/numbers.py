@@ -285,6 +285,6 @@ def outputs(network: JointDenoiser, packed: Float[Array, "batch packed"]) -> Flo
 def _unpacked(network: JointDenoiser, packed: Array) -> tuple[Array, Array, Array, Array]:
     """Symbols (B, d), values, noise levels, and which numbers move, (B, k) each."""
     k = network.enter.weight.shape[0] // _FEATURES
-    symbols, *numbers = jnp.split(packed, [-3 * k, -2 * k, -k], axis=1)
-    values, levels, moves = numbers
+    d = packed.shape[1] - 3 * k
+    symbols, values, levels, moves = jnp.split(packed, [d, d + k, d + 2 * k], axis=1)
     return symbols.astype(jnp.int32), values, levels, moves
