@@ -60,6 +60,23 @@ def test_what_is_chosen_has_a_name() -> None:
     assert {p: lines for p, lines in found.items() if lines} == {}
 
 
+def bound_twice(source: str) -> list[str]:
+    """Names of a module's constants that stand for two things, of which the first is lost: what a merge can leave."""
+    names = [
+        target.id
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def test_no_constant_is_bound_twice() -> None:
+    assert {str(p): found for p in sorted(PACKAGE.rglob("*.py")) if (found := bound_twice(p.read_text()))} == {}
+    assert bound_twice("A = 2.0\nB = 1\nA = 1.5\n") == ["A"]
+
+
 def test_a_planted_constant_is_found() -> None:
     assert unexplained("A = 3\nB = 4\n'''Why.'''\nC = 5  # why\nD, E = 1, 2\nF = f(3)\nG = 1 << 20") == [
         "A = 3", "D, E = 1, 2", "G = 1 << 20",

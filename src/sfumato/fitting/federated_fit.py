@@ -16,7 +16,6 @@ from sfumato.fitting.sites import FederatedSource, check_apart
 from sfumato.models import MODELS
 from sfumato.models.choose import Choice, chosen
 from sfumato.privacy.accounting import mu_for
-from sfumato.privacy.events import LEAST_COUNT_SHARE, DistributedDiscreteGaussian
 from sfumato.progress import Progress
 from sfumato.release.federation import FederationStatement, StatedSite
 from sfumato.release.release import Release
@@ -60,10 +59,10 @@ class Sites:
     codec: Codec
     choice: Choice
 
-    def together(self) -> Together:
-        """What is known of them before the fit."""
+    def together(self) -> Together | None:
+        """What is known of them before the fit; None without a guarantee, where nothing is certified."""
         if not self.plan.guarantee.private:
-            return Together(self.statement(), DistributedDiscreteGaussian(LEAST_COUNT_SHARE, 1))
+            return None
         whole = CountNoise.of_cost(mu_for(self.plan.guarantee), self.plan.roster, self.plan.max_rows)
         return Together(self.statement(), whole.event())
 

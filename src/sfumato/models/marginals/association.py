@@ -13,9 +13,8 @@ from sfumato.models.marginals.projection import expected_noise, noise_deviation
 from sfumato.trust.setting import Candidate, Clique, Measurement, Query, Setting
 
 Expected = Callable[[Query], np.ndarray]
-_CLEAR = 2.0
-"""Standard deviations by which a distance stands clear of what noise alone gives."""
-
+_DEVIATIONS = 2.0
+"""By which a distance stands clear of what noise alone gives."""
 _CLEAR = 1.5
 """Times the noise of its table that a pair is off by, to be worth measuring."""
 
@@ -65,7 +64,8 @@ class Associations:
         if self._setting.compares or not cliques:
             return []
         tables = [self._coarsely()[c] for c in cliques]
-        return [t for t in tables if self._from_coarse(t, belief) > _CLEAR * noise_deviation(t.sigma, t.values.size)]
+        noise = [_DEVIATIONS * noise_deviation(t.sigma, t.values.size) for t in tables]
+        return [t for t, least in zip(tables, noise, strict=True) if self._from_coarse(t, belief) > least]
 
     def _coarsely(self) -> dict[Clique, Measurement]:
         if not self._coarse:

@@ -89,7 +89,9 @@ class SiteDescent:
     """A descent at one site: what it pays before the first step, and its own sums.
 
     *Formal guarantee.* Batches are drawn at the site, in secret, each anew; what is added to their sum is this site's
-    share of the noise. See ``BatchSums`` and ``SharedDescent.event``.
+    share of the noise. See ``BatchSums`` and ``SharedDescent.event``. The rooms for this site's records follow from
+    the total that the coordinator tells. One that lies, and tells far fewer than the site holds, has the last records
+    left out: one record more may then take the place of another, and move a step twice as far as is paid for.
     """
 
     def __init__(self, data: bytes, records: ExactRecords, roster: Roster) -> None:

@@ -46,17 +46,14 @@ class InProcess:
 
     Attributes:
         sent: bytes that each site sent, by place; ``received``: bytes that it was sent.
-        calls: how often each method was called.
     """
 
     def __init__(self, sites: Sequence[Endpoint]) -> None:
         self._sites = list(sites)
         self.sent, self.received = [0] * len(sites), [0] * len(sites)
-        self.calls: dict[str, int] = {}
 
     def call(self, method: str, requests: Mapping[int, bytes], deadline: float) -> Replies:
         """See ``Transport``; nobody is waited for, so the deadline does not matter."""
-        self.calls[method] = self.calls.get(method, 0) + 1
         answers, failures = {}, {}
         for place, body in requests.items():
             self.received[place] += len(body)
