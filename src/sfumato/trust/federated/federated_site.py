@@ -13,6 +13,7 @@ import numpy as np
 from sfumato.errors import FederationError, Overdraft, QuestionError, TooMuchNoise
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.trust import summing
+from sfumato.trust.federated.agreement import check_signatures, sign_plan
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
@@ -58,23 +59,28 @@ class FederatedSite:
         if max(len(records), records.outside) > most:
             raise FederationError(f"a site of this plan holds at most {most:,} records")
         self._plan, self._records, self._account = plan, records, account
+        self._identity, self._entropy = identity, entropy
         self._descent: SiteDescent | None = None
-        self._sums = SumSite(plan.terms, identity, entropy, account.answered)
+        self._sums = self._fresh_sums()
+        self._signed = False
+        self._before: dict[str, Callable[[bytes], bytes]] = {"agree": self._agreed, "begin": self._begun}
         self._methods: dict[str, Callable[[bytes], bytes]] = {
             "key": lambda _: self._sums.key(),
-            "shares": self._sums.shares,
+            "shares": lambda body: self._sums.shares(body),
             "receive": self._received,
             "descent": self._paid,
             "masked": self._masked,
-            "consent": self._sums.consent,
-            "unmask": self._sums.unmask,
+            "consent": lambda body: self._sums.consent(body),
+            "unmask": lambda body: self._sums.unmask(body),
         }
 
     def call(self, method: str, body: bytes) -> bytes:
         """The answer to one call; FederationError, without a word about the records, where there is none."""
-        answer = self._methods.get(method)
+        answer = self._before.get(method) or self._methods.get(method)
         if answer is None:
             raise FederationError("a site has no such method")
+        if not self._signed and method not in self._before:
+            raise FederationError("nothing is answered before all sites have signed the plan")
         try:
             return answer(body)
         except FederationError:
@@ -84,6 +90,21 @@ class FederatedSite:
         except Exception:
             _LOG.exception("a call of the coordinator failed")
             raise FederationError("it could not answer; its own log says why") from None
+
+    def _fresh_sums(self) -> SumSite:
+        return SumSite(self._plan.terms, self._identity, self._entropy, self._account.answered)
+
+    def _agreed(self, body: bytes) -> bytes:
+        """Sign the plan, where the coordinator means this one; keys and all that was prepared for are drawn anew."""
+        if body != self._plan.digest:
+            raise FederationError("the coordinator runs another plan than the one that this site was given")
+        self._signed, self._sums, self._descent = False, self._fresh_sums(), None
+        return sign_plan(self._plan, self._identity)
+
+    def _begun(self, body: bytes) -> bytes:
+        check_signatures(self._plan, body)
+        self._signed = True
+        return b""
 
     def _received(self, body: bytes) -> bytes:
         self._sums.receive(body)

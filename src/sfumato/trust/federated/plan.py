@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
-from sfumato.errors import FederationError
-from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee
+from sfumato.errors import FederationError, SfumatoError
+from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee, check_promise
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.trust.questions import SumQuestion
-from sfumato.trust.secure_sum.roster import Roster
+from sfumato.trust.secure_sum.roster import Member, Roster
 from sfumato.trust.secure_sum.terms import SumTerms
 
 FORMAT = "sfumato federation plan/1"
@@ -87,6 +89,37 @@ class FederationPlan:
             "longest": self.longest,
             "bits": self.bits,
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Json]) -> FederationPlan:
+        """The inverse of ``to_dict``; FederationError for anything that it would not have written."""
+        try:
+            made = cls._read(data)
+            known = made.to_dict() == data and made.terms.sites > 0  # the terms refuse numbers that no sum can keep
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise FederationError("a plan that is none, or of another version of sfumato") from None
+        except SfumatoError as error:
+            raise FederationError(f"a plan that cannot be kept: {error}") from None
+        if not known:
+            raise FederationError("a plan that is none, or of another version of sfumato")
+        return made
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> FederationPlan:
+        members = tuple(Member(site["name"], bytes.fromhex(site["key"])) for site in data["sites"])
+        guarantee = Guarantee(**data["guarantee"])
+        check_promise(guarantee)
+        return cls(
+            schema=Schema.parse(data["schema"]),
+            model=data["model"],
+            guarantee=guarantee,
+            roster=Roster(members, data["curious"], data["lost"]),
+            questions=tuple(data["questions"]),
+            rounds=data["rounds"],
+            attempts=data["attempts"],
+            longest=data["longest"],
+            bits=data["bits"],
+        )
 
     @cached_property
     def data(self) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sfumato.errors import FederationError
+from sfumato.trust.federated.agreement import check_signed, write_signatures
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.transport import Replies, Transport
@@ -30,6 +31,7 @@ class SecureRounds:
     Attributes:
         lost: names of the sites that did not answer some round, with what they said.
         opened_rounds: sums that were opened.
+        signatures: by place, of each site under the plan; empty before the set-up.
     """
 
     def __init__(self, plan: FederationPlan, transport: Transport, deadline: float = DEADLINE) -> None:
@@ -37,10 +39,18 @@ class SecureRounds:
         self._coordinator = SumCoordinator(plan.terms)
         self._round = self.opened_rounds = 0
         self.lost: dict[str, str] = {}
+        self.signatures: Mapping[int, bytes] = {}
 
     def set_up(self) -> None:
-        """Exchange the keys and the shares of a run; FederationError where a site does not take part."""
+        """Have all sites sign the plan, then exchange the keys and the shares of a run.
+
+        FederationError where a site does not take part.
+        """
         everybody = range(self.plan.terms.sites)
+        self.signatures = self._all("agree", dict.fromkeys(everybody, self.plan.digest))
+        for place, signature in self.signatures.items():
+            check_signed(self.plan, place, signature)
+        self._all("begin", dict.fromkeys(everybody, write_signatures(self.signatures)))
         keys = self._coordinator.keys(self._all("key", dict.fromkeys(everybody, b"")))
         deliveries = self._coordinator.deliveries(self._all("shares", dict.fromkeys(everybody, keys)))
         self._all("receive", deliveries)
