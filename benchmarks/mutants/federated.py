@@ -41,6 +41,31 @@ MUTANTS = (
         f"{_TESTS}test_descents.py::test_sites_learn_what_a_curator_learns_and_pay_for_spare_steps",
     ),
     Mutant(
+        "a site makes room for as many records as it is told",
+        "trust/federated/descents.py",
+        "        self._sums = BatchSums(self._planned, records, site_rooms(plan, shared.descent.rate)[place])\n",
+        "        told = shared.descent.groups * shared.descent.capacity // 5\n"
+        "        self._sums = BatchSums(self._planned, records, rooms_for(shared.descent.rate, told))\n",
+        "the descent says how many are drawn, and how often",
+        f"{_TESTS}test_training_lies.py::test_a_record_moves_a_step_no_further_than_is_paid_for_whatever_is_told",
+    ),
+    Mutant(
+        "a site may hold more records than it declared",
+        _SITE,
+        "        if max(len(records), records.outside) > most:\n",
+        "        if records.outside > most:\n",
+        "the rooms have some to spare",
+        f"{_TESTS}test_training_lies.py::test_a_site_that_holds_more_than_it_declared_takes_no_part",
+    ),
+    Mutant(
+        "what one record moves is planned for smaller batches",
+        "trust/federated/descents.py",
+        "        if drawn > self.descent.capacity:\n",
+        "        if drawn > self.descent.capacity * 8:\n",
+        "the coordinator has planned the grid",
+        f"{_TESTS}test_descents.py::test_a_training_that_no_site_accounts_for_is_refused",
+    ),
+    Mutant(
         "shares of the noise are those of all sites",
         "trust/federated/sharing.py",
         "            of_cost = {m: CountNoise.of_cost(m, roster, max_rows) for m in set(mu)}\n",

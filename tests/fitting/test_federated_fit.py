@@ -80,7 +80,7 @@ def test_the_model_is_that_of_one_curator_where_there_is_no_noise(files):
 
 
 def test_a_network_learns_from_one_secure_sum_a_step(files, tmp_path):
-    fitted(files, "vae", sf.Guarantee(3, 1e-6)).save(tmp_path / "model.sfm")
+    fitted(files, "vae", sf.Guarantee(3, 1e-6), capacity=[300, 400, 500, 600]).save(tmp_path / "model.sfm")
     found = sf.verify(tmp_path / "model.sfm").certificate
     (training,) = [e for e in found.composition.events if isinstance(e, DistributedGaussian)]
     assert training.count > 50
@@ -259,6 +259,16 @@ columns:
     assert not list(tmp_path.glob("*.ledger"))
     with pytest.raises(FederationError, match="give each its own"):
         sf.federated(files, names=["a"])
+    with pytest.raises(FederationError, match="4 ledgers and 2 capacities: give each its own"):
+        sf.federated(files, capacity=[5, 5])
+
+
+def test_a_site_with_more_rows_than_it_declared_is_refused_and_nobody_is_charged(files):
+    with pytest.raises(FederationError, match="site south holds more than the 599 records"):
+        fitted(files, capacity=599)
+    for path in files:
+        with sf.Ledger.open(f"{path}.ledger", create=False) as ledger:
+            assert [run["events"] for run in ledger.summary()["runs"]] == [[]]
 
 
 def test_a_site_whose_cap_is_spent_stops_the_fit_and_the_others_are_charged_nothing(files):

@@ -74,13 +74,16 @@ class Federation:
         lost: int = 0,
         questions: tuple[str, ...] = KINDS,
         rounds: int = 1100,
+        capacity: tuple[int, ...] = (),
         wrap: Callable[[list[FederatedSite]], Sequence[Endpoint]] = lambda sites: sites,
     ) -> None:
         keys = [SiteIdentity.fresh() for _ in parts]
         members = tuple(Member(f"site-{i}", key.public_key) for i, key in enumerate(keys))
         promise = budget.run.guarantee
         roster = Roster(members, curious, lost)
-        self.plan = FederationPlan(ANY, "independent", promise, roster, questions, rounds=rounds, bits=64)
+        self.plan = FederationPlan(
+            ANY, "independent", promise, roster, questions, rounds=rounds, bits=64, capacity=capacity
+        )
         self.runs = [boundless_run(f"site {i}", self.plan.at_a_site.epsilon) for i in range(len(parts))]
         self.sites = [
             (SilentSite if i < silent else FederatedSite)(

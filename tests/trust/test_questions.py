@@ -86,12 +86,13 @@ class Recording(Central):
         from sfumato.privacy.groups import rooms
         from sfumato.trust.steps import BatchSums, Planned, descent_of
 
-        descent = descent_of(training, 1.5, training.rate, rooms(training.rate, training.total))
+        into = rooms(training.rate, training.total)
+        descent = descent_of(training, 1.5, training.rate, into)
         planned, again = (Planned(d, self.domain) for d in (descent, _again(descent)))
         parameters = np.asarray(planned.objective.flat(training.parameters(training.carry)))
         step = GradientStep(descent.digest, 0, parameters, bytes(range(32)))
         one, other = (
-            BatchSums(plan, self._records, training.total, SeededEntropy(1)).answer(asked)
+            BatchSums(plan, self._records, into, SeededEntropy(1)).answer(asked)
             for plan, asked in ((planned, step), (again, _again(step)))
         )
         assert np.array_equal(one, other)

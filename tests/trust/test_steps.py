@@ -73,7 +73,7 @@ def learnt_by_sites(parts: list[np.ndarray], noise: float) -> Any:
     planned, carry = Planned(descent, DOMAIN), training.carry
     assert planned.grid is not None
     share, update = planned.grid.scale / k**0.5, planned.updates(training)
-    sites = [BatchSums(planned, Records.of(part, DOMAIN), training.total) for part in parts]
+    sites = [BatchSums(planned, Records.of(part, DOMAIN), into) for part in parts]
     for i in range(training.steps):
         parameters = np.asarray(planned.objective.flat(training.parameters(carry)))
         step: Any = from_bytes(GradientStep(descent.digest, i, parameters, SYSTEM.take(32)).to_bytes())
@@ -97,7 +97,7 @@ def drawn(entropy: Callable[[], Entropy], answers: int) -> np.ndarray:
     """Of so many answers to one step, how many records were in the batch: (answers,)."""
     planned = Planned(COUNTING, ROWS.domain)
     assert planned.grid is not None
-    sums = BatchSums(planned, ROWS, PEOPLE)
+    sums = BatchSums(planned, ROWS, INTO)
     found = []
     for _ in range(answers):
         sums._entropy = entropy()
@@ -178,11 +178,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a short key": (lambda: GradientStep(COUNTING.digest, 0, np.zeros(1, np.float32), bytes(31)), "32 bytes"),
     "no descent": (lambda: GradientStep("x" * 64, 0, np.zeros(1, np.float32), bytes(32)), "hexadecimal"),
     "no noise at all": (
-        lambda: BatchSums(Planned(replace(COUNTING, noise_multiplier=0.0), ROWS.domain), ROWS, PEOPLE),
+        lambda: BatchSums(Planned(replace(COUNTING, noise_multiplier=0.0), ROWS.domain), ROWS, INTO),
         "without noise",
     ),
     "more records than were planned for": (
-        lambda: BatchSums(Planned(COUNTING, ROWS.domain), ROWS, 100 * PEOPLE),
+        lambda: BatchSums(Planned(COUNTING, ROWS.domain), ROWS, rooms(RATE, 100 * PEOPLE)),
         "than the descent was planned for",
     ),
 }
@@ -212,7 +212,7 @@ def test_a_site_of_another_size_plans_the_same_grid() -> None:
     """What one record can change, and so the noise, is that of all groups together."""
     wide = replace(COUNTING, groups=3 * INTO.groups)
     planned = Planned(wide, ROWS.domain)
-    small = BatchSums(planned, ROWS, PEOPLE / 4)
+    small = BatchSums(planned, ROWS, rooms(RATE, PEOPLE / 4))
     assert small._rooms.capacity <= INTO.capacity
     assert planned.grid == Planned(wide, ROWS.domain).grid
     assert isinstance(small._rooms, Rooms)

@@ -108,18 +108,18 @@ def opened_sites(source: FederatedSource, plan: Plan) -> Sites:
         raise FederationError(f"facts of {named} are left to be measured, which sites cannot do yet: declare them")
     codec = Codec.from_schema(plan.schema)
     choice = chosen(plan.model, codec.domain, _target(plan, codec), plan.guarantee)
-    return Sites(rows, books, identities, _agreed(plan, roster, codec, choice), codec, choice)
+    return Sites(rows, books, identities, _agreed(plan, roster, codec, choice, source.capacity), codec, choice)
 
 
 def _target(plan: Plan, codec: Codec) -> int | None:
     return None if plan.schema.target is None else codec.position(plan.schema.target)
 
 
-def _agreed(plan: Plan, roster: Roster, codec: Codec, choice: Choice) -> FederationPlan:
+def _agreed(plan: Plan, roster: Roster, codec: Codec, choice: Choice, capacity: tuple[int, ...]) -> FederationPlan:
     """What the sites agree to: the kinds of questions that the model asks, and no other."""
     asks = MODELS[choice.name, codec.domain.content].asks
     kinds = ("count", *(kind for asked, kind in _KINDS.items() if asked in asks))
-    narrow = FederationPlan(plan.schema, choice.name, plan.guarantee, roster, kinds, bits=_NARROW)
+    narrow = FederationPlan(plan.schema, choice.name, plan.guarantee, roster, kinds, bits=_NARROW, capacity=capacity)
     fits = not {"feature_sum", "scatter"} & asks and _fits_counts(narrow)
     return narrow if fits else replace(narrow, bits=_WIDE)
 

@@ -24,6 +24,7 @@ class FederatedSource:
         ledgers: of each site; None: beside its rows.
         curious: how many sites may collude with the coordinator.
         lost: how many may be lost in a round.
+        capacity: records that each may hold at most; empty: the default of ``FederationPlan``.
     """
 
     sources: tuple[RowSource, ...]
@@ -31,6 +32,7 @@ class FederatedSource:
     ledgers: tuple[Ledger | str | os.PathLike[str] | None, ...]
     curious: int
     lost: int
+    capacity: tuple[int, ...] = ()
 
 
 def federated(
@@ -40,6 +42,7 @@ def federated(
     ledgers: Sequence[Ledger | str | os.PathLike[str] | None] | None = None,
     curious: int = 1,
     lost: int = 0,
+    capacity: int | Sequence[int] | None = None,
 ) -> FederatedSource:
     """Rows that lie at several sites, simulated in this process: what ``Synthesizer.fit`` takes in place of a table.
 
@@ -53,10 +56,15 @@ def federated(
         curious: how many sites may collude with the coordinator without learning more than the promise says. Each
             makes the noise of all others larger: by sqrt(k / (k - curious - lost)) for k sites.
         lost: how many sites may be lost in a round.
+        capacity: records that each site may hold at most, one number for all or one for each. It is public, and must
+            not be read off the rows: each site declares it, and is refused where it holds more. Padding to it hides how
+            many there are: a step of a network takes as long as for so many. Default: millions; 65,536 for models that
+            are trained by gradients.
 
     Raises:
-        FederationError: sites, names and ledgers that are not as many. Too few sites, the same rows or ledger at two
-            of them, and numbers that the secure sum cannot keep (see ``Roster``) are refused when it is fitted.
+        FederationError: sites, names, ledgers and capacities that are not as many. Too few sites, the same rows or
+            ledger at two of them, and numbers that the secure sum or the plan cannot keep (see ``Roster`` and
+            ``FederationPlan``) are refused when it is fitted.
 
     >>> import sfumato as sf
     >>> rows = sf.examples.adult().arrow
@@ -69,9 +77,13 @@ def federated(
     given = tuple(sources)
     called = tuple(names) if names is not None else _named(given)
     kept = tuple(ledgers) if ledgers is not None else (None,) * len(given)
-    if not len(given) == len(called) == len(kept):
-        raise FederationError(f"{len(given)} sites have {len(called)} names and {len(kept)} ledgers: give each its own")
-    return FederatedSource(given, called, kept, curious, lost)
+    most = () if capacity is None else (capacity,) * len(given) if isinstance(capacity, int) else tuple(capacity)
+    if not len(given) == len(called) == len(kept) or len(most) not in (0, len(given)):
+        raise FederationError(
+            f"{len(given)} sites have {len(called)} names, {len(kept)} ledgers and {len(most)} capacities: give each"
+            " its own"
+        )
+    return FederatedSource(given, called, kept, curious, lost, most)
 
 
 def check_apart(source: FederatedSource, books: Sequence[DatasetLedger]) -> None:

@@ -48,12 +48,20 @@ def rooms(rate: float, total: float, at_least: int = 0) -> Rooms:
     takes noise of half a thousand records, the last records are left out; one record more may then take the place of
     another, and moves a sum twice as far.
     """
-    records = max(at_least, math.ceil(_SHARE * max(total, 1.0) + _MORE))
-    groups = max(1, math.ceil(rate * records / MOST_DRAWN))
-    while min(records, most_chosen(rate * records / groups)) > MOST_DRAWN:
+    return rooms_for(rate, max(at_least, math.ceil(_SHARE * max(total, 1.0) + _MORE)))
+
+
+def rooms_for(rate: float, most: int) -> Rooms:
+    """Rooms for up to ``most`` records, a declared number, of which each step draws a share of ``rate``.
+
+    *Formal guarantee.* A public function of public numbers. All of up to ``most`` records have room, but for a chance
+    of 2^-100 a group and step, which is counted in delta.
+    """
+    groups = max(1, math.ceil(rate * most / MOST_DRAWN))
+    while min(most, most_chosen(rate * most / groups)) > MOST_DRAWN:
         groups += 1
-    length = records if groups == 1 else min(records, most_chosen(records / groups))
-    drawn = min(length, most_chosen(rate * records / groups))
+    length = most if groups == 1 else min(most, most_chosen(most / groups))
+    drawn = min(length, most_chosen(rate * most / groups))
     return Rooms(groups, length, -(-drawn // BLOCK) * BLOCK)
 
 

@@ -149,17 +149,11 @@ def _limits_of_shares(process: Process) -> list[str]:
     shares = [e.shares for e in process.events if isinstance(e, DistributedDiscreteGaussian | DistributedGaussian)]
     if not shares:
         return []
-    said = [
+    return [
         "Each party added a part of the noise, drawn by ChaCha20 from a key of its own. What is promised counts the"
         f" parts of {min(shares)} honest parties, who neither leave theirs out nor tell it: were there fewer, there was"
         " less noise than promised."
     ]
-    if any(isinstance(e, DistributedGaussian) and e.sampling_probability < 1 for e in process.events):
-        said.append(
-            "How many rows there are about was told to the parties by the coordinator. Had it told far fewer, a party"
-            " left its last rows out, and one row more could move a step of the training twice as far as was charged."
-        )
-    return said
 
 
 def _pyramid(process: Process) -> list[Json]:

@@ -25,7 +25,7 @@ from sfumato.privacy.dp_sgd import Carry, DescentStep, DpSgd, Objective, batch_s
 from sfumato.privacy.draws import fresh, model_keys
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients.grid import GradientGrid
-from sfumato.privacy.groups import Groups, Rooms, deal, rooms
+from sfumato.privacy.groups import Groups, Rooms, deal
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.privacy.sampling import PoissonSteps
 from sfumato.trust.questions import OBJECTIVES, Descent, GradientStep
@@ -124,22 +124,21 @@ class BatchSums:
     Args:
         planned: the descent, under a guarantee.
         records: private.
-        total: public estimate, or declared number, of the records; makes the rooms for them.
+        into: rooms for them, by a public estimate of their number, or by the most that there may be.
         entropy: decides which group a record is in, and which records are in a batch: fresh for each step.
 
     Raises:
-        QuestionError: the descent has no noise, or so many records do not fit the groups that it was planned for.
+        QuestionError: the descent has no noise, or was planned for fewer records drawn at a time.
 
     *Formal guarantee.* ``dp_sgd.batch_sum``. Each answer draws a batch of its own: also one to a step that was answered
     before, which is another event.
     """
 
-    def __init__(self, planned: Planned, records: ExactRecords, total: float, entropy: Entropy = SYSTEM) -> None:
+    def __init__(self, planned: Planned, records: ExactRecords, into: Rooms, entropy: Entropy = SYSTEM) -> None:
         if planned.grid is None:
             raise QuestionError("a descent without noise was asked for, and these records have a guarantee")
-        into = rooms(planned.descent.rate, total)
-        if into.capacity > planned.descent.capacity or into.groups > planned.descent.groups:
-            raise QuestionError("more records are declared than the descent was planned for")
+        if into.capacity > planned.descent.capacity:
+            raise QuestionError("more records are drawn at a time than the descent was planned for")
         self._planned, self._rooms, self._entropy = planned, into, entropy
         self._groups: Groups = deal(records.matrix(), into, entropy)
         self._summed = _summed(planned.descent, planned.domain, into.capacity)

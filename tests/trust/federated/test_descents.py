@@ -25,7 +25,7 @@ ERROR = 1e-6
 
 def made(**terms) -> Federation:
     budget = Budget(Ledger.open().begin(GUARANTEE, "test"))
-    return Federation(unevenly(CODES, 3), DOMAIN, budget, rounds=STEPS + 8, **terms)
+    return Federation(unevenly(CODES, 3), DOMAIN, budget, rounds=STEPS + 8, capacity=(1000,) * 3, **terms)
 
 
 def begun(sites: Federation) -> SharedDescent:
@@ -37,7 +37,7 @@ def begun(sites: Federation) -> SharedDescent:
 
 
 def step(sites: Federation, shared: SharedDescent, number: int = 0, round_: int = 1) -> bytes:
-    planned = shared.planned(DOMAIN)
+    planned = shared.planned(DOMAIN, sites.plan)
     asked = GradientStep(shared.descent.digest, number, np.zeros(planned.numbers, np.float32), bytes(32))
     return sites.sites[0].call("masked", SumRequest(RoundNumber(round_), asked).data)
 
@@ -84,11 +84,20 @@ def test_more_attempts_than_were_paid_for_are_refused() -> None:
         step(sites, one, round_=2)
 
 
-@pytest.mark.parametrize("change", [{"noise_multiplier": 0.0}, {"groups": 1 << 15}])
-def test_a_training_that_no_site_accounts_for_is_refused(change: dict) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"noise_multiplier": 0.0}, "without noise"),
+        ({"capacity": 128}, "128 records drawn at a time, where sites draw up to"),
+        ({"steps": 10**7}, "a training of 10,000,000 steps, in a plan of 56 rounds"),
+        ({"capacity": 1 << 20, "groups": 1 << 16}, "more than 32 bits hold"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_a_training_that_no_site_accounts_for_is_refused(change: dict, said: str) -> None:
     sites = made()
     shared = FederatedTrainer(sites.rounds, DOMAIN, sites.setting._budget)._shared(case(), 0.5)
-    with pytest.raises(FederationError, match="without noise, or of more groups"):
+    with pytest.raises(FederationError, match=said):
         sites.rounds.begin_descent(replace(shared, descent=replace(shared.descent, **change)).to_bytes())
     assert [run.events for run in sites.runs] == [(), (), ()]
 
@@ -108,7 +117,7 @@ def pure_noise(silent: int) -> tuple[np.ndarray, float]:
     """Opened numbers of a step over sites without records of their own, in standard deviations of what was paid for."""
     sites = made()
     shared = begun(sites)
-    planned = shared.planned(DOMAIN)
+    planned = shared.planned(DOMAIN, sites.plan)
     for place, site in enumerate(sites.sites):
         descent = site._descent
         assert descent is not None

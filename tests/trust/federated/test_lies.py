@@ -16,7 +16,7 @@ import sfumato as sf
 from sfumato.errors import FederationError
 from sfumato.trust import summing
 from sfumato.trust.budget import Budget
-from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan import MOST_ROWS, TRAINED_ROWS, FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.questions import Count, Marginals, Query
@@ -24,6 +24,8 @@ from sfumato.trust.records import Records
 from sfumato.trust.secure_sum.terms import RoundNumber
 
 ROWS = people(300)
+LARGE = ((1 << 26) // 3,) * 3
+"""As many records as sites may declare where sums of products are asked for."""
 GAPS = np.array([0, 7, 100, 5000])
 """Groups between which others lie empty."""
 
@@ -64,10 +66,10 @@ columns:
   a: {kind: category, categories: [x, y], source: public}
 """)
     for schema in (ANY, several):
-        plan = plan_of(schema=schema)
+        plan = plan_of(schema=schema, capacity=LARGE)
         for question in (Count(), feature_sum(halves, 3, 0.8), scatter(by_first, 2, 3, 2.5)):
             SharedNoise.of(question, [0.01], plan.max_rows, plan.roster, DOMAIN).check(plan)
-    narrow = plan_of(bits=32)
+    narrow = plan_of(bits=32, capacity=LARGE)
     with pytest.raises(FederationError, match="a ring of 32 bits does not hold"):
         SharedNoise.of(Count(), [9.0], 1, narrow.roster, DOMAIN).check(narrow)
 
@@ -81,6 +83,32 @@ def test_an_answer_longer_than_the_plan_is_refused_before_anybody_pays() -> None
         made.setting.ask(long, [0.1])
     assert made.setting.remaining == 1
     assert [run.steps for run in made.runs] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("capacity", "said"),
+    [
+        ((0, 5, 5), "a whole number of records from 1 on for each of the 3 sites"),
+        ((5, 5), "for each of the 3 sites"),
+        ((5.0, 5, 5), "a whole number"),
+        ((True, 5, 5), "a whole number"),
+        ((1 << 25, 1 << 25, 1), "declare 67,108,865 records together; at most 67,108,864"),
+    ],
+)
+def test_capacities_that_no_plan_can_have_are_refused(capacity: tuple, said: str) -> None:
+    with pytest.raises(FederationError, match=said):
+        plan_of(capacity=capacity)
+
+
+def test_capacities_stand_in_the_plan_and_change_its_hash() -> None:
+    plan = plan_of(capacity=(10, 20, 30))
+    assert plan.most_rows == 60
+    assert plan.to_dict()["capacity"] == [10, 20, 30]
+    assert plan.digest != plan_of(capacity=(10, 20, 31)).digest
+    assert any("site-1 20, site-2 30" in line for line in plan.words())
+    assert plan_of().capacity == (TRAINED_ROWS,) * 3
+    tables = FederationPlan(ANY, "independent", sf.Guarantee(1.0, 1e-6), plan.roster, ("count", "marginals"))
+    assert tables.capacity == (MOST_ROWS // 3,) * 3
 
 
 def test_a_site_promises_no_more_than_can_be_promised() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,12 @@ from sfumato.errors import FederationError, QuestionError
 from sfumato.privacy.accounting import poisson_noise_multiplier
 from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters
 from sfumato.privacy.events import DistributedGaussian
-from sfumato.privacy.groups import Rooms, rooms
+from sfumato.privacy.groups import MOST_DRAWN, Rooms, rooms, rooms_for
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.privacy.sampling import OVERFLOWS, PoissonSteps
 from sfumato.progress import Progress
 from sfumato.trust.budget import Budget
+from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.questions import Descent, GradientStep, from_bytes
 from sfumato.trust.records import ExactRecords
@@ -26,12 +28,27 @@ from sfumato.trust.secure_sum.noise import VectorNoise
 from sfumato.trust.secure_sum.roster import Roster
 from sfumato.trust.steps import BatchSums, Planned, descent_of
 
-_HEAD = struct.Struct("<8sIdd")
-_MAGIC = b"sfudesc1"
+_HEAD = struct.Struct("<8sId")
+_MAGIC = b"sfudesc2"
 SPARE = 20
 """Steps that each site pays for beside those that are planned: an attempt that fails is made again."""
 _MOST_GROUPS = 1024
-"""Groups of records for which ``sampling.OVERFLOWS`` is proven."""
+"""Groups of records, of all sites together, for which ``sampling.OVERFLOWS`` is proven."""
+
+
+def site_rooms(plan: FederationPlan, rate: float) -> tuple[Rooms, ...]:
+    """Rooms for the records of each site, by place: for as many as the plan declares, whatever anybody tells later.
+
+    FederationError where they are more groups than are accounted for.
+    """
+    if rate * plan.most_rows <= _MOST_GROUPS * MOST_DRAWN:
+        found = {most: rooms_for(rate, most) for most in set(plan.capacity)}
+        if sum(found[most].groups for most in plan.capacity) <= _MOST_GROUPS:
+            return tuple(found[most] for most in plan.capacity)
+    raise FederationError(
+        f"a training of more groups of records than are accounted for: at a rate of {rate:.3g}, {plan.most_rows:,}"
+        " records are declared; declare fewer"
+    )
 
 
 @dataclass(frozen=True)
@@ -42,37 +59,44 @@ class SharedDescent:
         descent: what all steps are.
         spare: attempts that are paid for beside its steps.
         tail: delta taken for the tail of the loss of all.
-        total: public estimate of the records of all sites; makes the rooms for them at each.
     """
 
     descent: Descent
     spare: int
     tail: float
-    total: float
 
     def to_bytes(self) -> bytes:
         """As a site is sent it."""
-        return _HEAD.pack(_MAGIC, self.spare, self.tail, self.total) + self.descent.to_bytes()
+        return _HEAD.pack(_MAGIC, self.spare, self.tail) + self.descent.to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SharedDescent:
         """The inverse; FederationError where it is none."""
         try:
-            magic, spare, tail, total = _HEAD.unpack_from(data)
+            magic, spare, tail = _HEAD.unpack_from(data)
             asked = from_bytes(data[_HEAD.size :])
         except struct.error:
             raise FederationError("a request for a training that is none") from None
         except QuestionError as error:
             raise FederationError(str(error)) from None
-        if magic != _MAGIC or not isinstance(asked, Descent) or not 0 <= tail < 1 or not 1 <= total < 2**53:
+        if magic != _MAGIC or not isinstance(asked, Descent) or not 0 <= tail < 1:
             raise FederationError("a request for a training that is none")
-        return cls(asked, spare, tail, total)
+        return cls(asked, spare, tail)
 
-    def planned(self, domain: Domain) -> Planned:
-        """What it means for records of ``domain``; FederationError where sites cannot answer it."""
+    def planned(self, domain: Domain, plan: FederationPlan) -> Planned:
+        """What it means for records of ``domain`` at the sites of ``plan``; FederationError where they refuse it."""
+        if not self.descent.noise_multiplier:
+            raise FederationError("a training without noise, in a federation; nothing is answered")
+        if self.descent.steps > plan.rounds:
+            raise FederationError(f"a training of {self.descent.steps:,} steps, in a plan of {plan.rounds} rounds")
+        drawn = max(into.capacity for into in site_rooms(plan, self.descent.rate))
+        if drawn > self.descent.capacity:
+            raise FederationError(
+                f"a training of {self.descent.capacity} records drawn at a time, where sites draw up to {drawn}"
+            )
         found = Planned(self.descent, domain)
-        if not self.descent.noise_multiplier or self.descent.groups > _MOST_GROUPS:
-            raise FederationError("a training without noise, or of more groups of records than are accounted for")
+        if found.numbers > plan.longest:
+            raise FederationError(f"a network of {found.numbers:,} numbers: the plan has {plan.longest:,} at most")
         return found
 
     def noise(self, planned: Planned, roster: Roster) -> VectorNoise:
@@ -88,18 +112,24 @@ class SharedDescent:
 class SiteDescent:
     """A descent at one site: what it pays before the first step, and its own sums.
 
+    Args:
+        data: a ``SharedDescent``, from the coordinator.
+        records: private; no more than ``plan`` declares for this site.
+        plan: what the site agreed to.
+        place: of the site.
+
     *Formal guarantee.* Batches are drawn at the site, in secret, each anew; what is added to their sum is this site's
     share of the noise. See ``BatchSums`` and ``SharedDescent.event``. The rooms for this site's records follow from
-    the total that the coordinator tells. One that lies, and tells far fewer than the site holds, has the last records
-    left out: one record more may then take the place of another, and move a step twice as far as is paid for.
+    the plan and the rate, which is priced: none is left out, whatever the coordinator tells, so one record more moves
+    no step further than is paid for.
     """
 
-    def __init__(self, data: bytes, records: ExactRecords, roster: Roster) -> None:
+    def __init__(self, data: bytes, records: ExactRecords, plan: FederationPlan, place: int) -> None:
         shared = SharedDescent.from_bytes(data)
-        self._planned = shared.planned(records.domain)
-        self._noise = shared.noise(self._planned, roster)
+        self._planned = shared.planned(records.domain, plan)
+        self._noise = shared.noise(self._planned, plan.roster)
         self.event = shared.event(self._planned, self._noise, shared.descent.steps + shared.spare)
-        self._sums = BatchSums(self._planned, records, shared.total)
+        self._sums = BatchSums(self._planned, records, site_rooms(plan, shared.descent.rate)[place])
 
     def check(self, step: GradientStep) -> None:
         """QuestionError unless it is one of this descent."""
@@ -127,7 +157,7 @@ class FederatedTrainer:
         if not self._budget.private:
             raise FederationError("sites add gradients under a guarantee alone: give a finite epsilon")
         shared = self._shared(training, share)
-        planned = shared.planned(self._domain)
+        planned = shared.planned(self._domain, self._rounds.plan)
         noise = shared.noise(planned, self._rounds.plan.roster)
         self._budget.charge_training(shared.event(planned, noise, training.steps), paid=False)
         self._rounds.begin_descent(shared.to_bytes())
@@ -142,10 +172,15 @@ class FederatedTrainer:
         return carry
 
     def _shared(self, training: DpSgd[Any, Any], share: float) -> SharedDescent:
-        """The descent: noise at which all steps cost ``share``, and a grid on which no site's records are too many."""
-        rate, tail, sites = training.rate, self._budget.tail(share), self._rounds.plan.terms.sites
+        """The descent: noise at which all steps cost ``share``, and a grid that holds the batches of all sites.
+
+        How many records these hold together follows from the estimate of all, as for one curator: more would make a
+        sum wrong, and tell no more.
+        """
+        rate, tail = training.rate, self._budget.tail(share)
         probability = PoissonSteps(rate, 0).probability
         noise = poisson_noise_multiplier(probability, training.steps, self._budget.mu(share), tail)
-        into = rooms(rate, training.total)  # each site may hold all records
-        descent = descent_of(training, noise, rate, Rooms(sites * into.groups, into.length, into.capacity))
-        return SharedDescent(descent, SPARE, tail, training.total)
+        most = max(site_rooms(self._rounds.plan, rate), key=lambda into: into.capacity)
+        together = rooms(rate, training.total)
+        groups = math.ceil(together.groups * together.capacity / most.capacity)
+        return SharedDescent(descent_of(training, noise, rate, Rooms(groups, most.length, most.capacity)), SPARE, tail)

@@ -40,7 +40,7 @@ class FederatedSite:
         account: over a run of its own ledger; it outlives this object.
         entropy: source of keys and noise.
 
-    FederationError where it holds more records than the plan has room for.
+    FederationError where it holds more records than the plan declares for it.
 
     *Formal guarantee.* A question is read, held against the plan and priced by this site alone; its events are
     charged, durably, before the noise is drawn and before the masked vector leaves. The vector holds the exact sum over
@@ -55,13 +55,16 @@ class FederatedSite:
         account: SiteAccount,
         entropy: Entropy = SYSTEM,
     ) -> None:
-        most = plan.most_rows // plan.terms.sites
-        if max(len(records), records.outside) > most:
-            raise FederationError(f"a site of this plan holds at most {most:,} records")
         self._plan, self._records, self._account = plan, records, account
         self._identity, self._entropy = identity, entropy
         self._descent: SiteDescent | None = None
         self._sums = self._fresh_sums()
+        most = plan.capacity[self._sums.place]
+        if max(len(records), records.outside) > most:
+            raise FederationError(
+                f"site {plan.roster.members[self._sums.place].name} holds more than the {most:,} records that the plan"
+                " declares for it: declare a larger capacity in a new plan"
+            )
         self._signed = False
         self._before: dict[str, Callable[[bytes], bytes]] = {"agree": self._agreed, "begin": self._begun}
         self._methods: dict[str, Callable[[bytes], bytes]] = {
@@ -127,7 +130,7 @@ class FederatedSite:
         from sfumato.trust.federated.descents import SiteDescent  # imports jax, which sums do without
 
         try:
-            self._descent = SiteDescent(body, self._records, self._plan.roster)
+            self._descent = SiteDescent(body, self._records, self._plan, self._sums.place)
         except (QuestionError, TooMuchNoise) as error:
             raise FederationError(str(error)) from None
         self._account.prepay(self._descent.event)

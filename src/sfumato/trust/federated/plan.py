@@ -24,6 +24,8 @@ MOST_ROWS = 1 << 28
 """Records of all sites together: their counts and the noise stay far within a ring of 32 bits."""
 _MOST_PRODUCTS = 1 << 26
 """The same where sums of products are asked for, to which each adds up to 2**36 steps: a ring of 64 bits holds them."""
+TRAINED_ROWS = 1 << 16
+"""Records that a site of a training may hold where nobody declared how many: each step takes as long as for so many."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class FederationPlan:
         rounds, attempts: openings of the run, and tries at each.
         longest: numbers of the longest answer.
         bits: of the ring.
+        capacity: records that each site may hold at most, as it declares in public, by place; empty: the default, as
+            many as all may hold together, shared evenly, and at most ``TRAINED_ROWS`` each where a training is asked.
+
+    FederationError for capacities that no plan can have.
     """
 
     schema: Schema
@@ -50,6 +56,20 @@ class FederationPlan:
     attempts: int = 2
     longest: int = 1 << 22
     bits: int = 32
+    capacity: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        k = len(self.roster.members)
+        most = _MOST_PRODUCTS if "scatter" in self.questions else MOST_ROWS
+        each = min(most // k, TRAINED_ROWS) if "descent" in self.questions else most // k
+        object.__setattr__(self, "capacity", tuple(self.capacity) or (each,) * k)
+        if len(self.capacity) != k or not all(type(n) is int and n >= 1 for n in self.capacity):
+            raise FederationError(f"capacity: write a whole number of records from 1 on for each of the {k} sites")
+        if self.most_rows > most:
+            raise FederationError(
+                f"capacity: the sites declare {self.most_rows:,} records together; at most {most:,} can be added up for"
+                " this model: declare fewer"
+            )
 
     @property
     def max_rows(self) -> int:
@@ -60,7 +80,7 @@ class FederationPlan:
     @property
     def most_rows(self) -> int:
         """Records that all sites may hold together."""
-        return _MOST_PRODUCTS if "scatter" in self.questions else MOST_ROWS
+        return sum(self.capacity)
 
     @property
     def at_a_site(self) -> Guarantee:
@@ -88,6 +108,7 @@ class FederationPlan:
             "attempts": self.attempts,
             "longest": self.longest,
             "bits": self.bits,
+            "capacity": list(self.capacity),
         }
 
     @classmethod
@@ -119,6 +140,7 @@ class FederationPlan:
             attempts=data["attempts"],
             longest=data["longest"],
             bits=data["bits"],
+            capacity=tuple(data["capacity"]),
         )
 
     @cached_property
@@ -157,5 +179,13 @@ class FederationPlan:
             said,
             f"Model: {self.model}. Your site answers {', '.join(self.questions)}, in at most {self.rounds} rounds of"
             f" {self.attempts} attempts; its rows never leave it.",
+            *self._capacities(),
             *self.roster.words(),
         ]
+
+    def _capacities(self) -> list[str]:
+        """How many records each site says that it holds at most; of a training, what follows from it."""
+        each = zip(self.roster.members, self.capacity, strict=True)
+        declared = ", ".join(f"{member.name} {most:,}" for member, most in each)
+        said = f"Records that each site holds at most, as it declares to everybody: {declared}. One that holds more"
+        return [f"{said} does not take part; how many it holds is told to nobody."]

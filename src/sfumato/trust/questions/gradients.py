@@ -39,8 +39,9 @@ class Descent(Question):
         rate: chance of a record to be in a batch, each time anew.
         clip: l2 bound of a record's gradient.
         noise_multiplier: what the noise of a sum is worth at least, in sensitivities; 0 without a guarantee.
-        groups, capacity: how many groups of records there are in all, wherever they lie, and what is drawn from one at
-            most: the grid on which gradients are added follows.
+        groups, capacity: what is drawn from a group of records at most, and how many such draws a sum holds, wherever
+            the records lie: the grid follows on which gradients are added. With more groups than that a sum may leave
+            its 32 bits, which makes it wrong, and tells no more.
         arrays: public arrays that the code is given.
 
     *Formal guarantee.* ``trust.steps.Planned`` makes of it, and of the columns alone, the grid, the noise and the event
