@@ -14,6 +14,7 @@ from sfumato.cli.main import app
 from sfumato.release.certificate import KIND
 from sfumato.release.guarantee_fixes import GUARANTEE_FIXES, lacking
 from sfumato.schema import Schema
+from sfumato.schema.site_mapping import SiteMapping
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -51,10 +52,24 @@ def test_a_planted_option_is_found() -> None:
 
 
 def test_every_whole_schema_shown_is_valid() -> None:
-    whole = [block for block in blocks("yaml") if block.startswith("sfumato:")]
+    whole = [block for block in blocks("yaml") if block.startswith("sfumato: schema")]
     assert whole
     for block in whole:
         assert Schema.parse(block).unreviewed() == []
+
+
+def test_every_file_of_a_site_shown_is_valid() -> None:
+    schema = Schema.parse("""\
+sfumato: schema/1
+columns:
+  height: {kind: integer, bounds: [50, 250], unit: cm, source: public}
+  sex: {kind: category, categories: [Female, Male], source: public}
+  born: {kind: date, bounds: [1900-01-01, 2020-12-31], nullable: true, source: public}
+""")
+    shown = [block for block in blocks("yaml") if block.startswith("sfumato: site")]
+    assert shown
+    for block in shown:
+        assert SiteMapping.parse(block, schema).columns
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

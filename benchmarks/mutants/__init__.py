@@ -23,6 +23,7 @@ from benchmarks.mutants import (
     release,
     secure_sum,
     settings,
+    sites,
 )
 from benchmarks.mutants.mutant import ROOT, Mutant
 
@@ -39,6 +40,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "release": release.MUTANTS,
     "secure_sum": secure_sum.MUTANTS,
     "federated": federated.MUTANTS,
+    "sites": sites.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)
 

@@ -57,7 +57,8 @@ _SHORT = 18
 _EXACT = 16
 """So many characters, one of them the point, are a double that is whole only where the number is."""
 
-_ASCII_SPACE = " \t\n\v\f\r"
+ASCII_SPACE = " \t\n\v\f\r"
+"""White space that may stand around a number."""
 _MOST_EXPONENT = 10**9
 """No cell has so many digits that a larger exponent would matter."""
 
@@ -96,7 +97,7 @@ def reals(values: pa.Array, form: Numeral = PLAIN) -> np.ndarray:
     """Cells to the nearest doubles (n,), NaN where a cell is no number."""
     kind = values.type
     if is_text(kind):
-        return _reals_in_text(_spelt_plainly(values, form))
+        return _reals_in_text(spelt_plainly(values, form))
     if pa.types.is_boolean(kind):
         values = values.cast(pa.int8())
     elif pa.types.is_decimal(kind):
@@ -110,7 +111,7 @@ def wholes(values: pa.Array, form: Numeral = PLAIN) -> Wholes:
     """Cells to whole numbers, exact up to 1.5 * 2^62, which lies beyond all bounds."""
     kind = values.type
     if is_text(kind):
-        return _wholes_in_text(_spelt_plainly(values, form))
+        return _wholes_in_text(spelt_plainly(values, form))
     if pa.types.is_boolean(kind):
         values = values.cast(pa.int8())
     elif pa.types.is_decimal(kind):
@@ -127,15 +128,15 @@ def wholes(values: pa.Array, form: Numeral = PLAIN) -> Wholes:
 
 def exact(text: str, form: Numeral = PLAIN) -> Fraction | None:
     """The number that one text says, exactly; None for no number, or one that is beyond all bounds."""
-    cell = _spelt_plainly(pa.array([text]), form)[0].as_py()
-    number = None if cell is None else _decimal(cell.strip(_ASCII_SPACE))
+    cell = spelt_plainly(pa.array([text]), form)[0].as_py()
+    number = None if cell is None else decimal_in(cell.strip(ASCII_SPACE))
     if number is None or not number.is_finite() or abs(number.adjusted()) > 400:
         return None
     return Fraction(number)
 
 
-def _spelt_plainly(cells: pa.Array, form: Numeral) -> pa.Array:
-    """Text of another form in the plain one; null where it is no number."""
+def spelt_plainly(cells: pa.Array, form: Numeral) -> pa.Array:
+    """Text (n,) of another form in the plain one, null where it is no number; text of the plain form as it is."""
     if form == PLAIN:
         return cells
     point = re.escape(form.decimal)
@@ -229,7 +230,7 @@ def _real(text: str) -> float | None:
 
 def _whole(text: str) -> tuple[int, bool] | None:
     """The number rounded down and kept within 64 bits, and whether it had a fraction."""
-    number = _decimal(text)
+    number = decimal_in(text)
     if number is None:
         return None
     if number.is_infinite() or number.adjusted() > 2 * _SHORT:
@@ -240,8 +241,8 @@ def _whole(text: str) -> tuple[int, bool] | None:
     return max(-_LARGEST, min(down, _LARGEST)), down != number
 
 
-def _decimal(text: str) -> Decimal | None:
-    """Exactly, but for an exponent that is beyond all use."""
+def decimal_in(text: str) -> Decimal | None:
+    """The number of a text in the plain form without space around it: exact, but for exponents beyond all use."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None

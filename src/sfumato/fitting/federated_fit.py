@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from sfumato.encoding.codec import Codec
+from sfumato.encoding.site_rows import site_rows
 from sfumato.errors import FederationError, Overdraft, SchemaError
 from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
 from sfumato.fitting.fit import OpenRun, begin, taught
@@ -19,7 +21,9 @@ from sfumato.privacy.accounting import mu_for
 from sfumato.progress import Progress
 from sfumato.release.federation import FederationStatement, StatedSite
 from sfumato.release.release import Release
+from sfumato.schema.site_mapping import SiteMapping
 from sfumato.tables import Rows
+from sfumato.tables.source import RowSource
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
@@ -94,12 +98,8 @@ def opened_sites(source: FederatedSource, plan: Plan) -> Sites:
         for table, ledger in zip(source.sources, source.ledgers, strict=True)
     )
     check_apart(source, books)
-    rows = tuple(Rows.open(table, plan.schema.dialect, plan.schema.picture) for table in source.sources)
-    for name, table in zip(source.names, rows, strict=True):
-        try:
-            plan.schema.check_columns(table.columns)
-        except SchemaError as error:
-            raise SchemaError(f"site {name}: {error}") from None
+    tables = zip(source.names, source.sources, source.mappings, strict=True)
+    rows = tuple(_site_table(name, table, mapping, plan) for name, table, mapping in tables)
     identities = tuple(SiteIdentity.fresh() for _ in rows)
     members = tuple(Member(name, i.public_key) for name, i in zip(source.names, identities, strict=True))
     roster = Roster(members, source.curious, source.lost)
@@ -109,6 +109,15 @@ def opened_sites(source: FederatedSource, plan: Plan) -> Sites:
     codec = Codec.from_schema(plan.schema)
     choice = chosen(plan.model, codec.domain, _target(plan, codec), plan.guarantee)
     return Sites(rows, books, identities, _agreed(plan, roster, codec, choice, source.capacity), codec, choice)
+
+
+def _site_table(name: str, table: RowSource, mapping: str | os.PathLike[str] | None, plan: Plan) -> Rows:
+    """The rows of one site in the columns of the schema; SchemaError with its name where they do not fit."""
+    try:
+        own = None if mapping is None else SiteMapping.load(mapping, plan.schema)
+        return site_rows(table, plan.schema, own)
+    except SchemaError as error:
+        raise SchemaError(f"site {name}: {error}") from None
 
 
 def _target(plan: Plan, codec: Codec) -> int | None:

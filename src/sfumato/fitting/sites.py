@@ -22,6 +22,7 @@ class FederatedSource:
         sources: the rows of each site.
         names: of the sites.
         ledgers: of each site; None: beside its rows.
+        mappings: paths of the sites' own files; None: the table is one of the schema.
         curious: how many sites may collude with the coordinator.
         lost: how many may be lost in a round.
         capacity: records that each may hold at most; empty: the default of ``FederationPlan``.
@@ -30,6 +31,7 @@ class FederatedSource:
     sources: tuple[RowSource, ...]
     names: tuple[str, ...]
     ledgers: tuple[Ledger | str | os.PathLike[str] | None, ...]
+    mappings: tuple[str | os.PathLike[str] | None, ...]
     curious: int
     lost: int
     capacity: tuple[int, ...] = ()
@@ -40,6 +42,7 @@ def federated(
     *,
     names: Sequence[str] | None = None,
     ledgers: Sequence[Ledger | str | os.PathLike[str] | None] | None = None,
+    mappings: Sequence[str | os.PathLike[str] | None] | None = None,
     curious: int = 1,
     lost: int = 0,
     capacity: int | Sequence[int] | None = None,
@@ -53,6 +56,8 @@ def federated(
         sources: the rows of each site, 3 to 100 of them: paths or frames.
         names: of the sites; default: the names of their files, or ``site-1`` and so on.
         ledgers: of each site; default: ``PATH.ledger`` beside its rows.
+        mappings: of each site the path of its own file (``site.yaml``), which says how its columns, labels, units and
+            null marks are those of the schema; None for a table that is written as the schema says; default: all are.
         curious: how many sites may collude with the coordinator without learning more than the promise says. Each
             makes the noise of all others larger: by sqrt(k / (k - curious - lost)) for k sites.
         lost: how many sites may be lost in a round.
@@ -62,8 +67,8 @@ def federated(
             are trained by gradients.
 
     Raises:
-        FederationError: sites, names, ledgers and capacities that are not as many. Too few sites, the same rows or
-            ledger at two of them, and numbers that the secure sum or the plan cannot keep (see ``Roster`` and
+        FederationError: sites, names, ledgers, mappings and capacities that are not as many. Too few sites, the same
+            rows or ledger at two of them, and numbers that the secure sum or the plan cannot keep (see ``Roster`` and
             ``FederationPlan``) are refused when it is fitted.
 
     >>> import sfumato as sf
@@ -77,13 +82,14 @@ def federated(
     given = tuple(sources)
     called = tuple(names) if names is not None else _named(given)
     kept = tuple(ledgers) if ledgers is not None else (None,) * len(given)
+    mapped = tuple(mappings) if mappings is not None else (None,) * len(given)
     most = () if capacity is None else (capacity,) * len(given) if isinstance(capacity, int) else tuple(capacity)
-    if not len(given) == len(called) == len(kept) or len(most) not in (0, len(given)):
+    if not len(given) == len(called) == len(kept) == len(mapped) or len(most) not in (0, len(given)):
         raise FederationError(
-            f"{len(given)} sites have {len(called)} names, {len(kept)} ledgers and {len(most)} capacities: give each"
-            " its own"
+            f"{len(given)} sites have {len(called)} names, {len(kept)} ledgers, {len(mapped)} mappings and {len(most)}"
+            " capacities: give each its own"
         )
-    return FederatedSource(given, called, kept, curious, lost, most)
+    return FederatedSource(given, called, kept, mapped, curious, lost, most)
 
 
 def check_apart(source: FederatedSource, books: Sequence[DatasetLedger]) -> None:

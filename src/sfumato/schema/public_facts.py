@@ -112,7 +112,7 @@ class PublicFacts(Strict):
         """One column by name; SchemaError if there is none."""
         column = self._by_name.get(name)
         if column is None:
-            raise SchemaError(f"the schema has no column {name!r}; it has {_listing(self.names)}")
+            raise SchemaError(f"the schema has no column {name!r}; it has {listing(self.names)}")
         return column
 
     def check_columns(self, names: Sequence[str]) -> None:
@@ -122,15 +122,13 @@ class PublicFacts(Strict):
         """
         if set(self.names).isdisjoint(names):
             raise SchemaError(
-                f"the table has none of the schema's columns ({_listing(self.names)}); name its columns so, "
+                f"the table has none of the schema's columns ({listing(self.names)}); name its columns so, "
                 "or add the header line if the first line is a row"
             )
         given = set(names)
         lacking = [n for n in self.names if n not in given]
         if lacking:
-            raise SchemaError(
-                f"the table lacks the column {lacking[0]!r} of the schema; its columns: {_listing(names)}"
-            )
+            raise SchemaError(f"the table lacks the column {lacking[0]!r} of the schema; its columns: {listing(names)}")
         extra = [n for n in names if n not in self._by_name]
         if extra:
             raise SchemaError(
@@ -233,9 +231,7 @@ class PublicFacts(Strict):
         by_name: dict[str, Column] = {c.name: c for c in self.columns}
         for what, name in self._mentioned():
             if name not in by_name:
-                raise ValueError(
-                    f"{what} names the column {name!r}, which the schema lacks; it has {_listing(by_name)}"
-                )
+                raise ValueError(f"{what} names the column {name!r}, which the schema lacks; it has {listing(by_name)}")
         target = None if self.target is None else by_name[self.target]
         if target is not None and (not target.modelled or target.kind == "image"):
             raise ValueError(
@@ -289,6 +285,7 @@ def _check(constraint: Constraint, columns: Mapping[str, Column], grouped: set[s
             grouped.add(name)
 
 
-def _listing(names: Collection[str]) -> str:
+def listing(names: Collection[str]) -> str:
+    """The first few, quoted."""
     shown = list(names)[:8]
     return ", ".join(map(repr, shown)) + (", ..." if len(names) > len(shown) else "")

@@ -30,6 +30,7 @@ _PARSER: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader",
 _TEXT_KEYS = frozenset(
     {"categories", "combinations", "nulls", "labels", "other", "name", "target", "low", "high", "column"}
     | {"by", "on", "reason", "public", "drop"}
+    | {"from", "times", "plus"}
 )
 _TYPED = re.compile(
     r"(?P<boolean>true|false)|(?P<null>~|null|)|(?P<integer>[-+]?[0-9]+)"
@@ -186,7 +187,12 @@ def _of_other_means(event: yaml.Event) -> bool:
 
 
 def _is_label(key: str, path: Path) -> bool:
-    """Whether the value of ``key`` is a label or a list of labels; a *column* may bear any name, such as ``nulls``."""
+    """Whether the value of ``key`` is a label or a list of labels; a *column* may bear any name, such as ``nulls``.
+
+    In a site's file ``labels`` is a mapping, three deep: labels stand on both sides.
+    """
     if key == "replace":  # in an answer to a review
         key, path = str(path[-1]) if path else key, path[:-1]
+    if path[:1] == ("columns",) and path[2:] == ("labels",):
+        return True
     return (key in _TEXT_KEYS and path != ("columns",)) or (key == "columns" and path[:1] == ("constraints",))

@@ -64,7 +64,8 @@ def open_bytes(path: str, dialect: Dialect) -> BinaryIO:
     peeked = io.BufferedReader(cast(io.RawIOBase, stream), _PIECE)
     if dialect.codec == "utf-16" and not dialect.header and not peeked.peek(2).startswith(_UTF_16_MARKS):
         stream.close()
-        raise TableError(f"{path}: begins with no byte-order mark; write in the schema: file: {{charset: utf-16-le}}")
+        where = dialect.declared_in
+        raise TableError(f"{path}: begins with no byte-order mark; write in {where}: file: {{charset: utf-16-le}}")
     return cast(BinaryIO, io.BufferedReader(_AsUtf8(peeked, dialect.codec), _PIECE))
 
 

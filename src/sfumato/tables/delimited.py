@@ -170,13 +170,14 @@ def _header(path: str, first: Block, dialect: Dialect) -> tuple[tuple[str, ...],
     mark = len(codecs.BOM_UTF8) if dialect.codec == "utf-8" or dialect.wide else 0
     skipped = mark if first.text.startswith(codecs.BOM_UTF8) else 0
     if not dialect.wide and first.text.startswith(tuple(_MARKS)):
-        raise TableError(f"{path}: begins as UTF-16; write in the schema: file: {{charset: utf-16}}")
+        raise TableError(f"{path}: begins as UTF-16; write in {dialect.declared_in}: file: {{charset: utf-16}}")
     body = Block(first.text[skipped:], first.line)
     end = first_record(body, dialect)
     text = _text(body.text[:end], dialect)
     if "\0" in text:
         raise TableError(
-            f"{path}: the header holds NUL bytes; if the file is UTF-16, write in the schema: file: {{charset: utf-16}}"
+            f"{path}: the header holds NUL bytes; if the file is UTF-16, write in {dialect.declared_in}: file: "
+            "{charset: utf-16}"
         )
     names = _split(path, text, dialect)
     if dialect.names and set(dialect.names).isdisjoint(names):
@@ -188,7 +189,9 @@ def _without_header(path: str, first: Block, dialect: Dialect) -> tuple[tuple[st
     """As `_header`, where nothing but a declared byte-order mark stands before the first row."""
     marked = len(codecs.BOM_UTF8) if dialect.marked else 0
     if marked and not first.text.startswith(codecs.BOM_UTF8):
-        raise TableError(f"{path}: begins with no byte-order mark; write in the schema: file: {{charset: utf-8}}")
+        raise TableError(
+            f"{path}: begins with no byte-order mark; write in {dialect.declared_in}: file: {{charset: utf-8}}"
+        )
     if dialect.names:
         return dialect.names, marked
     body = Block(first.text[marked:], first.line)
@@ -219,7 +222,7 @@ def _refuse_delimiter(path: str, text: str, dialect: Dialect) -> None:
         if not set(text.split(other)).isdisjoint(dialect.names or ()):
             raise TableError(
                 f"{path}: its header has the schema's columns where it is split by {other!r}, not by the declared "
-                f"delimiter {dialect.delimiter!r}; write in the schema: file: {{delimiter: {_spelt(other)}}}"
+                f"delimiter {dialect.delimiter!r}; write in {dialect.declared_in}: file: {{delimiter: {_spelt(other)}}}"
             )
 
 

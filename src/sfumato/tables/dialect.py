@@ -47,6 +47,7 @@ class Dialect:
         quote: ``"``, ``'``, or nothing where quotation marks mean themselves.
         header: the first record holds the names of the columns.
         names: those of the schema: of the columns, without a header; with one, to tell a wrong delimiter by.
+        declared_in: what an error says to correct.
 
     Raises:
         ValueError: what no file can be read by, and what to write instead.
@@ -57,6 +58,7 @@ class Dialect:
     quote: str = '"'
     header: bool = True
     names: tuple[str, ...] | None = None
+    declared_in: str = "the schema"
 
     def __post_init__(self) -> None:
         if self.codec not in CHARSETS:

@@ -57,7 +57,7 @@ def _charset(path: str, header: bool) -> str:
         raise TableError(f"{path}: the file is empty; give a file with a header line and rows")
     if b"\n" not in start and len(start) > LONGEST:  # before all of it is read
         raise TableError(f"{path}, line 1: {TOO_LONG}")
-    guess = _by_mark(start)
+    guess = charset_by_mark(start)
     for charset in (guess, "cp1252", "latin-1"):
         if guess != "utf-8" or _fits(path, charset):
             marked = charset == "utf-8" and not header and start.startswith(codecs.BOM_UTF8)
@@ -76,7 +76,7 @@ def _fits(path: str, charset: str) -> bool:
     return True
 
 
-def _by_mark(start: bytes) -> str:
+def charset_by_mark(start: bytes) -> str:
     """The charset that a byte-order mark, or the zero bytes of UTF-16 without one, give away; else UTF-8."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"

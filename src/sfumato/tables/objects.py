@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TypeAlias
 from uuid import UUID
@@ -52,6 +52,7 @@ OBJECTS = pa.dense_union(
     ]
 )
 """The type of a column of cells that have a type each."""
+_CODES = {field.name: code for code, field in enumerate(OBJECTS)}
 
 UNREADABLE = "\ufffd"
 """What stands for a cell that is no value of a table."""
@@ -150,6 +151,19 @@ def parts(cells: pa.UnionArray) -> Iterator[tuple[str, np.ndarray, pa.Array]]:
         positions = np.flatnonzero(own == code)
         if len(positions):
             yield field.name, positions, cells.field(code).take(pa.array(places[positions]))
+
+
+def of_parts(length: int, pieces: Iterable[tuple[str, np.ndarray, pa.Array]]) -> pa.UnionArray:
+    """The inverse of `parts`: cells (length,) of types in `OBJECTS`, each cell in one piece; a type may come twice."""
+    codes, offsets = np.zeros(length, np.int8), np.zeros(length, np.int32)
+    values: list[list[pa.Array]] = [[] for _ in OBJECTS]
+    for name, positions, own in pieces:
+        code = _CODES[name]
+        codes[positions] = code
+        offsets[positions] = sum(map(len, values[code])) + np.arange(len(positions))
+        values[code].append(own)
+    children = [pa.concat_arrays([pa.array([], f.type), *v]) for v, f in zip(values, OBJECTS, strict=True)]
+    return pa.UnionArray.from_dense(pa.array(codes), pa.array(offsets), children, [f.name for f in OBJECTS])
 
 
 def plain(cells: pa.Array) -> pa.Array:

@@ -38,7 +38,7 @@ _FOREIGN = {
     b"\xfd7zXZ": "compressed by xz",
     b"%PDF": "a PDF",
 }
-_UNTYPED = ("csv", "folder", "pandas")
+_UNTYPED = ("csv", "folder", "pandas", "mapped")
 _TYPED = (".parquet", ".arrow", ".feather")
 """Ends of names that are no name of delimited text."""
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
@@ -97,13 +97,16 @@ class Rows:
         """The types that the storage declares, by column: those of Parquet, Arrow, a database, an array on disk.
 
         None of delimited text and of pandas, whose types follow from the rows: one missing value makes whole numbers
-        floats, and one text makes them objects.
+        floats, and one text makes them objects. None of a site's table that is mapped: its types are not the schema's.
         """
         return {} if self.kind in _UNTYPED else {f.name: f.type for f in self.schema}
 
     @property
     def kind(self) -> str:
-        """``csv``, ``parquet``, ``arrow``, ``database``; images: ``folder``, ``npz``, ``idx``; a frame's library."""
+        """``csv``, ``parquet``, ``arrow``, ``database``; images: ``folder``, ``npz``, ``idx``; a frame's library.
+
+        ``mapped`` is a site's table in the columns of the schema, whatever it is stored as.
+        """
         return self.source.kind
 
     def batches(self, size: int = 1 << 18) -> Iterator[pa.RecordBatch]:

@@ -28,7 +28,7 @@ _NEWLINE, _RETURN = ord("\n"), ord("\r")
 _BARE = "a carriage return stands without a line feed; end lines by a line feed, or by both"
 _STRAY = (
     "a quotation mark stands inside a field that does not begin with one; quote the field and double the mark "
-    '(""), or write in the schema: file: {quote: ""}'
+    '(""), or write in %s: file: {quote: ""}'
 )
 _UNCLOSED = 'a quotation mark opens a field that is not closed properly; close it, or double it ("") inside a field'
 TOO_LONG = (
@@ -201,7 +201,7 @@ def _faults_of_quotes(text: np.ndarray, at: np.ndarray, dialect: Dialect) -> lis
     ends |= (after == _RETURN) & (text[np.minimum(close + 2, len(text) - 1)] == _NEWLINE)
     unclosed = open_[: len(close)][~ends]
     last = at[-1:] if len(at) % 2 else at[:0]
-    found = [_Fault(int(x), int(x), _STRAY) for x in stray[:1]]
+    found = [_Fault(int(x), int(x), _STRAY % dialect.declared_in) for x in stray[:1]]
     return found + [_Fault(int(x), int(x), _UNCLOSED) for x in (*unclosed[:1], *last)]
 
 
