@@ -3,6 +3,7 @@
 from benchmarks.mutants.mutant import Mutant
 
 _SITE = "trust/federated/federated_site.py"
+_PLANNED = "trust/federated/planned_averages.py"
 _TESTS = "tests/trust/federated/"
 
 MUTANTS = (
@@ -72,6 +73,72 @@ MUTANTS = (
         "            of_cost = {m: CountNoise.of_cost(m, Roster(roster.members, 0, 0), max_rows) for m in set(mu)}\n",
         "all k add their share",
         f"{_TESTS}test_setting.py::test_noise_is_that_of_the_honest_shares_and_of_those_beyond",
+    ),
+    Mutant(
+        "local steps share the noise of one curator",
+        "trust/federated/averaging_trainer.py",
+        "            noise = poisson_noise_multiplier(probability, whole.steps, self.budget.mu(share), tail)\n",
+        "            noise = poisson_noise_multiplier(probability, whole.steps, self.budget.mu(share), tail)\n"
+        "            noise /= self.rounds.plan.terms.sites**0.5\n",
+        "the sum of the sites' noise is that of one curator",
+        f"{_TESTS}test_averaging.py::test_a_local_step_costs_what_that_of_a_curator_costs",
+    ),
+    Mutant(
+        "local steps carry no noise",
+        "trust/federated/local_runs.py",
+        "Planned(asked.descent, domain).step(capacity))\n",
+        '__import__("dataclasses").replace(Planned(asked.descent, domain).step(capacity), grid=None))\n',
+        "noise is added to what is sent",
+        f"{_TESTS}test_averaging.py::test_each_local_step_carries_noise_of_full_strength",
+    ),
+    Mutant(
+        "a site trains without noise where it is asked to",
+        _PLANNED,
+        '        if (noise > 0, shared > 0) != (level == "record", level == "site"):\n',
+        "        if False:\n",
+        "the coordinator keeps its own budget",
+        f"{_TESTS}test_averaging.py::test_a_site_refuses_a_training_that_its_plan_does_not_have",
+    ),
+    Mutant(
+        "a site's change is not clipped",
+        _PLANNED,
+        "            change = change * min(1.0, self.clip / length) if length else change\n",
+        "            change = change if length else change\n",
+        "Adam bounds each step anyway",
+        f"{_TESTS}test_averaging.py::test_a_change_is_clipped_whole_and_its_noise_is_shared_where_the_unit_is_a_site",
+    ),
+    Mutant(
+        "a site weighs its change by its number of records",
+        "trust/federated/local_runs.py",
+        "        whole = planned.whole(np.asarray(objective.flat(state[0])) - run.parameters)\n",
+        "        whole = planned.whole(np.asarray(objective.flat(state[0])) - run.parameters)\n"
+        "        whole = whole * int(self._groups.records.sum()) // round(planned.asked.batch)\n",
+        "the paper weighs sites so",
+        f"{_TESTS}test_averaging.py::test_a_site_with_more_of_the_same_records_changes_no_more",
+    ),
+    Mutant(
+        "a site shows its change in the clear where a secure sum was agreed on",
+        "trust/federated/averaging_site.py",
+        "        if self._plan.averaging is None or self._plan.averaging.secure:\n",
+        "        if self._plan.averaging is None:\n",
+        "its own noise protects it",
+        f"{_TESTS}test_averaging.py::test_a_site_shows_nothing_in_the_clear_that_its_plan_hides",
+    ),
+    Mutant(
+        "averages without noise go by a plan that makes a promise",
+        "trust/federated/plan.py",
+        "            self.averaging.check(self.guarantee)\n",
+        "            pass\n",
+        "the level says it",
+        f"{_TESTS}test_averaging.py::test_no_plan_calls_averages_private_that_are_not",
+    ),
+    Mutant(
+        "a certificate may say shared of steps that a site took by itself",
+        "release/consistency.py",
+        "    if local and (stated.averaging is None or any(e.count % stated.averaging.local_steps for e in local)):\n",
+        "    if False:\n",
+        "they cost the same",
+        "tests/fitting/test_federated_averages.py::test_averages_that_were_edited_are_refused",
     ),
 )
 """Each with the test that must turn red by it."""

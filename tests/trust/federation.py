@@ -13,6 +13,7 @@ from sfumato.errors import FederationError
 from sfumato.privacy.randomness import Entropy
 from sfumato.trust import summing
 from sfumato.trust.budget import Budget
+from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
@@ -75,6 +76,7 @@ class Federation:
         questions: tuple[str, ...] = KINDS,
         rounds: int = 1100,
         capacity: tuple[int, ...] = (),
+        averaging: Averaging | None = None,
         wrap: Callable[[list[FederatedSite]], Sequence[Endpoint]] = lambda sites: sites,
     ) -> None:
         keys = [SiteIdentity.fresh() for _ in parts]
@@ -82,7 +84,15 @@ class Federation:
         promise = budget.run.guarantee
         roster = Roster(members, curious, lost)
         self.plan = FederationPlan(
-            ANY, "independent", promise, roster, questions, rounds=rounds, bits=64, capacity=capacity
+            ANY,
+            "independent",
+            promise,
+            roster,
+            questions,
+            rounds=rounds,
+            bits=64,
+            capacity=capacity,
+            averaging=averaging,
         )
         self.runs = [boundless_run(f"site {i}", self.plan.at_a_site.epsilon) for i in range(len(parts))]
         self.sites = [

@@ -19,12 +19,13 @@ from sfumato.models import MODELS
 from sfumato.models.choose import Choice, chosen
 from sfumato.privacy.accounting import mu_for
 from sfumato.progress import Progress
-from sfumato.release.federation import FederationStatement, StatedSite
+from sfumato.release.federation import FederationStatement, StatedAveraging, StatedSite
 from sfumato.release.release import Release
 from sfumato.schema.site_mapping import SiteMapping
 from sfumato.tables import Rows
 from sfumato.tables.source import RowSource
 from sfumato.trust.budget import Budget
+from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
@@ -83,6 +84,7 @@ class Sites:
             rounds=rounds,
             bytes_sent=0 if transport is None else max(transport.sent),
             bytes_received=0 if transport is None else max(transport.received),
+            averaging=_stated(self.plan.averaging),
         )
 
 
@@ -108,7 +110,19 @@ def opened_sites(source: FederatedSource, plan: Plan) -> Sites:
         raise FederationError(f"facts of {named} are left to be measured, which sites cannot do yet: declare them")
     codec = Codec.from_schema(plan.schema)
     choice = chosen(plan.model, codec.domain, _target(plan, codec), plan.guarantee)
-    return Sites(rows, books, identities, _agreed(plan, roster, codec, choice, source.capacity), codec, choice)
+    agreed = _agreed(plan, roster, codec, choice, source.capacity, source.averaging)
+    return Sites(rows, books, identities, agreed, codec, choice)
+
+
+def _stated(averaging: Averaging | None) -> StatedAveraging | None:
+    if averaging is None:
+        return None
+    return StatedAveraging(
+        local_steps=averaging.local_steps,
+        proximal=averaging.proximal,
+        secure=averaging.secure,
+        level=averaging.level,
+    )
 
 
 def _site_table(name: str, table: RowSource, mapping: str | os.PathLike[str] | None, plan: Plan) -> Rows:
@@ -124,11 +138,22 @@ def _target(plan: Plan, codec: Codec) -> int | None:
     return None if plan.schema.target is None else codec.position(plan.schema.target)
 
 
-def _agreed(plan: Plan, roster: Roster, codec: Codec, choice: Choice, capacity: tuple[int, ...]) -> FederationPlan:
+def _agreed(
+    plan: Plan, roster: Roster, codec: Codec, choice: Choice, capacity: tuple[int, ...], averaging: Averaging | None
+) -> FederationPlan:
     """What the sites agree to: the kinds of questions that the model asks, and no other."""
     asks = MODELS[choice.name, codec.domain.content].asks
-    kinds = ("count", *(kind for asked, kind in _KINDS.items() if asked in asks))
-    narrow = FederationPlan(plan.schema, choice.name, plan.guarantee, roster, kinds, bits=_NARROW, capacity=capacity)
+    if averaging is not None:
+        if "gradients" not in asks:
+            raise FederationError(
+                f"model {choice.name!r} is learnt from sums, not by steps: leave local_steps out, or name a network"
+            )
+        averaging = replace(averaging, level="record" if plan.guarantee.private else "none")
+    known = _KINDS if averaging is None else {**_KINDS, "gradients": "local run"}
+    kinds = ("count", *(kind for asked, kind in known.items() if asked in asks))
+    narrow = FederationPlan(
+        plan.schema, choice.name, plan.guarantee, roster, kinds, bits=_NARROW, capacity=capacity, averaging=averaging
+    )
     fits = not {"feature_sum", "scatter"} & asks and _fits_counts(narrow)
     return narrow if fits else replace(narrow, bits=_WIDE)
 

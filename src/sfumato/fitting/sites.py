@@ -12,6 +12,7 @@ from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.privacy.ledger import Ledger
 from sfumato.tables import Table
 from sfumato.tables.source import RowSource
+from sfumato.trust.federated.averaging import Averaging
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,7 @@ class FederatedSource:
         curious: how many sites may collude with the coordinator.
         lost: how many may be lost in a round.
         capacity: records that each may hold at most; empty: the default of ``FederationPlan``.
+        averaging: how networks are trained by averages; None: by one secure sum a step.
     """
 
     sources: tuple[RowSource, ...]
@@ -35,6 +37,7 @@ class FederatedSource:
     curious: int
     lost: int
     capacity: tuple[int, ...] = ()
+    averaging: Averaging | None = None
 
 
 def federated(
@@ -46,6 +49,9 @@ def federated(
     curious: int = 1,
     lost: int = 0,
     capacity: int | Sequence[int] | None = None,
+    local_steps: int | None = None,
+    proximal: float = 0.0,
+    secure: bool = True,
 ) -> FederatedSource:
     """Rows that lie at several sites, simulated in this process: what ``Synthesizer.fit`` takes in place of a table.
 
@@ -65,11 +71,20 @@ def federated(
             not be read off the rows: each site declares it, and is refused where it holds more. Padding to it hides how
             many there are: a step of a network takes as long as for so many. Default: millions; 65,536 for models that
             are trained by gradients.
+        local_steps: train a network by averages, with few messages: so many steps at each site by itself, then the mean
+            of the sites' parameters (FedAvg; McMahan et al. 2017). Each local step carries noise of full strength, so
+            that the model has about as many times the noise of one curator as the root of the number of sites. None:
+            one secure sum a step, which is as good as one curator.
+        proximal: with ``local_steps``, how strongly each step pulls back to the last mean, mu of FedProx (Li et al.
+            2020), for sites whose rows differ much; 0 is FedAvg.
+        secure: with ``local_steps``, whether what a site changed is opened in a secure sum alone. False sends it in the
+            clear: without a guarantee it tells of the site's rows, under one its own noise protects them.
 
     Raises:
-        FederationError: sites, names, ledgers, mappings and capacities that are not as many. Too few sites, the same
-            rows or ledger at two of them, and numbers that the secure sum or the plan cannot keep (see ``Roster`` and
-            ``FederationPlan``) are refused when it is fitted.
+        FederationError: sites, names, ledgers, mappings and capacities that are not as many, or options of averages without
+            them. Too few sites, the same rows or ledger at two of them, numbers that the secure sum or the plan cannot keep
+            (see ``Roster`` and ``FederationPlan``), and averages for a model that is no network are refused when it is
+            fitted.
 
     >>> import sfumato as sf
     >>> rows = sf.examples.adult().arrow
@@ -89,7 +104,16 @@ def federated(
             f"{len(given)} sites have {len(called)} names, {len(kept)} ledgers, {len(mapped)} mappings and {len(most)}"
             " capacities: give each its own"
         )
-    return FederatedSource(given, called, kept, mapped, curious, lost, most)
+    averaging = _averaging(local_steps, proximal, secure)
+    return FederatedSource(given, called, kept, mapped, curious, lost, most, averaging)
+
+
+def _averaging(local_steps: int | None, proximal: float, secure: bool) -> Averaging | None:
+    if local_steps is not None:
+        return Averaging(local_steps, float(proximal), secure)
+    if proximal or not secure:
+        raise FederationError("proximal and secure are of training by averages: give local_steps with them")
+    return None
 
 
 def check_apart(source: FederatedSource, books: Sequence[DatasetLedger]) -> None:

@@ -21,6 +21,7 @@ from sfumato.privacy.gradients import GradientGrid, Loss, clipped_sum, needs, wh
 from sfumato.privacy.gradients.grid import plan
 from sfumato.privacy.gradients.noise import NoiseWords, noise_like
 from sfumato.privacy.groups import Groups
+from sfumato.privacy.local_training import LocalTraining
 from sfumato.privacy.sampling import PoissonSteps
 
 Carry = TypeVar("Carry")
@@ -83,6 +84,7 @@ class DpSgd(Generic[Carry, Parameters]):
         batch: expected number of records in one.
         clip: l2 bound of a record's gradient.
         total: public estimate of the number of records; fixes the sampling rate ``batch / total``.
+        local: how sites go on by themselves between averages; None: this training cannot be done so.
     """
 
     carry: Carry
@@ -94,6 +96,7 @@ class DpSgd(Generic[Carry, Parameters]):
     batch: float
     clip: float
     total: float
+    local: LocalTraining[Carry, Parameters] | None = None
 
     @property
     def rate(self) -> float:

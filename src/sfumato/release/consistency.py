@@ -130,14 +130,17 @@ def check_federation(artifact: Artifact, certificate: Certificate) -> None:
         raise CertificateError("the certificate tells of sites in one place alone: its trust model or its federation")
     if composition.ledger is not None and (composition.ledger.kept == "sites") != (stated is not None):
         raise CertificateError("the certificate tells of sites in one place alone: its ledger or its federation")
-    shares = {getattr(event, "shares", None) for event in composition.events}
+    local = [e for e in composition.events if isinstance(e, PoissonSampledGaussian)]
+    shares = {getattr(e, "shares", None) for e in composition.events if not isinstance(e, PoissonSampledGaussian)}
     if stated is None:
-        if shares != {None}:
+        if shares - {None}:
             raise CertificateError("noise was shared by sites, of which the certificate does not tell")
         return
     stated.check()
     if section_of(artifact.certificate, "federation") != stated.to_dict():
         raise CertificateError("the certificate's federation holds more than its fields")
+    if local and (stated.averaging is None or any(e.count % stated.averaging.local_steps for e in local)):
+        raise CertificateError("the events hold steps that no site of the certificate's federation took by itself")
     if shares != {stated.honest_shares}:
         raise CertificateError("the events count other shares of noise than the federation has honest sites")
     if stated.rounds > sum(event.count for event in composition.events):

@@ -21,6 +21,44 @@ class StatedSite(Section):
     fingerprint: str
 
 
+class StatedAveraging(Section):
+    """That a network was trained by averages.
+
+    Attributes:
+        local_steps: at each site between two averages.
+        proximal: mu of FedProx; 0 is FedAvg.
+        secure: whether the sites' changes were opened in a secure sum alone.
+        level: what the noise of a local step protects: ``record``, the only one that can be certified.
+    """
+
+    local_steps: int
+    proximal: float
+    secure: bool
+    level: str
+
+    def check(self) -> None:
+        """CertificateError unless a fit can have gone so."""
+        if self.level != "record":
+            raise CertificateError(f"averages at level {self.level[:20]!r} have no certificate")
+        if self.local_steps < 1 or self.proximal < 0:
+            raise CertificateError("the certificate's averages have numbers that none can have")
+
+    def limits(self) -> list[str]:
+        """What that means for the promise, in plain words."""
+        method = "FedAvg" if self.proximal == 0 else f"FedProx, mu {self.proximal:g}"
+        said = [
+            f"The network was trained by averages ({method}): {self.local_steps} steps at each site by itself, then "
+            "the mean of what they changed, in which all sites count alike. Each step carries noise of full strength, "
+            "drawn by the site whose rows it was made of: for these rows that site alone must be honest.",
+        ]
+        if not self.secure:
+            said.append(
+                "What the local steps changed was seen by the coordinator from each site by itself, and not under "
+                "masks: the promise holds for that too, but it shows which site learnt what."
+            )
+        return said
+
+
 class FederationStatement(Section):
     """Who took part, and what was sent.
 
@@ -33,6 +71,7 @@ class FederationStatement(Section):
         simulated: whether all sites were in one process, which saw everything.
         rounds: sums that were opened, attempts that failed not counted.
         bytes_sent, bytes_received: the most of any one site.
+        averaging: how a network was trained by averages; None: by one secure sum a step, or not at all.
     """
 
     plan: str
@@ -44,6 +83,7 @@ class FederationStatement(Section):
     rounds: int
     bytes_sent: int
     bytes_received: int
+    averaging: StatedAveraging | None = None
 
     @property
     def honest_shares(self) -> int:
@@ -64,6 +104,8 @@ class FederationStatement(Section):
             raise CertificateError("the certificate's federation states another threshold than follows from its sites")
         if len({s.name for s in self.sites}) < k or len({s.fingerprint for s in self.sites}) < k:
             raise CertificateError("two sites of the certificate's federation share a name or a key")
+        if self.averaging is not None:
+            self.averaging.check()
 
     def limits(self) -> list[str]:
         """Where the promise ends in this federation, in plain words."""
@@ -80,6 +122,7 @@ class FederationStatement(Section):
             f"Sums were opened {self.rounds} times; a site sent at most {self.bytes_sent:,} bytes and was sent at most "
             f"{self.bytes_received:,}.",
         ]
+        said += [] if self.averaging is None else self.averaging.limits()
         if self.simulated:
             said.append("All sites were simulated in one process: from whoever ran it, nothing is hidden.")
         return said

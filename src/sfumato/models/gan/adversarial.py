@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 
 from sfumato.privacy.dp_sgd import DpSgd
 from sfumato.privacy.gradients import Tape
+from sfumato.privacy.local_training import LocalTraining
 from sfumato.trust.questions import PublicArrays
 
 _DISCRIMINATOR_STEPS = 5
@@ -95,6 +96,7 @@ def game(
         batch=batch,
         clip=_CLIP,
         total=total,
+        local=LocalTraining(_RATE, partial(_averaged, generated, optimisers[1]), partial(_on_fake, generated)),
     )
 
 
@@ -106,22 +108,62 @@ def _update(
     key: Array,
 ) -> GameState[Records, Made, Generator]:
     """One step of the discriminator on noised real and on generated records, and now and then one of the generator."""
-    key = jax.random.wrap_key_data(key)
-    fake = generated(state.generator, key)
-    on_fake = jax.grad(lambda d: jnp.mean(jax.nn.softplus(d.on_generated(fake))))(state.discriminator)
-    both = jax.tree.map(jnp.add, gradient, on_fake)
+    both = jax.tree.map(jnp.add, gradient, _on_fake(generated, state, key))
     updates, memory = optimisers[0].update(both, state.memories[0])
     discriminator = optax.apply_updates(state.discriminator, updates)
-
-    def play(generator: Generator, own: optax.OptState) -> tuple[Generator, optax.OptState]:
-        def loss(g: Generator) -> Float[Array, ""]:
-            scores = discriminator.on_generated(generated(g, jax.random.fold_in(key, 1)))
-            return jnp.mean(jax.nn.softplus(-scores))
-
-        changes, own = optimisers[1].update(jax.grad(loss)(generator), own)
-        return optax.apply_updates(generator, changes), own
-
     turn = state.step % _DISCRIMINATOR_STEPS == _DISCRIMINATOR_STEPS - 1
-    generator, own = lax.cond(turn, play, lambda g, m: (g, m), state.generator, state.memories[1])
+    generator, own = lax.cond(
+        turn,
+        partial(
+            _play, generated, optimisers[1], discriminator, key=jax.random.fold_in(jax.random.wrap_key_data(key), 1)
+        ),
+        lambda g, m: (g, m),
+        state.generator,
+        state.memories[1],
+    )
     average = jax.tree.map(lambda a, b: _DECAY * a + (1 - _DECAY) * b, state.average, generator)
     return GameState(discriminator, generator, (memory, own), average, state.step + 1)
+
+
+def _on_fake(
+    generated: Generated[Generator, Made], state: GameState[Records, Made, Generator], key: Array
+) -> Discriminator[Records, Made]:
+    """The gradient of the discriminator on generated records alone."""
+    fake = generated(state.generator, jax.random.wrap_key_data(key))
+    return jax.grad(lambda d: jnp.mean(jax.nn.softplus(d.on_generated(fake))))(state.discriminator)
+
+
+def _play(
+    generated: Generated[Generator, Made],
+    optimiser: optax.GradientTransformation,
+    discriminator: Discriminator[Records, Made],
+    generator: Generator,
+    memory: optax.OptState,
+    *,
+    key: Array,
+) -> tuple[Generator, optax.OptState]:
+    """One step of the generator."""
+
+    def loss(g: Generator) -> Float[Array, ""]:
+        return jnp.mean(jax.nn.softplus(-discriminator.on_generated(generated(g, key))))
+
+    changes, memory = optimiser.update(jax.grad(loss)(generator), memory)
+    return optax.apply_updates(generator, changes), memory
+
+
+def _averaged(
+    generated: Generated[Generator, Made],
+    optimiser: optax.GradientTransformation,
+    state: GameState[Records, Made, Generator],
+    discriminator: Discriminator[Records, Made],
+    steps: int,
+    key: Array,
+) -> GameState[Records, Made, Generator]:
+    """The generator plays against the average of the sites' discriminators, as often as it would have done."""
+    generator, own = state.generator, state.memories[1]
+    for turn in range(max(1, steps // _DISCRIMINATOR_STEPS)):
+        folded = jax.random.fold_in(jax.random.wrap_key_data(key), turn + 1)
+        generator, own = _play(generated, optimiser, discriminator, generator, own, key=folded)
+    kept = _DECAY**steps
+    average = jax.tree.map(lambda a, b: kept * a + (1 - kept) * b, state.average, generator)
+    return GameState(discriminator, generator, (state.memories[0], own), average, state.step + steps)

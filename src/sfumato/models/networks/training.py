@@ -14,6 +14,7 @@ from jax import Array, lax
 
 from sfumato.privacy.dp_sgd import DpSgd, Objective
 from sfumato.privacy.gradients import Tape
+from sfumato.privacy.local_training import LocalTraining
 from sfumato.progress import Progress
 from sfumato.trust.questions import PublicArrays
 from sfumato.trust.setting import Setting
@@ -107,6 +108,12 @@ def train_on_private(
         average = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, average, network)
         return network, memory, average
 
+    def averaged(
+        carry: tuple[Network, optax.OptState, Network], network: Network, steps: int, key: Array
+    ) -> tuple[Network, optax.OptState, Network]:
+        kept = decay**steps
+        return network, carry[1], jax.tree.map(lambda a, b: kept * a + (1 - kept) * b, carry[2], network)
+
     training = DpSgd(
         carry=(network, optimiser.init(network), network),
         parameters=lambda carry: carry[0],
@@ -117,6 +124,7 @@ def train_on_private(
         batch=min(batch, total),
         clip=clip,
         total=total,
+        local=LocalTraining(rate, averaged),
     )
     return setting.dp_sgd(training, share, progress)[2]
 

@@ -14,10 +14,11 @@ from sfumato.errors import FederationError, Overdraft, QuestionError, TooMuchNoi
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.trust import summing
 from sfumato.trust.federated.agreement import check_signatures, sign_plan
+from sfumato.trust.federated.averaging_site import AveragingSite
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
-from sfumato.trust.questions import GradientStep, SumQuestion
+from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
@@ -65,6 +66,7 @@ class FederatedSite:
                 f"site {plan.roster.members[self._sums.place].name} holds more than the {most:,} records that the plan"
                 " declares for it: declare a larger capacity in a new plan"
             )
+        self._averages = AveragingSite(plan, self._sums.place, records, account)
         self._signed = False
         self._before: dict[str, Callable[[bytes], bytes]] = {"agree": self._agreed, "begin": self._begun}
         self._methods: dict[str, Callable[[bytes], bytes]] = {
@@ -72,6 +74,8 @@ class FederatedSite:
             "shares": lambda body: self._sums.shares(body),
             "receive": self._received,
             "descent": self._paid,
+            "averaging": self._averages.begin,
+            "clear": lambda body: self._averages.clear(SumRequest.of(body), self._sums),
             "masked": self._masked,
             "consent": lambda body: self._sums.consent(body),
             "unmask": lambda body: self._sums.unmask(body),
@@ -102,6 +106,7 @@ class FederatedSite:
         if body != self._plan.digest:
             raise FederationError("the coordinator runs another plan than the one that this site was given")
         self._signed, self._sums, self._descent = False, self._fresh_sums(), None
+        self._averages.forget()
         return sign_plan(self._plan, self._identity)
 
     def _begun(self, body: bytes) -> bytes:
@@ -117,6 +122,8 @@ class FederatedSite:
         request = SumRequest.of(body)
         if isinstance(request.question, GradientStep):
             return self._stepped(request, request.question)
+        if isinstance(request.question, LocalRun):
+            return self._averages.masked(request, self._sums)
         noise = self._noise(request, request.question)
         noised = partial(self._noised, request.question, noise)
         return self._account.answer(self._sums, request.number, request.subject, noised, noise.events)

@@ -13,6 +13,7 @@ from sfumato.errors import FederationError, SfumatoError
 from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee, check_promise
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
+from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.questions import SumQuestion
 from sfumato.trust.secure_sum.roster import Member, Roster
 from sfumato.trust.secure_sum.terms import SumTerms
@@ -24,6 +25,7 @@ MOST_ROWS = 1 << 28
 """Records of all sites together: their counts and the noise stay far within a ring of 32 bits."""
 _MOST_PRODUCTS = 1 << 26
 """The same where sums of products are asked for, to which each adds up to 2**36 steps: a ring of 64 bits holds them."""
+_TRAININGS = frozenset({"descent", "local run"})
 TRAINED_ROWS = 1 << 16
 """Records that a site of a training may hold where nobody declared how many: each step takes as long as for so many."""
 
@@ -43,8 +45,9 @@ class FederationPlan:
         bits: of the ring.
         capacity: records that each site may hold at most, as it declares in public, by place; empty: the default, as
             many as all may hold together, shared evenly, and at most ``TRAINED_ROWS`` each where a training is asked.
+        averaging: how networks are trained by averages; None: by one secure sum a step.
 
-    FederationError for capacities that no plan can have.
+    FederationError for capacities that no plan can have, and averages that keep another promise than it makes.
     """
 
     schema: Schema
@@ -57,11 +60,14 @@ class FederationPlan:
     longest: int = 1 << 22
     bits: int = 32
     capacity: tuple[int, ...] = ()
+    averaging: Averaging | None = None
 
     def __post_init__(self) -> None:
+        if self.averaging is not None:
+            self.averaging.check(self.guarantee)
         k = len(self.roster.members)
         most = _MOST_PRODUCTS if "scatter" in self.questions else MOST_ROWS
-        each = min(most // k, TRAINED_ROWS) if "descent" in self.questions else most // k
+        each = min(most // k, TRAINED_ROWS) if _TRAININGS & set(self.questions) else most // k
         object.__setattr__(self, "capacity", tuple(self.capacity) or (each,) * k)
         if len(self.capacity) != k or not all(type(n) is int and n >= 1 for n in self.capacity):
             raise FederationError(f"capacity: write a whole number of records from 1 on for each of the {k} sites")
@@ -109,6 +115,7 @@ class FederationPlan:
             "longest": self.longest,
             "bits": self.bits,
             "capacity": list(self.capacity),
+            **({} if self.averaging is None else {"averaging": asdict(self.averaging)}),
         }
 
     @classmethod
@@ -141,6 +148,7 @@ class FederationPlan:
             longest=data["longest"],
             bits=data["bits"],
             capacity=tuple(data["capacity"]),
+            averaging=Averaging(**data["averaging"]) if "averaging" in data else None,
         )
 
     @cached_property
@@ -160,6 +168,8 @@ class FederationPlan:
 
     def check(self, question: SumQuestion) -> None:
         """FederationError for a question that the sites did not agree to."""
+        if self.averaging is not None and self.averaging.level == "site":
+            raise FederationError("the unit of this plan is a site, and counts and sums protect rows: none is answered")
         if question.kind not in self.questions:
             raise FederationError(
                 f"{question.kind!r} is a question outside the plan, which has {', '.join(self.questions)}"
@@ -180,6 +190,7 @@ class FederationPlan:
             f"Model: {self.model}. Your site answers {', '.join(self.questions)}, in at most {self.rounds} rounds of"
             f" {self.attempts} attempts; its rows never leave it.",
             *self._capacities(),
+            *([] if self.averaging is None else [self.averaging.words()]),
             *self.roster.words(),
         ]
 

@@ -11,8 +11,8 @@ from sfumato.trust.federated.agreement import check_signed, write_signatures
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.transport import Replies, Transport
-from sfumato.trust.questions import GradientStep, SumQuestion
-from sfumato.trust.secure_sum.masks import centred
+from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
+from sfumato.trust.secure_sum.masks import WORDS, centred
 from sfumato.trust.secure_sum.sum_coordinator import SumCoordinator
 from sfumato.trust.secure_sum.terms import RoundNumber
 
@@ -70,8 +70,28 @@ class SecureRounds:
         """The noised sum of a step of the training that was begun, (numbers,) int64."""
         return self._in_a_new_round(step, (), numbers)[0]
 
+    def begin_averaging(self, asked: bytes) -> None:
+        """Let every site pay for a training by averages; FederationError where one does not."""
+        self._all("averaging", dict.fromkeys(self._coordinator.present, asked))
+
+    def added_changes(self, run: LocalRun, numbers: int, secure: bool) -> tuple[np.ndarray, int]:
+        """What a local run changed at all sites together, (numbers,) int64, and at how many.
+
+        In the clear, those that do not answer are left out; FederationError where nobody does.
+        """
+        if secure:
+            return self._in_a_new_round(run, (), numbers)
+        self._round += 1
+        request = SumRequest(RoundNumber(self._round), run)
+        answers = self._ask("clear", dict.fromkeys(self._coordinator.present, request.data)).answers.values()
+        vectors = [np.frombuffer(a, WORDS[32]) for a in answers if len(a) == WORDS[32].itemsize * numbers]
+        if not vectors:
+            raise FederationError(f"no site sent what a local run changed{self._said()}")
+        self.opened_rounds += 1
+        return np.sum([centred(vector) for vector in vectors], axis=0), len(vectors)
+
     def _in_a_new_round(
-        self, question: SumQuestion | GradientStep, mu: tuple[float, ...], values: int
+        self, question: SumQuestion | GradientStep | LocalRun, mu: tuple[float, ...], values: int
     ) -> tuple[np.ndarray, int]:
         self._round += 1
         for attempt in range(1, self.plan.attempts + 1):

@@ -77,11 +77,19 @@ class Federated(Asking):
         raise FederationError("sites add, they do not compare: a model asks for all tables at once instead")
 
     def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
-        """DP-SGD with one secure sum a step; UnsupportedUnit where a unit may hold several records."""
+        """DP-SGD with one secure sum a step, or by averages where the plan says so.
+
+        UnsupportedUnit where a unit may hold several records.
+        """
         if self._rounds.plan.max_rows != 1:
             raise UnsupportedUnit("gradients are clipped per row, but a unit may hold several: declare max_rows 1")
         if self._recode is not None:
             raise FederationError("gradients are asked of the records as they are, not through coarser codes")
+        averaging = self._rounds.plan.averaging
+        if averaging is not None:
+            from sfumato.trust.federated.averaging_trainer import AveragingTrainer
+
+            return AveragingTrainer(self._rounds, self._fine, self._budget, averaging).dp_sgd(training, share, progress)
         from sfumato.trust.federated.descents import FederatedTrainer  # imports jax, which sums do without
 
         return FederatedTrainer(self._rounds, self._fine, self._budget).dp_sgd(training, share, progress)

@@ -22,7 +22,8 @@ among the code that is installed where the records are (``installed``). The same
 ``Marginals.through(recode)`` asks for tables of coarser codes where the finer ones are.
 
 DP-SGD is asked for by a ``Descent``, which fixes recipe, rate, clipping, noise and grid, and then by one
-``GradientStep`` after the other; ``trust.steps`` plans the one and answers the others.
+``GradientStep`` after the other; ``trust.steps`` plans the one and answers the others. Sites that train by themselves
+between averages are asked for one ``LocalRun`` after the other (``trust.federated.local_runs``).
 
 ``str(question)`` and ``question.words(names)`` say it in plain words; ``question.to_bytes()`` and
 ``question.digest`` are the same for equal questions, and only for these.
@@ -43,6 +44,7 @@ from sfumato.trust.questions.installed import VECTORS as VECTORS
 from sfumato.trust.questions.installed import Feature as Feature
 from sfumato.trust.questions.installed import GroupedFeature as GroupedFeature
 from sfumato.trust.questions.installed import fitting as fitting
+from sfumato.trust.questions.local_runs import LocalRun as LocalRun
 from sfumato.trust.questions.packing import MOST_BYTES as MOST_BYTES
 from sfumato.trust.questions.packing import PublicArrays as PublicArrays
 from sfumato.trust.questions.packing import unpacked
@@ -54,7 +56,7 @@ from sfumato.trust.questions.vectors import FeatureSum as FeatureSum
 from sfumato.trust.questions.vectors import Scatter as Scatter
 
 KINDS: dict[str, type[Question]] = {
-    kind.kind: kind for kind in (Count, Marginals, FeatureSum, Scatter, Descent, GradientStep)
+    kind.kind: kind for kind in (Count, Marginals, FeatureSum, Scatter, Descent, GradientStep, LocalRun)
 }
 """Every kind of question, by the name that its bytes give."""
 

@@ -29,6 +29,11 @@ _MOST_GROUPS, _MOST_DRAWN = 1 << 16, 1 << 20
 _DIGITS = frozenset("0123456789abcdef")
 
 
+def is_digest(text: str) -> bool:
+    """Whether it is a SHA-256 in hexadecimal digits."""
+    return type(text) is str and len(text) == 64 and _DIGITS.issuperset(text)
+
+
 @dataclass(frozen=True, eq=False)
 class Descent(Question):
     """What all steps of a DP-SGD have in common; each is then a ``GradientStep``.
@@ -121,7 +126,7 @@ class GradientStep(Question):
     kind = "gradient step"
 
     def __post_init__(self) -> None:
-        if type(self.descent) is not str or len(self.descent) != 64 or not _DIGITS.issuperset(self.descent):
+        if not is_digest(self.descent):
             raise QuestionError("a step names its descent by 64 hexadecimal digits")
         if type(self.step) is not int or not 0 <= self.step < MOST:
             raise QuestionError(f"the number of a step lies between 0 and {MOST - 1}, not at {self.step!r}")

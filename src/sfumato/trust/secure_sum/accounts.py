@@ -37,16 +37,16 @@ class SiteAccount:
         self.answered: dict[int, int] = {place: run.steps}
         """By place, how many numbers of the plan each site was seen to have used: give it to every ``SumSite``."""
 
-    def prepay(self, training: Event) -> None:
-        """Charge a training whole, before its first step: then ``training.count`` numbers of it are paid.
+    def prepay(self, training: Event, numbers: int | None = None) -> None:
+        """Charge a training whole, before its first step: then so many ``numbers`` of it are paid.
 
-        Retries are among them.
+        Retries are among them. By default each step has a number: ``training.count``.
 
         Steps that are chosen beforehand cost less together than one by one. What is not used is not given back, and is
         forgotten by a restart: then the rest is charged anew.
         """
         self._run.charge(training)
-        self._prepaid[training] += training.count
+        self._prepaid[training] += training.count if numbers is None else numbers
 
     def charge(self, number: RoundNumber, events: Sequence[Event] = (), training: Event | None = None) -> None:
         """Note ``number`` as used, then charge ``events`` for it, or take it off what was prepaid for ``training``.
