@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from tests.models.marginals.population import DOMAIN, curator, people
 from tests.trust.federation import federated
 
-from sfumato.models.marginals.association import Associations, pairs_of, worth
+from sfumato.models.marginals.association import Associations, clear_of_noise, distance, pairs_of, worth
 from sfumato.models.marginals.columns import Resolution, measure_columns
 from sfumato.models.marginals.projection import expected_noise
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
+from sfumato.trust.setting import Measurement, Query
 
 
 @pytest.mark.parametrize("adding", [False, True])
@@ -33,18 +37,17 @@ def test_dependent_pairs_score_above_independent_ones(adding: bool) -> None:
     assert scores.distances([], resolution.independent, 15.0, 0.5) == {}
 
 
-@pytest.mark.parametrize("adding", [False, True])
-def test_answers_that_noise_does_not_explain_are_kept_where_they_were_asked_for(adding: bool) -> None:
-    """A setting that compares has answered nothing that could be kept."""
-    codes = people(6000)
-    run = Ledger.open().begin(Guarantee(2.0, 1e-6), "scores")
-    setting = federated(codes, DOMAIN, Budget(run), 3) if adding else curator(codes, epsilon=2.0)
-    known = measure_columns(setting, 0.3, Silent())
-    resolution = Resolution(known)
-    scores = Associations(setting.coarsened(known.maps), resolution, 0.2)
-    kept = {t.query.clique for t in scores.clear_of_noise(pairs_of(4), resolution.independent)}
-    assert kept >= {(0, 1), (0, 2), (1, 2)} if adding else kept == set()
-    assert scores.clear_of_noise([], resolution.independent) == []
+def test_tables_that_noise_does_not_explain_are_told_from_those_that_it_does() -> None:
+    rng = np.random.default_rng(0)
+    noise = [Measurement(Query((0, i)), 100 + rng.normal(0, 5, (6, 6)), 5.0) for i in range(1, 21)]
+    signal = [replace(t, values=t.values + np.where(np.eye(6), 60, -12)) for t in noise]
+
+    def belief(query: Query) -> np.ndarray:
+        return np.full((6, 6), 100.0)
+
+    assert clear_of_noise(noise, belief) == clear_of_noise([], belief) == {}
+    assert clear_of_noise(signal, belief) == {t.query.clique: distance(t, belief) for t in signal}
+    assert np.mean([distance(t, belief) for t in noise]) == pytest.approx(0, abs=20)  # of noise of 144 each
 
 
 def test_only_pairs_clear_of_the_noise_they_would_bring_are_worth_it() -> None:

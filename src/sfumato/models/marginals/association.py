@@ -13,15 +13,31 @@ from sfumato.models.marginals.projection import expected_noise, noise_deviation
 from sfumato.trust.setting import Candidate, Clique, Measurement, Query, Setting
 
 Expected = Callable[[Query], np.ndarray]
-_DEVIATIONS = 2.0
+_DEVIATIONS = 3.0
 """By which a distance stands clear of what noise alone gives."""
-_CLEAR = 1.5
+WORTH = 1.5
 """Times the noise of its table that a pair is off by, to be worth measuring."""
 
 
 def pairs_of(columns: int) -> list[Clique]:
     """All pairs i < j."""
     return list(combinations(range(columns), 2))
+
+
+def distance(table: Measurement, belief: Expected) -> float:
+    """Estimated l1 distance of a noisy table from a belief, in counts: less what noise alone would give."""
+    seen = float(np.abs(table.values - belief(table.query)).sum())
+    return seen - expected_noise(table.sigma, table.values.size)
+
+
+def clear_of_noise(tables: Sequence[Measurement], belief: Expected) -> dict[Clique, float]:
+    """Distance from a belief of those of the tables, one for each pair, whose distance noise does not explain."""
+    found = {}
+    for table in tables:
+        far = distance(table, belief)
+        if far > _DEVIATIONS * noise_deviation(table.sigma, table.values.size):
+            found[table.query.clique] = far
+    return found
 
 
 class Associations:
@@ -48,24 +64,13 @@ class Associations:
         if not cliques:
             return {}
         if not self._setting.compares:
-            return {c: self._from_coarse(self._coarsely()[c], belief) for c in cliques}
+            return {c: distance(self._coarsely()[c], belief) for c in cliques}
         candidates = []
         for clique in cliques:
             query = self._resolution.query(clique, sigma)
             candidates.append(Candidate(query, belief(query)))
         answers = self._setting.distances(candidates, self._setting.mu(self._share * part))
         return dict(zip(cliques, answers.tolist(), strict=True))
-
-    def clear_of_noise(self, cliques: Sequence[Clique], belief: Expected) -> list[Measurement]:
-        """The answers about those pairs, in a setting that only adds, that noise does not explain.
-
-        They were paid for to choose by; those of pairs that were not measured since say more than nothing.
-        """
-        if self._setting.compares or not cliques:
-            return []
-        tables = [self._coarsely()[c] for c in cliques]
-        noise = [_DEVIATIONS * noise_deviation(t.sigma, t.values.size) for t in tables]
-        return [t for t, least in zip(tables, noise, strict=True) if self._from_coarse(t, belief) > least]
 
     def _coarsely(self) -> dict[Clique, Measurement]:
         if not self._coarse:
@@ -75,11 +80,6 @@ class Associations:
             answers = self._setting.marginals(queries, [mu] * len(cliques))
             self._coarse = dict(zip(cliques, answers, strict=True))
         return self._coarse
-
-    @staticmethod
-    def _from_coarse(table: Measurement, belief: Expected) -> float:
-        seen = float(np.abs(table.values - belief(table.query)).sum())
-        return seen - expected_noise(table.sigma, table.values.size)
 
 
 def worth(scores: dict[Clique, float], noise: Callable[[Clique, int], float], least: float, most: int) -> list[Clique]:
@@ -93,7 +93,7 @@ def worth(scores: dict[Clique, float], noise: Callable[[Clique, int], float], le
     """
     chosen: list[Clique] = []
     for clique in sorted(scores, key=lambda c: -scores[c])[:most]:
-        if scores[clique] < max(least, _CLEAR * noise(clique, len(chosen) + 1)):
+        if scores[clique] < max(least, WORTH * noise(clique, len(chosen) + 1)):
             break
         chosen.append(clique)
     return chosen
