@@ -140,5 +140,21 @@ MUTANTS = (
         "they cost the same",
         "tests/fitting/test_federated_averages.py::test_averages_that_were_edited_are_refused",
     ),
+    Mutant(
+        "what was promised for the rows outside is left to the model",
+        "trust/federated/setting.py",
+        "        return max(0.0, left - (self._outside.mu / self._budget.total) ** 2)\n",
+        "        return left\n",
+        "it has not been charged yet",
+        f"{_TESTS}test_setting.py::test_the_count_of_rows_outside_goes_with_the_first_tables_and_is_paid_for_beside_them",
+    ),
+    Mutant(
+        "rows outside are counted with every question for tables",
+        "trust/federated/setting.py",
+        "        return self.mu > 0 and self.found is None\n",
+        "        return self.mu > 0\n",
+        "it costs next to nothing to send",
+        f"{_TESTS}test_setting.py::test_the_count_of_rows_outside_goes_with_the_first_tables_and_is_paid_for_beside_them",
+    ),
 )
 """Each with the test that must turn red by it."""

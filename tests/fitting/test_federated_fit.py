@@ -54,7 +54,7 @@ def test_files_become_one_certified_model_and_each_site_pays(files, tmp_path):
     stated = found.certificate.federation
     assert [s.name for s in stated.sites] == ["north", "east", "west", "south"]
     assert (stated.curious, stated.lost, stated.threshold, stated.simulated) == (1, 0, 3, True)
-    assert 0 < stated.rounds < 20
+    assert stated.rounds == 3  # columns and the rows outside the schema, a tree of pairs, its tables
     assert 0 < stated.bytes_sent < 1_000_000
     events = found.certificate.composition.events
     assert {type(e) for e in events} == {DistributedDiscreteGaussian}
@@ -68,6 +68,19 @@ def test_files_become_one_certified_model_and_each_site_pays(files, tmp_path):
         assert run["state"] == "closed"
         assert len(run["events"]) == len(events)
     assert sf.load(tmp_path / "model.sfm").certificate.federation == stated
+
+
+def test_the_default_model_takes_three_sums_and_says_how_many_rows_lay_outside(tmp_path):
+    """The first sum holds the columns and that count."""
+    old = pa.table({"age": [99] * 200, "job": ["a"] * 200, "town": ["x"] * 200})
+    tables = [sf.Table(pa.concat_tables([rows(300, seed), old])) for seed in range(3)]
+    source = sf.federated(tables, ledgers=[sf.Ledger.open(None) for _ in tables], curious=0)
+    model = sf.Synthesizer(SCHEMA, "auto", sf.Guarantee(3, 1e-6)).fit(source)
+    assert model.model == "aim"
+    assert model.certificate.federation.rounds == 3
+    found, noise = model.outside
+    assert abs(found - 600) < 8 * noise
+    assert noise < 40
 
 
 def test_the_model_is_that_of_one_curator_where_there_is_no_noise(files):
@@ -109,7 +122,7 @@ def artifact(tmp_path_factory):
         (lambda c: c["federation"].update(curious=0), "other shares of noise"),
         (lambda c: c["federation"].update(threshold=2), "another threshold"),
         (lambda c: c["federation"].update(simulated=False), "something else"),
-        (lambda c: c["federation"].update(rounds=1), "something else"),
+        (lambda c: c["federation"].update(rounds=2), "something else"),
         (lambda c: c["federation"]["sites"].pop(), "threshold|something else|shares"),
         (lambda c: c["federation"].update(rounds="many"), "lacks fields"),
         (lambda c: c["federation"]["sites"][1].update(c["federation"]["sites"][0]), "share a name or a key"),
@@ -150,7 +163,9 @@ def forged(certificate, **replaced):
             "more than its fields",
         ),
         (
-            lambda c: forged(c, said=("opened 2 times", "opened 99 times"), number=('"rounds": 2', '"rounds": 99')),
+            lambda c: forged(
+                c, said=("One sum was opened", "Sums were opened 99 times"), number=('"rounds": 1,', '"rounds": 99,')
+            ),
             "more sums than were charged",
         ),
         (lambda c: forged(c, kept=('"kept": "sites"', '"kept": "memory"')), "its ledger or its federation"),

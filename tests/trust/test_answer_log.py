@@ -31,7 +31,7 @@ def everything(setting):
     mu = setting.mu(0.1)
     return [
         np.array(setting.count(mu)),
-        np.array(setting.outside(mu)),
+        np.array(setting.outside(mu)()),
         *(m.values for m in setting.marginals([PAIR, Query((1,))], [mu, mu])),
         np.array(setting.select(guesses, 0.1)),
         setting.distances(guesses, mu),

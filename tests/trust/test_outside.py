@@ -37,13 +37,13 @@ def setting(epsilon: float, run_of: Ledger) -> tuple[Central, Budget]:
 def test_without_a_guarantee_the_count_is_exact() -> None:
     with Ledger.open(None, Guarantee(math.inf)) as ledger:
         central, budget = setting(math.inf, ledger)
-        assert central.outside(budget.mu(0.005)) == (3000.0, 0.0)
+        assert central.outside(budget.mu(0.005))() == (3000.0, 0.0)
 
 
 def test_with_a_guarantee_it_is_noised_and_charged_for_one_record() -> None:
     with Ledger.open(None) as ledger:
         central, budget = setting(1.0, ledger)
-        estimate, noise = central.outside(budget.mu(0.005))
+        estimate, noise = central.outside(budget.mu(0.005))()
         (event,) = budget.run.events
         assert isinstance(event, DiscreteGaussian)
         assert event.sigma == noise

@@ -49,6 +49,7 @@ EACH: list[SumQuestion[Any]] = [
     Count(),
     Count(outside=True),
     PAIR,
+    replace(PAIR, outside=True),
     FeatureSum("images", 65, 1.0),
     Scatter("directions of images", 64, 1, 1.0, {"centre": np.linspace(0, 1, 64)}),
 ]
@@ -147,26 +148,29 @@ def test_a_question_says_what_it_is_in_plain_words() -> None:
     assert PAIR.words(TABLE.names) == "2 tables of counts: 'age' x 'c'; 'age' in 2 groups x 'b' in 5 groups"
     assert str(Marginals((Query((1,)),))) == "the table of counts of column 1"
     assert str(Marginals((Query((0,)),) * 9)).endswith("column 0; and 5 more")
-    assert str(EACH[3]) == (
+    assert str(Marginals((Query((1,)),), outside=True)) == (
+        "the number of rows with a cell that the schema does not allow, and the table of counts of column 1"
+    )
+    assert str(EACH[4]) == (
         "the sum over all records of 65 numbers that the installed feature 'images' makes of each, clipped to length 1"
     )
-    assert "of each of 1 groups" in str(EACH[4])
-    assert "given centre (64)" in str(EACH[4])
+    assert "of each of 1 groups" in str(EACH[5])
+    assert "given centre (64)" in str(EACH[5])
 
 
 def test_the_price_of_a_question_follows_from_it_and_from_the_unit() -> None:
     (one,), (three,) = (Count().events([0.5], rows) for rows in (1, 3))
     assert (one.sensitivity, three.sensitivity) == (1, 3)  # type: ignore[union-attr]
     assert three.sigma == pytest.approx(3 * one.sigma, rel=0.01)  # type: ignore[union-attr]
-    (vectors,) = EACH[3].events([0.5], 3)
+    (vectors,) = EACH[4].events([0.5], 3)
     assert vectors.noise_multiplier == pytest.approx(2.0)  # type: ignore[union-attr]
-    assert EACH[3].price([0.5], 3).scales[0] == pytest.approx(3 * EACH[3].price([0.5], 1).scales[0])
-    assert EACH[3].price([math.inf], 1).events == ()
+    assert EACH[4].price([0.5], 3).scales[0] == pytest.approx(3 * EACH[4].price([0.5], 1).scales[0])
+    assert EACH[4].price([math.inf], 1).events == ()
     for costs in ([], [0.1, 0.1], [0.0], [-1.0], [math.nan]):
         with pytest.raises(QuestionError, match="cost"):
             Count().price(costs, 1)
     for cost in (1e-300, 5e-324):
-        for question in (Count(), EACH[3]):
+        for question in (Count(), EACH[4]):
             with pytest.raises(TooMuchNoise):
                 question.price([cost], 1)
 
@@ -177,6 +181,20 @@ def test_a_view_of_coarser_codes_is_the_same_question_of_the_finer_ones() -> Non
     asked = Marginals((Query((0, 1)), Query((0, 1), (np.array([1, 0]), np.arange(10) // 5))))
     coarse = summing.exact(asked, records.coarsened(recode))
     assert np.array_equal(coarse, summing.exact(asked.through(recode), records))
+    assert replace(asked, outside=True).through(recode).outside
+
+
+def test_rows_outside_are_counted_with_tables_as_one_more_part() -> None:
+    records = Records.of(CODES, TABLE)
+    records.outside = 9
+    asked = replace(PAIR, outside=True)
+    whole = summing.exact(asked, records)
+    assert np.array_equal(whole[1:], summing.exact(PAIR, records))
+    assert asked.sizes(TABLE) == (1, *PAIR.sizes(TABLE))
+    assert len(asked.events([0.5, 0.1, 0.1], 1)) == 3
+    outside, *tables = asked.answer(whole, asked.price([math.inf] * 3, 1), TABLE)
+    assert (float(outside.values), outside.query) == (9.0, Query(()))
+    assert [t.query for t in tables] == list(PAIR.queries)
 
 
 # Refusals --------------------------------------------------------------------------------------------------------
@@ -208,7 +226,7 @@ def twice(question: Question, key: bytes) -> bytes:
     return forged(text[:at] + field + text[at:], body)
 
 
-IMAGE_SUM, DIRECTIONS = EACH[3], EACH[4]
+IMAGE_SUM, DIRECTIONS = EACH[4], EACH[5]
 REFUSED: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "no question"),
     "another version": (b"sfumato question 2\n" + bytes(40), "no question"),
@@ -218,6 +236,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a key given twice": (twice(IMAGE_SUM, b'"bound":'), "one form"),
     "a field too many": (changed(Count(), lambda h: h["fields"].update(more=1)), "one form"),
     "spaces": (forged(json.dumps(header_of(Count().to_bytes())[0]).encode(), b""), "one form"),
+    "a field of another type, of tables": (changed(PAIR, lambda h: h["fields"].update(outside=2)), "true or false"),
     "a field of another type": (changed(Count(), lambda h: h["fields"].update(outside=0)), "true or false"),
     "a whole number for a real one": (changed(IMAGE_SUM, lambda h: h["fields"].update(bound=1)), "finite number"),
     "a bound that is NaN": (changed(IMAGE_SUM, lambda h: h["fields"].update(bound=math.nan)), "cannot be read"),

@@ -207,7 +207,7 @@ def taught(
     choice = replace(choice, settings=settings_of(recipe))
     fitted = recipe.fit(setting, target=target, progress=progress)
     unfinished = NoCertificate(reason="not finished").to_dict()
-    return Release(plan.schema, codec, fitted, choice, plan.guarantee, unfinished), outside
+    return Release(plan.schema, codec, fitted, choice, plan.guarantee, unfinished), outside()
 
 
 def process(

@@ -111,6 +111,7 @@ class FederationStatement(Section):
         """Where the promise ends in this federation, in plain words."""
         k, c = len(self.sites), self.curious
         names = ", ".join(s.name for s in self.sites)
+        opened = "One sum was opened" if self.rounds == 1 else f"Sums were opened {self.rounds} times"
         said = [
             f"The rows lay at {k} sites ({names}). What the coordinator saw beside the opened sums hides them as long "
             f"as at least {k - c} of these are honest: the coordinator may lie and collude with up to {c} of them.",
@@ -119,8 +120,7 @@ class FederationStatement(Section):
             "A person with rows at several sites is protected less, by their number.",
             "A site can falsify its own sums, refuse, or leave its noise out; nothing here proves that it did not. "
             "When it answered, how long it took and that it failed were seen by the coordinator.",
-            f"Sums were opened {self.rounds} times; a site sent at most {self.bytes_sent:,} bytes and was sent at most "
-            f"{self.bytes_received:,}.",
+            f"{opened}; a site sent at most {self.bytes_sent:,} bytes and was sent at most {self.bytes_received:,}.",
         ]
         said += [] if self.averaging is None else self.averaging.limits()
         if self.simulated:

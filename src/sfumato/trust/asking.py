@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,6 +16,14 @@ class Asking(ABC):
     @abstractmethod
     def ask(self, question: SumQuestion[Answer], mu: Sequence[float]) -> Answer:
         """The noised answer, each part at its cost of ``mu``; see ``Setting``."""
+
+    @abstractmethod
+    def outside(self, mu: float) -> Callable[[], tuple[float, float]]:
+        """Ask how many rows have some cell that the schema's facts did not allow, now or together with what comes next.
+
+        Returns:
+            What tells, when all else was asked, the noisy number and the scale of its noise.
+        """
 
     def count(self, mu: float) -> float:
         """Noisy number of records."""

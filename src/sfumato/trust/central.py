@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,10 +83,10 @@ class Central(Asking):
         whole, price = self._answered(question, mu)
         return question.answer(whole, price, self.domain)
 
-    def outside(self, mu: float) -> tuple[float, float]:
-        """Noisy number of records with some cell that the schema's facts did not allow, and the scale of its noise."""
+    def outside(self, mu: float) -> Callable[[], tuple[float, float]]:
+        """See ``Asking``; asked now."""
         whole, price = self._answered(Count(outside=True), [mu])
-        return float(whole[0]), price.scales[0]
+        return lambda: (float(whole[0]), price.scales[0])
 
     def _answered(self, question: SumQuestion, mu: Sequence[float]) -> tuple[np.ndarray, Price]:
         question.check(self.domain)

@@ -30,7 +30,8 @@ def exact(question: SumQuestion, records: ExactRecords) -> np.ndarray:
         case Count():
             return np.array([records.outside if question.outside else len(records)])
         case Marginals():
-            return np.concatenate([np.zeros(0, np.int64), *(records.table(q).ravel() for q in question.queries)])
+            outside = np.array([records.outside] if question.outside else [], np.int64)
+            return np.concatenate([outside, *(records.table(q).ravel() for q in question.queries)])
         case FeatureSum():
             feature = question.made(records.domain)
             return feature_sum(feature, records.matrix(), question.dimension, question.bound)

@@ -74,6 +74,34 @@ def test_without_a_guarantee_each_answer_is_that_of_one_curator(k: int) -> None:
     np.testing.assert_array_equal(coarse[0][0].values, coarse[1][0].values)
 
 
+def test_the_count_of_rows_outside_goes_with_the_first_tables_and_is_paid_for_beside_them() -> None:
+    """One sum, of which a view through coarser codes knows; what the count will cost is not left to the model."""
+    made = federation(3, epsilon=1.0)
+    made.sites[0]._records.outside, made.sites[1]._records.outside = 400, 30
+    setting = made.setting
+    told = setting.outside(setting.mu(0.1))
+    assert setting.remaining == pytest.approx(0.9)
+    queries, coarser = [Query((0,)), Query((1,))], setting.coarsened([np.arange(size) for size in DOMAIN.sizes])
+    tables = coarser.marginals(queries, [setting.mu(0.2)] * 2)
+    assert [t.query for t in tables] == queries
+    assert setting.remaining == coarser.remaining == pytest.approx(0.5, abs=1e-6)
+    found, noise = told()
+    assert abs(found - 430) < 8 * noise  # noise of 13 or so
+    assert noise < 30
+    coarser.marginals(queries, [setting.mu(0.2)] * 2)
+    assert (made.rounds.opened_rounds, [len(run.events) for run in made.runs]) == (2, [5, 5, 5])
+    assert told() == (found, noise)
+
+
+def test_the_count_of_rows_outside_is_asked_by_itself_where_no_table_is() -> None:
+    made = federation(3)
+    made.sites[2]._records.outside = 7
+    told = made.setting.outside(INFINITE)
+    assert made.setting.count(INFINITE) == len(ROWS)
+    assert [told(), told()] == [(7.0, 0.0)] * 2
+    assert made.rounds.opened_rounds == 2
+
+
 @pytest.mark.parametrize(("curious", "lost"), [(0, 0), (1, 0), (1, 1)])
 def test_noise_is_that_of_the_honest_shares_and_of_those_beyond(curious: int, lost: int) -> None:
     """Two-sided chi-square test at ``ERROR``: k shares, each sized so that k - c - d of them are what was paid for."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +15,30 @@ from sfumato.trust.asking import Asking
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.sharing import SharedNoise
-from sfumato.trust.questions import Answer, Count, Marginals, SumQuestion
+from sfumato.trust.questions import Answer, Count, Marginals, Measurement, Query, SumQuestion
 from sfumato.trust.records import coarser
 from sfumato.trust.setting import Candidate, Setting
 
 if TYPE_CHECKING:
     from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters
+
+
+@dataclass
+class _Outside:
+    """The count of rows outside the facts, which waits for the first tables: a round costs more than a number more.
+
+    Attributes:
+        mu: what it may cost; 0: nobody asked.
+        found: the noisy number and the scale of its noise, once it was opened.
+    """
+
+    mu: float = 0.0
+    found: tuple[float, float] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be asked."""
+        return self.mu > 0 and self.found is None
 
 
 class Federated(Asking):
@@ -43,6 +62,7 @@ class Federated(Asking):
     ) -> None:
         self._rounds, self._fine, self._budget, self._recode = rounds, domain, budget, recode
         self.domain = domain if recode is None else coarser(domain, recode)
+        self._outside = _Outside()
 
     def __repr__(self) -> str:
         return f"<federated setting over {len(self.domain)} columns>"
@@ -53,20 +73,37 @@ class Federated(Asking):
 
     @property
     def remaining(self) -> float:
-        """Share of the squared budget that is left."""
-        return self._budget.remaining
+        """Share of the squared budget that is left, but for what is promised already."""
+        left = self._budget.remaining
+        if not (self._outside.waits and self._budget.private):
+            return left
+        return max(0.0, left - (self._outside.mu / self._budget.total) ** 2)
 
     def ask(self, question: SumQuestion[Answer], mu: Sequence[float]) -> Answer:
         """The opened sum over the sites; see ``trust.questions``."""
         noise, opened, sites = self._opened(self._through(question), mu)
         return noise.answer(question, opened, sites, self.domain)
 
-    def outside(self, mu: float) -> tuple[float, float]:
-        """Noisy number of rows with some cell that the schema's facts did not allow, and the scale of its noise."""
-        question = Count(outside=True)
-        noise, opened, sites = self._opened(question, [mu])
-        scale = noise.parts[0].deviation(sites) if noise.parts else 0.0
-        return noise.answer(question, opened, sites, self.domain), scale
+    def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
+        """Noisy tables; the first bring along the count of rows outside the facts, where it was asked for."""
+        if not (queries and self._outside.waits):
+            return super().marginals(queries, mu)
+        count, *tables = self.ask(Marginals(tuple(queries), outside=True), [self._outside.mu, *mu])
+        self._outside.found = float(count.values), count.sigma
+        return tables
+
+    def outside(self, mu: float) -> Callable[[], tuple[float, float]]:
+        """See ``Asking``; asked together with the first tables, and by itself where none were asked for."""
+        self._outside.mu = mu
+        return self._told_outside
+
+    def _told_outside(self) -> tuple[float, float]:
+        if self._outside.found is None:
+            question = Count(outside=True)
+            noise, opened, sites = self._opened(question, [self._outside.mu])
+            scale = noise.parts[0].deviation(sites) if noise.parts else 0.0
+            self._outside.found = noise.answer(question, opened, sites, self.domain), scale
+        return self._outside.found
 
     def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
         """Refused: a comparison is no sum."""
@@ -97,7 +134,9 @@ class Federated(Asking):
     def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
         """The same records through public maps code -> coarser code; tables alone can be asked of it."""
         maps = recode if self._recode is None else [r[m] for m, r in zip(self._recode, recode, strict=True)]
-        return Federated(self._rounds, self._fine, self._budget, maps)
+        view = Federated(self._rounds, self._fine, self._budget, maps)
+        view._outside = self._outside
+        return view
 
     def _opened(self, question: SumQuestion, mu: Sequence[float]) -> tuple[SharedNoise, np.ndarray, int]:
         """The noise of a question to the sites, the opened numbers, and how many sites are in them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Self
 
@@ -146,10 +146,16 @@ class Count(SumQuestion[float]):
 class Marginals(SumQuestion[list[Measurement]]):
     """Contingency tables; each is a part.
 
+    Attributes:
+        queries: the tables.
+        outside: count also the rows with some cell that the schema's facts did not allow: one more part, the first,
+            answered as a table of no column.
+
     *Formal guarantee.* A record is in one cell of each table: a unit moves each by at most its number of rows in l1.
     """
 
     queries: tuple[Query, ...]
+    outside: bool = False
 
     kind = "marginals"
 
@@ -163,7 +169,7 @@ class Marginals(SumQuestion[list[Measurement]]):
             "codes": np.array([len(groups) for groups in maps], np.int32),
             "groups": np.concatenate([np.zeros(0, np.int32), *(np.asarray(groups, np.int32) for groups in maps)]),
         }
-        return {}, frozen(found)
+        return {"outside": self.outside}, frozen(found)
 
     @classmethod
     def of(cls, found: Unpacked) -> Self:
@@ -185,10 +191,12 @@ class Marginals(SumQuestion[list[Measurement]]):
                 np.split(columns, np.cumsum(lengths)[:-1]) if len(lengths) else [], grouped, strict=True
             )
         ]
-        return cls(tuple(queries))
+        return cls(tuple(queries), found.flag("outside"))
 
     def words(self, names: Sequence[str] | None = None) -> str:
         """See ``Question``."""
+        if self.outside:
+            return f"{Count(outside=True)}, and {replace(self, outside=False).words(names)}"
         if len(self.queries) == 1:
             return f"the table of counts of {_columns(self.queries[0], names)}"
         listed = "; ".join(_columns(query, names) for query in self.queries[:_SHOWN])
@@ -204,23 +212,27 @@ class Marginals(SumQuestion[list[Measurement]]):
 
     def sizes(self, domain: Domain) -> tuple[int, ...]:
         """See ``SumQuestion``."""
-        return tuple(query.cells(domain) for query in self.queries)
+        return tuple(query.cells(domain) for query in self._parts)
 
     def price(self, mu: Sequence[float], max_rows: int) -> Price:
         """See ``SumQuestion``."""
-        return _count_price(mu, len(self.queries), max_rows)
+        return _count_price(mu, len(self._parts), max_rows)
 
     def answer(self, whole: np.ndarray, price: Price, domain: Domain) -> list[Measurement]:
         """See ``SumQuestion``."""
         tables = np.split(whole, np.cumsum(self.sizes(domain))[:-1])
         return [
             Measurement(query, table.reshape(query.shape(domain)).astype(np.float64), scale)
-            for query, table, scale in zip(self.queries, tables, price.scales, strict=True)
+            for query, table, scale in zip(self._parts, tables, price.scales, strict=True)
         ]
+
+    @property
+    def _parts(self) -> tuple[Query, ...]:
+        return (Query(()), *self.queries) if self.outside else self.queries
 
     def through(self, recode: Sequence[np.ndarray]) -> Marginals:
         """The same tables of finer records; see :meth:`Query.through`."""
-        return Marginals(tuple(query.through(recode) for query in self.queries))
+        return replace(self, queries=tuple(query.through(recode) for query in self.queries))
 
 
 def _columns(query: Query, names: Sequence[str] | None) -> str:
