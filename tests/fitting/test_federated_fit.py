@@ -274,7 +274,7 @@ columns:
     assert not list(tmp_path.glob("*.ledger"))
     with pytest.raises(FederationError, match="give each its own"):
         sf.federated(files, names=["a"])
-    with pytest.raises(FederationError, match="4 ledgers and 2 capacities: give each its own"):
+    with pytest.raises(FederationError, match="4 ledgers, 4 mappings and 2 capacities: give each its own"):
         sf.federated(files, capacity=[5, 5])
 
 
