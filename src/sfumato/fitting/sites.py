@@ -81,10 +81,10 @@ def federated(
             clear: without a guarantee it tells of the site's rows, under one its own noise protects them.
 
     Raises:
-        FederationError: sites, names, ledgers, mappings and capacities that are not as many, or options of averages without
-            them. Too few sites, the same rows or ledger at two of them, numbers that the secure sum or the plan cannot keep
-            (see ``Roster`` and ``FederationPlan``), and averages for a model that is no network are refused when it is
-            fitted.
+        FederationError: sites, names, ledgers, mappings and capacities that are not as many, or options of averages
+            without them. Too few sites, the same rows or ledger at two of them, numbers that the secure sum or the plan
+            cannot keep (see ``Roster`` and ``FederationPlan``), and averages for a model that is no network are refused
+            when it is fitted.
 
     >>> import sfumato as sf
     >>> rows = sf.examples.adult().arrow
