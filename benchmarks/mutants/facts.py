@@ -22,8 +22,8 @@ MUTANTS = (
     Mutant(
         "histograms with the noise of one row of a person",
         "trust/facts.py",
-        "self._budget, self._max_rows, self._entropy)\n        queries",
-        "self._budget, entropy=self._entropy)\n        queries",
+        "self._budget, self._max_rows, self._entropy)\n        return",
+        "self._budget, entropy=self._entropy)\n        return",
         "a default argument hides that one was left out",
         "tests/trust/test_facts.py::test_the_unit_s_rows_scale_the_noise",
     ),

@@ -1,10 +1,12 @@
-"""Mistakes in how a site's own table becomes one of the public schema."""
+"""Mistakes in how a site's own table becomes one of the public schema, and in what it is told of that schema."""
 
 from benchmarks.mutants.mutant import Mutant
 
 _CELLS = "encoding/site_cells.py"
 _ROWS = "tests/encoding/test_site_rows.py"
 _MAPPING = "tests/schema/test_site_mapping.py"
+_FACTS = "trust/federated/site_facts.py"
+_TOLD = "tests/fitting/test_federated_facts.py"
 
 MUTANTS = (
     Mutant(
@@ -62,6 +64,46 @@ MUTANTS = (
         "    if len(rest) * len(left) > _MOST_PAIRS:\n",
         "a near name helps whoever fills in the rest",
         f"{_MAPPING}::test_a_first_line_that_is_a_row_is_not_shown",
+    ),
+    Mutant(
+        "a site takes any schema that it is told",
+        _FACTS,
+        "        if agrees(found, schema) and _within(found, widest(schema)):\n",
+        "        if _within(found, widest(schema)):\n",
+        "the facts were found from the plan's schema",
+        f"{_TOLD}::test_facts_that_do_not_fit_are_refused_by_each_site",
+    ),
+    Mutant(
+        "a site takes bounds beyond the search",
+        _FACTS,
+        "        if agrees(found, schema) and _within(found, widest(schema)):\n",
+        "        if agrees(found, schema):\n",
+        "the schema is the plan's but for its bounds",
+        f"{_TOLD}::test_facts_that_do_not_fit_are_refused_by_each_site",
+    ),
+    Mutant(
+        "nobody asks which codec a site made of the facts",
+        "trust/federated/facts.py",
+        "            if made != codec_digest(codec):\n",
+        "            if False:\n",
+        "all were told the same",
+        f"{_TOLD}::test_facts_that_do_not_fit_are_refused_by_each_site",
+    ),
+    Mutant(
+        "facts are told as often as the coordinator likes",
+        _FACTS,
+        "        if not self.open or self._encode is None:\n",
+        "        if self._encode is None:\n",
+        "each question is paid for, whatever it is asked of",
+        f"{_TOLD}::test_facts_that_do_not_fit_are_refused_by_each_site",
+    ),
+    Mutant(
+        "a site answers all questions before the facts are told",
+        "trust/federated/federated_site.py",
+        "        if not isinstance(request.question, Marginals):\n            self._facts.check_told()\n",
+        "",
+        "each is paid for anyway",
+        f"{_TOLD}::test_a_site_answers_nothing_but_the_search_before_the_facts_are_told",
     ),
 )
 """Each with the test that must turn red by it."""

@@ -257,15 +257,6 @@ def test_what_sites_cannot_do_is_said_before_anything_is_charged(files, tmp_path
         fitted(files[:2])
     with pytest.raises(FederationError, match="at most 1 may be lost"):
         fitted(files, lost=2)
-    open_facts = sf.Schema.parse("""\
-sfumato: schema/1
-columns:
-  age: {kind: integer, source: {bounds: measured, rest: public}}
-  job: {kind: category, categories: [a, b], source: public}
-  town: {kind: category, categories: [x, y, z], source: public}
-""")
-    with pytest.raises(FederationError, match="'age' are left to be measured"):
-        sf.Synthesizer(open_facts, "independent", PROMISE).fit(sf.federated(files))
     sf.Table(rows().drop_columns(["town"])).write(files[1])
     with pytest.raises(SchemaError, match="site east: "):
         fitted(files)

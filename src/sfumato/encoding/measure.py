@@ -106,6 +106,13 @@ def preliminary(schema: Schema) -> Codec | None:
     return Codec.from_schema(Schema(unit=schema.unit, nulls=schema.nulls, columns=columns))
 
 
+def widest(schema: Schema) -> Facts:
+    """The farthest bounds that a search can find, of each column whose bounds are left to be measured: public."""
+    search = preliminary(schema)
+    columns = () if search is None else map(search.schema.column, search.columns)
+    return {c.name: MeasuredFact(bounds=getattr(c, "bounds", None)) for c in columns}
+
+
 def _whole_range(column: Column) -> dict[str, object]:
     """All that a column of its kind may hold; clipped and unreadable cells must not stop a search."""
     common: dict[str, object] = {"outside": "clip", "nullable": True}

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sfumato.encoding.codec import Codec
+from sfumato.encoding.measure import widest
 from sfumato.encoding.site_rows import site_rows
 from sfumato.errors import FederationError, Overdraft, SchemaError
 from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
@@ -26,10 +28,12 @@ from sfumato.tables import Rows
 from sfumato.tables.source import RowSource
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.averaging import Averaging
+from sfumato.trust.federated.facts import settled_codec
 from sfumato.trust.federated.federated_site import FederatedSite
-from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan import FederationPlan, check_measurable
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
+from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.federated.transport import InProcess
 from sfumato.trust.gathering import gather
 from sfumato.trust.secure_sum.accounts import SiteAccount
@@ -53,7 +57,8 @@ class Sites:
         books: the ledger of each.
         identities: their signing keys, drawn for this fit.
         plan: what they agree to.
-        codec: of the public schema, the same at each.
+        codec: of the public schema, with the widest bounds where they are left to be measured; what is chosen hangs on
+            no bounds.
         choice: the model.
     """
 
@@ -95,6 +100,7 @@ def opened_sites(source: FederatedSource, plan: Plan) -> Sites:
         FederationError: what is asked for is nothing that sites can answer, or two have the same rows or ledger.
         SfumatoError: a table cannot be opened, lacks a column, or has no place for its ledger.
     """
+    check_measurable(plan.schema)
     books = tuple(
         ledger_of(table, ledger, plan.guarantee.private)
         for table, ledger in zip(source.sources, source.ledgers, strict=True)
@@ -105,10 +111,7 @@ def opened_sites(source: FederatedSource, plan: Plan) -> Sites:
     identities = tuple(SiteIdentity.fresh() for _ in rows)
     members = tuple(Member(name, i.public_key) for name, i in zip(source.names, identities, strict=True))
     roster = Roster(members, source.curious, source.lost)
-    if plan.schema.measured():
-        named = ", ".join(map(repr, plan.schema.measured()))
-        raise FederationError(f"facts of {named} are left to be measured, which sites cannot do yet: declare them")
-    codec = Codec.from_schema(plan.schema)
+    codec = Codec.from_schema(plan.schema, widest(plan.schema))
     choice = chosen(plan.model, codec.domain, _target(plan, codec), plan.guarantee)
     agreed = _agreed(plan, roster, codec, choice, source.capacity, source.averaging)
     return Sites(rows, books, identities, agreed, codec, choice)
@@ -149,6 +152,7 @@ def _agreed(
                 f"model {choice.name!r} is learnt from sums, not by steps: leave local_steps out, or name a network"
             )
         averaging = replace(averaging, level="record" if plan.guarantee.private else "none")
+    asks |= {"marginals"} if plan.schema.measured() else frozenset()  # of which the search for bounds is made
     known = _KINDS if averaging is None else {**_KINDS, "gradients": "local run"}
     kinds = ("count", *(kind for asked, kind in known.items() if asked in asks))
     narrow = FederationPlan(
@@ -187,8 +191,9 @@ def answering(sites: Sites, plan: Plan, progress: Progress) -> Iterator[InProces
             stack.callback(opened.finish)
             runs.append(opened.run)
         for place, (rows, identity, run) in enumerate(zip(sites.rows, sites.identities, runs, strict=True)):
-            records, account = gather(rows, sites.codec, progress), SiteAccount(run, sites.plan.terms, place)
-            endpoints.append(FederatedSite(sites.plan, identity, records, account))
+            encode, account = partial(gather, rows, progress=progress), SiteAccount(run, sites.plan.terms, place)
+            records = encode(first_codec(sites.plan.schema))
+            endpoints.append(FederatedSite(sites.plan, identity, records, account, encode=encode))
         yield InProcess(endpoints)
 
 
@@ -207,6 +212,7 @@ def learn_federated(
     progress.stage("keys of the sites")
     rounds = SecureRounds(sites.plan, transport)
     rounds.set_up()
-    setting = Federated(rounds, sites.codec.domain, Budget(opened.run, opened.answer_log, progress))
-    release, outside = taught(plan, sites.codec, setting, progress)
+    budget = Budget(opened.run, opened.answer_log, progress)
+    codec = settled_codec(plan.schema, rounds, budget)
+    release, outside = taught(plan, codec, Federated(rounds, codec.domain, budget), progress)
     return release, outside, sites.statement(rounds.opened_rounds, transport)

@@ -22,6 +22,7 @@ from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
 from sfumato.trust.gathering import bound_of, gather
 from sfumato.trust.questions import Query
+from sfumato.trust.setting import Setting
 
 THRESHOLD_SHARE = 0.02
 """The part of delta taken for categories that are found in the rows, split evenly over their columns.
@@ -54,9 +55,7 @@ class CentralFacts:
     def histograms(self, codec: Codec) -> Sequence[NoisyHistogram]:
         """The noised one-way table of each axis of ``codec``."""
         setting = Central(gather(self._rows, codec, self._progress), self._budget, self._max_rows, self._entropy)
-        queries = [Query((i,)) for i in range(len(codec.domain))]
-        answers = setting.marginals(queries, [self._mu] * len(queries))
-        return [NoisyHistogram(a.values, a.sigma) for a in answers]
+        return one_way(setting, self._mu)
 
     def keys(self, columns: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
         """Per column the labels whose noisy count cleared the threshold; all labels where there is no guarantee."""
@@ -96,3 +95,10 @@ class CentralFacts:
             for name in columns:
                 counts[name].update(label_counts(kept.column(name), markers[name]))
         return counts
+
+
+def one_way(setting: Setting, mu: float) -> list[NoisyHistogram]:
+    """The noised one-way table of each axis of a setting, each at cost ``mu``."""
+    queries = [Query((i,)) for i in range(len(setting.domain))]
+    answers = setting.marginals(queries, [mu] * len(queries))
+    return [NoisyHistogram(a.values, a.sigma) for a in answers]

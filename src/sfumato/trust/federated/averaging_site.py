@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sfumato.errors import FederationError, QuestionError, TooMuchNoise
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
+from sfumato.trust.federated.site_facts import SiteFacts
 from sfumato.trust.questions import LocalRun
-from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.masks import in_ring
 from sfumato.trust.secure_sum.sum_site import SumSite
@@ -27,15 +27,15 @@ class AveragingSite:
     Args:
         plan: what the site agreed to.
         place: of the site in it.
-        records: its private records.
+        facts: its private records, once it was told all facts.
         account: over a run of its own ledger.
 
     *Formal guarantee.* All runs of a training are charged, durably, before the first; each number of the plan is
     answered once. In the clear goes only what the plan says, which is private by itself, or of a plan without promise.
     """
 
-    def __init__(self, plan: FederationPlan, place: int, records: ExactRecords, account: SiteAccount) -> None:
-        self._plan, self._place, self._records, self._account = plan, place, records, account
+    def __init__(self, plan: FederationPlan, place: int, facts: SiteFacts, account: SiteAccount) -> None:
+        self._plan, self._place, self._facts, self._account = plan, place, facts, account
         self._runs: LocalRuns | None = None
 
     def forget(self) -> None:
@@ -48,10 +48,11 @@ class AveragingSite:
             raise FederationError("a training by averages is outside the plan")
         if self._plan.max_rows != 1:
             raise FederationError("gradients are clipped per row, but a unit may hold several")
+        self._facts.check_told()
         from sfumato.trust.federated.local_runs import LocalRuns  # imports jax, which sums do without
 
         try:
-            self._runs = LocalRuns(body, self._records, self._plan, self._place)
+            self._runs = LocalRuns(body, self._facts.records, self._plan, self._place)
         except (QuestionError, TooMuchNoise) as error:
             raise FederationError(str(error)) from None
         if self._runs.paid is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,7 +19,8 @@ from sfumato.trust.federated.averaging_site import AveragingSite
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
-from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
+from sfumato.trust.federated.site_facts import Encode, SiteFacts
+from sfumato.trust.questions import GradientStep, LocalRun, Marginals, SumQuestion
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
@@ -40,12 +42,15 @@ class FederatedSite:
         records: its private records.
         account: over a run of its own ledger; it outlives this object.
         entropy: source of keys and noise.
+        encode: makes the records anew once facts that the plan leaves open are told; ``records`` are then those of
+            ``facts.first_codec``.
 
     FederationError where it holds more records than the plan declares for it.
 
     *Formal guarantee.* A question is read, held against the plan and priced by this site alone; its events are
     charged, durably, before the noise is drawn and before the masked vector leaves. The vector holds the exact sum over
-    this site's records plus its share of the noise. What is said of a failure says nothing of the records.
+    this site's records plus its share of the noise. What is said of a failure says nothing of the records. Calls are
+    answered one after the other, so that a question is priced and answered by the same records.
     """
 
     def __init__(
@@ -55,8 +60,10 @@ class FederatedSite:
         records: ExactRecords,
         account: SiteAccount,
         entropy: Entropy = SYSTEM,
+        encode: Encode | None = None,
     ) -> None:
-        self._plan, self._records, self._account = plan, records, account
+        self._plan, self._account = plan, account
+        self._facts, self._lock = SiteFacts(plan.schema, records, encode), threading.Lock()
         self._identity, self._entropy = identity, entropy
         self._descent: SiteDescent | None = None
         self._sums = self._fresh_sums()
@@ -66,13 +73,14 @@ class FederatedSite:
                 f"site {plan.roster.members[self._sums.place].name} holds more than the {most:,} records that the plan"
                 " declares for it: declare a larger capacity in a new plan"
             )
-        self._averages = AveragingSite(plan, self._sums.place, records, account)
+        self._averages = AveragingSite(plan, self._sums.place, self._facts, account)
         self._signed = False
         self._before: dict[str, Callable[[bytes], bytes]] = {"agree": self._agreed, "begin": self._begun}
         self._methods: dict[str, Callable[[bytes], bytes]] = {
             "key": lambda _: self._sums.key(),
             "shares": lambda body: self._sums.shares(body),
             "receive": self._received,
+            "facts": self._facts.told,
             "descent": self._paid,
             "averaging": self._averages.begin,
             "clear": lambda body: self._averages.clear(SumRequest.of(body), self._sums),
@@ -89,7 +97,8 @@ class FederatedSite:
         if not self._signed and method not in self._before:
             raise FederationError("nothing is answered before all sites have signed the plan")
         try:
-            return answer(body)
+            with self._lock:
+                return answer(body)
         except FederationError:
             raise
         except Overdraft:
@@ -97,6 +106,11 @@ class FederatedSite:
         except Exception:
             _LOG.exception("a call of the coordinator failed")
             raise FederationError("it could not answer; its own log says why") from None
+
+    @property
+    def _records(self) -> ExactRecords:
+        """Those that are asked now."""
+        return self._facts.records
 
     def _fresh_sums(self) -> SumSite:
         return SumSite(self._plan.terms, self._identity, self._entropy, self._account.answered)
@@ -107,6 +121,7 @@ class FederatedSite:
             raise FederationError("the coordinator runs another plan than the one that this site was given")
         self._signed, self._sums, self._descent = False, self._fresh_sums(), None
         self._averages.forget()
+        self._facts.forget()
         return sign_plan(self._plan, self._identity)
 
     def _begun(self, body: bytes) -> bytes:
@@ -124,6 +139,8 @@ class FederatedSite:
             return self._stepped(request, request.question)
         if isinstance(request.question, LocalRun):
             return self._averages.masked(request, self._sums)
+        if not isinstance(request.question, Marginals):
+            self._facts.check_told()
         noise = self._noise(request, request.question)
         noised = partial(self._noised, request.question, noise)
         return self._account.answer(self._sums, request.number, request.subject, noised, noise.events)
@@ -134,6 +151,7 @@ class FederatedSite:
             raise FederationError("a training is outside the plan")
         if self._plan.max_rows != 1:
             raise FederationError("gradients are clipped per row, but a unit may hold several")
+        self._facts.check_told()
         from sfumato.trust.federated.descents import SiteDescent  # imports jax, which sums do without
 
         try:

@@ -47,7 +47,8 @@ class FederationPlan:
             many as all may hold together, shared evenly, and at most ``TRAINED_ROWS`` each where a training is asked.
         averaging: how networks are trained by averages; None: by one secure sum a step.
 
-    FederationError for capacities that no plan can have, and averages that keep another promise than it makes.
+    FederationError for capacities that no plan can have, for averages that keep another promise than it makes, and for
+    categories left to be measured.
     """
 
     schema: Schema
@@ -65,6 +66,7 @@ class FederationPlan:
     def __post_init__(self) -> None:
         if self.averaging is not None:
             self.averaging.check(self.guarantee)
+        check_measurable(self.schema)
         k = len(self.roster.members)
         most = _MOST_PRODUCTS if "scatter" in self.questions else MOST_ROWS
         each = min(most // k, TRAINED_ROWS) if _TRAININGS & set(self.questions) else most // k
@@ -189,10 +191,17 @@ class FederationPlan:
             said,
             f"Model: {self.model}. Your site answers {', '.join(self.questions)}, in at most {self.rounds} rounds of"
             f" {self.attempts} attempts; its rows never leave it.",
+            *self._searched(),
             *self._capacities(),
             *([] if self.averaging is None else [self.averaging.words()]),
             *self.roster.words(),
         ]
+
+    def _searched(self) -> list[str]:
+        """What is found before anything is learnt."""
+        named = ", ".join(self.schema.measured())
+        said = f"Bounds of {named} are found first, from noised tables that count against the promise, and told to all."
+        return [said] if named else []
 
     def _capacities(self) -> list[str]:
         """How many records each site says that it holds at most; of a training, what follows from it."""
@@ -200,3 +209,13 @@ class FederationPlan:
         declared = ", ".join(f"{member.name} {most:,}" for member, most in each)
         said = f"Records that each site holds at most, as it declares to everybody: {declared}. One that holds more"
         return [f"{said} does not take part; how many it holds is told to nobody."]
+
+
+def check_measurable(schema: Schema) -> None:
+    """FederationError where categories are left to be measured; bounds may be."""
+    for column in schema.columns:
+        if column.measured and column.values_fact == "categories":
+            raise FederationError(
+                f"column {column.name!r}: its categories are left to be measured, and no sum over sites finds labels"
+                " that nobody declared: declare all that may occur ('outside: other' takes in the rest)"
+            )

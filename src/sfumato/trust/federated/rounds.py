@@ -18,6 +18,8 @@ from sfumato.trust.secure_sum.terms import RoundNumber
 
 DEADLINE = 30.0
 """Seconds that a site has for an answer."""
+ENCODING = 600.0
+"""Seconds that a site has to encode its rows anew: those of ten million rows, several times over."""
 
 
 class SecureRounds:
@@ -61,6 +63,11 @@ class SecureRounds:
         An attempt that cannot be opened is made again as the plan allows; every site is charged for each.
         """
         return self._in_a_new_round(question, tuple(mu), values)
+
+    def tell_facts(self, facts: bytes) -> Mapping[str, bytes]:
+        """Tell every site what was found of the facts left open; by name, what each made of it."""
+        told = self._all("facts", dict.fromkeys(self._coordinator.present, facts), ENCODING)
+        return {self._name(place): made for place, made in told.items()}
 
     def begin_descent(self, asked: bytes) -> None:
         """Let every site pay for a training; FederationError where one does not."""
@@ -118,15 +125,15 @@ class SecureRounds:
         total = opening.opened(self._ask("unmask", dict.fromkeys(signed, consents)).answers)
         return total, len(opening.survivors)
 
-    def _ask(self, method: str, requests: Mapping[int, bytes]) -> Replies:
-        replies = self._transport.call(method, requests, self._deadline)
+    def _ask(self, method: str, requests: Mapping[int, bytes], deadline: float = 0.0) -> Replies:
+        replies = self._transport.call(method, requests, max(deadline, self._deadline))
         for place, said in replies.failures.items():
             self.lost[self._name(place)] = said
         return replies
 
-    def _all(self, method: str, requests: Mapping[int, bytes]) -> Mapping[int, bytes]:
+    def _all(self, method: str, requests: Mapping[int, bytes], deadline: float = 0.0) -> Mapping[int, bytes]:
         """The answers of all sites; FederationError with what the first that failed said."""
-        replies = self._ask(method, requests)
+        replies = self._ask(method, requests, deadline)
         for place in requests:
             if place not in replies.answers:
                 said = replies.failures.get(place, "no answer in time")
