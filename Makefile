@@ -69,6 +69,9 @@ oracles: $(INSTALLED) .others/anonymeter
 .others/anonymeter:  # its pins clash with ours
 	@$(PYTHON) -m venv $@ && $@/bin/pip install --quiet --disable-pip-version-check anonymeter==1.1.0 || { rm -rf $@; exit 1; }
 
+.others/flwr:  # for benchmarks.flower_secagg alone
+	@$(PYTHON) -m venv $@ && $@/bin/pip install --quiet --disable-pip-version-check flwr==1.41.0 || { rm -rf $@; exit 1; }
+
 docs: $(DOCS_INSTALLED)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 

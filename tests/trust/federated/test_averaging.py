@@ -53,7 +53,7 @@ def local_case(batch: float = 100.0, rate: float = 0.2, steps: int = STEPS) -> A
 
 
 def made(
-    averaging: Averaging, promise: Guarantee = GUARANTEE, parts: Sequence[np.ndarray] | None = None, **terms: Any
+    averaging: Averaging | None, promise: Guarantee = GUARANTEE, parts: Sequence[np.ndarray] | None = None, **terms: Any
 ) -> Federation:
     run = Ledger.open().begin(promise, "test")
     parts = unevenly(CODES, 3) if parts is None else parts
