@@ -36,19 +36,45 @@ MUTANTS = (
     Mutant(
         "a training at a site costs nothing",
         _SITE,
-        "        self._account.prepay(self._descent.event)\n",
-        "        self._account._prepaid[self._descent.event] += self._descent.event.count\n",
+        "        self._account.prepay_steps(descent.step, descent.shared.needed, descent.shared.spare)\n",
+        "        self._account._steps.add(descent.step, descent.shared.needed + descent.shared.spare)\n",
         "the coordinator has charged it",
         f"{_TESTS}test_descents.py::test_sites_learn_what_a_curator_learns_and_pay_for_spare_steps",
     ),
     Mutant(
         "a site makes room for as many records as it is told",
         "trust/federated/descents.py",
-        "        self._sums = BatchSums(self._planned, records, site_rooms(plan, shared.descent.rate)[place])\n",
-        "        told = shared.descent.groups * shared.descent.capacity // 5\n"
-        "        self._sums = BatchSums(self._planned, records, rooms_for(shared.descent.rate, told))\n",
+        "self._records, self._rooms = records, site_rooms(plan, self.shared.descent.rate)[place]\n",
+        "told = self.shared.descent.groups * self.shared.descent.capacity // 5\n"
+        "        self._records, self._rooms = records, rooms_for(self.shared.descent.rate, told)\n",
         "the descent says how many are drawn, and how often",
         f"{_TESTS}test_training_lies.py::test_a_record_moves_a_step_no_further_than_is_paid_for_whatever_is_told",
+    ),
+    Mutant(
+        "a training is begun before it is paid for",
+        _SITE,
+        "        self._account.prepay_steps(descent.step, descent.shared.needed, descent.shared.spare)\n"
+        "        self._descent = descent\n",
+        "        self._descent = descent\n"
+        "        self._account.prepay_steps(descent.step, descent.shared.needed, descent.shared.spare)\n",
+        "no step is answered that was not paid for anyway",
+        f"{_TESTS}test_training_lies.py::test_a_training_that_the_ledger_refused_was_never_begun",
+    ),
+    Mutant(
+        "steps of a training are not counted",
+        "trust/secure_sum/prepaid.py",
+        "        self._left[step] -= 1\n",
+        "",
+        "the training was paid for as a whole",
+        f"{_TESTS}test_training_lies.py::test_no_more_steps_are_answered_than_were_paid_for_in_whatever_order",
+    ),
+    Mutant(
+        "a copied process draws another batch",
+        "trust/federated/descents.py",
+        "self._sums.answer(step, entropy).astype(np.int64)",
+        "self._sums.answer(step, None).astype(np.int64)",
+        "the batch has entropy of its own",
+        f"{_TESTS}test_training_lies.py::test_each_attempt_at_a_step_draws_a_batch_and_noise_of_its_own",
     ),
     Mutant(
         "a site may hold more records than it declared",
@@ -61,8 +87,8 @@ MUTANTS = (
     Mutant(
         "what one record moves is planned for smaller batches",
         "trust/federated/descents.py",
-        "        if drawn > self.descent.capacity:\n",
-        "        if drawn > self.descent.capacity * 8:\n",
+        "        if drawn > asked.capacity:\n",
+        "        if drawn > asked.capacity * 8:\n",
         "the coordinator has planned the grid",
         f"{_TESTS}test_descents.py::test_a_training_that_no_site_accounts_for_is_refused",
     ),

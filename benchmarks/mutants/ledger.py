@@ -78,14 +78,14 @@ MUTANTS = (
     Mutant(
         "an older copy of a checkpoint takes its steps again",
         "trust/training.py",
-        "            self._announce(mark, count)\n",
-        "",
+        "                self._log.announce(mark, count)\n",
+        "                pass\n",
         "the training is paid for as a whole, so what is there to announce",
         "tests/trust/test_training.py::test_an_older_copy_of_a_checkpoint_is_refused",
     ),
     Mutant(
         "a training that goes on has been paid for",
-        "trust/training.py",
+        "trust/training_log.py",
         "        paid = event in self._budget.run.events[mark.before :]\n",
         "        paid = mark.done > 0 or event in self._budget.run.events[mark.before :]\n",
         "it would not have a checkpoint otherwise",

@@ -14,8 +14,8 @@ from sfumato.errors import FederationError, SchemaError
 from sfumato.privacy.events import DistributedDiscreteGaussian, DistributedGaussian
 from sfumato.release.artifact import Artifact
 from sfumato.release.verification import verify_artifact
-from sfumato.trust.federated.descents import SPARE
 from sfumato.trust.federated.federated_site import FederatedSite
+from sfumato.trust.federated.trainer import SPARE
 
 SCHEMA = sf.Schema.parse("""\
 sfumato: schema/1

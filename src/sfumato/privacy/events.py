@@ -222,6 +222,11 @@ def tail_of(event: Event) -> float:
     return event.tail if isinstance(event, PoissonSampledGaussian | DistributedGaussian) else 0.0
 
 
+def is_training(event: Event) -> bool:
+    """Whether it pays for the steps of a DP-SGD: these alone take a delta for the tail of their loss."""
+    return isinstance(event, PoissonSampledGaussian) or tail_of(event) > 0
+
+
 def to_json(event: Event) -> dict[str, Json]:
     """A plain mapping with the event's ``mechanism`` and its numbers."""
     return {"mechanism": type(event).__name__, **asdict(event)}

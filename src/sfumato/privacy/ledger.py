@@ -322,6 +322,11 @@ class Run:
             yield
 
     @property
+    def ledger(self) -> str:
+        """The ``id`` of its ledger."""
+        return self._ledger.id
+
+    @property
     def steps(self) -> int:
         """How many steps of DP-SGD, of all its trainings, the run began."""
         return self._ledger._steps(self.id)

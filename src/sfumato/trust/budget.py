@@ -12,7 +12,7 @@ import numpy as np
 from sfumato.errors import CheckpointError
 from sfumato.privacy import gdp
 from sfumato.privacy.accounting import discrete_gaussian_sigma, mu_for
-from sfumato.privacy.events import DistributedGaussian, Event, PoissonSampledGaussian
+from sfumato.privacy.events import DistributedGaussian, Event, PoissonSampledGaussian, is_training
 from sfumato.privacy.ledger import Run
 from sfumato.privacy.mechanisms.discrete_gaussian import planned
 from sfumato.privacy.spending import TAIL_SHARE, mu_squared
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sfumato.progress import Progress
     from sfumato.results.plain import Json
 from sfumato.trust.answer_log import AnswerLog
+
+ROUNDING = 1e-9
+"""Of shares of a budget that were added up."""
 
 
 class Budget:
@@ -133,7 +136,7 @@ class Budget:
 
     def _charged_before(self, answer_log: AnswerLog) -> list[Event]:
         """What an interrupted run has charged, but for DP-SGD, which accounts for itself."""
-        paid: list[Event] = [e for e in self.run.events if not isinstance(e, PoissonSampledGaussian)]
+        paid: list[Event] = [e for e in self.run.events if not is_training(e)]
         if len(paid) < answer_log.charges:
             raise CheckpointError(f"run {self.run.id} of this ledger is not the one that the checkpoint was kept by")
         return paid

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import jax
-from jax import Array
 
-from sfumato.errors import CheckpointError, Overdraft
+from sfumato.errors import Overdraft
 from sfumato.privacy.accounting import poisson_noise_multiplier
 from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters, compiled
 from sfumato.privacy.draws import bytes_of, fresh
-from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.groups import Rooms, deal, rooms
 from sfumato.privacy.randomness import Entropy
 from sfumato.privacy.sampling import PoissonSteps
 from sfumato.progress import Progress
-from sfumato.trust import checkpoint
-from sfumato.trust.budget import Budget
+from sfumato.trust.budget import ROUNDING, Budget
+from sfumato.trust.checkpoint import Mark
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.steps import Planned, descent_of
+from sfumato.trust.training_log import TrainingLog
 
 _RELEASES = 8  # chunks of steps; after each one the state is public and may be saved
-_ROUNDING = 1e-9  # of shares that were added up
 _DRAWN = 1 << 26  # bytes of random numbers that are drawn at a time
 
 
@@ -45,7 +42,7 @@ class Trainer:
 
     def __init__(self, records: ExactRecords, budget: Budget, entropy: Entropy, saved: Path | None = None) -> None:
         self._codes, self._domain = records.matrix(), records.domain
-        self._budget, self._entropy, self._saved = budget, entropy, saved
+        self._budget, self._entropy, self._log = budget, entropy, TrainingLog(budget, saved)
 
     def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
         """The final carry, public; costs ``share`` of the squared budget. See ``Setting.dp_sgd``."""
@@ -62,14 +59,14 @@ class Trainer:
         progress.step(mark.done)
         while mark.done < training.steps:
             count = min(size, training.steps - mark.done)
-            self._announce(mark, count)
+            if self._budget.private:
+                self._log.announce(mark, count)
             for start in range(0, count, piece):
                 draws = fresh(piece, shape, numbers, self._entropy)
                 jax.block_until_ready(carry)  # of the piece before, which was computed while these were drawn
                 carry = run(carry, groups, draws, min(piece, count - start))
             jax.block_until_ready(carry)
-            mark = replace(mark, done=mark.done + count)
-            self._save(mark, jax.tree.leaves(carry))
+            mark = self._log.advance(mark, count, carry)
             progress.step(count)
         return carry
 
@@ -79,51 +76,26 @@ class Trainer:
         into = rooms(rate, training.total, at_least)
         return Planned(descent_of(training, noise_multiplier, rate, into), self._domain), into
 
-    def _begin(self, training: DpSgd[Carry, Parameters], share: float) -> tuple[Carry, checkpoint.Mark]:
-        if self._saved is not None and self._saved.exists():
-            mark, carry = checkpoint.read(self._saved, training.carry)
-            if self._planned(training, mark.rate, mark.noise_multiplier)[0].descent.digest != mark.descent:
-                raise CheckpointError(f"{self._saved} is a checkpoint of another training; delete it to begin anew")
-            return carry, mark
+    def _begin(self, training: DpSgd[Carry, Parameters], share: float) -> tuple[Carry, Mark]:
+        kept = self._log.kept(
+            training.carry, lambda mark: self._planned(training, mark.rate, mark.noise_multiplier)[0].descent.digest
+        )
+        if kept is not None:
+            return kept[1], kept[0]
         rate, noise = training.rate, self._noise_multiplier(training, share)
         asked = self._planned(training, rate, noise)[0].descent
-        mark = checkpoint.Mark(0, len(self._budget.run.events), rate, noise, asked.digest)
-        self._save(mark, jax.tree.leaves(training.carry))
-        return training.carry, mark
+        return training.carry, self._log.begin(rate, noise, asked.digest, training.carry)
 
     def _noise_multiplier(self, training: DpSgd, share: float) -> float:
         """The noise at which all steps cost ``share`` of the squared budget."""
         if not self._budget.private:
             return 0.0
-        if not 0 < share <= self._budget.remaining + _ROUNDING:
+        if not 0 < share <= self._budget.remaining + ROUNDING:
             raise Overdraft(f"nothing was released: a share of {share:g} of the budget was asked for, less is left")
         probability = PoissonSteps(training.rate, 0).probability
         return poisson_noise_multiplier(probability, training.steps, self._budget.mu(share), self._budget.tail(share))
 
-    def _pay(self, planned: Planned, mark: checkpoint.Mark, share: float) -> None:
+    def _pay(self, planned: Planned, mark: Mark, share: float) -> None:
         """Charge all steps as one event, unless the process that was interrupted did."""
-        if not self._budget.private:
-            return
-        event = replace(planned.event(), tail=self._budget.tail(share))
-        paid = event in self._budget.run.events[mark.before :]
-        if mark.done and not paid:
-            raise CheckpointError(
-                f"run {self._budget.run.id} of the ledger did not pay for the training in {self._saved}"
-            )
-        self._budget.charge_training(event, paid)
-
-    def _announce(self, mark: checkpoint.Mark, count: int) -> None:
-        """Tell the ledger of the next ``count`` steps before they are taken, so that no older copy takes them again."""
-        if not self._budget.private:
-            return
-        run = self._budget.run
-        earlier = sum(e.count for e in run.events[: mark.before] if isinstance(e, PoissonSampledGaussian))
-        last = earlier + mark.done + count
-        if run.steps > last:  # each chunk is saved before the next is announced
-            raise CheckpointError(f"{self._saved} is an older copy: the run went further than it says")
-        run.begin_steps(last)
-
-    def _save(self, mark: checkpoint.Mark, leaves: Sequence[Array]) -> None:
-        if self._saved is not None:
-            with self._budget.run.held():  # only the run's holder may give the result of a chunk
-                checkpoint.write(self._saved, mark, leaves)
+        if self._budget.private:
+            self._log.pay(replace(planned.event(), tail=self._budget.tail(share)), mark)

@@ -11,11 +11,13 @@ from tests.trust.federation import Federation, unevenly
 from tests.trust.training_case import DOMAIN, GUARANTEE, STEPS, case, records
 
 from sfumato.errors import FederationError
+from sfumato.privacy.accounting import poisson_noise_multiplier
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
-from sfumato.trust.federated.descents import SPARE, FederatedTrainer, SharedDescent
+from sfumato.trust.federated.descents import SharedDescent
 from sfumato.trust.federated.request import SumRequest
+from sfumato.trust.federated.trainer import SPARE, FederatedTrainer
 from sfumato.trust.questions import GradientStep
 from sfumato.trust.secure_sum.terms import RoundNumber
 
@@ -28,18 +30,25 @@ def made(**terms) -> Federation:
     return Federation(unevenly(CODES, 3), DOMAIN, budget, rounds=STEPS + 8, capacity=(1000,) * 3, **terms)
 
 
+def asked(sites: Federation) -> SharedDescent:
+    """The training that the case needs, as a coordinator asks for it."""
+    budget = Budget(Ledger.open().begin(GUARANTEE, "test"))
+    trainer, training, tail = FederatedTrainer(sites.rounds, DOMAIN, budget), case(), budget.tail(0.5)
+    noise = poisson_noise_multiplier(training.rate, training.steps, budget.mu(0.5), tail)
+    return SharedDescent(trainer._descent(training, training.rate, noise), SPARE, tail)
+
+
 def begun(sites: Federation) -> SharedDescent:
     """A training that every site has paid for."""
-    budget = Budget(Ledger.open().begin(GUARANTEE, "test"))
-    shared = FederatedTrainer(sites.rounds, DOMAIN, budget)._shared(case(), 0.5)
+    shared = asked(sites)
     sites.rounds.begin_descent(shared.to_bytes())
     return shared
 
 
 def step(sites: Federation, shared: SharedDescent, number: int = 0, round_: int = 1) -> bytes:
     planned = shared.planned(DOMAIN, sites.plan)
-    asked = GradientStep(shared.descent.digest, number, np.zeros(planned.numbers, np.float32), bytes(32))
-    return sites.sites[0].call("masked", SumRequest(RoundNumber(round_), asked).data)
+    question = GradientStep(shared.descent.digest, number, np.zeros(planned.numbers, np.float32), bytes(32))
+    return sites.sites[0].call("masked", SumRequest(RoundNumber(round_), question).data)
 
 
 @pytest.mark.parametrize("curious", [0, 1])
@@ -57,7 +66,7 @@ def test_sites_learn_what_a_curator_learns_and_pay_for_spare_steps(curious: int)
 
 def test_a_step_needs_a_training_that_was_paid_for() -> None:
     sites = made()
-    shared = replace(FederatedTrainer(sites.rounds, DOMAIN, sites.setting._budget)._shared(case(), 0.5))
+    shared = asked(sites)
     with pytest.raises(FederationError, match="never begun"):
         step(sites, shared)
     assert [run.events for run in sites.runs] == [(), (), ()]
@@ -76,8 +85,8 @@ def test_steps_of_another_training_and_beyond_the_last_are_refused() -> None:
 
 def test_more_attempts_than_were_paid_for_are_refused() -> None:
     sites = made()
-    short = replace(begun(sites), spare=0)
-    one = replace(short, descent=replace(short.descent, steps=1))
+    whole = asked(sites)
+    one = replace(whole, spare=0, descent=replace(whole.descent, steps=1))
     sites.rounds.begin_descent(one.to_bytes())
     step(sites, one)
     with pytest.raises(FederationError, match="nothing is left of what was prepaid"):
@@ -89,14 +98,14 @@ def test_more_attempts_than_were_paid_for_are_refused() -> None:
     [
         ({"noise_multiplier": 0.0}, "without noise"),
         ({"capacity": 128}, "128 records drawn at a time, where sites draw up to"),
-        ({"steps": 10**7}, "a training of 10,000,000 steps, in a plan of 56 rounds"),
+        ({"steps": 10**7}, "a training of 10,000,000 steps and 20 spare ones, in a plan of 56 rounds"),
         ({"capacity": 1 << 20, "groups": 1 << 16}, "more than 32 bits hold"),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_a_training_that_no_site_accounts_for_is_refused(change: dict, said: str) -> None:
     sites = made()
-    shared = FederatedTrainer(sites.rounds, DOMAIN, sites.setting._budget)._shared(case(), 0.5)
+    shared = asked(sites)
     with pytest.raises(FederationError, match=said):
         sites.rounds.begin_descent(replace(shared, descent=replace(shared.descent, **change)).to_bytes())
     assert [run.events for run in sites.runs] == [(), (), ()]
@@ -107,7 +116,7 @@ def test_a_training_outside_the_plan_or_malformed_is_refused() -> None:
     with pytest.raises(FederationError, match="outside the plan"):
         sites.sites[0].call("descent", b"")
     sites = made()
-    whole = FederatedTrainer(sites.rounds, DOMAIN, sites.setting._budget)._shared(case(), 0.5).to_bytes()
+    whole = asked(sites).to_bytes()
     for data in (b"", whole[:20], whole[:-1], whole + b"x", b"x" + whole[1:]):
         with pytest.raises(FederationError, match=r"training that is none|question"):
             sites.sites[0].call("descent", data)
@@ -124,8 +133,8 @@ def pure_noise(silent: int) -> tuple[np.ndarray, float]:
         descent._sums.answer = lambda *_: np.zeros(planned.numbers, np.int32)
         if place < silent:
             descent._noise = replace(descent._noise, scale=descent._noise.scale / 1000)
-    asked = GradientStep(shared.descent.digest, 0, np.zeros(planned.numbers, np.float32), bytes(32))
-    opened = np.concatenate([sites.rounds.opened_step(asked, planned.numbers) for _ in range(STEPS)])
+    question = GradientStep(shared.descent.digest, 0, np.zeros(planned.numbers, np.float32), bytes(32))
+    opened = np.concatenate([sites.rounds.opened_step(question, planned.numbers) for _ in range(STEPS)])
     return opened, shared.noise(planned, sites.plan.roster).deviation(3)
 
 

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.guarantees.boundless import boundless_run
 from tests.trust.federation import Federation
+from tests.trust.training_case import case
 
 from sfumato.encoding.domain import Domain
 from sfumato.errors import FederationError
 from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Constant
 from sfumato.privacy.groups import Rooms, rooms_for
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.ledger import Ledger, Run
 from sfumato.privacy.randomness import SYSTEM
+from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated import descents
 from sfumato.trust.federated.descents import SharedDescent, site_rooms
+from sfumato.trust.federated.request import SumRequest
+from sfumato.trust.federated.trainer import SPARE, FederatedTrainer, spare_steps
 from sfumato.trust.questions import OBJECTIVES, Descent, GradientStep
+from sfumato.trust.secure_sum.terms import RoundNumber
 
 DOMAIN = Domain.of(["way"], [2])
 MOST = 900
 """Records that each site declares, and the first one holds."""
+TAIL = 1e-9
+"""Delta for the tail of a training, of the 1e-5 that these plans promise."""
 WAYS = np.repeat(np.array([0, 1], np.uint8), MOST // 2)[:, None]
 
 
@@ -40,15 +51,15 @@ def _two_ways(domain: Domain, arrays: Any) -> Objective:
 OBJECTIVES.add("test: two ways", _two_ways)
 
 
-def federation(first: np.ndarray = WAYS, most: int = MOST, **terms: Any) -> Federation:
-    budget = Budget(boundless_run("training"))
+def federation(first: np.ndarray = WAYS, most: int = MOST, run: Run | None = None, **terms: Any) -> Federation:
+    budget = Budget(run or boundless_run("training"))
     return Federation([first, WAYS[:50], WAYS[:50]], DOMAIN, budget, rounds=64, capacity=(most,) * 3, **terms)
 
 
-def shared(**changed: Any) -> SharedDescent:
+def shared(spare: int = 4, tail: float = TAIL, done: int = 0, **changed: Any) -> SharedDescent:
     into = rooms_for(1.0, MOST)
     honest = Descent("test: two ways", 5, 1.0, 0.5, 2.0, 3 * into.groups, into.capacity)
-    return SharedDescent(replace(honest, **changed), 4, 1e-9)
+    return SharedDescent(replace(honest, **changed), spare, tail, done)
 
 
 def exact(asked: SharedDescent, first: np.ndarray, at: float = 0.0) -> tuple[int, float]:
@@ -65,7 +76,7 @@ LIES = {
     "few groups": {"groups": 1},
     "many groups": {"groups": 256},
     "large batches": {"capacity": 1 << 14},
-    "little noise": {"noise_multiplier": 1e-6},
+    "little noise": {"noise_multiplier": 0.2},
     "many steps": {"steps": 64},
 }
 
@@ -115,4 +126,122 @@ def test_a_network_that_is_longer_than_the_plan_is_refused_before_anybody_pays()
     object.__setattr__(sites.plan, "longest", 0)
     with pytest.raises(FederationError, match="a network of 1 numbers: the plan has 0 at most"):
         sites.sites[0].call("descent", shared().to_bytes())
+    assert sites.runs[0].events == ()
+
+
+def paid(sites: Federation, asked: SharedDescent) -> None:
+    sites.sites[0].call("descent", asked.to_bytes())
+
+
+def answered(sites: Federation, asked: SharedDescent, round_: int, number: int = 0) -> bytes:
+    step = GradientStep(asked.descent.digest, number, np.zeros(1, np.float32), bytes(32))
+    return sites.sites[0].call("masked", SumRequest(RoundNumber(round_), step).data)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (shared(tail=1e-5), "more delta for the tail"),
+        (shared(tail=float("nan")), "a training that is none"),
+        (shared(tail=-1e-9), "a training that is none"),
+        (shared(spare=2**32 - 1), "4,294,967,295 spare ones, in a plan of 64 rounds"),
+        (shared(done=5), "a training that is none"),
+        (shared(rate=2.0**-32), "which draws no record in most steps"),
+        (shared(noise_multiplier=1e-300), "noise is less than 0.1 of what a record can change"),
+    ],
+    ids=["much tail", "no tail", "negative tail", "endless spares", "done", "an empty batch", "hardly any noise"],
+)
+def test_absurd_numbers_of_a_training_are_refused_and_cost_nothing(asked: SharedDescent, said: str) -> None:
+    sites = federation()
+    with pytest.raises(FederationError, match=said):
+        paid(sites, asked)
+    assert sites.runs[0].events == ()
+
+
+def test_a_training_that_the_ledger_refused_was_never_begun() -> None:
+    """Its steps are not taken off what was paid for another of the same price."""
+    sites = federation(run=Ledger.open().begin(Guarantee(1.0, 1e-5), "training"))
+    cheap = shared(noise_multiplier=30.0)
+    paid(sites, cheap)
+    with pytest.raises(FederationError, match="its own ledger does not allow"):
+        paid(sites, shared(noise_multiplier=0.5))
+    with pytest.raises(FederationError, match="no step of the descent"):
+        answered(sites, shared(noise_multiplier=0.5), 1)
+    assert answered(sites, cheap, 1)
+    assert [event.count for event in sites.runs[0].events] == [9]
+
+
+def steps_let_through(sites: Federation, asked: SharedDescent, first: int, repeated: bool) -> int:
+    """How many steps are answered before the site refuses, in rounds from ``first`` on."""
+    for turn in range(20):
+        try:
+            answered(sites, asked, first + turn, 0 if repeated else turn % asked.descent.steps)
+        except FederationError:
+            break
+    with pytest.raises(FederationError, match="nothing is left of what was prepaid"):
+        answered(sites, asked, first + turn + 1)
+    return turn
+
+
+@pytest.mark.parametrize("repeated", [True, False], ids=["one step again and again", "in turn"])
+def test_no_more_steps_are_answered_than_were_paid_for_in_whatever_order(repeated: bool) -> None:
+    sites, asked = federation(), shared()
+    paid(sites, asked)
+    assert steps_let_through(sites, asked, 1, repeated) == 9
+    (event,) = sites.runs[0].events
+    assert event.count == 9  # type: ignore[union-attr]
+
+
+def test_trainings_that_are_begun_twice_or_in_turn_pay_for_what_they_let_through() -> None:
+    sites, one, other = federation(), shared(), shared(noise_multiplier=3.0)
+    paid(sites, one)
+    paid(sites, one)  # all its steps are paid: a coordinator that goes on
+    assert [event.count for event in sites.runs[0].events] == [9]  # type: ignore[union-attr]
+    paid(sites, other)
+    with pytest.raises(FederationError, match="no step of the descent"):
+        answered(sites, one, 1)
+    assert steps_let_through(sites, other, 2, True) == 9
+    paid(sites, one)
+    assert steps_let_through(sites, one, 20, True) == 9
+    assert [event.count for event in sites.runs[0].events] == [9, 9]  # type: ignore[union-attr]
+    paid(sites, one)  # nothing is left: it is paid anew
+    assert [event.count for event in sites.runs[0].events] == [9, 9, 9]  # type: ignore[union-attr]
+
+
+def test_sites_that_were_told_of_different_trainings_open_to_nothing() -> None:
+    sites, one, other = federation(), shared(), shared(clip=1.0)
+    for place, asked in enumerate((one, one, other)):
+        sites.sites[place].call("descent", asked.to_bytes())
+    step = GradientStep(one.descent.digest, 0, np.zeros(1, np.float32), bytes(32))
+    with pytest.raises(FederationError, match=r"nothing was opened.*site-2: this is no step of the descent"):
+        sites.rounds.opened_step(step, 1)
+
+
+def test_each_attempt_at_a_step_draws_a_batch_and_noise_of_its_own() -> None:
+    sites, asked = federation(), shared(rate=0.3)
+    paid(sites, asked)
+    descent: Any = sites.sites[0]._descent
+    step = GradientStep(asked.descent.digest, 0, np.zeros(1, np.float32), bytes(32))
+    entropies = [sites.sites[0]._sums.entropy(RoundNumber(1, attempt), bytes(32)) for attempt in (1, 2, 1)]
+    descent._noise = SimpleNamespace(add=lambda whole, entropy: whole)
+    first, second, again = (int(descent.noised(step, entropy)[0]) for entropy in entropies)
+    assert first != second
+    assert first == again, "a copy of the process says the same"
+
+
+def test_a_training_near_the_largest_promise_asks_for_no_more_than_sites_may_pay() -> None:
+    """It once asked for twenty spare steps, which no site could pay: every training at epsilon 20 was refused."""
+    plan = federation().plan
+    largest = replace(plan, guarantee=Guarantee(20, 1e-6))
+    assert 0 <= spare_steps(largest, 100) < 4
+    assert spare_steps(replace(plan, guarantee=Guarantee(1, 1e-6)), 100) == SPARE
+
+
+def test_a_training_that_the_plan_has_too_few_rounds_for_is_refused_before_anybody_pays() -> None:
+    sites = federation(run=Ledger.open().begin(Guarantee(1.0, 1e-5), "training"))
+    sites.rounds._round = 60
+    training = replace(case(), recipe="test: two ways", carry=(jnp.zeros(1),), parameters=lambda carry: carry[0])
+    with pytest.raises(FederationError, match="48 rounds are needed, and 4 of the plan are left"):
+        FederatedTrainer(sites.rounds, DOMAIN, sites.setting._budget).dp_sgd(training, 0.5, Silent())
+    assert sites.setting.remaining == 1
     assert sites.runs[0].events == ()

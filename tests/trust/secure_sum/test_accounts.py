@@ -208,6 +208,9 @@ def test_a_restarted_site_goes_on_where_its_ledger_is(tmp_path: Path) -> None:
     federation.round(ONE)
     federation.restart(1)
     federation.set_up()
+    with pytest.raises(FederationError, match="was begun, or passed over"):
+        federation.round(ONE)
+    federation.coordinator._last = -1  # as one that heeds no signed number
     with pytest.raises(FederationError, match="was used, or passed over"):
         federation.round(ONE)
     federation.set_up()

@@ -146,7 +146,7 @@ class FederatedSite:
         return self._account.answer(self._sums, request.number, request.subject, noised, noise.events)
 
     def _paid(self, body: bytes) -> bytes:
-        """Pay for a training, whole, before its first step."""
+        """Pay for a training, whole, before its first step; of one that goes on, for what was not paid yet."""
         if "descent" not in self._plan.questions:
             raise FederationError("a training is outside the plan")
         if self._plan.max_rows != 1:
@@ -155,23 +155,24 @@ class FederatedSite:
         from sfumato.trust.federated.descents import SiteDescent  # imports jax, which sums do without
 
         try:
-            self._descent = SiteDescent(body, self._records, self._plan, self._sums.place)
+            descent = SiteDescent(body, self._records, self._plan, self._sums.place)
         except (QuestionError, TooMuchNoise) as error:
             raise FederationError(str(error)) from None
-        self._account.prepay(self._descent.event)
+        self._account.prepay_steps(descent.step, descent.shared.needed, descent.shared.spare)
+        self._descent = descent
         return b""
 
     def _stepped(self, request: SumRequest, step: GradientStep) -> bytes:
         """A step of the training that was paid for."""
-        if self._descent is None:
+        descent = self._descent
+        if descent is None:
             raise FederationError("a step of a training that was never begun")
         try:
-            self._descent.check(step)
+            descent.check(step)
         except QuestionError as error:
             raise FederationError(str(error)) from None
-        noised = partial(self._descent.noised, step)
-        paid = self._descent.event
-        return self._account.answer(self._sums, request.number, request.subject, noised, training=paid)
+        noised = partial(descent.noised, step)
+        return self._account.answer(self._sums, request.number, request.subject, noised, training=descent.step)
 
     def _noise(self, request: SumRequest, question: SumQuestion) -> SharedNoise:
         """What this site pays and adds, found from the question and the plan alone."""

@@ -44,7 +44,7 @@ class SecureRounds:
         self.signatures: Mapping[int, bytes] = {}
 
     def set_up(self) -> None:
-        """Have all sites sign the plan, then exchange the keys and the shares of a run.
+        """Have all sites sign the plan, then exchange the keys and the shares of a run, whose rounds are new ones.
 
         FederationError where a site does not take part.
         """
@@ -54,8 +54,19 @@ class SecureRounds:
             check_signed(self.plan, place, signature)
         self._all("begin", dict.fromkeys(everybody, write_signatures(self.signatures)))
         keys = self._coordinator.keys(self._all("key", dict.fromkeys(everybody, b"")))
+        self._round = max(self._round, -(-self._coordinator.used // self.plan.attempts))
         deliveries = self._coordinator.deliveries(self._all("shares", dict.fromkeys(everybody, keys)))
         self._all("receive", deliveries)
+
+    def check_left(self, rounds: int) -> None:
+        """FederationError unless so many ``rounds`` are left of those of the plan."""
+        left = self.plan.rounds - self._round
+        if rounds > left:
+            raise FederationError(f"{rounds} rounds are needed, and {left} of the plan are left: make a new plan")
+
+    def go_on(self, opened: int) -> None:
+        """Count sums that were opened before the coordinator was started again, and are not asked for now."""
+        self.opened_rounds += opened
 
     def opened(self, question: SumQuestion, mu: Sequence[float], values: int) -> tuple[np.ndarray, int]:
         """The noised sum of ``values`` whole numbers, int64, in a new round, and over how many sites it is.

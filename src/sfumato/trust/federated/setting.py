@@ -127,7 +127,7 @@ class Federated(Asking):
             from sfumato.trust.federated.averaging_trainer import AveragingTrainer
 
             return AveragingTrainer(self._rounds, self._fine, self._budget, averaging).dp_sgd(training, share, progress)
-        from sfumato.trust.federated.descents import FederatedTrainer  # imports jax, which sums do without
+        from sfumato.trust.federated.trainer import FederatedTrainer  # imports jax, which sums do without
 
         return FederatedTrainer(self._rounds, self._fine, self._budget).dp_sgd(training, share, progress)
 
@@ -144,12 +144,17 @@ class Federated(Asking):
         self._budget.check(mu)
         noise = SharedNoise.of(question, mu, plan.max_rows, plan.roster, self._fine)
         noise.check(plan)
+        asked = False
 
         def opened() -> np.ndarray:
+            nonlocal asked
+            asked = True
             total, sites = self._rounds.opened(question, mu, sum(noise.sizes))
             return np.append(total, sites)
 
         kept = self._budget.answer([question.digest, self._fine.sizes], noise.events, opened)
+        if not asked:
+            self._rounds.go_on(1)
         return noise, kept[:-1], int(kept[-1])
 
     def _through(self, question: SumQuestion) -> SumQuestion:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from sfumato.errors import FederationError
-from sfumato.privacy.events import Event
+from sfumato.privacy.events import DistributedGaussian, Event
 from sfumato.privacy.ledger import Run
 from sfumato.privacy.randomness import Entropy
+from sfumato.trust.secure_sum.prepaid import PrepaidSteps
 from sfumato.trust.secure_sum.sum_site import SumSite
 from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
@@ -28,11 +31,13 @@ class SiteAccount:
         run: of the site's ledger, begun (or resumed) for the plan.
         terms: of the plan.
         place: of the site in its roster.
+        prepaid: file in which the steps that are prepaid outlive this object; None: nowhere.
     """
 
-    def __init__(self, run: Run, terms: SumTerms, place: int) -> None:
+    def __init__(self, run: Run, terms: SumTerms, place: int, prepaid: Path | None = None) -> None:
         self._run, self._terms, self._place = run, terms, place
         self._prepaid: Counter[Event] = Counter()
+        self._steps = PrepaidSteps(run, prepaid)
         self._lock = threading.RLock()  # a coordinator may ask twice at once: a number is used by one of the calls
         self.answered: dict[int, int] = {place: run.steps}
         """By place, how many numbers of the plan each site was seen to have used: give it to every ``SumSite``."""
@@ -46,7 +51,22 @@ class SiteAccount:
         forgotten by a restart: then the rest is charged anew.
         """
         self._run.charge(training)
-        self._prepaid[training] += training.count if numbers is None else numbers
+        with self._lock:
+            self._prepaid[training] += training.count if numbers is None else numbers
+
+    def prepay_steps(self, step: DistributedGaussian, needed: int, spare: int) -> None:
+        """Have ``needed`` steps of a training paid for, each of which is a ``step`` and has a number of its own.
+
+        Where fewer are left of what was paid for, also in an earlier process, the rest is charged, and ``spare`` more
+        for attempts that fail: whole, before the first of them. Steps of one kind cost the same, whatever is asked in
+        them, so it does not matter which training they were paid for.
+        """
+        with self._lock:
+            left = self._steps.left(step)
+            if left < needed:
+                missing = needed + spare - left
+                self._run.charge(replace(step, count=missing))
+                self._steps.add(step, missing)
 
     def charge(self, number: RoundNumber, events: Sequence[Event] = (), training: Event | None = None) -> None:
         """Note ``number`` as used, then charge ``events`` for it, or take it off what was prepaid for ``training``.
@@ -60,11 +80,11 @@ class SiteAccount:
                 raise FederationError(f"{number}: the ledger says that it was used, or passed over; take a new attempt")
             self._run.begin_steps(used)
             self.answered[self._place] = used
-        if training is not None:
-            self._take(number, training)
-        elif not events and self._run.guarantee.private:
-            raise FederationError(f"{number}: under a guarantee every answer has an event; none was given")
-        self._run.charge(*events)
+            if training is not None:
+                self._take(number, training)
+            elif not events and self._run.guarantee.private:
+                raise FederationError(f"{number}: under a guarantee every answer has an event; none was given")
+            self._run.charge(*events)
 
     def answer(
         self,
@@ -84,6 +104,8 @@ class SiteAccount:
             return site.masked(number, subject, noised(site.entropy(number, subject)))
 
     def _take(self, number: RoundNumber, training: Event) -> None:
+        if isinstance(training, DistributedGaussian) and self._steps.take(training):
+            return
         if not self._prepaid[training]:
             raise FederationError(f"{number}: nothing is left of what was prepaid for its training; charge more steps")
         self._prepaid[training] -= 1

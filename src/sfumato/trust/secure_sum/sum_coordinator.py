@@ -39,12 +39,14 @@ class SumCoordinator:
     Attributes:
         present: places of the sites that were set up; empty before.
         run: what names the run.
+        used: how many numbers of the plan some site has used, as their signed keys say: openings begin above them.
     """
 
     def __init__(self, terms: SumTerms) -> None:
         self.terms = terms
         self.present: tuple[int, ...] = ()
         self.run = NO_RUN
+        self.used = 0
         self._last = -1
 
     def keys(self, answers: Mapping[int, bytes]) -> bytes:
@@ -52,6 +54,10 @@ class SumCoordinator:
         signed = {place: self._key(place, message) for place, message in sorted(answers.items())}
         self.run = check_keys(self.terms, signed)
         self.present = tuple(signed)
+        self.used = max(entry.answered for entry in signed.values())
+        if self.used >= self.terms.slots:
+            raise FederationError("a site has used all numbers of the plan; make a new plan")
+        self._last = max(self._last, self.used - 1)
         body = write_table({place: entry.to_bytes() for place, entry in signed.items()})
         return write(Head(MessageKind.KEYS, COORDINATOR, self.terms.digest), body)
 

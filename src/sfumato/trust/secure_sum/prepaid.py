@@ -1,0 +1,85 @@
+"""Steps of trainings that a site has paid for and not taken yet, in memory, and in a file that a restart reads."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from sfumato.atomic import atomic_write
+from sfumato.outputs import KEPT
+from sfumato.privacy.events import DistributedGaussian, from_json, to_json
+from sfumato.privacy.ledger import Run
+
+PREPAID = ".prepaid"
+"""What a ledger's name is followed by in that of the file beside it."""
+
+
+class PrepaidSteps:
+    """How many steps of each kind are left; a kind is the event of one such step.
+
+    *Formal guarantee.* Never more than were paid for and not taken. The file is written before the step that it counts
+    is answered. What it says counts only as far as the ledger bears it out: of steps that the run was charged for, and
+    less one for every number that the run has used since, for each of these may have been such a step. So an older copy
+    of the file, or of the ledger, loses steps that were paid for, and gains none.
+
+    Args:
+        run: of the site's ledger.
+        file: where to keep them; None: nowhere, so that a restart forgets them.
+    """
+
+    def __init__(self, run: Run, file: Path | None = None) -> None:
+        self._run, self._file = run, file
+        self._left = self._read() if file is not None and file.exists() else Counter[DistributedGaussian]()
+
+    def left(self, step: DistributedGaussian) -> int:
+        """Steps of this kind that may be taken."""
+        return self._left[step]
+
+    def add(self, step: DistributedGaussian, steps: int) -> None:
+        """That so many were paid for."""
+        self._left[step] += steps
+        self._write()
+
+    def take(self, step: DistributedGaussian) -> bool:
+        """Take one; False where none is left."""
+        if self._left[step] < 1:
+            return False
+        self._left[step] -= 1
+        self._write()
+        return True
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        left = [[to_json(step), steps] for step, steps in self._left.items() if steps]
+        known = {"ledger": self._run.ledger, "run": self._run.id, "numbers": self._run.steps, "left": left}
+        with atomic_write(self._file, KEPT) as file:
+            file.write(json.dumps(known).encode())
+
+    def _read(self) -> Counter[DistributedGaussian]:
+        """What the file says, as far as the ledger bears it out; none of a file that cannot be read, or of another."""
+        assert self._file is not None
+        found: Counter[DistributedGaussian] = Counter()
+        try:
+            known = json.loads(self._file.read_bytes())
+            used = self._run.steps - known["numbers"]
+            if (known["ledger"], known["run"]) != (self._run.ledger, self._run.id) or used < 0:
+                return found
+            listed = [(from_json(step), int(steps)) for step, steps in known["left"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return found
+        paid = self._paid()
+        for step, steps in listed:
+            if isinstance(step, DistributedGaussian):
+                found[step] = max(0, min(steps - used, paid[step] - used))
+        return found
+
+    def _paid(self) -> Counter[DistributedGaussian]:
+        """How many steps of each kind the run was charged for."""
+        paid: Counter[DistributedGaussian] = Counter()
+        for event in self._run.events:
+            if isinstance(event, DistributedGaussian):
+                paid[replace(event, count=1)] += event.count
+        return paid
