@@ -1,4 +1,4 @@
-"""AIM in settings that only add: two batches of pairs, in the second those that the first show to be worth it."""
+"""Models in settings that only add ask three questions; the last of AIM is for pairs that are worth it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.models.marginals.population import DELTA, DOMAIN, distance, people
+from tests.models.marginals.population import DELTA, DOMAIN, NAMES, distance, people
 
 from sfumato.encoding.domain import Domain
 from sfumato.models import MODELS
@@ -16,6 +16,7 @@ from sfumato.models.marginals.association import pairs_of
 from sfumato.models.model import FittedModel
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
+from sfumato.privacy.randomness import Entropy, SeededEntropy
 from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
@@ -24,26 +25,28 @@ from sfumato.trust.records import Records
 
 
 class Adding(Central):
-    """A curator who does not compare, and keeps the pairs of each question."""
+    """A curator who does not compare, whose noise is fixed, and who keeps the pairs of each question."""
 
     compares = False
 
-    def __init__(self, records: Any, budget: Budget, asked: list[list[tuple[int, ...]]] | None = None) -> None:
-        super().__init__(records, budget)
-        self.asked: list[list[tuple[int, ...]]] = [] if asked is None else asked
+    def __init__(self, records: Any, budget: Budget, entropy: Entropy, asked: list[list[tuple[int, ...]]]) -> None:
+        super().__init__(records, budget, entropy=entropy)
+        self.asked = asked
 
     def ask(self, question: Any, mu: Sequence[float]) -> Any:
         self.asked.append([q.clique for q in question.queries] if isinstance(question, Marginals) else [])
         return super().ask(question, mu)
 
     def coarsened(self, recode: Sequence[np.ndarray]) -> Adding:
-        return Adding(self._records.coarsened(recode), self._budget, self.asked)
+        return Adding(self._records.coarsened(recode), self._budget, self._entropy, self.asked)
 
 
-def fitted(codes: np.ndarray, domain: Domain, epsilon: float, target: int | None) -> tuple[Adding, FittedModel]:
+def fitted(
+    codes: np.ndarray, domain: Domain, epsilon: float, target: int | None, name: str = "aim"
+) -> tuple[Adding, FittedModel]:
     run = Ledger.open(cap=Guarantee(math.inf, DELTA)).begin(Guarantee(epsilon, DELTA), "fit")
-    setting = Adding(Records.of(codes, domain), Budget(run))
-    return setting, MODELS["aim", "table"].recipe().fit(setting, target=target, progress=Silent())
+    setting = Adding(Records.of(codes, domain), Budget(run), SeededEntropy(1), [])
+    return setting, MODELS[name, "table"].recipe().fit(setting, target=target, progress=Silent())
 
 
 @pytest.mark.parametrize("target", [None, 1])
@@ -62,9 +65,12 @@ def test_three_questions_at_most_spend_the_budget(columns: tuple[int, ...], epsi
 
 
 @pytest.mark.parametrize("target", [None, 1])
-def test_dependence_is_learnt_from_noisy_tables(target: int | None) -> None:
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "independent"])
+def test_dependence_is_learnt_from_three_questions(name: str, target: int | None) -> None:
     codes = people(5000)
-    _, model = fitted(codes, DOMAIN, 2.0, target)
+    setting, model = fitted(codes, DOMAIN, 2.0, target, name)
+    assert len(setting.asked) == 3
+    assert setting.remaining == pytest.approx(0, abs=1e-6)
     drawn = model.sample(20_000, np.random.default_rng(0))
     for pair in ((0, 1), (1, 2), (0, 2)):
         assert distance(drawn, codes, pair) < 0.06

@@ -72,6 +72,10 @@ class Associations:
         answers = self._setting.distances(candidates, self._setting.mu(self._share * part))
         return dict(zip(cliques, answers.tolist(), strict=True))
 
+    def coarse(self, cliques: Sequence[Clique]) -> list[Measurement]:
+        """The answers about these pairs of a setting that only adds."""
+        return [self._coarsely()[c] for c in cliques]
+
     def _coarsely(self) -> dict[Clique, Measurement]:
         if not self._coarse:
             cliques = pairs_of(len(self._setting.domain))

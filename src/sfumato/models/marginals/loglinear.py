@@ -4,11 +4,15 @@ Round one measures a spanning tree and, if a target is declared, every pair with
 far is furthest from the rows, and measures those pairs. What is asked, how finely and how much is decided by noised
 answers alone. The target is redrawn last, given all that was measured with it: a regression whose sufficient statistics
 are the noisy tables. See ``fitting`` for the inference.
+
+In a setting that only adds, the tables that round one is chosen by stand for those that it would measure, and both
+rounds are measured together: three questions in all.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,20 +93,22 @@ class _Fit:
         first = scores.distances(pairs_of(d), self.resolution.independent, sigma, part=0.5)
         tree = spanning_tree(first, d)
         order = drawing_order(tree, d, root=self.target)
-        base = self._measure(tree + [c for c in self._with_target() if c not in tree], recipe.first)
+        asked = tree + [c for c in self._with_target() if c not in tree]
+        compares = self.setting.compares
+        base = self._measure(self._shares(asked, recipe.first)) if compares else scores.coarse(asked)
         self.progress.step()
         rng = np.random.default_rng(0)
         _, draws = fit(self.known, base, order, recipe.draws // 2, rng, self.target, SWEEPS // 2)
         self.progress.step()
-        asked = {t.query.clique for t in base}
         rest = sorted((c for c in first if c not in asked), key=lambda c: -first[c])[: recipe.screened * d]
         second = scores.distances(rest, Belief(self.known, draws), self._sigma(d, 1 - recipe.first), part=0.5)
-        least = recipe.negligible * self.known.total
-        more = self._measure(worth(second, self._noise, least, 2 * d), 1 - recipe.first)
-        if not more:
-            base = self._again(base)
+        chosen = self._shares(worth(second, self._noise, recipe.negligible * self.known.total, 2 * d), 1 - recipe.first)
+        if compares:
+            tables = base + self._measure(chosen) if chosen else self._again(base)
+        else:
+            tables = self._measure(self._shares(asked, recipe.first if chosen else 1.0) | chosen)
         self.progress.step()
-        chain, _ = fit(self.known, base + more, order, recipe.draws, rng, self.target)
+        chain, _ = fit(self.known, tables, order, recipe.draws, rng, self.target)
         self.progress.step()
         return fitted.FittedMarginals(self.known, chain)
 
@@ -118,12 +124,14 @@ class _Fit:
         t = self.target
         return [] if t is None else [(min(i, t), max(i, t)) for i in range(len(self.known.domain)) if i != t]
 
-    def _measure(self, cliques: list[Clique], part: float) -> list[Measurement]:
-        if not cliques:
-            return []
-        sigma = self._sigma(len(cliques), part)
-        mu = self.setting.mu(part * self.left / len(cliques))
-        return self.setting.marginals([self.resolution.query(c, sigma) for c in cliques], [mu] * len(cliques))
+    def _shares(self, cliques: list[Clique], part: float) -> dict[Clique, float]:
+        """Shares of the budget by which these tables are measured, all alike."""
+        return dict.fromkeys(cliques, part * self.left / max(1, len(cliques)))
+
+    def _measure(self, shares: Mapping[Clique, float]) -> list[Measurement]:
+        costs = [self.setting.mu(share) for share in shares.values()]
+        queries = [self.resolution.query(c, 1 / mu) for c, mu in zip(shares, costs, strict=True)]
+        return self.setting.marginals(queries, costs)
 
     def _again(self, base: list[Measurement]) -> list[Measurement]:
         """Nothing more is worth asking: spend the rest on the same tables, and average by precision."""
