@@ -35,6 +35,18 @@ MAY_IMPORT = {
     "trust.secure_sum": {"trust.secure_sum", "privacy"},  # sums of whole numbers, which know nothing of questions
     "release": {"release", "models", "encoding", "schema", "tables", "privacy"},
     "fitting": {"fitting", "release", "trust", "models", "encoding", "schema", "tables", "privacy", "reporting.page"},
+    "federation": {
+        "federation",
+        "fitting",
+        "synthesizer",
+        "trust",
+        "models",
+        "encoding",
+        "schema",
+        "tables",
+        "privacy",
+        "release",
+    },
     "evaluation": {"evaluation", "encoding", "schema", "tables"},
     "evaluation.data": {
         "evaluation",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sfumato.errors import CertificateError, Overdraft, SfumatoError
     from sfumato.evaluation.evaluate import evaluate
     from sfumato.evaluation.result import Utility
+    from sfumato.federation.coordinator import Federation
+    from sfumato.federation.site import Site
     from sfumato.fitting.sites import federated
     from sfumato.privacy.guarantee import Guarantee
     from sfumato.privacy.ledger import Ledger
@@ -38,6 +40,7 @@ _WHERE = {
     "AuditReport": "sfumato.auditing.result:AuditReport",
     "Certificate": "sfumato.release.certificate:Certificate",
     "CertificateError": "sfumato.errors:CertificateError",
+    "Federation": "sfumato.federation.coordinator:Federation",
     "Guarantee": "sfumato.privacy.guarantee:Guarantee",
     "Ledger": "sfumato.privacy.ledger:Ledger",
     "NoCertificate": "sfumato.release.certificate:NoCertificate",
@@ -46,6 +49,7 @@ _WHERE = {
     "Report": "sfumato.reporting.contents:Report",
     "Schema": "sfumato.schema:Schema",
     "SfumatoError": "sfumato.errors:SfumatoError",
+    "Site": "sfumato.federation.site:Site",
     "Synthesizer": "sfumato.synthesizer:Synthesizer",
     "Table": "sfumato.tables:Table",
     "Utility": "sfumato.evaluation.result:Utility",
@@ -65,6 +69,7 @@ __all__ = [
     "AuditReport",
     "Certificate",
     "CertificateError",
+    "Federation",
     "Guarantee",
     "Ledger",
     "NoCertificate",
@@ -73,6 +78,7 @@ __all__ = [
     "Report",
     "Schema",
     "SfumatoError",
+    "Site",
     "Synthesizer",
     "Table",
     "Utility",

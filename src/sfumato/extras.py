@@ -11,6 +11,7 @@ EXTRAS = {
     "report": ("jinja2", "matplotlib", "sklearn"),
     "images": ("PIL",),
     "frames": ("pandas", "polars", "duckdb"),
+    "federated": ("nvflare", "psutil"),
     "sql": ("ibis", "duckdb", "psycopg"),
 }
 """Packages by the extra that brings them, under the names that are imported; the wheel itself brings none of them."""

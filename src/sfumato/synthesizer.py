@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from sfumato.errors import SfumatoError
-from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
-from sfumato.fitting.federated_fit import answering, learn_federated, opened_sites
+from sfumato.fitting.connected import ConnectedSource
+from sfumato.fitting.dataset_ledger import ledger_of
+from sfumato.fitting.federated_fit import learn_federated, opened_sites, together
 from sfumato.fitting.fit import OpenRun, begin, kept_on_failure, learn, log_of, process
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.preflight import Places, check_installed, preflight, setting_of
@@ -122,7 +123,7 @@ class Synthesizer:
 
     def fit(
         self,
-        source: RowSource | FederatedSource,
+        source: RowSource | FederatedSource | ConnectedSource,
         progress: Progress | None = None,
         *,
         output: str | os.PathLike[str] | None = None,
@@ -152,7 +153,7 @@ class Synthesizer:
         """
         plan = self._plan
         check_installed(plan, report is not None)
-        if isinstance(source, FederatedSource):
+        if isinstance(source, FederatedSource | ConnectedSource):
             return self._fit_sites(source, output, report, progress, verbose)
         book = ledger_of(source, self._ledger, self.guarantee.private)
         rows = Rows.open(source, self.schema.dialect, self.schema.picture)
@@ -177,7 +178,7 @@ class Synthesizer:
 
     def _fit_sites(
         self,
-        source: FederatedSource,
+        source: FederatedSource | ConnectedSource,
         output: str | os.PathLike[str] | None,
         report: str | os.PathLike[str] | None,
         progress: Progress | None,
@@ -187,16 +188,22 @@ class Synthesizer:
         plan = self._plan
         if self._ledger is not None or self._checkpoint is not None:
             raise SfumatoError("each site keeps a ledger of its own: give ledgers= to federated(), not ledger= here")
-        sites = opened_sites(source, plan)
-        wanted = (None if place is None else Path(place) for place in (output, report))
-        preflight(plan, sites.rows[0], Places(*wanted), sites.together())
+        sites = source.opened(plan) if isinstance(source, ConnectedSource) else opened_sites(source, plan)
+        places = Places(
+            output=None if output is None else Path(output),
+            report=None if report is None else Path(report),
+            ledger=sites.book.path,
+            answers=None if sites.log is None else sites.log.folder,
+        )
+        preflight(plan, sites.rows, places, together(sites))
         self._forget()
-        opened = begin(plan, DatasetLedger(None), None)
-        with kept_on_failure(opened), shown(progress, verbose) as seen, answering(sites, plan, seen) as transport:
+        opened = begin(plan, sites.book, sites.log)
+        with kept_on_failure(opened), shown(progress, verbose) as seen, sites.answering(plan, seen) as transport:
+            self._say_resumed(opened)
             release, self.outside, stated = learn_federated(plan, sites, transport, opened, seen)
             made = process(plan, release, opened, False, "federated", stated)
             release = replace(release, stored_certificate=self._certificate(release, made))
-        self.ledger_path, self.resumed = None, 0
+        self.ledger_path, self.resumed = sites.book.path, opened.resumed
         return self._finished(release, opened)
 
     def _finished(self, release: Release, opened: OpenRun) -> Synthesizer:

@@ -12,7 +12,22 @@ from typing import Annotated
 import typer
 
 import sfumato
-from sfumato.cli import audit, demo, evaluate, fit, keygen, ledger, report, review, sample, sketch, streams, verify
+from sfumato.cli import (
+    audit,
+    demo,
+    evaluate,
+    federation,
+    fit,
+    keygen,
+    ledger,
+    report,
+    review,
+    sample,
+    site,
+    sketch,
+    streams,
+    verify,
+)
 from sfumato.errors import SfumatoError
 from sfumato.printable import printable
 
@@ -46,6 +61,8 @@ app.command("report")(report.report)
 app.command("ledger")(ledger.ledger)
 app.command("keygen")(keygen.keygen)
 app.command("demo")(demo.demo)
+app.add_typer(federation.app, name="federation")
+app.add_typer(site.app, name="site")
 
 _REFUSED, _INTERRUPTED = 2, 130
 """Exit codes: one line says what to change; stopped by the keyboard (128 + SIGINT)."""
@@ -88,8 +105,16 @@ def _unsaid(reason: str) -> tuple[int, str]:
 
 def _helped(arguments: list[str]) -> str:
     """The program with the command that was called, if there is such a one."""
-    known = {command.name for command in app.registered_commands}
-    return f"sfumato {arguments[0]}" if arguments and arguments[0] in known else "sfumato"
+    said, here = "sfumato", app
+    for word in arguments:
+        groups = {group.name: group.typer_instance for group in here.registered_groups}
+        if word not in groups and word not in {command.name for command in here.registered_commands}:
+            break
+        said = f"{said} {word}"
+        if word not in groups:
+            break
+        here = groups[word] or app
+    return said
 
 
 def _run(arguments: list[str]) -> tuple[int, str]:

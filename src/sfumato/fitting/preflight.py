@@ -85,14 +85,15 @@ class Together:
     event: Event
 
 
-def preflight(plan: Plan, rows: Rows, places: Places, together: Together | None = None) -> None:
+def preflight(plan: Plan, rows: Rows | None, places: Places, together: Together | None = None) -> None:
     """Try everything that can fail without reading a row.
 
     In turn: the schema and the table's columns, the model and its imports, the places that will be written to, the
     signing key, and the whole certificate with placeholder figures, which is rendered, signed, saved to memory and
     verified.
 
-    ``together`` says who takes part, where the rows are those of one of several sites.
+    ``together`` says who takes part, where the rows are those of one of several sites; without ``rows`` all of these
+    are elsewhere.
 
     Raises:
         SfumatoError: the first thing that fails, with the fix.
@@ -101,15 +102,16 @@ def preflight(plan: Plan, rows: Rows, places: Places, together: Together | None 
     """
     if plan.schema.unreviewed() and not plan.no_certificate:
         raise SchemaError(open_in_words(plan.schema.open_facts()))
-    plan.schema.check_columns(rows.columns)
+    if rows is not None:
+        plan.schema.check_columns(rows.columns)
     choice = _check_model(plan, rows)
     _check_places(plan, rows, places)
     key = None if plan.key is None else load_signing_key(plan.key)
     if plan.uncertified is None:
-        _check_certificate(plan, choice, "federated" if together else setting_of(rows), key, together)
+        _check_certificate(plan, choice, "federated" if together or rows is None else setting_of(rows), key, together)
 
 
-def _check_model(plan: Plan, rows: Rows) -> Choice:
+def _check_model(plan: Plan, rows: Rows | None) -> Choice:
     """The model with its settings, once its codec, its imports and all before its first question went well."""
     if plan.schema.content == "table":
         check_width(plan.model, sum(column.modelled for column in plan.schema.columns))
@@ -117,7 +119,7 @@ def _check_model(plan: Plan, rows: Rows) -> Choice:
         preliminary(plan.schema)
         domain, target = None, None
     else:
-        codec = Codec.from_schema(plan.schema, types=rows.stored_types)
+        codec = Codec.from_schema(plan.schema, types=None if rows is None else rows.stored_types)
         domain = codec.domain
         target = None if plan.schema.target is None else codec.position(plan.schema.target)
     if plan.model != "auto":
@@ -146,7 +148,7 @@ def _import(module: str, model: str) -> None:
         raise MissingPackage(error.name or module, f"model {model!r}") from None
 
 
-def _check_places(plan: Plan, rows: Rows, places: Places) -> None:
+def _check_places(plan: Plan, rows: Rows | None, places: Places) -> None:
     written = {path: kind for path, kind in ((places.output, MODEL), (places.report, REPORT)) if path is not None}
     read = [p for p in (plan.key, places.ledger, *_files(rows)) if p is not None]
     for path, kind in written.items():
@@ -192,8 +194,10 @@ def _check_folder(folder: Path) -> None:
                 folder.rmdir()
 
 
-def _files(rows: Rows) -> list[Path]:
+def _files(rows: Rows | None) -> list[Path]:
     """The file that is read, where it is one."""
+    if rows is None:
+        return []
     path = Path(rows.name)
     return [path] if path.exists() else []
 

@@ -67,12 +67,7 @@ class FederatedSite:
         self._identity, self._entropy = identity, entropy
         self._descent: SiteDescent | None = None
         self._sums = self._fresh_sums()
-        most = plan.capacity[self._sums.place]
-        if max(len(records), records.outside) > most:
-            raise FederationError(
-                f"site {plan.roster.members[self._sums.place].name} holds more than the {most:,} records that the plan"
-                " declares for it: declare a larger capacity in a new plan"
-            )
+        plan.check_capacity(self._sums.place, records)
         self._averages = AveragingSite(plan, self._sums.place, self._facts, account)
         self._signed = False
         self._before: dict[str, Callable[[bytes], bytes]] = {"agree": self._agreed, "begin": self._begun}

@@ -15,6 +15,7 @@ from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.questions import SumQuestion
+from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.roster import Member, Roster
 from sfumato.trust.secure_sum.terms import SumTerms
 
@@ -175,6 +176,15 @@ class FederationPlan:
         if question.kind not in self.questions:
             raise FederationError(
                 f"{question.kind!r} is a question outside the plan, which has {', '.join(self.questions)}"
+            )
+
+    def check_capacity(self, place: int, records: ExactRecords) -> None:
+        """FederationError where the site at ``place`` holds more records than it declared."""
+        most = self.capacity[place]
+        if max(len(records), records.outside) > most:
+            raise FederationError(
+                f"site {self.roster.members[place].name} holds more than the {most:,} records that the plan declares"
+                " for it: declare a larger capacity in a new plan"
             )
 
     def words(self) -> list[str]:

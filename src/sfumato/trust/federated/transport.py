@@ -30,6 +30,20 @@ class Transport(Protocol):
         ...
 
 
+class CountingTransport(Transport, Protocol):
+    """One that knows what it carried."""
+
+    @property
+    def sent(self) -> Sequence[int]:
+        """Bytes that each site sent, by place."""
+        ...
+
+    @property
+    def received(self) -> Sequence[int]:
+        """Bytes that each site was sent, by place."""
+        ...
+
+
 class Endpoint(Protocol):
     """A site as a transport sees it."""
 

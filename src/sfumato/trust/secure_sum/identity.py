@@ -18,6 +18,7 @@ KEY_BYTES, SIGNATURE_BYTES = 32, 64
 class SignaturePurpose(Enum):
     """What a signature is for; it stands before what is signed, so that none can be used for another."""
 
+    REQUEST = b"sfumato federation 1 request of a site\0"
     PLAN = b"sfumato federation 1 plan\0"
     KEYS = b"sfumato federation 1 keys of a run\0"
     SURVIVORS = b"sfumato federation 1 survivors of a round\0"

@@ -1,0 +1,141 @@
+"""``sfumato site``: a site's side of a fit over sites that keep their rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sfumato.atomic import atomic_new
+from sfumato.cli import terminal
+from sfumato.errors import SfumatoError
+
+app = typer.Typer(
+    name="site",
+    help="Take part in a fit with rows that stay here. In turn: init, confirm, check, run.",
+    no_args_is_help=True,
+)
+Plan = Annotated[Path, typer.Argument(help="The plan that the coordinator sent.", metavar="PLAN")]
+Data = Annotated[str, typer.Argument(help="The rows of this site; they stay here.", metavar="DATA")]
+Keys = Annotated[
+    Path | None, typer.Option("--site", help="Folder of this site. Default: that of PLAN.", metavar="FOLDER")
+]
+Mapping = Annotated[
+    Path | None, typer.Option(help="The site's own file, which maps DATA to the schema (site map drafts it).")
+]
+Honest = Annotated[
+    int | None,
+    typer.Option(
+        "--min-honest", help="Sites that you rely on to be honest, yours included; a plan needing more is refused."
+    ),
+]
+
+
+@app.command("init")
+def init(
+    folder: Annotated[Path, typer.Argument(help="New folder of this site.", metavar="FOLDER")],
+    name: Annotated[str, typer.Option(help="Name of this site.")],
+    capacity: Annotated[
+        int | None,
+        typer.Option(help="Rows that this site may ever hold: a public number, not read off the rows.", min=1),
+    ] = None,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Make the keys of this site, which stay in FOLDER, and a request for the coordinator."""
+    import sfumato as sf
+
+    site, request = sf.Site.make(folder, name, capacity)
+    result = {"folder": str(folder), "request": str(request), "fingerprint": site.fingerprint}
+    text = f"{request}: send this file to the coordinator\nfingerprint: {site.fingerprint}\ntell it to the other sites"
+    text += " yourself, by phone or on paper, and keep the folder secret: the keys are in it"
+    terminal.answer(result, text, as_json, saved=True)
+
+
+@app.command("confirm")
+def confirm(
+    folder: Annotated[Path, typer.Argument(help="Folder of this site.", metavar="FOLDER")],
+    told: Annotated[
+        list[str], typer.Argument(help="What each other site told you itself.", metavar="NAME=FINGERPRINT...")
+    ],
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Take in the fingerprints of the other sites, as they told you themselves."""
+    import sfumato as sf
+
+    pairs = [text.partition("=") for text in told]
+    wrong = [name for name, equals, value in pairs if not (name and equals and value)]
+    if wrong:
+        raise SfumatoError(f"{wrong[0]!r}: write NAME=FINGERPRINT")
+    sf.Site(folder).confirm({name: value for name, _, value in pairs})
+    names = [name for name, _, _ in pairs]
+    terminal.answer({"confirmed": names}, f"confirmed: {', '.join(names)}", as_json, saved=True)
+
+
+@app.command("map")
+def map_(
+    plan: Plan,
+    data: Data,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the draft goes; default: shown.")] = None,
+    site: Keys = None,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Draft site.yaml, which says how DATA's columns, labels, units and null marks are those of PLAN's schema.
+
+    The heading of DATA is read, and no row.
+    """
+    import sfumato as sf
+
+    draft = sf.Site(site or plan.parent).draft_mapping(plan, data)
+    if output is None:
+        terminal.answer({"mapping": draft}, draft, as_json)
+        return
+    with atomic_new(output) as stream:
+        stream.write(draft.encode())
+    terminal.answer({"written": str(output)}, f"{output}: fill in the lines with a question mark", as_json, saved=True)
+
+
+@app.command("check")
+def check(
+    plan: Plan,
+    data: Data,
+    mapping: Mapping = None,
+    site: Keys = None,
+    honest: Honest = None,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Try all that can be tried without the others: nothing is sent, and nothing charged."""
+    import sfumato as sf
+
+    with terminal.progress(quiet=as_json) as progress:
+        found = sf.Site(site or plan.parent).check(plan, data, mapping=mapping, honest=honest, progress=progress)
+    text = "\n".join(
+        (
+            *found.words,
+            f"for your eyes alone: {found.rows:,} rows would take part, {found.outside:,} have a cell outside the"
+            " declared facts",
+            "nothing stands against taking part; nothing was sent",
+        )
+    )
+    terminal.answer(found.to_dict(), text, as_json)
+
+
+@app.command("run")
+def run(
+    plan: Plan,
+    data: Data,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Ledger of these rows. Default: beside DATA, with .ledger added.")
+    ] = None,
+    mapping: Mapping = None,
+    site: Keys = None,
+    honest: Honest = None,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Take part in the run of PLAN, until the coordinator says that it is over."""
+    import sfumato as sf
+
+    here = sf.Site(site or plan.parent)
+    with terminal.progress(quiet=as_json) as progress:
+        here.run(plan, data, ledger=ledger, mapping=mapping, honest=honest, progress=progress, said=terminal.note)
+    terminal.answer({"site": here.name, "done": True}, f"site {here.name}: the run is over", as_json, saved=True)

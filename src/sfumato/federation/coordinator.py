@@ -1,0 +1,271 @@
+"""The coordinator's side of a federation: who is asked to take part, the plan, and the run. It has no row."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from sfumato.errors import CheckpointError, FederationError, SchemaError, SfumatoError
+from sfumato.extras import require
+from sfumato.federation.address import Address
+from sfumato.federation.coordinator_folder import CoordinatorFolder, Study
+from sfumato.federation.credentials import Credentials
+from sfumato.federation.documents import Invitation, SiteRequest, replace_file, written
+from sfumato.federation.run_status import KeptProgress
+from sfumato.federation.site_service import FINISH
+from sfumato.fitting.agreed import agreed
+from sfumato.fitting.connected import ConnectedSource
+from sfumato.folder_lock import FolderLock
+from sfumato.models.choose import check_suits
+from sfumato.privacy.guarantee import Guarantee, check_promise
+from sfumato.progress import Progress, Silent
+from sfumato.results.plain import Json
+from sfumato.schema import Schema
+from sfumato.schema.review import open_in_words
+from sfumato.synthesizer import Synthesizer
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.rounds import DEADLINE
+from sfumato.trust.federated.transport import CountingTransport
+from sfumato.trust.secure_sum.roster import Member, Roster
+
+DEFAULT_ADDRESS = "localhost:8102"
+"""Where sites of one machine reach the coordinator; those of others need its name."""
+PATIENCE = 600.0
+"""Seconds that a run waits for all sites to be there."""
+
+
+class Federation:
+    """A federation, by its coordinator's folder.
+
+    Args:
+        folder: that :meth:`make` made.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = CoordinatorFolder(Path(folder))
+
+    @classmethod
+    def make(
+        cls,
+        folder: str | os.PathLike[str],
+        schema: Schema | str | os.PathLike[str],
+        sites: Sequence[str],
+        guarantee: Guarantee,
+        *,
+        model: str = "auto",
+        target: str | None = None,
+        curious: int = 1,
+        lost: int = 0,
+        address: str = DEFAULT_ADDRESS,
+    ) -> Federation:
+        """Fix what is to be fitted, and draw the keys of the connections.
+
+        Args:
+            folder: new; for the coordinator's eyes alone.
+            schema: the public schema of all sites, all facts of which are settled, or its path.
+            sites: their names.
+            guarantee: what is promised toward whoever gets the model; its unit is taken from the schema.
+            model: its name, or ``"auto"``.
+            target: a column of interest; default: the schema's.
+            curious: how many sites may collude with the coordinator.
+            lost: how many may be lost in a round.
+            address: ``HOST:PORT`` under which the sites will reach the coordinator.
+
+        Raises:
+            SfumatoError: what cannot be kept, with the fix; nothing is left behind.
+        """
+        known = schema if isinstance(schema, Schema) else Schema.load(schema)
+        known = known if target is None else known.with_target(target)
+        if known.unreviewed():
+            raise SchemaError(open_in_words(known.open_facts()))
+        check_suits(model, known.content)
+        unit = known.unit.column if known.unit.kind == "id" else "row"
+        promised = replace(guarantee, unit=unit)
+        check_promise(promised)
+        named = tuple(sites)
+        study = Study(known, model, promised, named, curious, lost, Address.parse(address))
+        placeholders = tuple(Member(name, i.to_bytes(32, "little")) for i, name in enumerate(named))
+        agreed(known, model, promised, Roster(placeholders, curious, lost))  # what it refuses, it refuses now
+        return cls(CoordinatorFolder.make(Path(folder), study).path)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Names of the sites."""
+        return self._folder.study.sites
+
+    def invite(self, requests: Sequence[str | os.PathLike[str]] = ()) -> Path:
+        """Write the plan for all sites, from their requests; the path of the file that each of them gets.
+
+        Args:
+            requests: files that the sites sent; those in ``FOLDER/requests`` are taken too.
+
+        Raises:
+            FederationError: a request is damaged, of nobody who was asked, or missing; or there is a plan already, with
+                other keys.
+        """
+        found: dict[str, SiteRequest] = {}
+        for path in (*self._folder.requests(), *map(Path, requests)):
+            request = SiteRequest.load(path)
+            name = request.member.name
+            if name not in self.sites:
+                raise FederationError(f"{path}: site {name} is none of this federation ({', '.join(self.sites)})")
+            if found.setdefault(name, request) != request:
+                raise FederationError(f"{path}: another request of site {name} than the one that was taken in before")
+        missing = [name for name in self.sites if name not in found]
+        if missing:
+            raise FederationError(
+                f"no request yet of {', '.join(missing)}: each site makes one (sfumato site init) and sends its file"
+            )
+        invitation = self._invitation([found[name] for name in self.sites])
+        if self._folder.invitation.exists():
+            self._check_same(invitation)
+        else:
+            for name, request in found.items():
+                replace_file(self._folder.path / "requests" / f"{name}.request.json", written(request))
+            replace_file(self._folder.invitation, written(invitation))
+        return self._folder.invitation
+
+    def _invitation(self, requests: Sequence[SiteRequest]) -> Invitation:
+        study, authority = self._folder.study, self._folder.authority
+        roster = Roster(tuple(r.member for r in requests), study.curious, study.lost)
+        plan = agreed(study.schema, study.model, study.guarantee, roster).plan
+        declared = tuple(r.capacity or usual for r, usual in zip(requests, plan.capacity, strict=True))
+        plan = agreed(study.schema, study.model, study.guarantee, roster, declared).plan
+        certificates = {r.member.name: authority.certify_site(r.certificate_request, r.member.name) for r in requests}
+        return Invitation(plan, study.address, authority.certificate, certificates)
+
+    def _check_same(self, made: Invitation) -> None:
+        if Invitation.load(self._folder.invitation).plan != made.plan:
+            raise FederationError(
+                f"{self._folder.invitation} is the plan of these sites already, with other keys or facts: take it away"
+                " if no site has signed it, or make a new federation"
+            )
+
+    @property
+    def plan(self) -> FederationPlan:
+        """The plan; FederationError before there is one."""
+        return self._invited().plan
+
+    def _invited(self) -> Invitation:
+        if not self._folder.invitation.exists():
+            raise FederationError(
+                f"there is no plan yet: make it with sfumato federation plan {self._folder.path} REQUEST... once all"
+                " sites have sent their requests"
+            )
+        return Invitation.load(self._folder.invitation)
+
+    def fit(
+        self,
+        output: str | os.PathLike[str],
+        *,
+        key: str | os.PathLike[str] | None = None,
+        patience: float = PATIENCE,
+        deadline: float = DEADLINE,
+        progress: Progress | None = None,
+    ) -> Synthesizer:
+        """Run the plan over all sites, learn, and save the model with its certificate.
+
+        A run that was interrupted goes on with the sums that were opened; the sites need not do anything.
+
+        Args:
+            output: where the model goes.
+            key: path of an Ed25519 private key that signs the certificate.
+            patience: seconds to wait for all sites to be there.
+            deadline: seconds that a site has for each answer.
+            progress: receives stages, rounds and what was spent.
+
+        Raises:
+            MissingExtra: NVFlare is not installed.
+            FederationError: a site is not there, does not agree, or is lost where the plan does not allow it.
+            SfumatoError: what else stands against it, with the fix.
+        """
+        require("federated", "a run over real sites")
+        invited, folder = self._invited(), self._folder
+        plan = invited.plan
+        kept = KeptProgress(progress or Silent(), folder.keep_status, plan.digest.hex(), plan.guarantee.epsilon)
+        synthesizer = Synthesizer(plan.schema, plan.model, plan.guarantee, key=key)
+        with self._alone(), _Reached(folder.path, invited, self._credentials(invited), patience, kept) as reached:
+            places = folder.path / "coordinator.ledger", folder.path / "answers"
+            try:
+                synthesizer.fit(ConnectedSource(plan, reached.connect, *places, deadline), kept, output=output)
+                synthesizer.save(output)
+            except BaseException as error:
+                kept.ended(f"stopped: {error}" if isinstance(error, SfumatoError) else "stopped")
+                raise
+            reached.finish(deadline)
+        kept.ended("done")
+        return synthesizer
+
+    def _credentials(self, invited: Invitation) -> tuple[Credentials, Credentials]:
+        """Of the server and of the session that starts runs at it."""
+        authority, folder = self._folder.authority, self._folder
+        server = authority.certify_server(folder.server_key, invited.address.host)
+        admin = authority.certify_admin(folder.admin_key)
+        return (
+            Credentials(folder.server_key, server, authority.certificate),
+            Credentials(folder.admin_key, admin, authority.certificate),
+        )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            lock = FolderLock.take(self._folder.path)
+        except CheckpointError:
+            raise FederationError(f"another run goes on in {self._folder.path}; end that first") from None
+        try:
+            yield
+        finally:
+            lock.give_back()
+
+    def status(self) -> dict[str, Json]:
+        """How far it is: ``stage`` and, once it runs, what was reported last."""
+        if not self._folder.invitation.exists():
+            there = {SiteRequest.load(path).member.name for path in self._folder.requests()}
+            return {"stage": "waiting for requests", "sites": {name: name in there for name in self.sites}}
+        return self._folder.status or {"stage": "planned", "plan": self.plan.digest.hex()}
+
+
+class _Reached:
+    """The sites of a run: reached once they are needed, until the block ends."""
+
+    def __init__(
+        self,
+        folder: Path,
+        invited: Invitation,
+        credentials: tuple[Credentials, Credentials],
+        patience: float,
+        kept: KeptProgress,
+    ) -> None:
+        self._folder, self._invited, self._credentials = folder, invited, credentials
+        self._patience, self._kept = patience, kept
+        self._stack = ExitStack()
+        self._transport: CountingTransport | None = None
+
+    def __enter__(self) -> _Reached:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def connect(self, progress: Progress) -> CountingTransport:
+        """Start the server and wait for all sites; FederationError where one does not come."""
+        from sfumato.federation.nvflare.server import serving
+
+        progress.stage("waiting for sites")
+        folder = self._folder / "connection"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        names = [member.name for member in self._invited.plan.roster.members]
+        server = self._stack.enter_context(serving(folder, self._invited.address, *self._credentials))
+        server.wait_for(names, self._patience, self._kept.missing)
+        self._transport = server.transport(names, self._kept.lost)
+        return self._transport
+
+    def finish(self, deadline: float) -> None:
+        """Tell all sites that the run is over."""
+        if self._transport is not None:
+            self._transport.call(FINISH, dict.fromkeys(range(self._invited.plan.terms.sites), b""), deadline)

@@ -1,0 +1,173 @@
+"""What the coordinator keeps in its folder: what is to be fitted, the keys of the connections, the plan, and the run.
+
+FOLDER/study.json           what is to be fitted, with whom, under which promise
+FOLDER/keys/                of the authority, the server and its session; for the coordinator's eyes alone
+FOLDER/requests/            of the sites: copied here as they are taken in
+FOLDER/plan.json            the invitation, for all sites
+FOLDER/signatures.json      of the sites under the plan, once they have signed it
+FOLDER/coordinator.ledger   what the opened sums cost, and FOLDER/answers/, which keeps them for another try
+FOLDER/status.json          how far the run is
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sfumato.atomic import atomic_folder
+from sfumato.bounded import read_bounded
+from sfumato.errors import FederationError
+from sfumato.federation.address import Address
+from sfumato.federation.authority import Authority, fresh_key
+from sfumato.federation.documents import replace_file, save_new
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.results.plain import Json
+from sfumato.schema import Schema
+
+_STUDY, _KEYS, _STATUS, _SIGNATURES = "study.json", "keys", "status.json", "signatures.json"
+PLAN = "plan.json"
+_AUTHORITY_KEY, _AUTHORITY, _SERVER_KEY, _ADMIN_KEY = "authority.key", "authority.pem", "server.key", "admin.key"
+_FORMAT = "sfumato federation study/1"
+_MOST_BYTES = 16 << 20
+"""Of any of these files."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is to be fitted, and with whom.
+
+    Attributes:
+        schema: the public schema, with its target.
+        model: its name, or ``"auto"``.
+        guarantee: what is promised.
+        sites: their names, in order.
+        curious: how many of them may collude with the coordinator.
+        lost: how many may be lost in a round.
+        address: where sites will reach the coordinator.
+    """
+
+    schema: Schema
+    model: str
+    guarantee: Guarantee
+    sites: tuple[str, ...]
+    curious: int
+    lost: int
+    address: Address
+
+    def to_dict(self) -> dict[str, Json]:
+        """As it is written."""
+        return {
+            "format": _FORMAT,
+            "schema": self.schema.dump(),
+            "model": self.model,
+            "guarantee": asdict(self.guarantee),
+            "sites": list(self.sites),
+            "curious": self.curious,
+            "lost": self.lost,
+            "address": str(self.address),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Study:
+        """The inverse."""
+        return cls(
+            schema=Schema.parse(data["schema"]),
+            model=data["model"],
+            guarantee=Guarantee(**data["guarantee"]),
+            sites=tuple(data["sites"]),
+            curious=data["curious"],
+            lost=data["lost"],
+            address=Address.parse(data["address"]),
+        )
+
+
+class CoordinatorFolder:
+    """The folder of one federation; made by :meth:`make`.
+
+    Attributes:
+        path: of the folder.
+        study: what is to be fitted.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()  # processes that work elsewhere are told of it
+        if not (path / _STUDY).exists():
+            raise FederationError(f"{path} is no folder of a federation: make one with sfumato federation init {path}")
+        try:
+            self.study = Study.from_dict(self._json(_STUDY))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise FederationError(f"{path / _STUDY} is damaged, or of another version; make the folder anew") from None
+
+    @classmethod
+    def make(cls, path: Path, study: Study) -> CoordinatorFolder:
+        """A new folder with fresh keys; OutputError where there is one already."""
+        authority = Authority.fresh("sfumato federation")
+        with atomic_folder(path) as part:
+            part.chmod(0o700)
+            for name in (_KEYS, "requests"):
+                (part / name).mkdir(mode=0o700)
+            save_new(part, _STUDY, json.dumps(study.to_dict(), indent=1).encode())
+            save_new(part / _KEYS, _AUTHORITY_KEY, authority.key)
+            save_new(part / _KEYS, _AUTHORITY, authority.certificate.encode())
+            for name in (_SERVER_KEY, _ADMIN_KEY):
+                save_new(part / _KEYS, name, fresh_key())
+        return cls(path)
+
+    @property
+    def authority(self) -> Authority:
+        """Of all connections of this federation."""
+        return Authority(self._bytes(f"{_KEYS}/{_AUTHORITY_KEY}"), self._bytes(f"{_KEYS}/{_AUTHORITY}").decode())
+
+    @property
+    def server_key(self) -> bytes:
+        """Private, in PEM."""
+        return self._bytes(f"{_KEYS}/{_SERVER_KEY}")
+
+    @property
+    def admin_key(self) -> bytes:
+        """Private, in PEM."""
+        return self._bytes(f"{_KEYS}/{_ADMIN_KEY}")
+
+    def requests(self) -> Sequence[Path]:
+        """Files of the requests that were taken in."""
+        return sorted((self.path / "requests").glob("*.json"))
+
+    @property
+    def invitation(self) -> Path:
+        """The file with the plan."""
+        return self.path / PLAN
+
+    def keep_signatures(self, signatures: Mapping[str, str]) -> None:
+        """By name of the site, its signature under the plan."""
+        self._save(_SIGNATURES, signatures)
+
+    def keep_status(self, status: Mapping[str, Json]) -> None:
+        """How far the run is."""
+        self._save(_STATUS, status)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The last that was kept; empty before a run."""
+        return self._json(_STATUS) if (self.path / _STATUS).exists() else {}
+
+    def _bytes(self, name: str) -> bytes:
+        path = self.path / name
+        try:
+            return read_bounded(path, _MOST_BYTES, FederationError(f"{path} is damaged: it is too large"))
+        except OSError as error:
+            raise FederationError(f"cannot read {path}: {error.strerror or error}") from None
+
+    def _json(self, name: str) -> dict[str, Any]:
+        try:
+            data = json.loads(self._bytes(name))
+        except ValueError:
+            data = None
+        if not isinstance(data, dict):
+            raise FederationError(f"{self.path / name} is damaged; make the folder anew")
+        return data
+
+    def _save(self, name: str, content: Mapping[str, Json]) -> None:
+        replace_file(self.path / name, json.dumps(content, indent=1).encode())

@@ -1,0 +1,158 @@
+"""Bytes between a process of NVFlare and the ``sfumato`` process beside it, over a socket of their user alone."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfumato.errors import FederationError
+
+_HEAD, _SIZE = struct.Struct("<I"), struct.Struct("<Q")
+_GONE = "the process at the other end of the connection is gone, or silent"
+SITE_PIPE = "SFUMATO_SITE_PIPE"
+"""Environment variable of a site's NVFlare with the path of the socket of the site's own process."""
+MOST_BYTES = 1 << 32
+"""Of one message: that of a hundred sites with the longest vector that a plan of a sensible size has."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of several sites, or the answers to it.
+
+    Attributes:
+        method: what is called.
+        deadline: seconds that an answer may take; 0 where it does not matter.
+        bodies: by name of the site, its bytes.
+    """
+
+    method: str
+    deadline: float
+    bodies: Mapping[str, bytes]
+
+    @classmethod
+    def one(cls, method: str, body: bytes) -> Call:
+        """Of one site, which knows its own name."""
+        return cls(method, 0.0, {"": body})
+
+    def to_bytes(self) -> bytes:
+        """A head as JSON, then all bodies."""
+        sizes = {name: len(body) for name, body in self.bodies.items()}
+        head = json.dumps({"method": self.method, "deadline": self.deadline, "sizes": sizes}).encode()
+        return b"".join((_HEAD.pack(len(head)), head, *self.bodies.values()))
+
+    @classmethod
+    def of(cls, data: bytes) -> Call:
+        """The inverse; FederationError where it is none."""
+        try:
+            (size,) = _HEAD.unpack_from(data)
+            head = json.loads(data[_HEAD.size : _HEAD.size + size])
+            bodies, start = {}, _HEAD.size + size
+            for name, length in head["sizes"].items():
+                bodies[name] = data[start : start + length]
+                start += length
+            if start != len(data):
+                raise ValueError("of another length")
+            return cls(str(head["method"]), float(head["deadline"]), bodies)
+        except (ValueError, KeyError, TypeError, AttributeError, struct.error):
+            raise FederationError("a call that is none") from None
+
+
+class Pipe:
+    """One end of a socket: whole messages of bytes, each behind its length."""
+
+    ANSWERED, FAILED = b"\0", b"\1"
+    """First byte of a site's answer: what follows is the answer, or why there is none."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+
+    @classmethod
+    def open(cls, path: str) -> Pipe:
+        """Connect to the process that listens at ``path``."""
+        end = socket.socket(socket.AF_UNIX)
+        end.connect(path)
+        return cls(end)
+
+    def give(self, message: bytes) -> None:
+        """Send a message; FederationError where the other side has gone."""
+        try:
+            self._end.sendall(_SIZE.pack(len(message)))
+            self._end.sendall(message)
+        except OSError:
+            raise FederationError(_GONE) from None
+
+    def take(self, patience: float | None = None) -> bytes | None:
+        """The next message; None where the other side has gone, or said nothing for ``patience`` seconds."""
+        self._end.settimeout(patience)
+        try:
+            (size,) = _SIZE.unpack(self._exactly(_SIZE.size))
+            return self._exactly(size) if size <= MOST_BYTES else None
+        except OSError:
+            return None
+
+    def ask(self, message: bytes, patience: float | None = None) -> bytes:
+        """The answer to a message; FederationError where the other side has gone, or is silent for too long."""
+        self.give(message)
+        answer = self.take(patience)
+        if answer is None:
+            raise FederationError(_GONE)
+        return answer
+
+    def close(self) -> None:
+        """Let the other side know that there is no more."""
+        self._end.close()
+
+    def _exactly(self, size: int) -> bytes:
+        data = bytearray(size)
+        view, have = memoryview(data), 0
+        while have < size:
+            got = self._end.recv_into(view[have:])
+            if not got:
+                raise ConnectionError
+            have += got
+        return bytes(data)
+
+
+class Door:
+    """Where the other process comes in: a socket in a folder that only this user can open.
+
+    Attributes:
+        path: of the socket.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.path = str(Path(folder) / "pipe")
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(self.path)
+        self._socket.listen()
+
+    def enter(self, patience: float | None = None) -> Pipe | None:
+        """The next process that connects; None where none does for ``patience`` seconds, or the door was closed."""
+        self._socket.settimeout(patience)
+        try:
+            end, _ = self._socket.accept()
+        except OSError:
+            return None
+        end.settimeout(None)
+        return Pipe(end)
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._socket.close()
+
+
+@contextmanager
+def opened_door() -> Iterator[Door]:
+    """A door while the block lasts, in a folder with a short path: that of a socket has 108 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="sfumato-") as folder:
+        door = Door(folder)
+        try:
+            yield door
+        finally:
+            door.close()

@@ -1,0 +1,178 @@
+"""The coordinator's side: a server of NVFlare, the sites that are connected to it, and calls of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sfumato.errors import FederationError
+from sfumato.federation.address import Address
+from sfumato.federation.authority import ADMIN
+from sfumato.federation.credentials import Credentials
+from sfumato.federation.nvflare.attended import attended
+from sfumato.federation.nvflare.kits import write_admin, write_job, write_server
+from sfumato.federation.nvflare.pipes import Call, Pipe, opened_door
+from sfumato.trust.federated.transport import Replies
+
+_STEP = 0.2
+"""Seconds between looks at what has changed."""
+_START = 60.0
+"""Seconds for a server to answer after its start, and for a job to run after it was submitted; some five are usual."""
+_GRACE = 10.0
+"""Seconds beyond a call's deadline before the relay itself is given up."""
+
+
+class ServerTransport:
+    """Calls of the sites of a running server; see ``trust.federated.transport.Transport``.
+
+    Attributes:
+        sent: bytes that each site sent, by place; ``received``: bytes that it was sent.
+    """
+
+    def __init__(self, sites: Sequence[str], start: Callable[[], Pipe], lost: Callable[[set[str]], None]) -> None:
+        self._sites, self._start, self._lost = list(sites), start, lost
+        self._pipe: Pipe | None = None
+        self.sent, self.received = [0] * len(sites), [0] * len(sites)
+
+    def call(self, method: str, requests: Mapping[int, bytes], deadline: float) -> Replies:
+        """See ``Transport``."""
+        for place, body in requests.items():
+            self.received[place] += len(body)
+        self._pipe = self._pipe or self._start()
+        asked = Call(method, deadline, {self._sites[place]: body for place, body in requests.items()})
+        try:
+            found = Call.of(self._pipe.ask(asked.to_bytes(), deadline + _GRACE)).bodies
+        except FederationError as error:
+            self._pipe = None
+            return Replies({}, dict.fromkeys(requests, str(error)))
+        replies = self._replies(requests, found)
+        self._lost({self._sites[place] for place in replies.failures})
+        return replies
+
+    def _replies(self, requests: Mapping[int, bytes], found: Mapping[str, bytes]) -> Replies:
+        answers, failures = {}, {}
+        for place in requests:
+            answer = found.get(self._sites[place], b"")
+            if answer[:1] == Pipe.ANSWERED:
+                answers[place] = answer[1:]
+                self.sent[place] += len(answer) - 1
+            else:
+                failures[place] = answer[1:].decode(errors="replace") or "no answer"
+        return Replies(answers, failures)
+
+
+class Server:
+    """A running server of NVFlare.
+
+    Args:
+        folder: for what it starts from and writes; emptied.
+        session: of the administrator.
+    """
+
+    def __init__(self, folder: Path, session: Any) -> None:
+        self._folder, self._session = folder, session
+        self._job: str | None = None
+
+    def connected(self) -> set[str]:
+        """Names of the sites that are connected."""
+        with _silenced():
+            return {client.name for client in self._session.get_system_info().client_info}
+
+    def wait_for(self, sites: Sequence[str], patience: float, said: Callable[[set[str]], None]) -> None:
+        """Until all ``sites`` are connected; FederationError after ``patience`` seconds, naming those that are not."""
+        end, before = time.monotonic() + patience, None
+        while True:
+            missing = set(sites) - self.connected()
+            if missing != before:
+                said(missing)
+                before = missing
+            if not missing:
+                return
+            if time.monotonic() > end:
+                named = ", ".join(name for name in sites if name in missing)
+                raise FederationError(f"not there after {patience:g} seconds: {named}; nothing was asked of any site")
+            time.sleep(_STEP)
+
+    def transport(self, sites: Sequence[str], lost: Callable[[set[str]], None]) -> ServerTransport:
+        """Calls of these sites, in this order; ``lost`` is told which of them did not answer the last one."""
+        return ServerTransport(sites, lambda: self._linked(sites), lost)
+
+    def _linked(self, sites: Sequence[str]) -> Pipe:
+        """Start a job whose relays link the sites to this process."""
+        with opened_door() as door, _silenced():
+            if self._job is not None:
+                with contextlib.suppress(Exception):
+                    self._session.abort_job(self._job)
+            self._job = self._session.submit_job(str(write_job(self._folder / "job", sites, door.path)))
+            end = time.monotonic() + _START
+            while time.monotonic() < end:
+                pipe = door.enter(_STEP)
+                if pipe is not None:
+                    return pipe
+                if (self._session.get_job_status(self._job) or "").startswith("FINISHED"):
+                    break
+        raise FederationError("the sites are there, but could not be called; the logs of NVFlare say why")
+
+
+@contextmanager
+def serving(folder: Path, address: Address, server: Credentials, admin: Credentials) -> Iterator[Server]:
+    """A server at ``address`` while the block lasts; ``folder`` is new, absolute, and of its user alone.
+
+    Raises:
+        FederationError: it does not start, for instance because the port is taken.
+    """
+    write_server(folder / "server", address, server)
+    write_admin(folder / "admin", address, admin)
+    module = "nvflare.private.fed.app.server.server_train"
+    options = ["-m", str(folder / "server"), "-s", "fed_server.json"]
+    values = ["--set", "secure_train=true", "org=sfumato", "config_folder=config"]
+    command = [sys.executable, "-u", "-m", module, *options, *values]
+    with attended(command, folder / "server.log", {}) as process, _logged(folder / "session.log"):
+        session = _session(folder / "admin", lambda: process.poll() is None)
+        try:
+            yield Server(folder, session)
+        finally:
+            with _silenced(), contextlib.suppress(Exception):
+                session.close()
+
+
+def _session(folder: Path, runs: Callable[[], bool]) -> Any:
+    from nvflare.fuel.flare_api.flare_api import new_secure_session
+
+    end = time.monotonic() + _START
+    while True:
+        try:
+            with _silenced():
+                return new_secure_session(ADMIN, str(folder), timeout=5.0)
+        except Exception as error:
+            if not runs() or time.monotonic() > end:
+                raise FederationError(
+                    f"the server does not answer ({type(error).__name__}); its log says why"
+                ) from None
+            time.sleep(_STEP)
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Without what NVFlare's session prints: it is no part of what a command says."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """What NVFlare's session logs goes to a file, not to the terminal."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()

@@ -1,0 +1,265 @@
+"""A site's side of a federation: keys, whom it trusts, a dry run, and the run itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from sfumato.encoding.site_rows import site_rows
+from sfumato.errors import CheckpointError, FederationError
+from sfumato.federation.authority import check_certificate
+from sfumato.federation.credentials import Credentials
+from sfumato.federation.documents import Invitation
+from sfumato.federation.site_folder import SiteFolder
+from sfumato.federation.site_ledger import paying
+from sfumato.federation.site_service import SiteService
+from sfumato.fitting.dataset_ledger import ledger_of
+from sfumato.folder_lock import FolderLock
+from sfumato.models.choose import check_suits
+from sfumato.privacy.ledger import Ledger
+from sfumato.progress import Progress, Silent
+from sfumato.results.plain import Json
+from sfumato.schema.site_draft import draft_mapping
+from sfumato.schema.site_mapping import SiteMapping
+from sfumato.tables import Rows
+from sfumato.tables.source import RowSource
+from sfumato.trust.federated.federated_site import FederatedSite
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.site_facts import first_codec
+from sfumato.trust.gathering import gather
+from sfumato.trust.secure_sum.accounts import SiteAccount
+
+Said = Callable[[str], None]
+"""Takes a line for the people of the site."""
+
+
+@dataclass(frozen=True)
+class SiteCheck:
+    """What a dry run found; for the people of the site alone.
+
+    Attributes:
+        site: its name.
+        plan: SHA-256 of the plan.
+        words: the plan in plain words.
+        rows: records that the site would take part with.
+        outside: rows with some cell that the schema's facts do not allow.
+    """
+
+    site: str
+    plan: str
+    words: tuple[str, ...]
+    rows: int
+    outside: int
+
+    def to_dict(self) -> dict[str, Json]:
+        """As JSON values."""
+        return {
+            "site": self.site,
+            "plan": self.plan,
+            "words": list(self.words),
+            "rows": self.rows,
+            "rows_outside_facts": self.outside,
+        }
+
+
+class Site:
+    """One site, by its folder.
+
+    Args:
+        folder: that :meth:`make` made.
+
+    >>> import tempfile
+    >>> site, request = Site.make(f"{tempfile.mkdtemp()}/north", "north")
+    >>> len(site.fingerprint), request.name
+    (64, 'north.request.json')
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = SiteFolder(Path(folder))
+
+    @classmethod
+    def make(cls, folder: str | os.PathLike[str], name: str, capacity: int | None = None) -> tuple[Site, Path]:
+        """Draw the keys of a new site; where its request lies, to be given to the coordinator.
+
+        Args:
+            folder: new; for its owner's eyes alone.
+            name: of the site, up to 64 of the characters A-Z a-z 0-9 . _ -
+            capacity: records that the site may ever hold: a public number, which must not be read off the rows.
+                Default: millions for models over tables, 65,536 for networks.
+
+        Raises:
+            OutputError: the folder is not empty, or cannot be made.
+        """
+        made, request = SiteFolder.make(Path(folder), name, capacity)
+        return cls(made.path), request
+
+    @property
+    def name(self) -> str:
+        """Of the site."""
+        return self._folder.name
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that its people tell those of the other sites."""
+        return self._folder.identity.fingerprint
+
+    def confirm(self, told: Mapping[str, str]) -> None:
+        """Take in the fingerprints that other sites told, each by itself: by phone, on paper, not by the coordinator.
+
+        Raises:
+            FederationError: one is none, or another was confirmed for that site before.
+        """
+        self._folder.confirm(told)
+
+    def draft_mapping(self, invitation: str | os.PathLike[str], source: RowSource) -> str:
+        """A draft of this site's own file, which maps its table to the plan's schema; no value of a row is in it.
+
+        Raises:
+            SfumatoError: the plan or the heading of the table cannot be read.
+        """
+        return draft_mapping(Invitation.load(invitation).plan.schema, source)
+
+    def check(
+        self,
+        invitation: str | os.PathLike[str],
+        source: RowSource,
+        *,
+        mapping: str | os.PathLike[str] | None = None,
+        honest: int | None = None,
+        progress: Progress | None = None,
+    ) -> SiteCheck:
+        """Try all that can be tried at this site alone; nothing is sent, and nothing charged.
+
+        Args:
+            invitation: the file with the plan.
+            source: the rows of this site.
+            mapping: path of the site's own file (``site.yaml``); None for a table as the schema says.
+            honest: how many of the sites you rely on to be honest; default: as many as the plan needs.
+            progress: receives stages.
+
+        Raises:
+            SfumatoError: the first thing that stands against taking part, with the fix.
+        """
+        asked = Invitation.load(invitation)
+        place = self._judge(asked, honest)
+        table = _table(asked.plan, source, mapping)
+        records = gather(table, first_codec(asked.plan.schema), progress or Silent())
+        asked.plan.check_capacity(place, records)
+        words = tuple(asked.plan.words())
+        return SiteCheck(self.name, asked.plan.digest.hex(), words, len(records), records.outside)
+
+    def run(
+        self,
+        invitation: str | os.PathLike[str],
+        source: RowSource,
+        *,
+        ledger: Ledger | str | os.PathLike[str] | None = None,
+        mapping: str | os.PathLike[str] | None = None,
+        honest: int | None = None,
+        progress: Progress | None = None,
+        said: Said = lambda line: None,
+    ) -> None:
+        """Take part in one run of the plan, until the coordinator says that it is done.
+
+        Args:
+            invitation: the file with the plan.
+            source: the rows of this site; they never leave it.
+            ledger: of the rows; default: beside them.
+            mapping: path of the site's own file (``site.yaml``); None for a table as the schema says.
+            honest: how many of the sites you rely on to be honest; default: as many as the plan needs.
+            progress: receives stages, rounds and what was spent.
+            said: takes the plan in plain words, and what happens.
+
+        Raises:
+            MissingExtra: NVFlare is not installed.
+            Overdraft: the ledger has no room for what the plan may cost.
+            SfumatoError: what else stands against it, with the fix; nothing was sent.
+
+        *Formal guarantee.* See ``FederatedSite``: each question is judged, priced and paid here before it is answered.
+        A run that was interrupted goes on with its run of the ledger, so that all tries of one plan together cost no
+        more than ``FederationPlan.at_a_site``; a plan that was carried out is not carried out again.
+        """
+        asked = Invitation.load(invitation)
+        plan, place = asked.plan, self._judge(asked, honest)
+        for line in plan.words():
+            said(line)
+        seen = progress or Silent()
+        book = ledger_of(source, ledger, plan.guarantee.private)
+        with self._alone(), paying(self._folder, plan, book) as paid, _logged(self._folder.path / "site.log"):
+            encode = partial(gather, _table(plan, source, mapping), progress=seen)
+            account = SiteAccount(paid.run, plan.terms, place)
+            records = encode(first_codec(plan.schema))
+            site = FederatedSite(plan, self._folder.identity, records, account, encode=encode)
+            self._serve(asked, SiteService(plan, site, seen, said), said)
+            paid.finish()
+
+    def _serve(self, asked: Invitation, service: SiteService, said: Said) -> None:
+        """Let the coordinator call until it is done."""
+        from sfumato.federation.nvflare.client import calling_out
+
+        certificate = asked.certificates[self.name]
+        credentials = Credentials(self._folder.connection_key, certificate, asked.authority)
+        folder = self._folder.path / "connection"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        with calling_out(folder, self.name, asked.address, credentials, said) as client:
+            client.serve(service, lambda: service.done)
+
+    def _judge(self, asked: Invitation, honest: int | None) -> int:
+        """This site's place in the plan; FederationError where it should not take part."""
+        plan = asked.plan
+        place = self._place(plan)
+        if plan.roster.members[place].name != self.name:
+            raise FederationError(f"the plan calls this site {plan.roster.members[place].name}, not {self.name}")
+        plan.roster.confirm_fingerprints(set(self._folder.confirmed.values()))
+        for member in plan.roster.members:
+            if self._folder.confirmed.get(member.name, member.fingerprint) != member.fingerprint:
+                raise FederationError(f"the plan gives {member.name} the key of another site that you confirmed")
+        if honest is not None:
+            plan.roster.check_floor(honest)
+        check_certificate(asked.certificates[self.name], asked.authority, self._folder.connection_key, self.name)
+        check_suits(plan.model, plan.schema.content)
+        return place
+
+    def _place(self, plan: FederationPlan) -> int:
+        return plan.roster.position(self._folder.identity.public_key)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            lock = FolderLock.take(self._folder.path)
+        except CheckpointError:
+            raise FederationError(f"another run of this site goes on in {self._folder.path}; end that first") from None
+        try:
+            yield
+        finally:
+            lock.give_back()
+
+
+def _table(plan: FederationPlan, source: RowSource, mapping: str | os.PathLike[str] | None) -> Rows:
+    """The rows in the columns of the plan's schema; SfumatoError where they do not fit."""
+    own = None if mapping is None else SiteMapping.load(mapping, plan.schema)
+    return site_rows(source, plan.schema, own)
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """What the site logs goes to a file of its own, for its owner's eyes alone."""
+    path.touch(mode=0o600)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("sfumato.site")
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+        handler.close()

@@ -1,0 +1,149 @@
+"""What a site keeps in its folder: its keys, whom it has confirmed, and how far it is with each plan.
+
+FOLDER/site.json            name
+FOLDER/signing.key          Ed25519: what the site is, to the others
+FOLDER/connection.key       RSA: what NVFlare shows to the coordinator's server
+FOLDER/NAME.request.json    to be given to the coordinator
+FOLDER/confirmed.json       fingerprints that other sites told this one
+FOLDER/runs.json            by plan, the run of the ledger that pays for it
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfumato.atomic import atomic_folder
+from sfumato.bounded import read_bounded
+from sfumato.errors import FederationError
+from sfumato.federation.authority import fresh_key
+from sfumato.federation.documents import SiteRequest, replace_file, save_new, written
+from sfumato.trust.secure_sum.identity import KEY_BYTES, SiteIdentity
+from sfumato.trust.secure_sum.roster import Member
+
+_NAME, _SIGNING, _CONNECTION, _CONFIRMED, _RUNS = (
+    "site.json",
+    "signing.key",
+    "connection.key",
+    "confirmed.json",
+    "runs.json",
+)
+_MOST_BYTES = 1 << 20
+"""Of any of these files."""
+_FINGERPRINT = 64
+"""Hexadecimal digits of a fingerprint: all of a SHA-256."""
+
+
+@dataclass(frozen=True)
+class PaidRun:
+    """The run of a site's ledger that pays for a plan.
+
+    Attributes:
+        ledger: what names the ledger.
+        run: number of the run in it.
+        done: whether the plan has been carried out.
+    """
+
+    ledger: str
+    run: int
+    done: bool = False
+
+
+class SiteFolder:
+    """The folder of one site.
+
+    Attributes:
+        path: of the folder.
+        name: of the site.
+        identity: its signing key.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()  # processes that work elsewhere are told of it
+        if not (path / _NAME).exists():
+            raise FederationError(f"{path} is no folder of a site: make one with sfumato site init {path} --name NAME")
+        self.name = str(self._json(_NAME).get("name"))
+        key = self._bytes(_SIGNING)
+        if len(key) != KEY_BYTES:
+            raise FederationError(f"{path / _SIGNING}: no signing key of a site; restore it from a copy")
+        self.identity = SiteIdentity(key)
+
+    @classmethod
+    def make(cls, path: Path, name: str, capacity: int | None) -> tuple[SiteFolder, Path]:
+        """A new folder with fresh keys, and the request in it; OutputError where there is one already."""
+        identity, connection = SiteIdentity.fresh(), fresh_key()
+        Member(name, identity.public_key)  # its name is one
+        request = SiteRequest.signed(name, identity, connection, capacity)
+        with atomic_folder(path) as part:
+            part.chmod(0o700)
+            save_new(part, _NAME, json.dumps({"name": name}).encode())
+            save_new(part, _SIGNING, identity.private_bytes())
+            save_new(part, _CONNECTION, connection)
+            save_new(part, request_name(name), written(request))
+        return cls(path), path / request_name(name)
+
+    @property
+    def connection_key(self) -> bytes:
+        """Private, in PEM."""
+        return self._bytes(_CONNECTION)
+
+    @property
+    def confirmed(self) -> dict[str, str]:
+        """By name of the site, the fingerprint that it told this one, and its own."""
+        stored = self._json(_CONFIRMED) if (self.path / _CONFIRMED).exists() else {}
+        return {**{str(k): str(v) for k, v in stored.items()}, self.name: self.identity.fingerprint}
+
+    def confirm(self, told: Mapping[str, str]) -> None:
+        """Add fingerprints that were told; FederationError for what is none, or another than was told before."""
+        known = self.confirmed
+        for name, fingerprint in told.items():
+            if len(fingerprint) != _FINGERPRINT or set(fingerprint) - set("0123456789abcdef"):
+                raise FederationError(f"{name}: a fingerprint has {_FINGERPRINT} digits 0-9 a-f; copy all of it")
+            if known.get(name, fingerprint) != fingerprint:
+                raise FederationError(
+                    f"{name}: another fingerprint was confirmed before; if it has a new key, and told you so itself,"
+                    f" take the old one out of {self.path / _CONFIRMED}"
+                )
+        self._save(_CONFIRMED, {k: v for k, v in {**known, **told}.items() if k != self.name})
+
+    def run_of(self, plan: str) -> PaidRun | None:
+        """The run that pays for the plan of this hash; None where none was begun."""
+        stored = self._json(_RUNS).get(plan) if (self.path / _RUNS).exists() else None
+        if stored is None:
+            return None
+        match stored:
+            case {"ledger": str(ledger), "run": int(run), "done": bool(done)}:
+                return PaidRun(ledger, run, done)
+        raise FederationError(f"{self.path / _RUNS} is damaged; restore it from a copy")
+
+    def note(self, plan: str, run: PaidRun) -> None:
+        """Keep it, durably."""
+        stored = self._json(_RUNS) if (self.path / _RUNS).exists() else {}
+        self._save(_RUNS, {**stored, plan: {"ledger": run.ledger, "run": run.run, "done": run.done}})
+
+    def _bytes(self, name: str) -> bytes:
+        path = self.path / name
+        try:
+            return read_bounded(path, _MOST_BYTES, FederationError(f"{path} is damaged: it is too large"))
+        except OSError as error:
+            raise FederationError(f"cannot read {path}: {error.strerror or error}") from None
+
+    def _json(self, name: str) -> dict[str, object]:
+        try:
+            data = json.loads(self._bytes(name))
+        except ValueError:
+            data = None
+        if not isinstance(data, dict):
+            raise FederationError(f"{self.path / name} is damaged; restore it from a copy")
+        return data
+
+    def _save(self, name: str, content: Mapping[str, object]) -> None:
+        """Replace a file, whole or not at all."""
+        replace_file(self.path / name, json.dumps(content, indent=1).encode())
+
+
+def request_name(site: str) -> str:
+    """What the file of a site's request is called."""
+    return f"{site}.request.json"

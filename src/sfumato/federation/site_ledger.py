@@ -1,0 +1,88 @@
+"""The run of a site's ledger that pays for a plan: begun once, and taken up again by every try of the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sfumato.errors import FederationError, Overdraft
+from sfumato.federation.site_folder import PaidRun, SiteFolder
+from sfumato.fitting.dataset_ledger import DatasetLedger
+from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
+from sfumato.trust.federated.plan import FederationPlan
+
+
+class PaidPlan:
+    """A plan's run, while it is held.
+
+    Attributes:
+        run: of the ledger.
+    """
+
+    def __init__(self, folder: SiteFolder, plan: str, paid: PaidRun, run: Run) -> None:
+        self._folder, self._plan, self._paid, self.run = folder, plan, paid, run
+        self._done = False
+
+    def finish(self) -> None:
+        """Note that the plan was carried out: it is not carried out again."""
+        self._folder.note(self._plan, replace(self._paid, done=True))
+        self._done = True
+
+    def give_back(self) -> None:
+        """Close the run where the plan was carried out; else another try may take it up."""
+        if self._done:
+            self.run.close()
+        else:
+            self.run.release()
+
+
+@contextmanager
+def paying(folder: SiteFolder, plan: FederationPlan, book: DatasetLedger) -> Iterator[PaidPlan]:
+    """The run of the ledger that pays for ``plan``, while the block lasts.
+
+    Raises:
+        FederationError: the plan was carried out, or is paid for by another ledger.
+        Overdraft: the cap leaves no room for what the plan may cost at a site.
+        LedgerError: the ledger cannot be used.
+
+    *Formal guarantee.* All tries of a plan are charged to one run, which may spend no more than ``plan.at_a_site``.
+    What was charged is never given back.
+    """
+    owned = not isinstance(book.ledger, Ledger)
+    ledger = _opened(book, plan) if owned else book.ledger
+    assert isinstance(ledger, Ledger)
+    try:
+        held = _taken_up(folder, plan, ledger)
+        try:
+            yield held
+        finally:
+            held.give_back()
+    finally:
+        if owned:
+            ledger.close()
+
+
+def _opened(book: DatasetLedger, plan: FederationPlan) -> Ledger:
+    new = book.path is not None and not book.path.exists()
+    return Ledger.open(book.path, replace(DEFAULT_CAP, unit=plan.guarantee.unit) if new else None)
+
+
+def _taken_up(folder: SiteFolder, plan: FederationPlan, ledger: Ledger) -> PaidPlan:
+    digest = plan.digest.hex()
+    before = folder.run_of(digest)
+    if before is None:
+        try:
+            run = ledger.begin(plan.at_a_site, f"federation {digest[:16]}")
+        except Overdraft as error:
+            raise Overdraft(f"with room for attempts that fail, which are charged: {error}") from None
+        before = PaidRun(ledger.id, run.id)
+        folder.note(digest, before)
+        return PaidPlan(folder, digest, before, run)
+    if before.done:
+        raise FederationError("this plan has been carried out: for another model, ask the coordinator for a new plan")
+    if before.ledger != ledger.id:
+        raise FederationError(
+            f"this plan is paid for by another ledger, with the id {before.ledger}: name that one (--ledger)"
+        )
+    return PaidPlan(folder, digest, before, ledger.resume(before.run))

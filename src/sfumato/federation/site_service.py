@@ -1,0 +1,56 @@
+"""What a site answers over the network: the calls of the coordinator, and that the run is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sfumato.errors import FederationError
+from sfumato.progress import Progress
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.transport import Endpoint
+
+FINISH = "finish"
+"""The call after the last one."""
+_WORDS = {
+    "agree": "the coordinator asks for the signature under the plan",
+    "begin": "all sites have signed the plan",
+    "descent": "the coordinator begins a training; it is paid for whole",
+}
+
+
+class SiteService:
+    """Passes calls to the site, and says what happens.
+
+    Args:
+        plan: that was agreed to.
+        site: answers.
+        progress: receives stages and rounds.
+        said: takes a line for the people of the site.
+
+    Attributes:
+        done: whether the coordinator has said that the run is over.
+    """
+
+    def __init__(self, plan: FederationPlan, site: Endpoint, progress: Progress, said: Callable[[str], None]) -> None:
+        self._plan, self._site, self._progress, self._said = plan, site, progress, said
+        self.done = False
+
+    def call(self, method: str, body: bytes) -> bytes:
+        """The answer; FederationError where there is none."""
+        if self.done:
+            raise FederationError("the run is over at this site")
+        if method == FINISH:
+            self.done = True
+            return b""
+        try:
+            answer = self._site.call(method, body)
+        except FederationError as error:
+            self._said(f"refused ({method}): {error}")
+            raise
+        if method in _WORDS:
+            self._said(_WORDS[method])
+        if method == "receive":
+            self._progress.stage("rounds", self._plan.rounds)
+        if method == "unmask":
+            self._progress.step()
+        return answer

@@ -1,0 +1,85 @@
+"""What the sites of a federation agree to, from public facts alone: the plan and the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.measure import widest
+from sfumato.errors import FederationError
+from sfumato.models import MODELS
+from sfumato.models.choose import Choice, chosen
+from sfumato.privacy.accounting import mu_for
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.schema import Schema
+from sfumato.trust.federated.averaging import Averaging
+from sfumato.trust.federated.plan import FederationPlan, check_measurable
+from sfumato.trust.secure_sum.noise import CountNoise
+from sfumato.trust.secure_sum.roster import MOST_SITES, Roster
+from sfumato.trust.secure_sum.terms import ring_bits
+
+_KINDS = {"marginals": "marginals", "feature_sum": "feature sum", "scatter": "scatter", "gradients": "descent"}
+"""Kinds of questions, by what a model's entry says that it asks."""
+_NARROW, _WIDE = 32, 64
+"""Bits of the ring: counts and their noise mostly fit the narrow one; sums of vectors lie on a fine grid."""
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """A plan, and the model that it is for.
+
+    Attributes:
+        plan: what the sites sign.
+        choice: the model.
+    """
+
+    plan: FederationPlan
+    choice: Choice
+
+
+def agreed(
+    schema: Schema,
+    model: str,
+    guarantee: Guarantee,
+    roster: Roster,
+    capacity: Sequence[int] = (),
+    averaging: Averaging | None = None,
+) -> Agreed:
+    """The plan for a model: it allows the kinds of questions that the model asks, and no other.
+
+    What is chosen hangs on no bounds, which may be left to be measured.
+
+    Raises:
+        FederationError: nothing that sites can answer.
+        SfumatoError: the schema or the model cannot be fitted.
+    """
+    check_measurable(schema)
+    codec = Codec.from_schema(schema, widest(schema))
+    target = None if schema.target is None else codec.position(schema.target)
+    choice = chosen(model, codec.domain, target, guarantee)
+    asks = MODELS[choice.name, codec.domain.content].asks
+    if averaging is not None:
+        if "gradients" not in asks:
+            raise FederationError(
+                f"model {choice.name!r} is learnt from sums, not by steps: leave local_steps out, or name a network"
+            )
+        averaging = replace(averaging, level="record" if guarantee.private else "none")
+    asks |= {"marginals"} if schema.measured() else frozenset()  # of which the search for bounds is made
+    known = _KINDS if averaging is None else {**_KINDS, "gradients": "local run"}
+    kinds = ("count", *(kind for asked, kind in known.items() if asked in asks))
+    given = tuple(capacity)
+    narrow = FederationPlan(
+        schema, choice.name, guarantee, roster, kinds, bits=_NARROW, capacity=given, averaging=averaging
+    )
+    fits = not {"feature_sum", "scatter"} & asks and _fits_counts(narrow)
+    return Agreed(narrow if fits else replace(narrow, bits=_WIDE), choice)
+
+
+def _fits_counts(plan: FederationPlan) -> bool:
+    """Whether the ring holds counts at any cost: their finest parts are those of one that costs the whole promise."""
+    if not plan.guarantee.private:
+        return True
+    finest = CountNoise.of_cost(mu_for(plan.guarantee), plan.roster, plan.max_rows)
+    most = plan.most_rows * finest.multiple
+    return ring_bits(most, finest.deviation(MOST_SITES) * finest.multiple) <= plan.bits

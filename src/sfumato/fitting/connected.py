@@ -1,0 +1,77 @@
+"""Rows that lie at sites elsewhere, as a source of one fit: reached over a network, under a plan that they sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfumato.errors import FederationError
+from sfumato.fitting.agreed import Agreed, agreed
+from sfumato.fitting.dataset_ledger import DatasetLedger
+from sfumato.fitting.fit import Log
+from sfumato.fitting.plan import Plan
+from sfumato.progress import Progress
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.transport import CountingTransport
+
+Connect = Callable[[Progress], CountingTransport]
+"""Waits for all sites to be there; what reaches them from then on, until its caller ends it."""
+
+
+@dataclass(frozen=True, eq=False)
+class ConnectedSource:
+    """The sites of a plan, elsewhere.
+
+    Attributes:
+        plan: what they were given to sign.
+        connect: reaches them, once all that can fail without them was tried.
+        ledger: what the opened sums are charged to.
+        answers: folder that keeps them for another try, in place of one that was interrupted.
+        deadline: seconds that a site has for each answer.
+    """
+
+    plan: FederationPlan
+    connect: Connect
+    ledger: Path
+    answers: Path
+    deadline: float
+
+    def opened(self, plan: Plan) -> ConnectedSites:
+        """The sites for one fit; FederationError where the fit is not that of the plan. Nobody is reached yet."""
+        given = self.plan
+        made = agreed(plan.schema, plan.model, plan.guarantee, given.roster, given.capacity, given.averaging)
+        if made.plan != given:
+            raise FederationError("the plan was made for another fit, or by another version of sfumato: make it anew")
+        return ConnectedSites(self, made)
+
+
+@dataclass(frozen=True)
+class ConnectedSites:
+    """Sites elsewhere; see ``federated_fit.OpenSites``."""
+
+    source: ConnectedSource
+    agreed: Agreed
+    rows = None
+    simulated = False
+
+    @property
+    def book(self) -> DatasetLedger:
+        """The coordinator's own."""
+        return DatasetLedger(self.source.ledger)
+
+    @property
+    def log(self) -> Log | None:
+        """The coordinator's folder; nowhere without a guarantee."""
+        return Log(self.source.answers, True, {}) if self.agreed.plan.guarantee.private else None
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that a site has for each answer."""
+        return self.source.deadline
+
+    @contextmanager
+    def answering(self, plan: Plan, progress: Progress) -> Iterator[CountingTransport]:
+        """The sites, once they are there."""
+        yield self.source.connect(progress)
