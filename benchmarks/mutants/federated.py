@@ -78,7 +78,7 @@ MUTANTS = (
     ),
     Mutant(
         "a site may hold more records than it declared",
-        _SITE,
+        "trust/federated/plan.py",
         "        if max(len(records), records.outside) > most:\n",
         "        if records.outside > most:\n",
         "the rooms have some to spare",

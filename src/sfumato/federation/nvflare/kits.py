@@ -26,6 +26,10 @@ _SCHEDULER = "nvflare.app_common.job_schedulers.job_scheduler"
 _LAUNCHER = "sfumato.federation.nvflare.launcher.TolerantLauncher"
 _ALLOWED = ("nvflare.collab.runtime.", f"{_RELAYS}.")
 """Beginnings of the names of classes that a job may have made at a site."""
+_POLLING = 0.1
+"""Seconds between a site's looks for a job; NVFlare waits two."""
+_SESSION_PATIENCE, _SESSION_IDLE = 10.0, 86_400.0
+"""Seconds that the session which starts a run waits for an answer, and may say nothing: a run may take a day."""
 _THREADS = 4
 """For calls of a site: they come one after the other, and late ones wait."""
 
@@ -52,7 +56,7 @@ def write_server(folder: Path, address: Address, credentials: Credentials) -> No
         "format_version": 2,
         "class_list_enforcement_mode": "enforce",
         "class_allow_list": list(_ALLOWED),
-        "servers": [{**limits, "task_request_interval": 0.1, "admin_timeout": 10.0}],
+        "servers": [{**limits, "task_request_interval": _POLLING, "admin_timeout": _SESSION_PATIENCE}],
         "snapshot_persistor": {
             "path": "nvflare.app_common.state_persistors.storage_state_persistor.StorageStatePersistor",
             "args": {
@@ -131,7 +135,12 @@ def write_admin(folder: Path, address: Address, credentials: Credentials) -> Non
         "ca_cert": "rootCA.pem",
     }
     _write(folder / "startup" / "fed_admin.json", {"format_version": 1, "admin": admin})
-    session = {"idle_timeout": 900.0, "login_timeout": 10.0, "with_debug": False, "authenticate_msg_timeout": 2.0}
+    session = {
+        "idle_timeout": _SESSION_IDLE,
+        "login_timeout": _SESSION_PATIENCE,
+        "with_debug": False,
+        "authenticate_msg_timeout": 2.0,
+    }
     _write(folder / "local" / "resources.json", {"format_version": 1, "admin": session})
 
 

@@ -25,6 +25,8 @@ _STEP = 0.2
 """Seconds between looks at what has changed."""
 _START = 60.0
 """Seconds for a server to answer after its start, and for a job to run after it was submitted; some five are usual."""
+_LOGIN = 5.0
+"""Seconds of one try to open the session."""
 _GRACE = 10.0
 """Seconds beyond a call's deadline before the relay itself is given up."""
 
@@ -150,7 +152,7 @@ def _session(folder: Path, runs: Callable[[], bool]) -> Any:
     while True:
         try:
             with _silenced():
-                return new_secure_session(ADMIN, str(folder), timeout=5.0)
+                return new_secure_session(ADMIN, str(folder), timeout=_LOGIN)
         except Exception as error:
             if not runs() or time.monotonic() > end:
                 raise FederationError(
