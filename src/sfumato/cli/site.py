@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Take part in a fit with rows that stay here. In turn: init, confirm, check, run.",
     no_args_is_help=True,
 )
-Invitation = Annotated[Path, typer.Argument(help="The plan that the coordinator sent.", metavar="PLAN")]
+PlanFile = Annotated[Path, typer.Argument(help="The plan that the coordinator sent.", metavar="PLAN")]
 Data = Annotated[str, typer.Argument(help="The rows of this site; they stay here.", metavar="DATA")]
 Keys = Annotated[
     Path | None, typer.Option("--site", help="Folder of this site. Default: that of PLAN.", metavar="FOLDER")
@@ -74,7 +74,7 @@ def confirm(
 
 @app.command("map")
 def map_(
-    plan: Invitation,
+    plan: PlanFile,
     data: Data,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the draft goes; default: shown.")] = None,
     site: Keys = None,
@@ -97,7 +97,7 @@ def map_(
 
 @app.command("check")
 def check(
-    plan: Invitation,
+    plan: PlanFile,
     data: Data,
     mapping: Mapping = None,
     site: Keys = None,
@@ -122,7 +122,7 @@ def check(
 
 @app.command("run")
 def run(
-    plan: Invitation,
+    plan: PlanFile,
     data: Data,
     ledger: Annotated[
         Path | None, typer.Option(help="Ledger of these rows. Default: beside DATA, with .ledger added.")
