@@ -33,6 +33,7 @@ from sfumato.trust.federated.local_runs import LocalRuns
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.planned_averages import PlannedAverages
 from sfumato.trust.federated.request import SumRequest
+from sfumato.trust.federated.rounds import DEADLINE, LOCAL_STEP
 from sfumato.trust.questions import Count, LocalRun, from_bytes
 from sfumato.trust.records import Records
 from sfumato.trust.secure_sum.terms import RoundNumber
@@ -197,6 +198,24 @@ def test_changes_in_the_clear_may_be_missing_and_those_in_a_sum_only_where_the_p
     assert np.isfinite(without("masked", lost=1)).all()
     with pytest.raises(FederationError, match="nothing was opened"):
         without("masked")
+
+
+def test_a_site_has_as_long_as_its_steps_may_take() -> None:
+    """How long follows from the plan, and from nothing of its rows."""
+    for secure, method in ((True, "masked"), (False, "clear")):
+        sites = made(Averaging(FEW, secure=secure))
+        planned, waited = asked_of(sites), {}
+        call = sites.transport.call
+
+        def noting(method: str, requests: Any, deadline: float, waited: Any = waited, call: Any = call) -> Any:
+            waited[method] = deadline
+            return call(method, requests, deadline)
+
+        sites.transport.call = noting
+        sites.rounds.begin_averaging(planned.asked.to_bytes())
+        sites.rounds.added_changes(run_of(planned), 2, secure)
+        assert waited.pop(method) == FEW * LOCAL_STEP
+        assert set(waited.values()) == {DEADLINE}
 
 
 def test_a_site_refuses_a_training_that_its_plan_does_not_have() -> None:

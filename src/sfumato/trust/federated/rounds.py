@@ -18,6 +18,8 @@ from sfumato.trust.secure_sum.terms import RoundNumber
 
 DEADLINE = 30.0
 """Seconds that a site has for an answer."""
+LOCAL_STEP = 5.0
+"""Seconds that it has for each step of a local run: a hundred times what one of our networks takes."""
 ENCODING = 180.0
 """Seconds that a site has to encode its rows anew: ten million rows of fifteen columns take up to a minute."""
 
@@ -101,7 +103,8 @@ class SecureRounds:
             return self._in_a_new_round(run, (), numbers)
         self._round += 1
         request = SumRequest(RoundNumber(self._round), run)
-        answers = self._ask("clear", dict.fromkeys(self._coordinator.present, request.data)).answers.values()
+        asked = dict.fromkeys(self._coordinator.present, request.data)
+        answers = self._ask("clear", asked, self._patience(run)).answers.values()
         vectors = [np.frombuffer(a, WORDS[32]) for a in answers if len(a) == WORDS[32].itemsize * numbers]
         if not vectors:
             raise FederationError(f"no site sent what a local run changed{self._said()}")
@@ -126,7 +129,8 @@ class SecureRounds:
 
     def _attempt(self, request: SumRequest, values: int) -> tuple[np.ndarray, int]:
         opening = self._coordinator.opening(request.number, request.subject, values)
-        masked = self._ask("masked", dict.fromkeys(self._coordinator.present, request.data))
+        asked = dict.fromkeys(self._coordinator.present, request.data)
+        masked = self._ask("masked", asked, self._patience(request.question))
         for place, answer in masked.answers.items():
             opening.add(place, answer)
         survivors = opening.listed()
@@ -135,6 +139,11 @@ class SecureRounds:
         consents = opening.consents(signed)
         total = opening.opened(self._ask("unmask", dict.fromkeys(signed, consents)).answers)
         return total, len(opening.survivors)
+
+    def _patience(self, question: SumQuestion | GradientStep | LocalRun) -> float:
+        """Seconds that its answer may take; 0: no more than any."""
+        averaging = self.plan.averaging
+        return LOCAL_STEP * averaging.local_steps if isinstance(question, LocalRun) and averaging is not None else 0.0
 
     def _ask(self, method: str, requests: Mapping[int, bytes], deadline: float = 0.0) -> Replies:
         replies = self._transport.call(method, requests, max(deadline, self._deadline))
