@@ -77,6 +77,22 @@ MUTANTS = (
         f"{_TESTS}test_training_lies.py::test_each_attempt_at_a_step_draws_a_batch_and_noise_of_its_own",
     ),
     Mutant(
+        "a coordinator that goes on begins with round one",
+        "trust/federated/rounds.py",
+        "        self._round = max(self._round, -(-self._coordinator.used // self.plan.attempts))\n",
+        "",
+        "each set-up is a run of its own",
+        "tests/fitting/test_federated_resume.py::test_tables_that_were_opened_are_not_asked_again",
+    ),
+    Mutant(
+        "a training that goes on is taken for a table",
+        "trust/budget.py",
+        "[e for e in self.run.events if not is_training(e)]",
+        "[e for e in self.run.events if not isinstance(e, PoissonSampledGaussian)]",
+        "a sum over sites is a sum",
+        "tests/fitting/test_federated_resume.py::test_a_training_goes_on_after_its_last_step",
+    ),
+    Mutant(
         "a site may hold more records than it declared",
         "trust/federated/plan.py",
         "        if max(len(records), records.outside) > most:\n",

@@ -137,6 +137,22 @@ MUTANTS = (
         f"{_TESTS}test_noise.py::test_counts_are_multiplied_where_shares_would_be_narrow",
     ),
     Mutant(
+        "an older copy of what was prepaid is believed",
+        "trust/secure_sum/prepaid.py",
+        "                found[step] = max(0, min(steps - used, paid[step] - used))\n",
+        "                found[step] = max(0, min(steps, paid[step]))\n",
+        "the file is written at each step",
+        f"{_TESTS}test_prepaid.py::test_an_older_copy_of_the_file_loses_steps_and_gains_none",
+    ),
+    Mutant(
+        "what is said to be prepaid is not held against the charges",
+        "trust/secure_sum/prepaid.py",
+        "                found[step] = max(0, min(steps - used, paid[step] - used))\n",
+        "                found[step] = max(0, steps - used)\n",
+        "the file is the site's own",
+        f"{_TESTS}test_prepaid.py::test_steps_that_no_charge_paid_for_are_not_believed",
+    ),
+    Mutant(
         "a site charges when its vector is made",
         "trust/secure_sum/accounts.py",
         "            self.charge(number, events, training)\n"

@@ -105,6 +105,8 @@ NEW = Kind("file that may be replaced", lambda _path, _head: False)
 """What a person or another program relies on: a key, answers to be filled in."""
 KEPT = Kind("log of answers", lambda _, head: head[8:].startswith(_KEPT))
 """What a fit keeps for its next try."""
+PREPAID = Kind("count of steps that a site has paid for", _begins(b'{"sfumato": "prepaid"'))
+"""What a site keeps beside its ledger while a training lasts."""
 
 
 def check_output(

@@ -193,7 +193,7 @@ class Site:
         book = ledger_of(source, ledger, plan.guarantee.private)
         with self._alone(), paying(self._folder, plan, book) as paid, _logged(self._folder.path / "site.log"):
             encode = partial(gather, _table(plan, source, mapping), progress=seen)
-            account = SiteAccount(paid.run, plan.terms, place)
+            account = SiteAccount(paid.run, plan.terms, place, paid.prepaid)
             records = encode(first_codec(plan.schema))
             site = FederatedSite(plan, self._folder.identity, records, account, encode=encode)
             self._serve(asked, SiteService(plan, site, seen, said), said)

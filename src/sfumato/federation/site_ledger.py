@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from sfumato.errors import FederationError, Overdraft
 from sfumato.federation.site_folder import PaidRun, SiteFolder
 from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
 from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.secure_sum.prepaid import prepaid_file
 
 
 class PaidPlan:
@@ -18,10 +20,12 @@ class PaidPlan:
 
     Attributes:
         run: of the ledger.
+        prepaid: file with the steps of a training that are paid for and not taken; None in memory.
     """
 
-    def __init__(self, folder: SiteFolder, plan: str, paid: PaidRun, run: Run) -> None:
+    def __init__(self, folder: SiteFolder, plan: str, paid: PaidRun, run: Run, ledger: Path | None) -> None:
         self._folder, self._plan, self._paid, self.run = folder, plan, paid, run
+        self.prepaid = prepaid_file(ledger, run)
         self._done = False
 
     def finish(self) -> None:
@@ -33,6 +37,8 @@ class PaidPlan:
         """Close the run where the plan was carried out; else another try may take it up."""
         if self._done:
             self.run.close()
+            if self.prepaid is not None:
+                self.prepaid.unlink(missing_ok=True)
         else:
             self.run.release()
 
@@ -78,11 +84,11 @@ def _taken_up(folder: SiteFolder, plan: FederationPlan, ledger: Ledger) -> PaidP
             raise Overdraft(f"with room for attempts that fail, which are charged: {error}") from None
         before = PaidRun(ledger.id, run.id)
         folder.note(digest, before)
-        return PaidPlan(folder, digest, before, run)
+        return PaidPlan(folder, digest, before, run, ledger.path)
     if before.done:
         raise FederationError("this plan has been carried out: for another model, ask the coordinator for a new plan")
     if before.ledger != ledger.id:
         raise FederationError(
             f"this plan is paid for by another ledger, with the id {before.ledger}: name that one (--ledger)"
         )
-    return PaidPlan(folder, digest, before, ledger.resume(before.run))
+    return PaidPlan(folder, digest, before, ledger.resume(before.run), ledger.path)

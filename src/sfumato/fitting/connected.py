@@ -64,7 +64,8 @@ class ConnectedSites:
     @property
     def log(self) -> Log | None:
         """The coordinator's folder; nowhere without a guarantee."""
-        return Log(self.source.answers, True, {}) if self.agreed.plan.guarantee.private else None
+        plan = self.agreed.plan
+        return Log(self.source.answers, True, {"plan": plan.digest.hex()}) if plan.guarantee.private else None
 
     @property
     def deadline(self) -> float:

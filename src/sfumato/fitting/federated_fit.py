@@ -87,7 +87,9 @@ def together(sites: OpenSites) -> Together | None:
     return Together(statement(sites), whole.event())
 
 
-def statement(sites: OpenSites, rounds: int = 1, transport: CountingTransport | None = None) -> FederationStatement:
+def statement(
+    sites: OpenSites, rounds: int = 1, transport: CountingTransport | None = None, resumed: bool = False
+) -> FederationStatement:
     """What a certificate says of them."""
     plan, roster = sites.agreed.plan, sites.agreed.plan.roster
     return FederationStatement(
@@ -101,6 +103,7 @@ def statement(sites: OpenSites, rounds: int = 1, transport: CountingTransport | 
         bytes_sent=0 if transport is None else max(transport.sent),
         bytes_received=0 if transport is None else max(transport.received),
         averaging=_stated(plan.averaging),
+        resumed=resumed,
     )
 
 
@@ -208,7 +211,7 @@ def learn_federated(
         what a certificate says of the sites.
 
     *Formal guarantee.* Every question is charged to ``opened``, and by every site to its own ledger, before it is
-    answered; see ``Federated``.
+    answered; see ``Federated``. What it keeps of an earlier try is neither asked nor charged again.
     """
     progress.stage("keys of the sites")
     rounds = SecureRounds(sites.agreed.plan, transport, sites.deadline)
@@ -216,4 +219,4 @@ def learn_federated(
     budget = Budget(opened.run, opened.answer_log, progress)
     codec = settled_codec(plan.schema, rounds, budget)
     release, outside = taught(plan, codec, Federated(rounds, codec.domain, budget), progress)
-    return release, outside, statement(sites, rounds.opened_rounds, transport)
+    return release, outside, statement(sites, rounds.opened_rounds, transport, opened.resumed > 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import measure_facts
-from sfumato.errors import LedgerError
+from sfumato.errors import CheckpointError, LedgerError
 from sfumato.fitting.dataset_ledger import ANSWERS, DatasetLedger
 from sfumato.fitting.plan import Plan
 from sfumato.folder_lock import FolderLock
@@ -163,6 +163,8 @@ def _resumed(plan: Plan, ledger: Ledger, log: Log | None) -> tuple[Run, AnswerLo
         return None
     if log.named:
         found = AnswerLog.find(log.folder, plan.facts())
+        if found is not None and log.data and found.data != dict(log.data):
+            raise CheckpointError(f"{log.folder} holds the answers of sites that agreed on another plan; name another")
         return None if found is None else _taken(ledger, found, plan)
     kept = list(AnswerLog.matching(log.folder, plan.facts(), log.data))
     states = {run["run"]: run["state"] for run in ledger.summary()["runs"]} if kept else {}

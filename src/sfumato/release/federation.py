@@ -72,6 +72,7 @@ class FederationStatement(Section):
         rounds: sums that were opened, attempts that failed not counted.
         bytes_sent, bytes_received: the most of any one site.
         averaging: how a network was trained by averages; None: by one secure sum a step, or not at all.
+        resumed: whether the coordinator went on after it was stopped: bytes are then those since.
     """
 
     plan: str
@@ -84,6 +85,7 @@ class FederationStatement(Section):
     bytes_sent: int
     bytes_received: int
     averaging: StatedAveraging | None = None
+    resumed: bool = False
 
     @property
     def honest_shares(self) -> int:
@@ -112,6 +114,7 @@ class FederationStatement(Section):
         k, c = len(self.sites), self.curious
         names = ", ".join(s.name for s in self.sites)
         opened = "One sum was opened" if self.rounds == 1 else f"Sums were opened {self.rounds} times"
+        since = " since its coordinator was started last" if self.resumed else ""
         said = [
             f"The rows lay at {k} sites ({names}). What the coordinator saw beside the opened sums hides them as long "
             f"as at least {k - c} of these are honest: the coordinator may lie and collude with up to {c} of them.",
@@ -120,7 +123,8 @@ class FederationStatement(Section):
             "A person with rows at several sites is protected less, by their number.",
             "A site can falsify its own sums, refuse, or leave its noise out; nothing here proves that it did not. "
             "When it answered, how long it took and that it failed were seen by the coordinator.",
-            f"{opened}; a site sent at most {self.bytes_sent:,} bytes and was sent at most {self.bytes_received:,}.",
+            f"{opened}; a site sent at most {self.bytes_sent:,} bytes and was sent at most {self.bytes_received:,}"
+            f"{since}.",
         ]
         said += [] if self.averaging is None else self.averaging.limits()
         if self.simulated:

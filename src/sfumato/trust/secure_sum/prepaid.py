@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from sfumato.atomic import atomic_write
-from sfumato.outputs import KEPT
+from sfumato.outputs import PREPAID
 from sfumato.privacy.events import DistributedGaussian, from_json, to_json
 from sfumato.privacy.ledger import Run
 
-PREPAID = ".prepaid"
-"""What a ledger's name is followed by in that of the file beside it."""
+
+def prepaid_file(ledger: Path | None, run: Run) -> Path | None:
+    """Where the steps that ``run`` has prepaid are kept, beside its ledger; None in memory."""
+    return None if ledger is None else ledger.with_name(f"{ledger.name}.prepaid-{run.id}")
 
 
 class PrepaidSteps:
@@ -54,8 +56,14 @@ class PrepaidSteps:
         if self._file is None:
             return
         left = [[to_json(step), steps] for step, steps in self._left.items() if steps]
-        known = {"ledger": self._run.ledger, "run": self._run.id, "numbers": self._run.steps, "left": left}
-        with atomic_write(self._file, KEPT) as file:
+        known = {
+            "sfumato": "prepaid",
+            "ledger": self._run.ledger,
+            "run": self._run.id,
+            "numbers": self._run.steps,
+            "left": left,
+        }
+        with atomic_write(self._file, PREPAID) as file:
             file.write(json.dumps(known).encode())
 
     def _read(self) -> Counter[DistributedGaussian]:
