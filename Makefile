@@ -3,10 +3,11 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.docs-installed
 
-.PHONY: help setup demo test lint mutants edges fuzz wheel-test advisories bench oracles docs clean
+.PHONY: help setup demo demo-federated test lint mutants edges fuzz wheel-test advisories bench oracles docs clean
 
 help:
 	@echo "make demo     set up, then a real table in, a certified synthetic table out (in demo/)"
+	@echo "make demo-federated  set up, then five hospital processes fit one model over mutual TLS (in demo/federated/)"
 	@echo "make test     set up, then the tests (about ten minutes on two cores)"
 	@echo "make setup    make .venv and install the package with all extras and its development tools"
 	@echo "make lint     ruff and pyright"
@@ -34,6 +35,9 @@ $(DOCS_INSTALLED): $(INSTALLED)
 
 demo: $(INSTALLED)
 	@$(BIN)/sfumato demo
+
+demo-federated: $(INSTALLED)
+	@$(BIN)/sfumato federation demo
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n 2 -q

@@ -101,6 +101,7 @@ SCHEMA = Kind("schema", lambda _, head: bool(_SCHEMA.search(head)) and not head.
 DRAFT = Kind("schema whose facts nobody has settled yet", _draft)
 TABLE = Kind("table", _table, marked=True)
 PICTURE = Kind("picture", _begins(_MAGIC[".png"]), marked=True)
+COMPARISON = Kind("comparison of a federation", _holds(b'"sfumato": "comparison/1"', 512))
 NEW = Kind("file that may be replaced", lambda _path, _head: False)
 """What a person or another program relies on: a key, answers to be filled in."""
 KEPT = Kind("log of answers", lambda _, head: head[8:].startswith(_KEPT))

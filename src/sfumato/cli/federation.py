@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sfumato.cli import terminal
+from sfumato.cli import federation_demo, terminal
 from sfumato.cli.fit import MODELS
 
 app = typer.Typer(
@@ -139,3 +139,6 @@ def status(folder: Folder, as_json: terminal.AsJson = False) -> None:
     found = sf.Federation(folder).status()
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in found.items() if value not in (None, [])]
     terminal.answer(found, "\n".join(lines), as_json)
+
+
+app.command("demo")(federation_demo.demo)
