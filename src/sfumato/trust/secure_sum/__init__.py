@@ -1,7 +1,7 @@
 """Secure sums between sites that keep their rows: vectors of whole numbers in, their exact sum out, nothing else.
 
-Everything here is pure: bytes in, bytes out, no files and no network (``accounts`` alone writes, to a ledger). It knows
-nothing of questions. The order of calls, with places = positions of sites in the roster::
+Everything here is pure: bytes in, bytes out, no files and no network (``accounts`` alone writes, to a ledger, and beside
+it what was prepaid). It knows nothing of questions. The order of calls, with places = positions of sites in the roster::
 
     roster = Roster((Member(name, public_key), ...), curious=c, lost=d)          # of the signed plan
     terms = SumTerms(plan_hash, roster, rounds, attempts, longest, bits)          # 32 or 64: terms.ring_bits
@@ -27,8 +27,8 @@ nothing of questions. The order of calls, with places = positions of sites in th
     answer = masks.centred(total) / noise.multiple                 # noise of noise.deviation(len(opening.survivors))
 
 ``account.answer`` notes and charges on disk, then reads and noises, then masks. A training is charged whole by
-``account.prepay(training)``, where ``training = noise.event(numbers, q, steps + spare, OVERFLOWS, tail)``; its rounds,
-retries among them, are then answered with ``training=training`` in the place of events. On FederationError a round is
+``account.prepay_steps(step, steps, spare)``, where ``step = noise.event(numbers, q, 1, OVERFLOWS, tail)``; its rounds,
+retries among them, are then answered with ``training=step`` in the place of events. On FederationError a round is
 not opened: try ``RoundNumber(round, attempt + 1)``, which is charged again. With ``terms.semi_honest`` a site answers
 ``opening.listed()`` by ``unmask_unsigned``, and there are no consents.
 """
