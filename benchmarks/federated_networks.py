@@ -1,6 +1,6 @@
 """Networks trained over sites against one curator, and sites together against each alone, at the same epsilon.
 
-    python -m benchmarks.federated_networks [--seeds 1] [--only warm,gradients,alone] [--epsilon 1]
+    python -m benchmarks.federated_networks [--seeds 1] [--only warm,gradients,alone] [--epsilon 1] [--trained FedAvg]
 
 Ten simulated sites. For ``warm`` and ``gradients`` each has rows of one income class alone, and ``vae`` is fitted: with
 its warm start, as users get it, or by gradients alone, where nothing but the training can tell. Averages are taken
@@ -108,7 +108,7 @@ def over_sites(people: People, promise: sf.Guarantee, averaging: Averaging | Non
     plan = FederationPlan(
         people.schema, "vae", promise, roster, kinds, bits=bits, capacity=capacity, averaging=averaging
     )
-    caps = replace(CAP, unit=promise.unit)
+    caps = replace(CAP if promise.private else promise, unit=promise.unit)
     runs = [sf.Ledger.open(None, caps).begin(plan.at_a_site, "benchmark") for _ in parts]
     endpoints = [
         FederatedSite(plan, key, Records.of(part, people.domain), SiteAccount(run, plan.terms, place))
@@ -142,8 +142,11 @@ def ways(promise: sf.Guarantee) -> dict[str, tuple[sf.Guarantee, Averaging | Non
     }
 
 
-def networks(people: People, promise: sf.Guarantee, warm: bool, seeds: int) -> Iterator[Row]:
-    """AUC of ``vae`` over ten sites of one class each, behind one curator at the same epsilon, and bytes of a site."""
+def networks(people: People, promise: sf.Guarantee, warm: bool, seeds: int, trained: str = "") -> Iterator[Row]:
+    """AUC of ``vae`` over ten sites of one class each, behind one curator at the same epsilon, and bytes of a site.
+
+    ``trained``: only the ways of training whose names hold it.
+    """
     recipe: Any = MODELS["vae", "table"].recipe()
     recipe = recipe if warm else recipe.gradients_only()
     how = f"{'warm start' if warm else 'gradients alone'}, epsilon {promise.epsilon:g}"
@@ -153,7 +156,7 @@ def networks(people: People, promise: sf.Guarantee, warm: bool, seeds: int) -> I
         central.append(fitted_auc(people, Central(Records.of(people.learn, people.domain), Budget(run)), recipe, seed))
     yield _row(f"VAE of one curator, {how}: AUC", fmean(central))
     for name, (kept, averaging) in ways(promise).items():
-        if warm and averaging is not None and averaging.level != "record":
+        if trained not in name or (warm and averaging is not None and averaging.level != "record"):
             continue
         began, aucs, transport = perf_counter(), [], None
         for seed in range(seeds):
@@ -205,11 +208,13 @@ PARTS = ("warm", "gradients", "alone")
 """What can be measured by itself."""
 
 
-def rows_of(only: Sequence[str], seeds: int, epsilon: float = PROMISE.epsilon) -> Iterator[Row]:
-    """The figures of some parts, as they come; ``epsilon`` is that of the networks."""
+def rows_of(only: Sequence[str], seeds: int, epsilon: float = PROMISE.epsilon, trained: str = "") -> Iterator[Row]:
+    """The figures of some parts, as they come; ``epsilon`` and ``trained`` are of the networks."""
     people, promise = People.read(), replace(PROMISE, epsilon=epsilon)
     for part in only:
-        yield from alone(people, seeds) if part == "alone" else networks(people, promise, part == "warm", seeds)
+        yield from (
+            alone(people, seeds) if part == "alone" else networks(people, promise, part == "warm", seeds, trained)
+        )
 
 
 def main() -> None:
@@ -218,9 +223,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="fits of each line")
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--epsilon", type=float, default=PROMISE.epsilon, help="of the networks")
+    parser.add_argument("--trained", default="", help="only ways of training whose names hold this, as in FedAvg")
     given = parser.parse_args()
     found = []
-    for row in rows_of(given.only.split(","), given.seeds, given.epsilon):
+    for row in rows_of(given.only.split(","), given.seeds, given.epsilon, given.trained):
         print(row, flush=True)
         found.append(row)
     print(json.dumps({"figures": found}))
