@@ -33,11 +33,13 @@ def command_lines() -> list[str]:
 def unknown_options(line: str) -> list[str]:
     """The words of a command line that the program does not know."""
     command = typer.main.get_command(app)
-    name, *words = shlex.split(line)[1:]
-    known = getattr(command, "commands", {})
-    if name not in known:
-        return [name]
-    options = {option for p in known[name].params for option in (*p.opts, *p.secondary_opts)}
+    words = shlex.split(line)[1:]
+    while known := getattr(command, "commands", {}):
+        name, *words = words
+        if name not in known:
+            return [name]
+        command = known[name]
+    options = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
     return [word for word in words if word.startswith("-") and word not in options]
 
 

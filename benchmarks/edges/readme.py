@@ -21,6 +21,8 @@ ELSEWHERE = {
     "export ": "a setting of the shell",
     ".venv/bin/python -m benchmarks": "a benchmark",
     "postgresql://": "needs a server, which tests/journeys/test_database.py starts",
+    "sfumato site ": "needs several machines, which tests/journeys/test_institutions.py makes of processes",
+    "sfumato federation ": "needs them too",
     "ibis.postgres": "needs a server, which tests/trust/test_database.py starts",
     "/usr/share/datasets": "needs a package of Debian, whose images tests/journeys/test_images.py fits",
     "fashion.sfm": "made from that package, as in tests/journeys/test_images.py",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +12,9 @@ from sfumato.errors import CheckpointError, FederationError, SchemaError, Sfumat
 from sfumato.extras import require
 from sfumato.federation.address import Address
 from sfumato.federation.coordinator_folder import CoordinatorFolder, Study
-from sfumato.federation.credentials import Credentials
 from sfumato.federation.documents import Invitation, SiteRequest, replace_file, written
+from sfumato.federation.reached import ReachedSites
 from sfumato.federation.run_status import KeptProgress
-from sfumato.federation.site_service import FINISH
 from sfumato.fitting.agreed import agreed
 from sfumato.fitting.connected import ConnectedSource
 from sfumato.folder_lock import FolderLock
@@ -29,7 +27,6 @@ from sfumato.schema.review import open_in_words
 from sfumato.synthesizer import Synthesizer
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import DEADLINE
-from sfumato.trust.federated.transport import CountingTransport
 from sfumato.trust.secure_sum.roster import Member, Roster
 
 DEFAULT_ADDRESS = "localhost:8102"
@@ -188,7 +185,7 @@ class Federation:
         plan = invited.plan
         kept = KeptProgress(progress or Silent(), folder.keep_status, plan.digest.hex(), plan.guarantee.epsilon)
         synthesizer = Synthesizer(plan.schema, plan.model, plan.guarantee, key=key)
-        with self._alone(), _Reached(folder.path, invited, self._credentials(invited), patience, kept) as reached:
+        with self._alone(), ReachedSites(folder, invited, patience, kept) as reached:
             places = folder.path / "coordinator.ledger", folder.path / "answers"
             try:
                 synthesizer.fit(ConnectedSource(plan, reached.connect, *places, deadline), kept, output=output)
@@ -199,16 +196,6 @@ class Federation:
             reached.finish(deadline)
         kept.ended("done")
         return synthesizer
-
-    def _credentials(self, invited: Invitation) -> tuple[Credentials, Credentials]:
-        """Of the server and of the session that starts runs at it."""
-        authority, folder = self._folder.authority, self._folder
-        server = authority.certify_server(folder.server_key, invited.address.host)
-        admin = authority.certify_admin(folder.admin_key)
-        return (
-            Credentials(folder.server_key, server, authority.certificate),
-            Credentials(folder.admin_key, admin, authority.certificate),
-        )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -227,45 +214,3 @@ class Federation:
             there = {SiteRequest.load(path).member.name for path in self._folder.requests()}
             return {"stage": "waiting for requests", "sites": {name: name in there for name in self.sites}}
         return self._folder.status or {"stage": "planned", "plan": self.plan.digest.hex()}
-
-
-class _Reached:
-    """The sites of a run: reached once they are needed, until the block ends."""
-
-    def __init__(
-        self,
-        folder: Path,
-        invited: Invitation,
-        credentials: tuple[Credentials, Credentials],
-        patience: float,
-        kept: KeptProgress,
-    ) -> None:
-        self._folder, self._invited, self._credentials = folder, invited, credentials
-        self._patience, self._kept = patience, kept
-        self._stack = ExitStack()
-        self._transport: CountingTransport | None = None
-
-    def __enter__(self) -> _Reached:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stack.close()
-
-    def connect(self, progress: Progress) -> CountingTransport:
-        """Start the server and wait for all sites; FederationError where one does not come."""
-        from sfumato.federation.nvflare.server import serving
-
-        progress.stage("waiting for sites")
-        folder = self._folder / "connection"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
-        names = [member.name for member in self._invited.plan.roster.members]
-        server = self._stack.enter_context(serving(folder, self._invited.address, *self._credentials))
-        server.wait_for(names, self._patience, self._kept.missing)
-        self._transport = server.transport(names, self._kept.lost)
-        return self._transport
-
-    def finish(self, deadline: float) -> None:
-        """Tell all sites that the run is over."""
-        if self._transport is not None:
-            self._transport.call(FINISH, dict.fromkeys(range(self._invited.plan.terms.sites), b""), deadline)

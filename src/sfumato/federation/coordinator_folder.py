@@ -22,6 +22,7 @@ from sfumato.bounded import read_bounded
 from sfumato.errors import FederationError
 from sfumato.federation.address import Address
 from sfumato.federation.authority import Authority, fresh_key
+from sfumato.federation.credentials import Credentials
 from sfumato.federation.documents import replace_file, save_new
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.results.plain import Json
@@ -121,15 +122,14 @@ class CoordinatorFolder:
         """Of all connections of this federation."""
         return Authority(self._bytes(f"{_KEYS}/{_AUTHORITY_KEY}"), self._bytes(f"{_KEYS}/{_AUTHORITY}").decode())
 
-    @property
-    def server_key(self) -> bytes:
-        """Private, in PEM."""
-        return self._bytes(f"{_KEYS}/{_SERVER_KEY}")
-
-    @property
-    def admin_key(self) -> bytes:
-        """Private, in PEM."""
-        return self._bytes(f"{_KEYS}/{_ADMIN_KEY}")
+    def credentials(self, host: str) -> tuple[Credentials, Credentials]:
+        """Of the server, for the ``host`` under which sites reach it, and of the session that starts runs at it."""
+        authority = self.authority
+        server, admin = (self._bytes(f"{_KEYS}/{name}") for name in (_SERVER_KEY, _ADMIN_KEY))
+        return (
+            Credentials(server, authority.certify_server(server, host), authority.certificate),
+            Credentials(admin, authority.certify_admin(admin), authority.certificate),
+        )
 
     def requests(self) -> Sequence[Path]:
         """Files of the requests that were taken in."""
