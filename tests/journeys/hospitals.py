@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,25 +79,35 @@ class Hospitals:
         self._started: list[subprocess.Popen[str]] = []
         self._logs: list[IO[str]] = []
 
-    def start(self, log: str, *arguments: object) -> subprocess.Popen[str]:
-        """A ``sfumato`` command whose output goes to ``LOG.out``."""
+    def start(self, log: str, *arguments: object, program: str | None = None) -> subprocess.Popen[str]:
+        """A ``sfumato`` command whose output goes to ``LOG.out``; ``program``: Python text to run in its place."""
         written = (self.folder / f"{log}.out").open("a")
         self._logs.append(written)
-        command = [sys.executable, "-m", "sfumato.cli", *map(str, arguments)]
+        run = ["-m", "sfumato.cli"] if program is None else ["-c", program]
+        command = [sys.executable, *run, *map(str, arguments)]
         process = subprocess.Popen(
             command, cwd=self.folder, env=environment(), stdout=written, stderr=written, text=True
         )
         self._started.append(process)
         return process
 
-    def site(self, name: str, *more: object) -> subprocess.Popen[str]:
+    def site(self, name: str, *more: object, program: str | None = None) -> subprocess.Popen[str]:
         """The process of a site."""
         places = (f"{name}/plan.json", f"{name}.csv", "--ledger", f"{name}.ledger")
-        return self.start(name, "site", "run", *places, *more)
+        return self.start(name, "site", "run", *places, *more, program=program)
 
-    def coordinator(self, *more: object) -> subprocess.Popen[str]:
+    def coordinator(self, *more: object, program: str | None = None) -> subprocess.Popen[str]:
         """The process of the coordinator."""
-        return self.start("coordinator", "federation", "run", "co", "-o", "model.sfm", "--wait", 60, *more)
+        command = ("federation", "run", "co", "-o", "model.sfm", "--wait", 60)
+        return self.start("coordinator", *command, *more, program=program)
+
+    def wait_for(self, log: str, text: str, process: subprocess.Popen[str]) -> None:
+        """Until a running process has written ``text``."""
+        end = time.monotonic() + PATIENCE
+        while text not in self.said(log):
+            assert process.poll() is None, self.said(log)
+            assert time.monotonic() < end, self.said(log)
+            time.sleep(0.1)
 
     def said(self, log: str) -> str:
         """All that a process has written so far."""

@@ -117,6 +117,7 @@ class Invitation:
         try:
             made = cls(plan, Address.parse(data["address"]), data["authority"], dict(data["certificates"]))
             known = made.to_dict() == data and set(made.certificates) == {m.name for m in plan.roster.members}
+            known = known and all(isinstance(text, str) for text in (made.authority, *made.certificates.values()))
         except (KeyError, TypeError, ValueError, AttributeError):
             known = False
         if not known:

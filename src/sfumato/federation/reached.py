@@ -43,10 +43,11 @@ class ReachedSites:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
         address = self._invited.address
-        names = [member.name for member in self._invited.plan.roster.members]
+        roster = self._invited.plan.roster
+        names = [member.name for member in roster.members]
         server = self._stack.enter_context(serving(folder, address, *self._folder.credentials(address.host)))
         server.wait_for(names, self._patience, self._kept.missing)
-        self._transport = server.transport(names, self._kept.lost)
+        self._transport = server.transport(names, roster.fewest, self._kept.lost)
         return self._transport
 
     def finish(self, deadline: float) -> None:

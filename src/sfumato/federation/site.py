@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sfumato.encoding.site_rows import site_rows
 from sfumato.errors import CheckpointError, FederationError
+from sfumato.extras import require
 from sfumato.federation.authority import check_certificate
 from sfumato.federation.credentials import Credentials
 from sfumato.federation.documents import Invitation
@@ -185,14 +186,15 @@ class Site:
         A run that was interrupted goes on with its run of the ledger, so that all tries of one plan together cost no
         more than ``FederationPlan.at_a_site``; a plan that was carried out is not carried out again.
         """
+        require("federated", "a run over real sites")
         asked = Invitation.load(invitation)
         plan, place = asked.plan, self._judge(asked, honest)
-        for line in plan.words():
-            said(line)
         seen = progress or Silent()
         book = ledger_of(source, ledger, plan.guarantee.private)
         with self._alone(), paying(self._folder, plan, book) as paid, _logged(self._folder.path / "site.log"):
             encode = partial(gather, _table(plan, source, mapping), progress=seen)
+            for line in plan.words():
+                said(line)
             account = SiteAccount(paid.run, plan.terms, place, paid.prepaid)
             records = encode(first_codec(plan.schema))
             site = FederatedSite(plan, self._folder.identity, records, account, encode=encode)

@@ -144,8 +144,8 @@ def write_admin(folder: Path, address: Address, credentials: Credentials) -> Non
     _write(folder / "local" / "resources.json", {"format_version": 1, "admin": session})
 
 
-def write_job(folder: Path, sites: Sequence[str], pipe: str) -> Path:
-    """A job that links the relays of these ``sites``; it holds names of installed classes, and no code."""
+def write_job(folder: Path, sites: Sequence[str], needed: int, pipe: str) -> Path:
+    """A job that links the relays of these ``sites``, so many of which it needs; it names classes, and has no code."""
     threads = {"max_inbound_call_threads": _THREADS, "max_outbound_call_threads": max(_THREADS, len(sites))}
     common = {"collab_obj_ids": [], "props": {}, **threads}
     server = {
@@ -174,7 +174,7 @@ def write_job(folder: Path, sites: Sequence[str], pipe: str) -> Path:
     _write(job / "app" / "config" / "config_fed_server.json", {**server, **filters})
     _write(job / "app" / "config" / "config_fed_client.json", {**client, **filters})
     deployed = {"app": ["server", *sites]}
-    _write(job / "meta.json", {"name": JOB, "resource_spec": {}, "min_clients": len(sites), "deploy_map": deployed})
+    _write(job / "meta.json", {"name": JOB, "resource_spec": {}, "min_clients": needed, "deploy_map": deployed})
     return job
 
 

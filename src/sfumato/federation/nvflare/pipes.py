@@ -17,6 +17,8 @@ _HEAD, _SIZE = struct.Struct("<I"), struct.Struct("<Q")
 _GONE = "the process at the other end of the connection is gone, or silent"
 SITE_PIPE = "SFUMATO_SITE_PIPE"
 """Environment variable of a site's NVFlare with the path of the socket of the site's own process."""
+UNSEEN = b"no answer came in time, or its process ended"
+"""All that is said of a call that failed on its way: the site itself said nothing."""
 MOST_BYTES = 1 << 32
 """Of one message: that of a hundred sites with the longest vector that a plan of a sensible size has."""
 

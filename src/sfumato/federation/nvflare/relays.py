@@ -7,10 +7,7 @@ import threading
 
 from nvflare.collab import collab
 
-from sfumato.federation.nvflare.pipes import SITE_PIPE, Call, Pipe
-
-_UNSEEN = b"no answer came in time, or its process ended"
-"""All that is said of a call that failed on its way."""
+from sfumato.federation.nvflare.pipes import SITE_PIPE, UNSEEN, Call, Pipe
 
 
 class SiteRelay:
@@ -55,7 +52,7 @@ def _called(call: Call) -> bytes:
         collab.get_clients(names)(timeout=call.deadline, blocking=False).call(call.method, body)
         for body, names in alike.items()
     ]
-    answers = dict.fromkeys(call.bodies, Pipe.FAILED + _UNSEEN)
+    answers = dict.fromkeys(call.bodies, Pipe.FAILED + UNSEEN)
     for queue in asked:
         answers.update({name: answer for name, answer in queue if isinstance(answer, bytes) and answer})
     return Call(call.method, call.deadline, answers).to_bytes()

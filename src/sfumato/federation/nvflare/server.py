@@ -18,7 +18,7 @@ from sfumato.federation.authority import ADMIN
 from sfumato.federation.credentials import Credentials
 from sfumato.federation.nvflare.attended import attended
 from sfumato.federation.nvflare.kits import write_admin, write_job, write_server
-from sfumato.federation.nvflare.pipes import Call, Pipe, opened_door
+from sfumato.federation.nvflare.pipes import UNSEEN, Call, Pipe, opened_door
 from sfumato.trust.federated.transport import Replies
 
 _STEP = 0.2
@@ -34,6 +34,13 @@ _GRACE = 10.0
 class ServerTransport:
     """Calls of the sites of a running server; see ``trust.federated.transport.Transport``.
 
+    A relay may end by itself. So relays are started anew, once, before a site is called again that was silent.
+
+    Args:
+        sites: their names, by place.
+        start: starts the relays; the pipe to the coordinator's.
+        lost: is told which sites did not answer the last call.
+
     Attributes:
         sent: bytes that each site sent, by place; ``received``: bytes that it was sent.
     """
@@ -41,22 +48,36 @@ class ServerTransport:
     def __init__(self, sites: Sequence[str], start: Callable[[], Pipe], lost: Callable[[set[str]], None]) -> None:
         self._sites, self._start, self._lost = list(sites), start, lost
         self._pipe: Pipe | None = None
+        self._silent: set[int] = set()
+        self._given_up: set[int] = set()
         self.sent, self.received = [0] * len(sites), [0] * len(sites)
 
     def call(self, method: str, requests: Mapping[int, bytes], deadline: float) -> Replies:
         """See ``Transport``."""
         for place, body in requests.items():
             self.received[place] += len(body)
+        anew = self._silent.intersection(requests) - self._given_up
+        if anew:
+            self._given_up |= anew
+            self._hang_up()
         self._pipe = self._pipe or self._start()
         asked = Call(method, deadline, {self._sites[place]: body for place, body in requests.items()})
         try:
             found = Call.of(self._pipe.ask(asked.to_bytes(), deadline + _GRACE)).bodies
         except FederationError as error:
-            self._pipe = None
+            self._hang_up()
             return Replies({}, dict.fromkeys(requests, str(error)))
         replies = self._replies(requests, found)
+        self._silent -= replies.answers.keys()
+        self._given_up -= replies.answers.keys()
+        self._silent |= {place for place, said in replies.failures.items() if said == UNSEEN.decode()}
         self._lost({self._sites[place] for place in replies.failures})
         return replies
+
+    def _hang_up(self) -> None:
+        if self._pipe is not None:
+            self._pipe.close()
+        self._pipe = None
 
     def _replies(self, requests: Mapping[int, bytes], found: Mapping[str, bytes]) -> Replies:
         answers, failures = {}, {}
@@ -102,17 +123,21 @@ class Server:
                 raise FederationError(f"not there after {patience:g} seconds: {named}; nothing was asked of any site")
             time.sleep(_STEP)
 
-    def transport(self, sites: Sequence[str], lost: Callable[[set[str]], None]) -> ServerTransport:
-        """Calls of these sites, in this order; ``lost`` is told which of them did not answer the last one."""
-        return ServerTransport(sites, lambda: self._linked(sites), lost)
+    def transport(self, sites: Sequence[str], fewest: int, lost: Callable[[set[str]], None]) -> ServerTransport:
+        """Calls of these sites, in this order; ``lost`` is told which of them did not answer the last one.
 
-    def _linked(self, sites: Sequence[str]) -> Pipe:
+        All must be there at first; where relays are started anew later, the ``fewest`` that a sum can do with.
+        """
+        return ServerTransport(sites, lambda: self._linked(sites, fewest), lost)
+
+    def _linked(self, sites: Sequence[str], fewest: int) -> Pipe:
         """Start a job whose relays link the sites to this process."""
+        needed = len(sites) if self._job is None else fewest
         with opened_door() as door, _silenced():
             if self._job is not None:
                 with contextlib.suppress(Exception):
                     self._session.abort_job(self._job)
-            self._job = self._session.submit_job(str(write_job(self._folder / "job", sites, door.path)))
+            self._job = self._session.submit_job(str(write_job(self._folder / "job", sites, needed, door.path)))
             end = time.monotonic() + _START
             while time.monotonic() < end:
                 pipe = door.enter(_STEP)

@@ -126,7 +126,8 @@ class FederationPlan:
         """The inverse of ``to_dict``; FederationError for anything that it would not have written."""
         try:
             made = cls._read(data)
-            known = made.to_dict() == data and made.terms.sites > 0  # the terms refuse numbers that no sum can keep
+            known = made.to_dict() == data and all(isinstance(name, str) for name in (made.model, *made.questions))
+            known = known and made.terms.sites > 0  # the terms refuse numbers that no sum can keep
         except (KeyError, TypeError, ValueError, AttributeError):
             raise FederationError("a plan that is none, or of another version of sfumato") from None
         except SfumatoError as error:
