@@ -44,10 +44,15 @@ class CoordinatorRelay:
 
 
 def _called(call: Call) -> bytes:
-    """The answers of all sites that were asked; those that are asked the same are asked in one group."""
+    """The answers of all sites that were asked; those that are asked the same are asked in one group.
+
+    A site may have no relay in this job: it was lost when relays were started anew.
+    """
+    here = {client.name for client in collab.clients}
     alike: dict[bytes, list[str]] = {}
     for name, body in call.bodies.items():
-        alike.setdefault(body, []).append(name)
+        if name in here:
+            alike.setdefault(body, []).append(name)
     asked = [
         collab.get_clients(names)(timeout=call.deadline, blocking=False).call(call.method, body)
         for body, names in alike.items()
