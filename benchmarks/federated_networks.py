@@ -86,6 +86,10 @@ class People:
         return [part for one, k in zip(classes, counts, strict=True) for part in np.array_split(one, k)]
 
 
+MIXED = "FedAvg, no promise, rows mixed"
+"""What is left of averages where sites have the same kind of rows."""
+
+
 class Declared(Federated):
     """Sites whose number of rows is declared: where the unit is a site, it is not counted."""
 
@@ -96,9 +100,16 @@ class Declared(Federated):
         return self.declared
 
 
-def over_sites(people: People, promise: sf.Guarantee, averaging: Averaging | None) -> tuple[Federated, InProcess]:
-    """The setting over sites of one class each, with nobody curious and nobody lost, and what carries its bytes."""
+def over_sites(
+    people: People, promise: sf.Guarantee, averaging: Averaging | None, mixed: bool = False
+) -> tuple[Federated, InProcess]:
+    """The setting over sites of one class each, with nobody curious and nobody lost, and what carries its bytes.
+
+    ``mixed``: of any rows.
+    """
     parts = people.by_class()
+    if mixed:
+        parts = np.array_split(np.random.default_rng(1).permutation(np.concatenate(parts)), SITES)
     keys = [SiteIdentity.fresh() for _ in parts]
     roster = Roster(tuple(Member(f"site-{i}", key.public_key) for i, key in enumerate(keys)), 0)
     at_site = averaging is not None and averaging.level == "site"
@@ -138,6 +149,7 @@ def ways(promise: sf.Guarantee) -> dict[str, tuple[sf.Guarantee, Averaging | Non
         "FedAvg, record level": (promise, Averaging(LOCAL_STEPS)),
         "FedProx, record level": (promise, Averaging(LOCAL_STEPS, PROXIMAL)),
         "FedAvg, no promise": (nothing, Averaging(LOCAL_STEPS, level="none")),
+        MIXED: (nothing, Averaging(LOCAL_STEPS, level="none")),
         "FedAvg, unit a site, no certificate": (whole, Averaging(LOCAL_STEPS, level="site")),
     }
 
@@ -160,12 +172,13 @@ def networks(people: People, promise: sf.Guarantee, warm: bool, seeds: int, trai
             continue
         began, aucs, transport = perf_counter(), [], None
         for seed in range(seeds):
-            setting, transport = over_sites(people, kept, averaging)
+            setting, transport = over_sites(people, kept, averaging, name == MIXED)
             aucs.append(fitted_auc(people, setting, recipe, seed))
         assert transport is not None
+        rows = f"{SITES} sites" if name == MIXED else f"{SITES} sites with one class each"
         limit = MOST_GAP if averaging is None else None
         gap = fmean(central) - fmean(aucs)
-        yield _row(f"VAE, 10 sites with one class each, {how}, {name}: AUC behind one curator", gap, limit)
+        yield _row(f"VAE, {rows}, {how}, {name}: AUC behind one curator", gap, limit)
         yield _row(f"VAE, {how}, {name}: bytes that a site sent", max(transport.sent))
         print(f"{name}: {perf_counter() - began:.0f} s", flush=True)
 
