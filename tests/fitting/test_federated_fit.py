@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 
 import sfumato as sf
 from sfumato.errors import FederationError, SchemaError
+from sfumato.models import vae
 from sfumato.privacy.events import DistributedDiscreteGaussian, DistributedGaussian
 from sfumato.release.artifact import Artifact
 from sfumato.release.verification import verify_artifact
@@ -92,11 +94,13 @@ def test_the_model_is_that_of_one_curator_where_there_is_no_noise(files):
     assert together.default_rows == 300 + 400 + 500 + 600
 
 
-def test_a_network_learns_from_one_secure_sum_a_step(files, tmp_path):
+def test_a_network_learns_from_one_secure_sum_a_step(files, tmp_path, monkeypatch):
+    steps = 8
+    monkeypatch.setattr(vae, "Vae", partial(vae.Vae, warm_steps=4, steps=steps))
     fitted(files, "vae", sf.Guarantee(3, 1e-6), capacity=[300, 400, 500, 600]).save(tmp_path / "model.sfm")
     found = sf.verify(tmp_path / "model.sfm").certificate
     (training,) = [e for e in found.composition.events if isinstance(e, DistributedGaussian)]
-    assert training.count > 50
+    assert training.count == steps
     assert training.sampling_probability < 1
     assert training.shares == 3
     assert found.federation.rounds > training.count

@@ -12,6 +12,7 @@ from sfumato.fitting.agreed import Agreed, agreed
 from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.fitting.fit import Log
 from sfumato.fitting.plan import Plan
+from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.transport import CountingTransport
@@ -58,8 +59,13 @@ class ConnectedSites:
 
     @property
     def book(self) -> DatasetLedger:
-        """The coordinator's own."""
-        return DatasetLedger(self.source.ledger)
+        """The coordinator's own, with the promise as its cap; none without a promise."""
+        place, promise = self.source.ledger, self.agreed.plan.guarantee
+        if not promise.private:
+            return DatasetLedger(None)
+        if not place.exists():
+            Ledger.open(place, promise).close()
+        return DatasetLedger(place)
 
     @property
     def log(self) -> Log | None:

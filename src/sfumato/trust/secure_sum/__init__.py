@@ -1,7 +1,8 @@
 """Secure sums between sites that keep their rows: vectors of whole numbers in, their exact sum out, nothing else.
 
-Everything here is pure: bytes in, bytes out, no files and no network (``accounts`` alone writes, to a ledger, and beside
-it what was prepaid). It knows nothing of questions. The order of calls, with places = positions of sites in the roster::
+Everything here is pure: bytes in, bytes out, no files and no network (``accounts`` alone writes, to a ledger, and
+beside it what was prepaid). It knows nothing of questions. The order of calls, with places = positions of sites in the
+roster::
 
     roster = Roster((Member(name, public_key), ...), curious=c, lost=d)          # of the signed plan
     terms = SumTerms(plan_hash, roster, rounds, attempts, longest, bits)          # 32 or 64: terms.ring_bits

@@ -1,0 +1,53 @@
+"""Bytes between two processes of one user: whole messages, and a clear end."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from sfumato.errors import FederationError
+from sfumato.federation.nvflare.pipes import Call, Pipe, opened_door
+
+
+def test_messages_come_whole_and_in_order() -> None:
+    with opened_door() as door:
+        assert Path(door.path).parent.stat().st_mode & 0o077 == 0
+        near = Pipe.open(door.path)
+        far = door.enter(10.0)
+        assert far is not None
+        big = bytes(range(256)) * 40_000
+        sender = threading.Thread(target=lambda: [near.give(message) for message in (b"", b"x", big)])
+        sender.start()
+        assert [far.take(), far.take(), far.take()] == [b"", b"x", big]
+        sender.join()
+        near.close()
+        assert far.take() is None
+        with pytest.raises(FederationError, match="is gone, or silent"):
+            far.ask(b"x")
+        far.close()
+
+
+def test_who_says_nothing_is_not_waited_for() -> None:
+    with opened_door() as door:
+        assert door.enter(0.01) is None
+        near = Pipe.open(door.path)
+        far = door.enter(10.0)
+        assert far is not None
+        with pytest.raises(FederationError, match="is gone, or silent"):
+            near.ask(b"x", 0.01)
+        near.close()
+        far.close()
+
+
+@pytest.mark.parametrize("bodies", [{}, {"a": b""}, {"a": b"1", "b": b"", "c": bytes(100)}], ids=len)
+def test_a_call_is_read_as_it_was_written(bodies: dict[str, bytes]) -> None:
+    call = Call("masked", 30.0, bodies)
+    assert Call.of(call.to_bytes()) == call
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01", b"\x02\0\0\0{}", Call.one("x", b"abc").to_bytes()[:-1]], ids=len)
+def test_what_is_no_call_is_refused(data: bytes) -> None:
+    with pytest.raises(FederationError, match="a call that is none"):
+        Call.of(data)
