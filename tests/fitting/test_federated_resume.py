@@ -65,7 +65,8 @@ class Case:
         with ExitStack() as stack:
             transport = InProcess([stack.enter_context(self.site(shared, place)) for place in range(len(members))])
             answers = self.folder / "answers"
-            source = ConnectedSource(shared, lambda _: transport, self.folder / "coordinator.ledger", answers, 30.0)
+            ledger = self.folder / "coordinator.ledger"
+            source = ConnectedSource(shared, lambda _: transport, ledger, answers, 30.0, lambda signed: None)
             sites = source.opened(self.plan)
             opened = begin(self.plan, sites.book, sites.log)
             with kept_on_failure(opened), sites.answering(self.plan, Silent()) as reached:

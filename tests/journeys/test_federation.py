@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,7 @@ from tests.journeys.hospitals import PATIENCE, Hospitals, all_bytes, hospitals
 
 import sfumato as sf
 from sfumato.federation.site_folder import PaidRun
+from sfumato.trust.federated.agreement import check_signed
 
 MAPPING = """\
 sfumato: site/1
@@ -61,6 +63,9 @@ def test_three_processes_fit_one_model_and_no_row_leaves_its_site(tmp_path: Path
     assert (stated.simulated, stated.plan) == (False, made.federation.plan.digest.hex())
     assert [site.name for site in stated.sites] == list(made.names)
     assert made.federation.status()["stage"] == "done"
+    signed = json.loads((tmp_path / "co" / "signatures.json").read_text())
+    for place, name in enumerate(made.names):
+        check_signed(made.federation.plan, place, bytes.fromhex(signed[name]))
     events = len(checked.certificate.composition.events)
     for name in made.names:
         assert made.charged(name) == ("closed", events)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -187,8 +187,9 @@ class Federation:
         synthesizer = Synthesizer(plan.schema, plan.model, plan.guarantee, key=key)
         with self._alone(), ReachedSites(folder, invited, patience, kept) as reached:
             places = folder.path / "coordinator.ledger", folder.path / "answers"
+            source = ConnectedSource(plan, reached.connect, *places, deadline, self._signed)
             try:
-                synthesizer.fit(ConnectedSource(plan, reached.connect, *places, deadline), kept, output=output)
+                synthesizer.fit(source, kept, output=output)
                 synthesizer.save(output)
             except BaseException as error:
                 kept.ended(f"stopped: {error}" if isinstance(error, SfumatoError) else "stopped")
@@ -196,6 +197,10 @@ class Federation:
             reached.finish(deadline)
         kept.ended("done")
         return synthesizer
+
+    def _signed(self, signatures: Mapping[int, bytes]) -> None:
+        members = self.plan.roster.members
+        self._folder.keep_signatures({members[place].name: given.hex() for place, given in signatures.items()})
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -22,6 +22,7 @@ from sfumato.federation.site_ledger import paying
 from sfumato.federation.site_service import SiteService
 from sfumato.fitting.dataset_ledger import ledger_of
 from sfumato.folder_lock import FolderLock
+from sfumato.models import MODELS
 from sfumato.models.choose import check_suits
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, Silent
@@ -227,6 +228,7 @@ class Site:
             plan.roster.check_floor(honest)
         check_certificate(asked.certificates[self.name], asked.authority, self._folder.connection_key, self.name)
         check_suits(plan.model, plan.schema.content)
+        MODELS[plan.model, plan.schema.content].recipe()  # imports what a site computes with, or says what is missing
         return place
 
     def _place(self, plan: FederationPlan) -> int:

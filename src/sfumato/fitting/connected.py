@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ class ConnectedSource:
         ledger: what the opened sums are charged to.
         answers: folder that keeps them for another try, in place of one that was interrupted.
         deadline: seconds that a site has for each answer.
+        signed: takes the signatures of the sites under the plan, by place.
     """
 
     plan: FederationPlan
@@ -38,6 +39,7 @@ class ConnectedSource:
     ledger: Path
     answers: Path
     deadline: float
+    signed: Callable[[Mapping[int, bytes]], None]
 
     def opened(self, plan: Plan) -> ConnectedSites:
         """The sites for one fit; FederationError where the fit is not that of the plan. Nobody is reached yet."""
@@ -77,6 +79,10 @@ class ConnectedSites:
     def deadline(self) -> float:
         """Seconds that a site has for each answer."""
         return self.source.deadline
+
+    def keep_signed(self, signatures: Mapping[int, bytes]) -> None:
+        """Hand them to whoever keeps them."""
+        self.source.signed(signatures)
 
     @contextmanager
     def answering(self, plan: Plan, progress: Progress) -> Iterator[CountingTransport]:

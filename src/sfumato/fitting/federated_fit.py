@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -71,6 +71,10 @@ class OpenSites(Protocol):
     @property
     def deadline(self) -> float:
         """Seconds that a site has for each answer."""
+        ...
+
+    def keep_signed(self, signatures: Mapping[int, bytes]) -> None:
+        """Keep the signatures of the sites under the plan, by place."""
         ...
 
     def answering(self, plan: Plan, progress: Progress) -> AbstractContextManager[CountingTransport]:
@@ -142,6 +146,9 @@ class SimulatedSites:
     def rows(self) -> Rows:
         """The table of the first: all have the same columns."""
         return self.tables[0]
+
+    def keep_signed(self, signatures: Mapping[int, bytes]) -> None:
+        """Nothing is kept: their keys are of this fit alone."""
 
     @contextmanager
     def answering(self, plan: Plan, progress: Progress) -> Iterator[InProcess]:
@@ -216,6 +223,7 @@ def learn_federated(
     progress.stage("keys of the sites")
     rounds = SecureRounds(sites.agreed.plan, transport, sites.deadline)
     rounds.set_up()
+    sites.keep_signed(rounds.signatures)
     budget = Budget(opened.run, opened.answer_log, progress)
     codec = settled_codec(plan.schema, rounds, budget)
     release, outside = taught(plan, codec, Federated(rounds, codec.domain, budget), progress)
