@@ -91,14 +91,6 @@ class Roster:
         """The least number of sites in a sum."""
         return len(self.members) - self.lost
 
-    def confirm(self, threshold: int) -> None:
-        """FederationError unless a plan states the threshold that follows from its sites."""
-        if threshold != self.threshold:
-            raise FederationError(
-                f"the plan states a threshold of {threshold}; with {len(self.members)} sites and {self.curious} curious"
-                f" ones it is {self.threshold}"
-            )
-
     def confirm_fingerprints(self, confirmed: Collection[str]) -> None:
         """FederationError unless each site of the plan has a fingerprint that this one has ``confirmed`` out of band.
 
