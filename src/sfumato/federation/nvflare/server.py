@@ -25,6 +25,8 @@ _STEP = 0.2
 """Seconds between looks at what has changed."""
 _START = 60.0
 """Seconds for a server to answer after its start, and for a job to run after it was submitted; some five are usual."""
+_AGAIN = 30.0
+"""Seconds for relays to be started anew: by then the server knows of each site whether it is gone."""
 _LOGIN = 5.0
 """Seconds of one try to open the session."""
 _GRACE = 10.0
@@ -132,20 +134,22 @@ class Server:
 
     def _linked(self, sites: Sequence[str], fewest: int) -> Pipe:
         """Start a job whose relays link the sites to this process."""
-        needed = len(sites) if self._job is None else fewest
+        first = self._job is None
+        needed, patience = (len(sites), _START) if first else (fewest, _AGAIN)
         with opened_door() as door, _silenced():
             if self._job is not None:
                 with contextlib.suppress(Exception):
                     self._session.abort_job(self._job)
             self._job = self._session.submit_job(str(write_job(self._folder / "job", sites, needed, door.path)))
-            end = time.monotonic() + _START
+            end = time.monotonic() + patience
             while time.monotonic() < end:
                 pipe = door.enter(_STEP)
                 if pipe is not None:
                     return pipe
                 if (self._session.get_job_status(self._job) or "").startswith("FINISHED"):
                     break
-        raise FederationError("the sites are there, but could not be called; the logs of NVFlare say why")
+        found = "the sites are there, but could not be called" if first else f"fewer than {needed} sites can be called"
+        raise FederationError(f"{found}; the logs of NVFlare say why")
 
 
 @contextmanager
