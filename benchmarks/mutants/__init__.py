@@ -19,6 +19,7 @@ from benchmarks.mutants import (
     gradients,
     ledger,
     mechanisms,
+    processes,
     reading,
     release,
     secure_sum,
@@ -41,6 +42,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "secure_sum": secure_sum.MUTANTS,
     "federated": federated.MUTANTS,
     "sites": sites.MUTANTS,
+    "processes": processes.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)
 

@@ -19,6 +19,7 @@ from sfumato import extras
 from sfumato.federation import authority
 from sfumato.federation.authority import Authority
 from sfumato.federation.documents import Invitation
+from sfumato.federation.nvflare import client
 from sfumato.federation.site_folder import PaidRun
 from sfumato.folder_lock import FolderLock
 from sfumato.trust.secure_sum.identity import SiteIdentity
@@ -39,6 +40,14 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(planned: Path, tmp_path: Path) -> Path:
     """A copy for one test."""
     return Path(shutil.copytree(planned, tmp_path, dirs_exist_ok=True))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reached(*_: object) -> None:
+        raise AssertionError("looked for the coordinator")
+
+    monkeypatch.setattr(client, "wait_for_server", reached)
 
 
 @pytest.fixture

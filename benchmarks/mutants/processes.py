@@ -1,0 +1,144 @@
+"""Mistakes in what a site refuses before anything is sent, and in how calls come through processes that may end."""
+
+from benchmarks.mutants.mutant import Mutant
+
+_SITE = "federation/site.py"
+_LEDGER = "federation/site_ledger.py"
+_AUTHORITY = "federation/authority.py"
+_SERVER = "federation/nvflare/server.py"
+_HANDSHAKE = "federation/nvflare/handshake.py"
+_REFUSED = "tests/journeys/test_site_refusals.py"
+_CALLS = "tests/federation/nvflare/test_server.py"
+_LOOKS = "tests/federation/nvflare/test_handshake.py"
+
+MUTANTS = (
+    Mutant(
+        "the plan says which sites there are",
+        _SITE,
+        "        plan.roster.confirm_fingerprints(set(self._folder.confirmed.values()))\n",
+        "",
+        "its certificates are signed",
+        f"{_REFUSED}::test_a_plan_with_a_site_that_nobody_confirmed",
+    ),
+    Mutant(
+        "confirmed keys may change places",
+        _SITE,
+        "self._folder.confirmed.get(member.name, member.fingerprint) != member.fingerprint",
+        "member.fingerprint not in self._folder.confirmed.values()",
+        "each of them was confirmed",
+        f"{_REFUSED}::test_a_plan_whose_sites_have_each_others_keys",
+    ),
+    Mutant(
+        "a certificate is of whoever it names as its issuer",
+        _AUTHORITY,
+        "        found.verify_directly_issued_by(root)\n",
+        "        root.public_bytes(Encoding.PEM)\n",
+        "the server looks at it again",
+        f"{_REFUSED}::test_a_certificate_of_another_authority",
+    ),
+    Mutant(
+        "a site may show the certificate of another",
+        _AUTHORITY,
+        "    if found.public_key() != _loaded(key).public_key() or found.subject != _subject(name):\n",
+        "    if found.subject == _subject(SERVER):\n",
+        "all are of one federation",
+        f"{_REFUSED}::test_the_certificate_of_another_site",
+    ),
+    Mutant(
+        "certificates hold for ever",
+        _AUTHORITY,
+        "    if found.not_valid_after_utc < dt.datetime.now(dt.UTC):\n",
+        "    if found.not_valid_after_utc < found.not_valid_before_utc:\n",
+        "TLS refuses old ones",
+        f"{_REFUSED}::test_a_certificate_that_has_expired",
+    ),
+    Mutant(
+        "NVFlare is missed once it is called",
+        _SITE,
+        '        require("federated", "a run over real sites")\n',
+        "",
+        "its import fails by itself",
+        f"{_REFUSED}::test_a_run_without_nvflare",
+    ),
+    Mutant(
+        "two runs of a site at once",
+        _SITE,
+        "        with self._alone(), paying(",
+        "        with paying(",
+        "the ledger lets one of them charge",
+        f"{_REFUSED}::test_a_second_run_at_once",
+    ),
+    Mutant(
+        "a plan is carried out as often as it is asked for",
+        _LEDGER,
+        "    if before.done:\n",
+        "    if False:\n",
+        "the ledger's run pays for all tries",
+        f"{_REFUSED}::test_a_plan_that_was_carried_out",
+    ),
+    Mutant(
+        "any ledger may pay for a plan that goes on",
+        _LEDGER,
+        "    if before.ledger != ledger.id:\n",
+        "    if not before.ledger:\n",
+        "runs have numbers",
+        f"{_REFUSED}::test_a_ledger_that_does_not_pay_for_this_plan",
+    ),
+    Mutant(
+        "certificates of a plan are whatever JSON has",
+        "federation/documents.py",
+        " and all(isinstance(text, str) for text in (made.authority, *made.certificates.values()))",
+        "",
+        "they are read as certificates later",
+        f"{_REFUSED}::test_a_plan_with_any_damaged_value",
+    ),
+    Mutant(
+        "names of a plan are whatever JSON has",
+        "trust/federated/plan.py",
+        " and all(isinstance(name, str) for name in (made.model, *made.questions))",
+        "",
+        "unknown names are refused later",
+        f"{_REFUSED}::test_a_plan_with_any_damaged_value",
+    ),
+    Mutant(
+        "a relay that ended stays away",
+        _SERVER,
+        "        anew = self._silent.intersection(requests) - self._given_up\n",
+        "        anew: set[int] = set()\n",
+        "a site that was lost is lost",
+        f"{_CALLS}::test_relays_are_started_anew_before_a_silent_site_is_called_again",
+    ),
+    Mutant(
+        "relays are started anew for every call of a lost site",
+        _SERVER,
+        "        anew = self._silent.intersection(requests) - self._given_up\n",
+        "        anew = self._silent.intersection(requests)\n",
+        "it may have come back",
+        f"{_CALLS}::test_a_site_that_stays_silent_costs_one_new_start",
+    ),
+    Mutant(
+        "a site that refuses counts as silent",
+        _SERVER,
+        "{place for place, said in replies.failures.items() if said == UNSEEN.decode()}",
+        "set(replies.failures)",
+        "neither has answered",
+        f"{_CALLS}::test_a_site_that_refuses_is_there",
+    ),
+    Mutant(
+        "any server is that of the federation",
+        _HANDSHAKE,
+        "    waited, refused = False, 0\n",
+        "    waited, refused = False, 0\n    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE\n",
+        "the server's name may be another one than the sites use",
+        f"{_LOOKS}::test_a_server_of_another_authority_is_refused",
+    ),
+    Mutant(
+        "a handshake that succeeded is a welcome",
+        _HANDSHAKE,
+        "    if ended:\n",
+        "    if False:\n",
+        "both certificates are checked in it",
+        f"{_LOOKS}::test_a_certificate_that_the_server_does_not_know_is_told",
+    ),
+)
+"""Each with the test that must turn red by it."""
