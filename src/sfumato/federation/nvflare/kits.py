@@ -24,8 +24,10 @@ HEARTBEAT = 30
 _RELAYS = "sfumato.federation.nvflare.relays"
 _SCHEDULER = "nvflare.app_common.job_schedulers.job_scheduler"
 _LAUNCHER = "sfumato.federation.nvflare.launcher.TolerantLauncher"
-_ALLOWED = ("nvflare.collab.runtime.", f"{_RELAYS}.")
-"""Beginnings of the names of classes that a job may have made at a site."""
+_EXECUTOR, _SITE_RELAY = "nvflare.collab.runtime.executor.CollabExecutor", f"{_RELAYS}.SiteRelay"
+"""All classes that a job may have made at a site."""
+_CONTROLLER, _COORDINATOR_RELAY = "nvflare.collab.runtime.controller.CollabController", f"{_RELAYS}.CoordinatorRelay"
+"""And at the server."""
 _POLLING = 0.1
 """Seconds between a site's looks for a job; NVFlare waits two."""
 _SESSION_PATIENCE, _SESSION_IDLE = 10.0, 86_400.0
@@ -55,7 +57,7 @@ def write_server(folder: Path, address: Address, credentials: Credentials) -> No
     resources = {
         "format_version": 2,
         "class_list_enforcement_mode": "enforce",
-        "class_allow_list": list(_ALLOWED),
+        "class_allow_list": [_CONTROLLER, _COORDINATOR_RELAY],
         "servers": [{**limits, "task_request_interval": _POLLING, "admin_timeout": _SESSION_PATIENCE}],
         "snapshot_persistor": {
             "path": "nvflare.app_common.state_persistors.storage_state_persistor.StorageStatePersistor",
@@ -97,7 +99,7 @@ def write_site(folder: Path, name: str, address: Address, credentials: Credentia
     resources = {
         "format_version": 2,
         "class_list_enforcement_mode": "enforce",
-        "class_allow_list": list(_ALLOWED),
+        "class_allow_list": [_EXECUTOR, _SITE_RELAY],
         "allow_log_streaming": False,
         "client": {"retry_timeout": HEARTBEAT, "compression": "Gzip"},
         "components": [
@@ -153,20 +155,20 @@ def write_job(folder: Path, sites: Sequence[str], needed: int, pipe: str) -> Pat
         "workflows": [
             {
                 "id": "controller",
-                "path": "nvflare.collab.runtime.controller.CollabController",
+                "path": _CONTROLLER,
                 "args": {"server_obj_id": "_server", "sync_task_timeout": HEARTBEAT, **common},
             }
         ],
-        "components": [{"id": "_server", "path": f"{_RELAYS}.CoordinatorRelay", "args": {"pipe": pipe}}],
+        "components": [{"id": "_server", "path": _COORDINATOR_RELAY, "args": {"pipe": pipe}}],
     }
     executor = {
-        "path": "nvflare.collab.runtime.executor.CollabExecutor",
+        "path": _EXECUTOR,
         "args": {"client_obj_id": "_client", **common},
     }
     client = {
         "format_version": 2,
         "executors": [{"tasks": ["*"], "executor": executor}],
-        "components": [{"id": "_client", "path": f"{_RELAYS}.SiteRelay", "args": {}}],
+        "components": [{"id": "_client", "path": _SITE_RELAY, "args": {}}],
     }
     filters: dict[str, Json] = {"task_data_filters": [], "task_result_filters": []}
     job = folder / JOB
