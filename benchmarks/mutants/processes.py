@@ -117,6 +117,14 @@ MUTANTS = (
         f"{_CALLS}::test_a_site_that_refuses_is_there",
     ),
     Mutant(
+        "a site's client answers all that NVFlare's does",
+        "federation/nvflare/client_process.py",
+        " if type(each).__name__ in ANSWERED]",
+        "]",
+        "its policy says that no shell command is answered",
+        "tests/federation/nvflare/test_client_process.py::test_no_shell_no_log_and_no_end_for_the_server",
+    ),
+    Mutant(
         "any server is that of the federation",
         _HANDSHAKE,
         "    waited, refused = False, 0\n",

@@ -73,7 +73,7 @@ def calling_out(
     kit = folder / "client"
     write_site(kit, name, address, credentials)
     wait_for_server(address, kit / "startup", said)
-    module = "nvflare.private.fed.app.client.client_train"
+    module = "sfumato.federation.nvflare.client_process"
     options = ["-m", str(kit), "-s", "fed_client.json"]
     values = ["--set", "secure_train=true", f"uid={name}", f"org={ORGANISATION}", "config_folder=config"]
     command = [sys.executable, "-u", "-m", module, *options, *values]
