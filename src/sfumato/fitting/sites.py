@@ -12,6 +12,7 @@ from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.privacy.ledger import Ledger
 from sfumato.tables import Table
 from sfumato.tables.source import RowSource
+from sfumato.trust.secure_sum.roster import is_site_name
 from sfumato.trust.federated.averaging import Averaging
 
 
@@ -156,8 +157,8 @@ def _key(source: RowSource) -> Hashable:
 
 
 def _named(sources: Sequence[RowSource]) -> tuple[str, ...]:
-    """The stems of files where all differ; numbers otherwise."""
+    """The stems of files where all differ and may name a site; numbers otherwise."""
     stems = [Path(os.fspath(s)).stem if isinstance(s, str | os.PathLike) else "" for s in sources]
-    if all(stems) and len(set(stems)) == len(stems):
+    if all(map(is_site_name, stems)) and len(set(stems)) == len(stems):
         return tuple(stems)
     return tuple(f"site-{i + 1}" for i in range(len(sources)))

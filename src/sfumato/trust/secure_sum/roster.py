@@ -17,6 +17,15 @@ MOST_SITES = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+def is_site_name(text: str) -> bool:
+    """Whether a site may be called so.
+
+    >>> is_site_name("north-2"), is_site_name("north 2")
+    (True, False)
+    """
+    return _NAME.fullmatch(text) is not None
+
+
 @dataclass(frozen=True)
 class Member:
     """A site of the plan.
@@ -30,7 +39,7 @@ class Member:
     public_key: bytes
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not is_site_name(self.name):
             raise FederationError(f"site {self.name!r}: a name has up to 64 of the characters A-Z a-z 0-9 . _ -")
         if len(self.public_key) != KEY_BYTES:
             raise FederationError(f"site {self.name}: a public key has {KEY_BYTES} bytes, not {len(self.public_key)}")
