@@ -12,8 +12,8 @@ from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.privacy.ledger import Ledger
 from sfumato.tables import Table
 from sfumato.tables.source import RowSource
-from sfumato.trust.secure_sum.roster import is_site_name
 from sfumato.trust.federated.averaging import Averaging
+from sfumato.trust.secure_sum.roster import is_site_name
 
 
 @dataclass(frozen=True, eq=False)
