@@ -313,3 +313,32 @@ def test_little_noise_of_many_sites_fits_the_ring():
     assert model.certificate.federation.rounds
     events = model.certificate.composition.events
     assert max(e.multiple for e in events) == 16
+
+
+def test_people_at_several_sites_are_paid_for_where_the_plan_says_so(files):
+    """Each table is charged for a unit that is in it at two sites, and the noise is twice as wide."""
+    once, twice = (fitted(files[:3], "independent", PROMISE, curious=0, max_sites=m) for m in (1, 2))
+    for made, sites in ((once, 1), (twice, 2)):
+        stated = made.certificate
+        assert stated.federation.max_sites == sites
+        assert {e.sensitivity for e in stated.composition.events} == {sites}
+    wide = [made.certificate.composition.events[0].sigma for made in (once, twice)]
+    assert wide[1] / wide[0] == pytest.approx(2, rel=0.01)
+
+
+def test_a_certificate_for_people_at_several_sites_holds_what_that_costs(artifact):
+    stated = json.loads(json.dumps(artifact.certificate))
+    stated["federation"]["max_sites"] = 2
+    with pytest.raises(sf.CertificateError, match="charged for fewer rows than the 2"):
+        verify_artifact(replace(artifact, certificate=stated))
+
+
+@pytest.mark.parametrize("wrong", [0, 4, 1.5])
+def test_nobody_is_at_more_sites_than_there_are(files, wrong):
+    with pytest.raises(FederationError, match="max_sites"):
+        fitted(files[:3], "independent", PROMISE, max_sites=wrong)
+
+
+def test_a_network_is_not_fitted_to_people_at_several_sites(files):
+    with pytest.raises(sf.SfumatoError, match="clips gradients per row"):
+        fitted(files[:3], "vae", PROMISE, max_sites=2)

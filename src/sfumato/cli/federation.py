@@ -32,6 +32,9 @@ def init(
     target: Annotated[str | None, typer.Option(help="Column of interest.", metavar="COL")] = None,
     curious: Annotated[int, typer.Option(help="Sites that may collude with the coordinator.")] = 1,
     lost: Annotated[int, typer.Option(help="Sites that may be lost in a round.")] = 0,
+    max_sites: Annotated[
+        int, typer.Option(help="Sites at which one person may have rows; the noise is as many times as wide.")
+    ] = 1,
     address: Annotated[
         str, typer.Option(help="HOST:PORT under which the sites will reach the coordinator.")
     ] = "localhost:8102",
@@ -43,7 +46,16 @@ def init(
     names = [name.strip() for name in sites.split(",")]
     promised = terminal.guarantee(epsilon, delta)
     sf.Federation.make(
-        folder, schema, names, promised, model=model, target=target, curious=curious, lost=lost, address=address
+        folder,
+        schema,
+        names,
+        promised,
+        model=model,
+        target=target,
+        curious=curious,
+        lost=lost,
+        address=address,
+        max_sites=max_sites,
     )
     wanted = "\n".join(f"  sfumato site init FOLDER --name {name}" for name in names)
     text = f"{folder}: made\nnow each site makes its keys and sends its request file:\n{wanted}\nthen: sfumato"

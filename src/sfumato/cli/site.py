@@ -27,7 +27,8 @@ Mapping = Annotated[
 Honest = Annotated[
     int | None,
     typer.Option(
-        "--min-honest", help="Sites that you rely on to be honest, yours included; a plan needing more is refused."
+        "--min-honest-noise",
+        help="Sites that you rely on to be honest, yours too; a plan needing more is refused.",
     ),
 ]
 

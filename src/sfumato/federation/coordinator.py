@@ -58,6 +58,7 @@ class Federation:
         curious: int = 1,
         lost: int = 0,
         address: str = DEFAULT_ADDRESS,
+        max_sites: int = 1,
     ) -> Federation:
         """Fix what is to be fitted, and draw the keys of the connections.
 
@@ -71,6 +72,8 @@ class Federation:
             curious: how many sites may collude with the coordinator.
             lost: how many may be lost in a round.
             address: ``HOST:PORT`` under which the sites will reach the coordinator.
+            max_sites: at how many sites one person may have rows and be protected as promised: the noise is as many
+                times as wide.
 
         Raises:
             SfumatoError: what cannot be kept, with the fix; nothing is left behind.
@@ -84,9 +87,10 @@ class Federation:
         promised = replace(guarantee, unit=unit)
         check_promise(promised)
         named = tuple(sites)
-        study = Study(known, model, promised, named, curious, lost, Address.parse(address))
+        study = Study(known, model, promised, named, curious, lost, Address.parse(address), max_sites)
         placeholders = tuple(Member(name, i.to_bytes(32, "little")) for i, name in enumerate(named))
-        agreed(known, model, promised, Roster(placeholders, curious, lost))  # what it refuses, it refuses now
+        roster = Roster(placeholders, curious, lost)
+        agreed(known, model, promised, roster, max_sites=max_sites)  # what it refuses, it refuses now
         return cls(CoordinatorFolder.make(Path(folder), study).path)
 
     @property
@@ -129,9 +133,10 @@ class Federation:
     def _invitation(self, requests: Sequence[SiteRequest]) -> Invitation:
         study, authority = self._folder.study, self._folder.authority
         roster = Roster(tuple(r.member for r in requests), study.curious, study.lost)
-        plan = agreed(study.schema, study.model, study.guarantee, roster).plan
+        facts = study.schema, study.model, study.guarantee, roster
+        plan = agreed(*facts, max_sites=study.max_sites).plan
         declared = tuple(r.capacity or usual for r, usual in zip(requests, plan.capacity, strict=True))
-        plan = agreed(study.schema, study.model, study.guarantee, roster, declared).plan
+        plan = agreed(*facts, declared, max_sites=study.max_sites).plan
         certificates = {r.member.name: authority.certify_site(r.certificate_request, r.member.name) for r in requests}
         return Invitation(plan, study.address, authority.certificate, certificates)
 

@@ -48,6 +48,7 @@ class Study:
         curious: how many of them may collude with the coordinator.
         lost: how many may be lost in a round.
         address: where sites will reach the coordinator.
+        max_sites: sites at which one unit may have rows.
     """
 
     schema: Schema
@@ -57,6 +58,7 @@ class Study:
     curious: int
     lost: int
     address: Address
+    max_sites: int = 1
 
     def to_dict(self) -> dict[str, Json]:
         """As it is written."""
@@ -69,6 +71,7 @@ class Study:
             "curious": self.curious,
             "lost": self.lost,
             "address": str(self.address),
+            "max_sites": self.max_sites,
         }
 
     @classmethod
@@ -82,6 +85,7 @@ class Study:
             curious=data["curious"],
             lost=data["lost"],
             address=Address.parse(data["address"]),
+            max_sites=data["max_sites"],
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.measure import widest
-from sfumato.errors import FederationError
+from sfumato.errors import FederationError, UnsupportedUnit
 from sfumato.models import MODELS
 from sfumato.models.choose import Choice, chosen
 from sfumato.privacy.accounting import mu_for
@@ -45,6 +45,7 @@ def agreed(
     roster: Roster,
     capacity: Sequence[int] = (),
     averaging: Averaging | None = None,
+    max_sites: int = 1,
 ) -> Agreed:
     """The plan for a model: it allows the kinds of questions that the model asks, and no other.
 
@@ -70,8 +71,21 @@ def agreed(
     kinds = ("count", *(kind for asked, kind in known.items() if asked in asks))
     given = tuple(capacity)
     narrow = FederationPlan(
-        schema, choice.name, guarantee, roster, kinds, bits=_NARROW, capacity=given, averaging=averaging
+        schema,
+        choice.name,
+        guarantee,
+        roster,
+        kinds,
+        bits=_NARROW,
+        capacity=given,
+        averaging=averaging,
+        max_sites=max_sites,
     )
+    if narrow.max_rows != 1 and "gradients" in asks:
+        raise UnsupportedUnit(
+            f"model {choice.name!r} clips gradients per row, but a unit may hold {narrow.max_rows} rows at all sites:"
+            " take a model over marginals, or declare max_rows 1 and max_sites 1"
+        )
     fits = not {"feature_sum", "scatter"} & asks and _fits_counts(narrow)
     return Agreed(narrow if fits else replace(narrow, bits=_WIDE), choice)
 

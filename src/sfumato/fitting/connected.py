@@ -44,7 +44,8 @@ class ConnectedSource:
     def opened(self, plan: Plan) -> ConnectedSites:
         """The sites for one fit; FederationError where the fit is not that of the plan. Nobody is reached yet."""
         given = self.plan
-        made = agreed(plan.schema, plan.model, plan.guarantee, given.roster, given.capacity, given.averaging)
+        declared = given.capacity, given.averaging, given.max_sites
+        made = agreed(plan.schema, plan.model, plan.guarantee, given.roster, *declared)
         if made.plan != given:
             raise FederationError("the plan was made for another fit, or by another version of sfumato: make it anew")
         return ConnectedSites(self, made)

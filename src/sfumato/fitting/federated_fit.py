@@ -107,6 +107,7 @@ def statement(
         bytes_sent=0 if transport is None else max(transport.sent),
         bytes_received=0 if transport is None else max(transport.received),
         averaging=_stated(plan.averaging),
+        max_sites=plan.max_sites,
         resumed=resumed,
     )
 
@@ -195,7 +196,7 @@ def opened_sites(source: FederatedSource, plan: Plan) -> SimulatedSites:
     identities = tuple(SiteIdentity.fresh() for _ in rows)
     members = tuple(Member(name, i.public_key) for name, i in zip(source.names, identities, strict=True))
     roster = Roster(members, source.curious, source.lost)
-    made = agreed(plan.schema, plan.model, plan.guarantee, roster, source.capacity, source.averaging)
+    made = agreed(plan.schema, plan.model, plan.guarantee, roster, source.capacity, source.averaging, source.max_sites)
     return SimulatedSites(rows, books, identities, made)
 
 

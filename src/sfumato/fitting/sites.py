@@ -29,6 +29,7 @@ class FederatedSource:
         lost: how many may be lost in a round.
         capacity: records that each may hold at most; empty: the default of ``FederationPlan``.
         averaging: how networks are trained by averages; None: by one secure sum a step.
+        max_sites: sites at which one unit may have rows.
     """
 
     sources: tuple[RowSource, ...]
@@ -39,6 +40,7 @@ class FederatedSource:
     lost: int
     capacity: tuple[int, ...] = ()
     averaging: Averaging | None = None
+    max_sites: int = 1
 
 
 def federated(
@@ -53,6 +55,7 @@ def federated(
     local_steps: int | None = None,
     proximal: float = 0.0,
     secure: bool = True,
+    max_sites: int = 1,
 ) -> FederatedSource:
     """Rows that lie at several sites, simulated in this process: what ``Synthesizer.fit`` takes in place of a table.
 
@@ -80,6 +83,8 @@ def federated(
             2020), for sites whose rows differ much; 0 is FedAvg.
         secure: with ``local_steps``, whether what a site changed is opened in a secure sum alone. False sends it in the
             clear: without a guarantee it tells of the site's rows, under one its own noise protects them.
+        max_sites: at how many sites one person (the schema's unit) may have rows and still be protected as promised:
+            the noise is as many times as wide. 1: whoever is at two sites counts twice. Networks take 1 alone.
 
     Raises:
         FederationError: sites, names, ledgers, mappings and capacities that are not as many, or options of averages
@@ -106,7 +111,7 @@ def federated(
             " capacities: give each its own"
         )
     averaging = _averaging(local_steps, proximal, secure)
-    return FederatedSource(given, called, kept, mapped, curious, lost, most, averaging)
+    return FederatedSource(given, called, kept, mapped, curious, lost, most, averaging, max_sites)
 
 
 def _averaging(local_steps: int | None, proximal: float, secure: bool) -> Averaging | None:

@@ -73,6 +73,7 @@ class FederationStatement(Section):
         bytes_sent, bytes_received: the most of any one site.
         averaging: how a network was trained by averages; None: by one secure sum a step, or not at all.
         resumed: whether the coordinator went on after it was stopped: bytes are then those since.
+        max_sites: at how many of them one unit may have rows and is protected as promised.
     """
 
     plan: str
@@ -86,6 +87,7 @@ class FederationStatement(Section):
     bytes_received: int
     averaging: StatedAveraging | None = None
     resumed: bool = False
+    max_sites: int = 1
 
     @property
     def honest_shares(self) -> int:
@@ -106,6 +108,8 @@ class FederationStatement(Section):
             raise CertificateError("the certificate's federation states another threshold than follows from its sites")
         if len({s.name for s in self.sites}) < k or len({s.fingerprint for s in self.sites}) < k:
             raise CertificateError("two sites of the certificate's federation share a name or a key")
+        if not 1 <= self.max_sites <= k:
+            raise CertificateError("the certificate's federation has people at more sites than there are")
         if self.averaging is not None:
             self.averaging.check()
 
@@ -120,7 +124,9 @@ class FederationStatement(Section):
             f"as at least {k - c} of these are honest: the coordinator may lie and collude with up to {c} of them.",
             "Toward a coordinator that lies the promise is up to twice as large: it can call a question that was "
             "answered a failed attempt, and have it answered again, until a site's own ledger refuses.",
-            "A person with rows at several sites is protected less, by their number.",
+            "A person with rows at several sites is protected less, by their number."
+            if self.max_sites == 1
+            else f"A person with rows at up to {self.max_sites} sites is protected as promised, at more sites less.",
             "A site can falsify its own sums, refuse, or leave its noise out; nothing here proves that it did not. "
             "When it answered, how long it took and that it failed were seen by the coordinator.",
             f"{opened}; a site sent at most {self.bytes_sent:,} bytes and was sent at most {self.bytes_received:,}"

@@ -186,12 +186,19 @@ def _check_model(artifact: Artifact, certificate: Certificate, guarantee: Guaran
         raise CertificateError("the certificate lists no events, and nothing can be learnt for nothing")
     if certificate.promise.max_rows_per_unit != max_rows:
         raise CertificateError(f"a unit holds up to {max_rows} rows by the schema, not what the certificate states")
-    if any(getattr(event, "sensitivity", max_rows) < max_rows for event in events):
-        raise CertificateError(f"an event was charged for fewer rows than the {max_rows} a unit may hold")
+    moved = _moved(certificate)
+    if any(getattr(event, "sensitivity", moved) < moved for event in events):
+        raise CertificateError(f"an event was charged for fewer rows than the {moved} a unit may hold")
     if certificate.algorithm.model != artifact.model.get("name"):
         raise CertificateError("the certificate names another model")
     if certificate.kind == KIND:  # what the first kind says of its facts is one of its faults
         _check_facts(artifact, schema)
+
+
+def _moved(certificate: Certificate) -> int:
+    """Rows of one unit, at all sites together."""
+    together = certificate.federation
+    return certificate.promise.max_rows_per_unit * (1 if together is None else together.max_sites)
 
 
 def _check_facts(artifact: Artifact, schema: Schema) -> None:
@@ -215,6 +222,6 @@ def _check_consistent(artifact: Artifact, certificate: Certificate, guarantee: G
     """That promise, charges, ledger and words can come from one fit."""
     events, ledger = certificate.composition.events, certificate.composition.ledger
     check_claim(artifact, guarantee)
-    check_charges(events, certificate.promise.max_rows_per_unit)
+    check_charges(events, _moved(certificate))
     check_ledger(ledger, Schema.parse(artifact.schema), guarantee, events)
     check_words(artifact.certificate, process_of(artifact, certificate, guarantee))

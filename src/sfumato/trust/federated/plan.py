@@ -47,6 +47,7 @@ class FederationPlan:
         capacity: records that each site may hold at most, as it declares in public, by place; empty: the default, as
             many as all may hold together, shared evenly, and at most ``TRAINED_ROWS`` each where a training is asked.
         averaging: how networks are trained by averages; None: by one secure sum a step.
+        max_sites: sites at which one unit may have rows: it counts as often.
 
     FederationError for capacities that no plan can have, for averages that keep another promise than it makes, and for
     categories left to be measured.
@@ -63,12 +64,15 @@ class FederationPlan:
     bits: int = 32
     capacity: tuple[int, ...] = ()
     averaging: Averaging | None = None
+    max_sites: int = 1
 
     def __post_init__(self) -> None:
         if self.averaging is not None:
             self.averaging.check(self.guarantee)
         check_measurable(self.schema)
         k = len(self.roster.members)
+        if type(self.max_sites) is not int or not 1 <= self.max_sites <= k:
+            raise FederationError(f"max_sites: {self.max_sites!r}; write a whole number from 1 to {k}, the sites")
         most = _MOST_PRODUCTS if "scatter" in self.questions else MOST_ROWS
         each = min(most // k, TRAINED_ROWS) if _TRAININGS & set(self.questions) else most // k
         object.__setattr__(self, "capacity", tuple(self.capacity) or (each,) * k)
@@ -82,9 +86,9 @@ class FederationPlan:
 
     @property
     def max_rows(self) -> int:
-        """Rows that one unit may hold at one site."""
+        """Rows that one unit may hold at all sites together."""
         unit = self.schema.unit
-        return unit.max_rows if unit.kind == "id" else 1
+        return self.max_sites * (unit.max_rows if unit.kind == "id" else 1)
 
     @property
     def most_rows(self) -> int:
@@ -118,6 +122,7 @@ class FederationPlan:
             "longest": self.longest,
             "bits": self.bits,
             "capacity": list(self.capacity),
+            "max_sites": self.max_sites,
             **({} if self.averaging is None else {"averaging": asdict(self.averaging)}),
         }
 
@@ -152,6 +157,7 @@ class FederationPlan:
             longest=data["longest"],
             bits=data["bits"],
             capacity=tuple(data["capacity"]),
+            max_sites=data["max_sites"],
             averaging=Averaging(**data["averaging"]) if "averaging" in data else None,
         )
 
@@ -202,10 +208,19 @@ class FederationPlan:
             said,
             f"Model: {self.model}. Your site answers {', '.join(self.questions)}, in at most {self.rounds} rounds of"
             f" {self.attempts} attempts; its rows never leave it.",
+            *self._several(),
             *self._searched(),
             *self._capacities(),
             *([] if self.averaging is None else [self.averaging.words()]),
             *self.roster.words(),
+        ]
+
+    def _several(self) -> list[str]:
+        """Whose rows may lie at several sites."""
+        if self.max_sites == 1:
+            return ["Whoever has rows at several sites is protected less, by their number: none is meant to."]
+        return [
+            f"Whoever has rows at up to {self.max_sites} sites is protected as promised: the noise is made for it."
         ]
 
     def _searched(self) -> list[str]:
