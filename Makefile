@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.docs-installed
 
-.PHONY: help setup demo demo-federated test lint mutants edges fuzz wheel-test advisories bench oracles docs clean
+.PHONY: help setup demo demo-federated processes test lint mutants edges fuzz wheel-test advisories bench oracles docs clean
 
 help:
 	@echo "make demo     set up, then a real table in, a certified synthetic table out (in demo/)"
@@ -17,6 +17,7 @@ help:
 	@echo "make wheel-test  the built wheel, without extras and with them, in fresh environments; runs the README there"
 	@echo "make advisories  known advisories against the pinned versions, where the package index gives them"
 	@echo "make bench    the figures in docs/, measured again, in two to three hours; BENCHMARKS=tables for some of them"
+	@echo "make processes  kill relays, sites and coordinators of federations in the middle of their runs; four minutes"
 	@echo "make oracles  the slow comparisons with other people's code"
 	@echo "make docs     the documentation, in site/"
 
@@ -66,6 +67,9 @@ BENCHMARKS ?= attacks dp_step images neural_tables tables
 
 bench: $(INSTALLED)
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+
+processes: $(INSTALLED)
+	@$(BIN)/python -m pytest -q -m processes
 
 oracles: $(INSTALLED) .others/anonymeter
 	@$(BIN)/python -m pytest -q -m oracle

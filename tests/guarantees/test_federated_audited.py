@@ -85,7 +85,7 @@ def off_replay(federation: Federation, question: SumQuestion, number: int) -> in
     whole = np.zeros(values, np.int64)
     for site, part in zip(federation.sites, unevenly(ROWS, 3), strict=True):
         exact = summing.exact(question, Records.of(part, domain))
-        whole += noise.add(exact, site._sums.entropy(request.number, request.subject))
+        whole += noise.add(exact, site._sums.entropy(request.number, request.subject(site._facts.codec)))
     return int(np.count_nonzero(opened != whole))
 
 

@@ -7,9 +7,12 @@ import subprocess
 from pathlib import Path
 
 import psutil
+import pytest
 from tests.journeys.hospitals import PATIENCE, Hospitals, hospitals
 
 import sfumato as sf
+
+pytestmark = pytest.mark.processes
 
 HALTING = """
 import os, sys, time

@@ -91,7 +91,7 @@ def test_a_plan_whose_sites_have_each_others_keys(run, folder):
         east["key"], west["key"] = west["key"], east["key"]
 
     changed(folder, swap)
-    refused(run, folder, "the plan gives east the key of another site")
+    refused(run, folder, "not confirmed: east (")
 
 
 def test_a_plan_that_calls_this_site_by_another_name(run, folder):
@@ -210,3 +210,38 @@ def test_a_run_without_nvflare(run, folder, monkeypatch):
     monkeypatch.setattr(extras, "find_spec", lambda package: None if package == "nvflare" else package)
     run(*RUN).refused("sfumato[federated]")
     assert not (folder / "north.ledger").exists()
+
+
+def test_a_plan_whose_connection_was_changed_on_its_way(run, folder):
+    changed(folder, lambda data: data.update(address="elsewhere.example:8102"))
+    refused(run, folder, "the address or the authority in this file is not that of its plan")
+
+
+def test_a_plan_that_states_another_capacity_than_was_declared(run, folder):
+    """Whether a site of more rows stays away would tell how many it holds."""
+    changed(folder, lambda data: data["plan"]["capacity"].__setitem__(0, 399))
+    refused(run, folder, "the plan says that this site holds at most 399 records; it declared")
+
+
+def test_a_plan_that_promises_for_another_unit_than_is_bounded(run, folder):
+    changed(folder, lambda data: data["plan"]["guarantee"].update(unit="patient"))
+    refused(run, folder, "nobody bounds the rows of a patient")
+
+
+def test_a_plan_without_a_promise(run, folder):
+    changed(folder, lambda data: data["plan"]["guarantee"].update(epsilon=float("inf")))
+    refused(run, folder, "the plan makes no promise")
+
+
+def test_a_plan_that_allows_more_than_its_model_asks(run, folder):
+    changed(folder, lambda data: data["plan"]["questions"].append("descent"))
+    refused(run, folder, "other questions or numbers than its model needs")
+
+
+def test_a_fingerprint_that_was_confirmed_under_another_name(run, folder):
+    def rename(data):
+        data["plan"]["sites"][2]["name"] = "clinic"
+        data["certificates"]["clinic"] = data["certificates"].pop("west")
+
+    changed(folder, rename)
+    refused(run, folder, "not confirmed: clinic (")

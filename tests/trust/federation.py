@@ -32,7 +32,7 @@ columns:
   a: {kind: category, categories: [x, y], source: public}
 """)
 """What the plans of tests name; sites answer for the domain of their records."""
-KINDS = ("count", "marginals", "feature sum", "scatter", "descent")
+KINDS = ("count", "marginals", "feature sum", "scatter", "descent", "local run")
 
 
 class SilentSite(FederatedSite):

@@ -12,7 +12,7 @@ from sfumato.errors import CheckpointError, FederationError, SchemaError, Sfumat
 from sfumato.extras import require
 from sfumato.federation.address import Address
 from sfumato.federation.coordinator_folder import CoordinatorFolder, Study
-from sfumato.federation.documents import Invitation, SiteRequest, replace_file, written
+from sfumato.federation.documents import Invitation, SiteRequest, connection_hash, replace_file, written
 from sfumato.federation.reached import ReachedSites
 from sfumato.federation.run_status import KeptProgress
 from sfumato.fitting.agreed import agreed
@@ -86,6 +86,8 @@ class Federation:
         unit = known.unit.column if known.unit.kind == "id" else "row"
         promised = replace(guarantee, unit=unit)
         check_promise(promised)
+        if not promised.private:
+            raise FederationError("without a promise sums are opened as they are: give a finite epsilon")
         named = tuple(sites)
         study = Study(known, model, promised, named, curious, lost, Address.parse(address), max_sites)
         placeholders = tuple(Member(name, i.to_bytes(32, "little")) for i, name in enumerate(named))
@@ -136,7 +138,8 @@ class Federation:
         facts = study.schema, study.model, study.guarantee, roster
         plan = agreed(*facts, max_sites=study.max_sites).plan
         declared = tuple(r.capacity or usual for r, usual in zip(requests, plan.capacity, strict=True))
-        plan = agreed(*facts, declared, max_sites=study.max_sites).plan
+        made = agreed(*facts, declared, max_sites=study.max_sites).plan
+        plan = replace(made, server=connection_hash(study.address, authority.certificate))
         certificates = {r.member.name: authority.certify_site(r.certificate_request, r.member.name) for r in requests}
         return Invitation(plan, study.address, authority.certificate, certificates)
 

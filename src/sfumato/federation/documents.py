@@ -6,6 +6,7 @@ its site, and what an invitation says of the other sites each site compares out 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -99,6 +100,11 @@ class Invitation:
     authority: str
     certificates: Mapping[str, str]
 
+    @property
+    def connection(self) -> str:
+        """SHA-256 of the address and the authority, as the plan holds it."""
+        return connection_hash(self.address, self.authority)
+
     def to_dict(self) -> dict[str, Json]:
         """As it is written."""
         return {
@@ -123,6 +129,11 @@ class Invitation:
         if not known:
             raise FederationError(f"{os.fspath(path)}: no plan of a federation, or a damaged one; ask for it again")
         return made  # type: ignore[possibly-unbound]
+
+
+def connection_hash(address: Address, authority: str) -> str:
+    """SHA-256 of where the coordinator is reached, and of the certificate of who lets sites in."""
+    return hashlib.sha256(f"{address}\n{authority}".encode()).hexdigest()
 
 
 def _read(path: str | os.PathLike[str], form: str, what: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from sfumato.errors import CheckpointError, FederationError
 from sfumato.extras import require
 from sfumato.federation.authority import check_certificate
 from sfumato.federation.credentials import Credentials
-from sfumato.federation.documents import Invitation
-from sfumato.federation.site_folder import SiteFolder
+from sfumato.federation.documents import Invitation, SiteRequest
+from sfumato.federation.site_folder import SiteFolder, request_name
 from sfumato.federation.site_ledger import paying
 from sfumato.federation.site_service import SiteService
+from sfumato.fitting.agreed import agreed
 from sfumato.fitting.dataset_ledger import ledger_of
 from sfumato.folder_lock import FolderLock
 from sfumato.models import MODELS
@@ -220,16 +221,33 @@ class Site:
         place = self._place(plan)
         if plan.roster.members[place].name != self.name:
             raise FederationError(f"the plan calls this site {plan.roster.members[place].name}, not {self.name}")
-        plan.roster.confirm_fingerprints(set(self._folder.confirmed.values()))
-        for member in plan.roster.members:
-            if self._folder.confirmed.get(member.name, member.fingerprint) != member.fingerprint:
-                raise FederationError(f"the plan gives {member.name} the key of another site that you confirmed")
+        plan.roster.confirm_fingerprints(self._folder.confirmed)
         if honest is not None:
             plan.roster.check_floor(honest)
         check_certificate(asked.certificates[self.name], asked.authority, self._folder.connection_key, self.name)
         check_suits(plan.model, plan.schema.content)
+        self._check_plan(asked, place)
         MODELS[plan.model, plan.schema.content].recipe()  # imports what a site computes with, or says what is missing
         return place
+
+    def _check_plan(self, asked: Invitation, place: int) -> None:
+        """FederationError unless a coordinator that follows the rules can have made this plan."""
+        plan = asked.plan
+        if not plan.guarantee.private:
+            raise FederationError("the plan makes no promise: sums would be opened without noise; no site takes part")
+        if plan.server != asked.connection:
+            raise FederationError("the address or the authority in this file is not that of its plan: it was changed")
+        stated = plan.capacity, plan.averaging, plan.max_sites
+        made = agreed(plan.schema, plan.model, plan.guarantee, plan.roster, *stated)
+        if replace(made.plan, server=plan.server) != plan:
+            raise FederationError("the plan allows other questions or numbers than its model needs: take no part")
+        declared = SiteRequest.load(self._folder.path / request_name(self.name)).capacity
+        usual = replace(plan, capacity=()).capacity[place]
+        if plan.capacity[place] != (declared or usual):
+            raise FederationError(
+                f"the plan says that this site holds at most {plan.capacity[place]:,} records; it declared"
+                f" {declared or usual:,}: ask for a plan with that"
+            )
 
     def _place(self, plan: FederationPlan) -> int:
         return plan.roster.position(self._folder.identity.public_key)

@@ -29,7 +29,9 @@ class PaidPlan:
         self._done = False
 
     def finish(self) -> None:
-        """Note that the plan was carried out: it is not carried out again."""
+        """Note that the plan was carried out, where anything was charged for it: it is not carried out again."""
+        if self.run.guarantee.private and not self.run.events:
+            return
         self._folder.note(self._plan, replace(self._paid, done=True))
         self._done = True
 

@@ -33,13 +33,15 @@ class SiteService:
 
     def __init__(self, plan: FederationPlan, site: Endpoint, progress: Progress, said: Callable[[str], None]) -> None:
         self._plan, self._site, self._progress, self._said = plan, site, progress, said
-        self.done = False
+        self.done = self._begun = False
 
     def call(self, method: str, body: bytes) -> bytes:
         """The answer; FederationError where there is none."""
         if self.done:
             raise FederationError("the run is over at this site")
         if method == FINISH:
+            if not self._begun:
+                raise FederationError("a run that has not begun cannot be over")
             self.done = True
             return b""
         try:
@@ -47,6 +49,7 @@ class SiteService:
         except FederationError as error:
             self._said(f"refused ({method}): {error}")
             raise
+        self._begun |= method == "begin"
         if method in _WORDS:
             self._said(_WORDS[method])
         if method == "receive":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sfumato.errors import FederationError
@@ -46,6 +46,7 @@ class ConnectedSource:
         given = self.plan
         declared = given.capacity, given.averaging, given.max_sites
         made = agreed(plan.schema, plan.model, plan.guarantee, given.roster, *declared)
+        made = replace(made, plan=replace(made.plan, server=given.server))
         if made.plan != given:
             raise FederationError("the plan was made for another fit, or by another version of sfumato: make it anew")
         return ConnectedSites(self, made)

@@ -14,6 +14,7 @@ from sfumato.errors import FederationError
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.agreement import sign_plan, write_signatures
 from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.questions import Count
 from sfumato.trust.secure_sum.identity import SiteIdentity
 
 
@@ -59,6 +60,13 @@ def test_a_coordinator_that_begins_anew_gets_new_keys(made: Federation) -> None:
         return made.sites[0].call("key", b"")
 
     assert key() != key()
+
+
+def test_sites_that_encode_by_other_codes_open_nothing(made: Federation) -> None:
+    """Told other bounds than the rest, one site's rows alone would lie in the cells that are opened."""
+    made.sites[0]._facts.codec = bytes(32)
+    with pytest.raises(FederationError, match="nothing was opened"):
+        made.rounds.opened(Count(), (0.1,), 1)
 
 
 def test_a_plan_is_read_as_it_was_written(made: Federation) -> None:

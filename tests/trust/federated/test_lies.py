@@ -52,7 +52,9 @@ def test_a_record_moves_each_part_by_one(question: Marginals | Count) -> None:
 
 
 def plan_of(epsilon: float = 1.0, schema: sf.Schema = ANY, **changed: object) -> FederationPlan:
-    plan = FederationPlan(schema, "independent", sf.Guarantee(epsilon, 1e-6), roster_of(identities(3)), KINDS, bits=64)
+    unit = schema.unit.column if schema.unit.kind == "id" else "row"
+    promise, roster = sf.Guarantee(epsilon, 1e-6, unit), roster_of(identities(3))
+    plan = FederationPlan(schema, "independent", promise, roster, KINDS, bits=64)
     return replace(plan, **changed)
 
 

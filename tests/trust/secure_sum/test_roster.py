@@ -110,11 +110,15 @@ def test_a_plan_with_invented_sites_is_refused() -> None:
     """Seven of ten are the coordinator's own; a site that has confirmed two others is told of the rest."""
     keys = identities(10)
     plan = roster_of(keys, 1, 0)
-    known = {key.fingerprint for key in keys[:3]}
+    known = {f"site-{i}": key.fingerprint for i, key in enumerate(keys[:3])}
     with pytest.raises(FederationError, match="not confirmed: site-3") as caught:
         plan.confirm_fingerprints(known)
-    assert all((key.fingerprint in str(caught.value)) == (key.fingerprint not in known) for key in keys)
-    plan.confirm_fingerprints({key.fingerprint for key in keys})
+    assert all((key.fingerprint in str(caught.value)) == (key.fingerprint not in known.values()) for key in keys)
+    everybody = {f"site-{i}": key.fingerprint for i, key in enumerate(keys)}
+    plan.confirm_fingerprints(everybody)
+    swapped = {**everybody, "site-1": everybody["site-2"], "site-2": everybody["site-1"]}
+    with pytest.raises(FederationError, match="not confirmed: site-1"):  # each under its own name
+        plan.confirm_fingerprints(swapped)
     with pytest.raises(FederationError, match=r"only if 9 of its sites are honest, and you rely on 3: .* 7 curious"):
         plan.check_floor(3)
     roster_of(keys, 7, 0).check_floor(3)

@@ -20,6 +20,10 @@ import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36
 """Of ``prctl`` (Linux 3.4): orphans among the descendants become children of this process."""
+_NEEDED = frozenset(
+    ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "USER", "LOGNAME", "VIRTUAL_ENV", "PYTHONPATH", "OMP_NUM_THREADS")
+)
+"""Environment variables that say where things lie, and nothing secret."""
 _PATIENCE = 30.0
 """Seconds for the end of a process whose input was closed; it takes none but under heavy load."""
 
@@ -34,7 +38,7 @@ def attended(command: Sequence[str], log: Path, environment: dict[str, str]) -> 
             stdin=subprocess.PIPE,
             stdout=written,
             stderr=written,
-            env={**os.environ, **environment},
+            env={**_kept(), **environment},
             start_new_session=True,  # Ctrl-C is for the process that shows the run: it ends this one in its own time
         )
     try:
@@ -44,6 +48,11 @@ def attended(command: Sequence[str], log: Path, environment: dict[str, str]) -> 
         with suppress(BrokenPipeError):
             process.stdin.close()
         process.wait(_PATIENCE)
+
+
+def _kept() -> dict[str, str]:
+    """What the processes need of this one's environment: a password in it is none of theirs."""
+    return {name: value for name, value in os.environ.items() if name in _NEEDED or name.startswith("LC_")}
 
 
 def main(command: Sequence[str]) -> int:

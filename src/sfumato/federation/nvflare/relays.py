@@ -9,6 +9,9 @@ from nvflare.collab import collab
 
 from sfumato.federation.nvflare.pipes import SITE_PIPE, UNSEEN, Call, Pipe
 
+_COORDINATOR = "server"
+"""How NVFlare names the caller of a site where the server calls; it takes the name from the connection."""
+
 
 class SiteRelay:
     """At a site: answers a call with what the site's own process says, which alone has keys and rows."""
@@ -20,6 +23,8 @@ class SiteRelay:
     @collab.publish
     def call(self, method: str, body: bytes) -> bytes:
         """One answer, a failure marked as such; nothing is raised, because what is raised is sent in full."""
+        if collab.caller != _COORDINATOR:  # NVFlare lets every site of a job call every other
+            return Pipe.FAILED + b"the coordinator alone calls a site"
         with self._lock:
             try:
                 self._pipe = self._pipe or Pipe.open(os.environ[SITE_PIPE])

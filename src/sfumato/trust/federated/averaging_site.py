@@ -44,7 +44,7 @@ class AveragingSite:
 
     def begin(self, body: bytes) -> bytes:
         """Pay for a training, whole."""
-        if self._plan.averaging is None:
+        if self._plan.averaging is None or "local run" not in self._plan.questions:
             raise FederationError("a training by averages is outside the plan")
         if self._plan.max_rows != 1:
             raise FederationError("gradients are clipped per row, but a unit may hold several")
@@ -63,7 +63,7 @@ class AveragingSite:
         """What a local run changed, under the masks of ``sums``."""
         run, runs = self._checked(request)
         change = partial(runs.change, run)
-        return self._account.answer(sums, request.number, request.subject, change, training=runs.paid)
+        return self._account.answer(sums, request.number, self._subject(request), change, training=runs.paid)
 
     def clear(self, request: SumRequest, sums: SumSite) -> bytes:
         """The same as it is; ``sums`` draws its noise alone."""
@@ -71,7 +71,10 @@ class AveragingSite:
             raise FederationError("the plan lets nothing of this site be seen in the clear")
         run, runs = self._checked(request)
         self._account.charge(request.number, training=runs.paid)
-        return in_ring(runs.change(run, sums.entropy(request.number, request.subject)), CLEAR_BITS).tobytes()
+        return in_ring(runs.change(run, sums.entropy(request.number, self._subject(request))), CLEAR_BITS).tobytes()
+
+    def _subject(self, request: SumRequest) -> bytes:
+        return request.subject(self._facts.codec)
 
     def _checked(self, request: SumRequest) -> tuple[LocalRun, LocalRuns]:
         """The run that is asked for, of the training that was paid for."""

@@ -32,6 +32,7 @@ def settled_codec(schema: Schema, rounds: SecureRounds, budget: Budget) -> Codec
                 raise FederationError(
                     f"site {name} has made another codec of the facts: its sfumato is another version"
                 )
+        rounds.codec = codec_digest(codec)
     return codec
 
 

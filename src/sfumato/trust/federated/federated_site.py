@@ -63,11 +63,12 @@ class FederatedSite:
         encode: Encode | None = None,
     ) -> None:
         self._plan, self._account = plan, account
-        self._facts, self._lock = SiteFacts(plan.schema, records, encode), threading.Lock()
-        self._identity, self._entropy = identity, entropy
+        self._identity, self._entropy, self._lock = identity, entropy, threading.Lock()
         self._descent: SiteDescent | None = None
         self._sums = self._fresh_sums()
-        plan.check_capacity(self._sums.place, records)
+        check = partial(plan.check_capacity, self._sums.place)
+        check(records)
+        self._facts = SiteFacts(plan.schema, records, encode, check)
         self._averages = AveragingSite(plan, self._sums.place, self._facts, account)
         self._signed = False
         self._before: dict[str, Callable[[bytes], bytes]] = {"agree": self._agreed, "begin": self._begun}
@@ -138,7 +139,10 @@ class FederatedSite:
             self._facts.check_told()
         noise = self._noise(request, request.question)
         noised = partial(self._noised, request.question, noise)
-        return self._account.answer(self._sums, request.number, request.subject, noised, noise.events)
+        return self._account.answer(self._sums, request.number, self._subject(request), noised, noise.events)
+
+    def _subject(self, request: SumRequest) -> bytes:
+        return request.subject(self._facts.codec)
 
     def _paid(self, body: bytes) -> bytes:
         """Pay for a training, whole, before its first step; of one that goes on, for what was not paid yet."""
@@ -146,6 +150,8 @@ class FederatedSite:
             raise FederationError("a training is outside the plan")
         if self._plan.max_rows != 1:
             raise FederationError("gradients are clipped per row, but a unit may hold several")
+        if self._plan.averaging is not None:
+            raise FederationError("the networks of this plan are trained by averages")
         self._facts.check_told()
         from sfumato.trust.federated.descents import SiteDescent  # imports jax, which sums do without
 
@@ -167,7 +173,7 @@ class FederatedSite:
         except QuestionError as error:
             raise FederationError(str(error)) from None
         noised = partial(descent.noised, step)
-        return self._account.answer(self._sums, request.number, request.subject, noised, training=descent.step)
+        return self._account.answer(self._sums, request.number, self._subject(request), noised, training=descent.step)
 
     def _noise(self, request: SumRequest, question: SumQuestion) -> SharedNoise:
         """What this site pays and adds, found from the question and the plan alone."""

@@ -13,7 +13,7 @@ from sfumato.errors import FederationError, SfumatoError
 from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee, check_promise
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
-from sfumato.trust.federated.averaging import Averaging
+from sfumato.trust.federated.averaging import SITE_UNIT, Averaging
 from sfumato.trust.questions import SumQuestion
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.roster import Member, Roster
@@ -48,6 +48,7 @@ class FederationPlan:
             many as all may hold together, shared evenly, and at most ``TRAINED_ROWS`` each where a training is asked.
         averaging: how networks are trained by averages; None: by one secure sum a step.
         max_sites: sites at which one unit may have rows: it counts as often.
+        server: hash of how the coordinator is reached and who lets sites in; empty in one process.
 
     FederationError for capacities that no plan can have, for averages that keep another promise than it makes, and for
     categories left to be measured.
@@ -65,11 +66,13 @@ class FederationPlan:
     capacity: tuple[int, ...] = ()
     averaging: Averaging | None = None
     max_sites: int = 1
+    server: str = ""
 
     def __post_init__(self) -> None:
         if self.averaging is not None:
             self.averaging.check(self.guarantee)
         check_measurable(self.schema)
+        self._check_unit()
         k = len(self.roster.members)
         if type(self.max_sites) is not int or not 1 <= self.max_sites <= k:
             raise FederationError(f"max_sites: {self.max_sites!r}; write a whole number from 1 to {k}, the sites")
@@ -82,6 +85,16 @@ class FederationPlan:
             raise FederationError(
                 f"capacity: the sites declare {self.most_rows:,} records together; at most {most:,} can be added up for"
                 " this model: declare fewer"
+            )
+
+    def _check_unit(self) -> None:
+        """FederationError unless the promise is per unit of the schema, by which a site bounds its rows."""
+        unit = self.schema.unit.column if self.schema.unit.kind == "id" else "row"
+        whole = self.averaging is not None and self.averaging.level == "site"
+        if self.guarantee.private and self.guarantee.unit != (SITE_UNIT if whole else unit):
+            raise FederationError(
+                f"the plan promises per {self.guarantee.unit}, and what is counted is each {unit}: nobody bounds the"
+                f" rows of a {self.guarantee.unit}"
             )
 
     @property
@@ -123,6 +136,7 @@ class FederationPlan:
             "bits": self.bits,
             "capacity": list(self.capacity),
             "max_sites": self.max_sites,
+            "server": self.server,
             **({} if self.averaging is None else {"averaging": asdict(self.averaging)}),
         }
 
@@ -158,6 +172,7 @@ class FederationPlan:
             bits=data["bits"],
             capacity=tuple(data["capacity"]),
             max_sites=data["max_sites"],
+            server=data["server"],
             averaging=Averaging(**data["averaging"]) if "averaging" in data else None,
         )
 
@@ -205,7 +220,9 @@ class FederationPlan:
         else:
             said = "NO PROMISE: sums are opened without noise; what comes out is not private."
         return [
+            f"Plan {self.digest.hex()}: compare this number with the other sites, by telephone.",
             said,
+            f"Columns: {', '.join(self.schema.names)}.",
             f"Model: {self.model}. Your site answers {', '.join(self.questions)}, in at most {self.rounds} rounds of"
             f" {self.attempts} attempts; its rows never leave it.",
             *self._several(),
@@ -219,9 +236,7 @@ class FederationPlan:
         """Whose rows may lie at several sites."""
         if self.max_sites == 1:
             return ["Whoever has rows at several sites is protected less, by their number: none is meant to."]
-        return [
-            f"Whoever has rows at up to {self.max_sites} sites is protected as promised: the noise is made for it."
-        ]
+        return [f"Whoever has rows at up to {self.max_sites} sites is protected as promised: the noise is made for it."]
 
     def _searched(self) -> list[str]:
         """What is found before anything is learnt."""

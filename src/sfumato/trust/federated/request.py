@@ -41,10 +41,13 @@ class SumRequest:
         head = _HEAD.pack(_MAGIC, self.number.round, self.number.attempt, len(self.mu))
         return head + b"".join(map(_COST.pack, self.mu)) + self.question.to_bytes()
 
-    @property
-    def subject(self) -> bytes:
-        """SHA-256 of all of it: what every survivor of the round signs."""
-        return hashlib.sha256(self.data).digest()
+    def subject(self, codec: bytes) -> bytes:
+        """SHA-256 of all of it, and of the ``codec`` (its hash) by which records are encoded.
+
+        Masks are made for it and every survivor signs it: sites that were asked other things, or by other codes, have
+        other masks, and their sum stays closed.
+        """
+        return hashlib.sha256(codec + self.data).digest()
 
     @classmethod
     def of(cls, data: bytes) -> SumRequest:

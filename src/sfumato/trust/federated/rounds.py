@@ -10,6 +10,7 @@ from sfumato.errors import FederationError
 from sfumato.trust.federated.agreement import check_signed, write_signatures
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
+from sfumato.trust.federated.site_facts import codec_digest, first_codec
 from sfumato.trust.federated.transport import Replies, Transport
 from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
 from sfumato.trust.secure_sum.masks import WORDS, centred
@@ -35,6 +36,7 @@ class SecureRounds:
     Attributes:
         lost: names of the sites that did not answer some round, with what they said.
         opened_rounds: sums that were opened.
+        codec: SHA-256 of what the sites encode their records by.
         signatures: by place, of each site under the plan; empty before the set-up.
     """
 
@@ -44,6 +46,7 @@ class SecureRounds:
         self._round = self.opened_rounds = 0
         self.lost: dict[str, str] = {}
         self.signatures: Mapping[int, bytes] = {}
+        self.codec = codec_digest(first_codec(plan.schema))
 
     def set_up(self) -> None:
         """Have all sites sign the plan, then exchange the keys and the shares of a run, whose rounds are new ones.
@@ -128,7 +131,7 @@ class SecureRounds:
         raise AssertionError("a plan has at least one attempt")
 
     def _attempt(self, request: SumRequest, values: int) -> tuple[np.ndarray, int]:
-        opening = self._coordinator.opening(request.number, request.subject, values)
+        opening = self._coordinator.opening(request.number, request.subject(self.codec), values)
         asked = dict.fromkeys(self._coordinator.present, request.data)
         masked = self._ask("masked", asked, self._patience(request.question))
         for place, answer in masked.answers.items():

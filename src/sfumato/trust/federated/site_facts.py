@@ -33,24 +33,30 @@ class SiteFacts:
         schema: the plan's.
         records: its rows by ``first_codec``.
         encode: makes records anew; None where nothing is open.
+        check: refuses records that are more than were declared: a file may have grown.
 
     Attributes:
         records: those that are asked now.
         open: whether the facts are still to be told.
+        codec: SHA-256 of what the records are encoded by.
 
     *Formal guarantee.* Which codec a site uses follows from the plan and from what the coordinator tells it: public, or
-    opened and paid for. A coordinator that tells other facts than were found, or other ones to each site, gets sums
-    that are of no use to it, each at its price: a unit moves a table of counts alike, whatever its cells are called.
+    opened and paid for. A coordinator that tells other facts than were found gets sums that are of no use to it, each
+    at its price: a unit moves a table of counts alike, whatever its cells are called. Where it tells other ones to each
+    site it gets no sum: masks are made for the codec too.
     """
 
-    def __init__(self, schema: Schema, records: ExactRecords, encode: Encode | None) -> None:
-        self._schema, self._first, self._encode = schema, records, encode
+    def __init__(
+        self, schema: Schema, records: ExactRecords, encode: Encode | None, check: Callable[[ExactRecords], None]
+    ) -> None:
+        self._schema, self._first, self._encode, self._check = schema, records, encode, check
         self.records, self.open = records, False
         self.forget()
 
     def forget(self) -> None:
         """Be as before anything was told: for a set-up anew."""
         self.records, self.open = self._first, bool(self._schema.measured())
+        self.codec = codec_digest(first_codec(self._schema))
 
     def check_told(self) -> None:
         """FederationError while facts are still to be told: then tables of their search are answered alone."""
@@ -67,8 +73,10 @@ class SiteFacts:
         if not self.open or self._encode is None:
             raise FederationError("the plan leaves no fact to be told, or all were told already")
         codec = _codec_of(data, self._schema)
-        self.records, self.open = self._encode(codec), False
-        return codec_digest(codec)
+        records = self._encode(codec)
+        self._check(records)
+        self.records, self.open, self.codec = records, False, codec_digest(codec)
+        return self.codec
 
 
 def _codec_of(data: bytes, schema: Schema) -> Codec:

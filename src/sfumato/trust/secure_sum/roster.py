@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sfumato.errors import FederationError
@@ -100,12 +100,12 @@ class Roster:
         """The least number of sites in a sum."""
         return len(self.members) - self.lost
 
-    def confirm_fingerprints(self, confirmed: Collection[str]) -> None:
-        """FederationError unless each site of the plan has a fingerprint that this one has ``confirmed`` out of band.
+    def confirm_fingerprints(self, confirmed: Mapping[str, str]) -> None:
+        """FederationError unless each site has the fingerprint that was ``confirmed``, out of band, under its name.
 
         Whoever writes a plan may invent sites: their shares of the noise would then be known, and count all the same.
         """
-        strangers = [m for m in self.members if m.fingerprint not in confirmed]
+        strangers = [m for m in self.members if confirmed.get(m.name) != m.fingerprint]
         if strangers:
             named = ", ".join(f"{m.name} ({m.fingerprint})" for m in strangers)
             raise FederationError(
