@@ -198,5 +198,29 @@ MUTANTS = (
         "it costs next to nothing to send",
         f"{_TESTS}test_setting.py::test_the_count_of_rows_outside_goes_with_the_first_tables_and_is_paid_for_beside_them",
     ),
+    Mutant(
+        "masks are made for the question alone",
+        "trust/federated/request.py",
+        "        return hashlib.sha256(codec + self.data).digest()\n",
+        "        return hashlib.sha256(self.data).digest()\n",
+        "all sites were asked the same",
+        f"{_TESTS}test_agreement.py::test_sites_that_encode_by_other_codes_open_nothing",
+    ),
+    Mutant(
+        "a plan may promise per person where rows are counted",
+        "trust/federated/plan.py",
+        "        if self.guarantee.private and self.guarantee.unit != (SITE_UNIT if whole else unit):\n",
+        "        if False:\n",
+        "the coordinator knows its unit",
+        "tests/journeys/test_site_refusals.py::test_a_plan_that_promises_for_another_unit_than_is_bounded",
+    ),
+    Mutant(
+        "any capacity that the plan states will do",
+        "federation/site.py",
+        "        if plan.capacity[place] != (declared or usual):\n",
+        "        if False:\n",
+        "one that holds more stays away anyway",
+        "tests/journeys/test_site_refusals.py::test_a_plan_that_states_another_capacity_than_was_declared",
+    ),
 )
 """Each with the test that must turn red by it."""

@@ -33,8 +33,8 @@ MUTANTS = (
     Mutant(
         "events of fewer rows than a unit may hold pass",
         "release/verification.py",
-        '    if any(getattr(event, "sensitivity", max_rows) < max_rows for event in events):',
-        '    if all(getattr(event, "sensitivity", max_rows) < max_rows for event in events):',
+        '    if any(getattr(event, "sensitivity", moved) < moved for event in events):',
+        '    if all(getattr(event, "sensitivity", moved) < moved for event in events):',
         "any and all, of a negation",
         f"{_CERTIFICATE}::test_events_charged_for_one_row_of_a_unit_with_several_are_refused",
     ),
