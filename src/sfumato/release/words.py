@@ -74,6 +74,15 @@ def promise_in_words(guarantee: Guarantee, record: Record = "row", at_sites: boo
     )
 
 
+_CURATOR_SAW = (
+    "Running time, memory use and error messages of the fit were seen by the curator alone and must stay there."
+)
+_SITES_SAW = (
+    "Memory use and error messages of the fit were seen by each site alone, its running time by the coordinator too."
+)
+"""What of the work itself was seen, and by whom."""
+
+
 def limits(process: Process) -> list[str]:
     """Where the promise ends, in plain words."""
     said = [
@@ -82,7 +91,7 @@ def limits(process: Process) -> list[str]:
         _limit_of_unit(process),
         "k units that belong together (a household, a firm) are protected k times less.",
         "What is true of people at large can be learnt, and applies to a person whether or not they are in the data.",
-        "Running time, memory use and error messages of the fit were seen by the curator alone and must stay there.",
+        _CURATOR_SAW if process.federation is None else _SITES_SAW,
         "A file that does not parse (an open quote, a line of another length) or holds no row stops a fit before "
         "anything is charged: that there is a model tells that there was no such line.",
         "Other releases from the same data add up with this one only if they went through the same ledger.",

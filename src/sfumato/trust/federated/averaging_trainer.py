@@ -24,6 +24,7 @@ from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.descents import site_rooms
 from sfumato.trust.federated.planned_averages import PlannedAverages
 from sfumato.trust.federated.rounds import SecureRounds
+from sfumato.trust.federated.trainer import spare_steps
 from sfumato.trust.questions import LocalRun
 from sfumato.trust.steps import descent_of
 
@@ -107,4 +108,5 @@ class AveragingTrainer:
         groups, length, capacity = (max(getattr(into, part) for into in all_rooms) for part in _PARTS)
         descent = descent_of(whole, noise, rate, Rooms(groups, length, capacity))
         batch = max(_LEAST_BATCH, rate * training.total / self.rounds.plan.terms.sites)
-        return AveragedDescent(descent, SPARE_RUNS, tail, batch, float(local.rate), shared)
+        spare = min(SPARE_RUNS, spare_steps(self.rounds.plan, runs)) if level == "record" else SPARE_RUNS
+        return AveragedDescent(descent, spare, tail, batch, float(local.rate), shared)
