@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from sfumato.errors import FederationError
-from sfumato.federation.nvflare.pipes import Call, Pipe, opened_door
+from sfumato.federation.nvflare.pipes import Call, Pipe, listening
 
 
 def test_messages_come_whole_and_in_order() -> None:
-    with opened_door() as door:
-        assert Path(door.path).parent.stat().st_mode & 0o077 == 0
-        near = Pipe.open(door.path)
-        far = door.enter(10.0)
+    with listening() as listener:
+        assert Path(listener.path).parent.stat().st_mode & 0o077 == 0
+        near = Pipe.open(listener.path)
+        far = listener.accept(10.0)
         assert far is not None
         big = bytes(range(256)) * 40_000
         sender = threading.Thread(target=lambda: [near.give(message) for message in (b"", b"x", big)])
@@ -30,10 +30,10 @@ def test_messages_come_whole_and_in_order() -> None:
 
 
 def test_who_says_nothing_is_not_waited_for() -> None:
-    with opened_door() as door:
-        assert door.enter(0.01) is None
-        near = Pipe.open(door.path)
-        far = door.enter(10.0)
+    with listening() as listener:
+        assert listener.accept(0.01) is None
+        near = Pipe.open(listener.path)
+        far = listener.accept(10.0)
         assert far is not None
         with pytest.raises(FederationError, match="is gone, or silent"):
             near.ask(b"x", 0.01)

@@ -17,7 +17,7 @@ from sfumato.federation.credentials import Credentials
 from sfumato.federation.documents import Invitation
 from sfumato.federation.nvflare.client import calling_out
 from sfumato.federation.nvflare.kits import write_job
-from sfumato.federation.nvflare.pipes import opened_door
+from sfumato.federation.nvflare.pipes import listening
 
 LOOSE = """
 from sfumato.cli.main import main
@@ -122,8 +122,8 @@ def another_name(made: Hospitals) -> None:
 def code_and_classes(made: Hospitals) -> None:
     """What a job brings along, or names, and is none of ours: refused by the site, whatever the server allows."""
     proof = made.folder / "proof"
-    with opened_door() as door:
-        code, classes = (write_job(made.folder / name, ["north"], 1, door.path) for name in ("code", "classes"))
+    with listening() as listener:
+        code, classes = (write_job(made.folder / name, ["north"], 1, listener.path) for name in ("code", "classes"))
         (code / "app" / "custom").mkdir()
         (code / "app" / "custom" / "own.py").write_text(f"open({str(proof)!r}, 'w')\n\nclass Own:\n    pass\n")
         replace_component(code, "own.Own", {})

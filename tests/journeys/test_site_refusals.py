@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,13 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(data))
 
 
+def renamed(data: dict[str, Any], place: int, name: str) -> None:
+    """Call a site of the plan otherwise."""
+    site = data["plan"]["sites"][place]
+    data["certificates"][name] = data["certificates"].pop(site["name"])
+    site["name"] = name
+
+
 def digest(folder: Path) -> str:
     """What names the plan."""
     return Invitation.load(folder / "north" / "plan.json").plan.digest.hex()
@@ -95,11 +103,7 @@ def test_a_plan_whose_sites_have_each_others_keys(run, folder):
 
 
 def test_a_plan_that_calls_this_site_by_another_name(run, folder):
-    def rename(data):
-        data["plan"]["sites"][0]["name"] = "south"
-        data["certificates"]["south"] = data["certificates"].pop("north")
-
-    changed(folder, rename)
+    changed(folder, partial(renamed, place=0, name="south"))
     refused(run, folder, "the plan calls this site south, not north")
 
 
@@ -239,9 +243,5 @@ def test_a_plan_that_allows_more_than_its_model_asks(run, folder):
 
 
 def test_a_fingerprint_that_was_confirmed_under_another_name(run, folder):
-    def rename(data):
-        data["plan"]["sites"][2]["name"] = "clinic"
-        data["certificates"]["clinic"] = data["certificates"].pop("west")
-
-    changed(folder, rename)
+    changed(folder, partial(renamed, place=2, name="clinic"))
     refused(run, folder, "not confirmed: clinic (")

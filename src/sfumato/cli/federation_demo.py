@@ -15,6 +15,7 @@ import typer
 
 from sfumato.atomic import atomic_write, check_writable
 from sfumato.cli import terminal
+from sfumato.extras import require
 from sfumato.outputs import COMPARISON, MODEL, REPORT
 from sfumato.printable import printable
 
@@ -47,6 +48,8 @@ def demo(
     """Adult census dealt out to five hospitals: one secure fit over mutual TLS, beside one curator and each alone."""
     import sfumato as sf
 
+    require("federated", "the demonstration")
+    require("report", "the demonstration")
     places = {n: output / n for n in ("model.sfm", "report.html", "comparison.json")}
     work = output / "work"
     _prepared(output, work)

@@ -18,22 +18,20 @@ from pathlib import Path
 from typing import Any
 
 from sfumato.atomic import atomic_folder
-from sfumato.bounded import read_bounded
 from sfumato.errors import FederationError
 from sfumato.federation.address import Address
 from sfumato.federation.authority import Authority, fresh_key
 from sfumato.federation.credentials import Credentials
-from sfumato.federation.documents import replace_file, save_new
+from sfumato.federation.documents import save_new
+from sfumato.federation.kept_files import KeptFiles
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 
 _STUDY, _KEYS, _STATUS, _SIGNATURES = "study.json", "keys", "status.json", "signatures.json"
-PLAN = "plan.json"
+_PLAN = "plan.json"
 _AUTHORITY_KEY, _AUTHORITY, _SERVER_KEY, _ADMIN_KEY = "authority.key", "authority.pem", "server.key", "admin.key"
 _FORMAT = "sfumato federation study/1"
-_MOST_BYTES = 16 << 20
-"""Of any of these files."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +97,11 @@ class CoordinatorFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()  # processes that work elsewhere are told of it
-        if not (path / _STUDY).exists():
+        self._files = KeptFiles(self.path, "make the folder anew")
+        if not self._files.has(_STUDY):
             raise FederationError(f"{path} is no folder of a federation: make one with sfumato federation init {path}")
         try:
-            self.study = Study.from_dict(self._json(_STUDY))
+            self.study = Study.from_dict(self._files.facts(_STUDY))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise FederationError(f"{path / _STUDY} is damaged, or of another version; make the folder anew") from None
 
@@ -124,12 +123,14 @@ class CoordinatorFolder:
     @property
     def authority(self) -> Authority:
         """Of all connections of this federation."""
-        return Authority(self._bytes(f"{_KEYS}/{_AUTHORITY_KEY}"), self._bytes(f"{_KEYS}/{_AUTHORITY}").decode())
+        return Authority(
+            self._files.data(f"{_KEYS}/{_AUTHORITY_KEY}"), self._files.data(f"{_KEYS}/{_AUTHORITY}").decode()
+        )
 
     def credentials(self, host: str) -> tuple[Credentials, Credentials]:
         """Of the server, for the ``host`` under which sites reach it, and of the session that starts runs at it."""
         authority = self.authority
-        server, admin = (self._bytes(f"{_KEYS}/{name}") for name in (_SERVER_KEY, _ADMIN_KEY))
+        server, admin = (self._files.data(f"{_KEYS}/{name}") for name in (_SERVER_KEY, _ADMIN_KEY))
         return (
             Credentials(server, authority.certify_server(server, host), authority.certificate),
             Credentials(admin, authority.certify_admin(admin), authority.certificate),
@@ -142,36 +143,17 @@ class CoordinatorFolder:
     @property
     def invitation(self) -> Path:
         """The file with the plan."""
-        return self.path / PLAN
+        return self.path / _PLAN
 
     def keep_signatures(self, signatures: Mapping[str, str]) -> None:
         """By name of the site, its signature under the plan."""
-        self._save(_SIGNATURES, signatures)
+        self._files.save(_SIGNATURES, signatures)
 
     def keep_status(self, status: Mapping[str, Json]) -> None:
         """How far the run is."""
-        self._save(_STATUS, status)
+        self._files.save(_STATUS, status)
 
     @property
     def status(self) -> dict[str, Any]:
         """The last that was kept; empty before a run."""
-        return self._json(_STATUS) if (self.path / _STATUS).exists() else {}
-
-    def _bytes(self, name: str) -> bytes:
-        path = self.path / name
-        try:
-            return read_bounded(path, _MOST_BYTES, FederationError(f"{path} is damaged: it is too large"))
-        except OSError as error:
-            raise FederationError(f"cannot read {path}: {error.strerror or error}") from None
-
-    def _json(self, name: str) -> dict[str, Any]:
-        try:
-            data = json.loads(self._bytes(name))
-        except ValueError:
-            data = None
-        if not isinstance(data, dict):
-            raise FederationError(f"{self.path / name} is damaged; make the folder anew")
-        return data
-
-    def _save(self, name: str, content: Mapping[str, Json]) -> None:
-        replace_file(self.path / name, json.dumps(content, indent=1).encode())
+        return self._files.facts(_STATUS)

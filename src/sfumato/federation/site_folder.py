@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfumato.atomic import atomic_folder
-from sfumato.bounded import read_bounded
 from sfumato.errors import FederationError
 from sfumato.federation.authority import fresh_key
-from sfumato.federation.documents import SiteRequest, replace_file, save_new, written
+from sfumato.federation.documents import SiteRequest, save_new, written
+from sfumato.federation.kept_files import KeptFiles
 from sfumato.trust.secure_sum.identity import KEY_BYTES, SiteIdentity
 from sfumato.trust.secure_sum.roster import Member
 
@@ -30,8 +30,6 @@ _NAME, _SIGNING, _CONNECTION, _CONFIRMED, _RUNS = (
     "confirmed.json",
     "runs.json",
 )
-_MOST_BYTES = 1 << 20
-"""Of any of these files."""
 _FINGERPRINT = 64
 """Hexadecimal digits of a fingerprint: all of a SHA-256."""
 
@@ -62,10 +60,14 @@ class SiteFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()  # processes that work elsewhere are told of it
-        if not (path / _NAME).exists():
+        self._files = KeptFiles(self.path, "restore it from a copy")
+        if not self._files.has(_NAME):
             raise FederationError(f"{path} is no folder of a site: make one with sfumato site init {path} --name NAME")
-        self.name = str(self._json(_NAME).get("name"))
-        key = self._bytes(_SIGNING)
+        name = self._files.facts(_NAME).get("name")
+        if not isinstance(name, str):
+            raise self._files.damaged(_NAME)
+        self.name = name
+        key = self._files.data(_SIGNING)
         if len(key) != KEY_BYTES:
             raise FederationError(f"{path / _SIGNING}: no signing key of a site; restore it from a copy")
         self.identity = SiteIdentity(key)
@@ -87,12 +89,12 @@ class SiteFolder:
     @property
     def connection_key(self) -> bytes:
         """Private, in PEM."""
-        return self._bytes(_CONNECTION)
+        return self._files.data(_CONNECTION)
 
     @property
     def confirmed(self) -> dict[str, str]:
         """By name of the site, the fingerprint that it told this one, and its own."""
-        stored = self._json(_CONFIRMED) if (self.path / _CONFIRMED).exists() else {}
+        stored = self._files.facts(_CONFIRMED)
         return {**{str(k): str(v) for k, v in stored.items()}, self.name: self.identity.fingerprint}
 
     def confirm(self, told: Mapping[str, str]) -> None:
@@ -106,42 +108,22 @@ class SiteFolder:
                     f"{name}: another fingerprint was confirmed before; if it has a new key, and told you so itself,"
                     f" take the old one out of {self.path / _CONFIRMED}"
                 )
-        self._save(_CONFIRMED, {k: v for k, v in {**known, **told}.items() if k != self.name})
+        self._files.save(_CONFIRMED, {k: v for k, v in {**known, **told}.items() if k != self.name})
 
     def run_of(self, plan: str) -> PaidRun | None:
         """The run that pays for the plan of this hash; None where none was begun."""
-        stored = self._json(_RUNS).get(plan) if (self.path / _RUNS).exists() else None
+        stored = self._files.facts(_RUNS).get(plan)
         if stored is None:
             return None
         match stored:
             case {"ledger": str(ledger), "run": int(run), "done": bool(done)}:
                 return PaidRun(ledger, run, done)
-        raise FederationError(f"{self.path / _RUNS} is damaged; restore it from a copy")
+        raise self._files.damaged(_RUNS)
 
     def note(self, plan: str, run: PaidRun) -> None:
         """Keep it, durably."""
-        stored = self._json(_RUNS) if (self.path / _RUNS).exists() else {}
-        self._save(_RUNS, {**stored, plan: {"ledger": run.ledger, "run": run.run, "done": run.done}})
-
-    def _bytes(self, name: str) -> bytes:
-        path = self.path / name
-        try:
-            return read_bounded(path, _MOST_BYTES, FederationError(f"{path} is damaged: it is too large"))
-        except OSError as error:
-            raise FederationError(f"cannot read {path}: {error.strerror or error}") from None
-
-    def _json(self, name: str) -> dict[str, object]:
-        try:
-            data = json.loads(self._bytes(name))
-        except ValueError:
-            data = None
-        if not isinstance(data, dict):
-            raise FederationError(f"{self.path / name} is damaged; restore it from a copy")
-        return data
-
-    def _save(self, name: str, content: Mapping[str, object]) -> None:
-        """Replace a file, whole or not at all."""
-        replace_file(self.path / name, json.dumps(content, indent=1).encode())
+        stored = self._files.facts(_RUNS)
+        self._files.save(_RUNS, {**stored, plan: {"ledger": run.ledger, "run": run.run, "done": run.done}})
 
 
 def request_name(site: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -33,10 +33,17 @@ def noised(
 def _noised(whole: np.ndarray, scale: float, weights: np.ndarray | None, entropy: Entropy) -> np.ndarray:
     if not scale:
         return whole
+    return by_weight(whole, weights, lambda numbers, weight: add_discrete_gaussian(numbers, scale / weight, entropy))
+
+
+def by_weight(
+    whole: np.ndarray, weights: np.ndarray | None, add: Callable[[np.ndarray, float], np.ndarray]
+) -> np.ndarray:
+    """``whole`` (values,) with what ``add`` makes of the numbers of each weight; without ``weights`` all have 1."""
     if weights is None:
-        return add_discrete_gaussian(whole, scale, entropy)
+        return add(whole, 1.0)
     out = np.empty_like(whole)
     for weight in np.unique(weights):
         chosen = weights == weight
-        out[chosen] = add_discrete_gaussian(whole[chosen], scale / weight, entropy)
+        out[chosen] = add(whole[chosen], float(weight))
     return out

@@ -14,7 +14,7 @@ from sfumato.federation.credentials import Credentials
 from sfumato.federation.nvflare.attended import attended
 from sfumato.federation.nvflare.handshake import wait_for_server
 from sfumato.federation.nvflare.kits import write_site
-from sfumato.federation.nvflare.pipes import SITE_PIPE, Call, Door, Pipe, opened_door
+from sfumato.federation.nvflare.pipes import SITE_PIPE, Call, Listener, Pipe, listening
 from sfumato.trust.federated.transport import Endpoint
 
 _STEP = 1.0
@@ -26,8 +26,8 @@ _GRACE = 5.0
 class Client:
     """A running client of NVFlare: it goes on to look for the server until the block ends."""
 
-    def __init__(self, door: Door, runs: Callable[[], bool]) -> None:
-        self._door, self._runs = door, runs
+    def __init__(self, listener: Listener, runs: Callable[[], bool]) -> None:
+        self._listener, self._runs = listener, runs
 
     def serve(self, endpoint: Endpoint, done: Callable[[], bool]) -> None:
         """Let ``endpoint`` answer all calls, one after the other, until it is ``done``.
@@ -35,7 +35,7 @@ class Client:
         FederationError where the client ends before.
         """
         while not done():
-            pipe = self._door.enter(_STEP)
+            pipe = self._listener.accept(_STEP)
             if pipe is not None:
                 _answer(pipe, endpoint, done)
             elif not self._runs():
@@ -77,5 +77,5 @@ def calling_out(
     options = ["-m", str(kit), "-s", "fed_client.json"]
     values = ["--set", "secure_train=true", f"uid={name}", f"org={ORGANISATION}", "config_folder=config"]
     command = [sys.executable, "-u", "-m", module, *options, *values]
-    with opened_door() as door, attended(command, folder / "client.log", {SITE_PIPE: door.path}) as process:
-        yield Client(door, lambda: process.poll() is None)
+    with listening() as listener, attended(command, folder / "client.log", {SITE_PIPE: listener.path}) as process:
+        yield Client(listener, lambda: process.poll() is None)

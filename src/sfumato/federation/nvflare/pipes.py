@@ -121,7 +121,7 @@ class Pipe:
         return bytes(data)
 
 
-class Door:
+class Listener:
     """Where the other process comes in: a socket in a folder that only this user can open.
 
     Attributes:
@@ -134,8 +134,8 @@ class Door:
         self._socket.bind(self.path)
         self._socket.listen()
 
-    def enter(self, patience: float | None = None) -> Pipe | None:
-        """The next process that connects; None where none does for ``patience`` seconds, or the door was closed."""
+    def accept(self, patience: float | None = None) -> Pipe | None:
+        """The next process that connects; None where none does for ``patience`` seconds."""
         self._socket.settimeout(patience)
         try:
             end, _ = self._socket.accept()
@@ -150,11 +150,11 @@ class Door:
 
 
 @contextmanager
-def opened_door() -> Iterator[Door]:
-    """A door while the block lasts, in a folder with a short path: that of a socket has 108 bytes at most."""
+def listening() -> Iterator[Listener]:
+    """One while the block lasts, in a folder with a short path: that of a socket has 108 bytes at most."""
     with tempfile.TemporaryDirectory(prefix="sfumato-") as folder:
-        door = Door(folder)
+        listener = Listener(folder)
         try:
-            yield door
+            yield listener
         finally:
-            door.close()
+            listener.close()

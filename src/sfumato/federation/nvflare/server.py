@@ -18,7 +18,7 @@ from sfumato.federation.authority import ADMIN
 from sfumato.federation.credentials import Credentials
 from sfumato.federation.nvflare.attended import attended
 from sfumato.federation.nvflare.kits import write_admin, write_job, write_server
-from sfumato.federation.nvflare.pipes import UNSEEN, Call, Pipe, opened_door
+from sfumato.federation.nvflare.pipes import UNSEEN, Call, Pipe, listening
 from sfumato.trust.federated.transport import Replies
 
 _STEP = 0.2
@@ -136,14 +136,14 @@ class Server:
         """Start a job whose relays link the sites to this process."""
         first = self._job is None
         needed, patience = (len(sites), _START) if first else (fewest, _AGAIN)
-        with opened_door() as door, _silenced():
+        with listening() as listener, _silenced():
             if self._job is not None:
                 with contextlib.suppress(Exception):
                     self._session.abort_job(self._job)
-            self._job = self._session.submit_job(str(write_job(self._folder / "job", sites, needed, door.path)))
+            self._job = self._session.submit_job(str(write_job(self._folder / "job", sites, needed, listener.path)))
             end = time.monotonic() + patience
             while time.monotonic() < end:
-                pipe = door.enter(_STEP)
+                pipe = listener.accept(_STEP)
                 if pipe is not None:
                     return pipe
                 if (self._session.get_job_status(self._job) or "").startswith("FINISHED"):

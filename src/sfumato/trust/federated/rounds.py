@@ -36,7 +36,7 @@ class SecureRounds:
     Attributes:
         lost: names of the sites that did not answer some round, with what they said.
         opened_rounds: sums that were opened.
-        codec: SHA-256 of what the sites encode their records by.
+        codec: SHA-256 of what the sites encode their records by; empty before the set-up.
         signatures: by place, of each site under the plan; empty before the set-up.
     """
 
@@ -46,7 +46,7 @@ class SecureRounds:
         self._round = self.opened_rounds = 0
         self.lost: dict[str, str] = {}
         self.signatures: Mapping[int, bytes] = {}
-        self.codec = codec_digest(first_codec(plan.schema))
+        self.codec = b""
 
     def set_up(self) -> None:
         """Have all sites sign the plan, then exchange the keys and the shares of a run, whose rounds are new ones.
@@ -54,6 +54,7 @@ class SecureRounds:
         FederationError where a site does not take part.
         """
         everybody = range(self.plan.terms.sites)
+        self.codec = codec_digest(first_codec(self.plan.schema))  # sites forget what they were told of facts
         self.signatures = self._all("agree", dict.fromkeys(everybody, self.plan.digest))
         for place, signature in self.signatures.items():
             check_signed(self.plan, place, signature)

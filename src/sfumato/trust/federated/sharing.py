@@ -13,6 +13,7 @@ from sfumato.errors import FederationError
 from sfumato.privacy.events import Event
 from sfumato.privacy.randomness import Entropy
 from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.noising import by_weight
 from sfumato.trust.questions import Answer, Count, FeatureSum, Marginals, Price, Scatter, SumQuestion
 from sfumato.trust.secure_sum.noise import CountNoise, VectorNoise
 from sfumato.trust.secure_sum.roster import MOST_SITES, Roster
@@ -84,12 +85,8 @@ class SharedNoise:
         if not self.parts:
             return whole
         weights = self.question.weights()
-        return np.concatenate(
-            [
-                part.add(numbers, entropy) if isinstance(part, CountNoise) else _noised(part, numbers, weights, entropy)
-                for part, numbers in zip(self.parts, self._split(whole), strict=True)
-            ]
-        )
+        parts = zip(self.parts, self._split(whole), strict=True)
+        return np.concatenate([_noised(part, numbers, weights, entropy) for part, numbers in parts])
 
     def answer(self, question: SumQuestion[Answer], opened: np.ndarray, sites: int, domain: Domain) -> Answer:
         """What the model, which asked ``question``, is told of the opened numbers; they hold the noise of ``sites``."""
@@ -109,12 +106,10 @@ class SharedNoise:
         return np.split(whole, np.cumsum(self.sizes)[:-1])
 
 
-def _noised(noise: VectorNoise, numbers: np.ndarray, weights: np.ndarray | None, entropy: Entropy) -> np.ndarray:
-    """A vector, whose coordinates may have weights, with a share of the noise."""
-    if weights is None:
+def _noised(
+    noise: CountNoise | VectorNoise, numbers: np.ndarray, weights: np.ndarray | None, entropy: Entropy
+) -> np.ndarray:
+    """A part, whose coordinates may have weights where it is a vector, with a share of the noise."""
+    if isinstance(noise, CountNoise):
         return noise.add(numbers, entropy)
-    out = np.empty_like(numbers)
-    for weight in np.unique(weights):
-        chosen = weights == weight
-        out[chosen] = noise.add(numbers[chosen], entropy, float(weight))
-    return out
+    return by_weight(numbers, weights, lambda of_weight, weight: noise.add(of_weight, entropy, weight))
