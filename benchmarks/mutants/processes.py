@@ -140,5 +140,37 @@ MUTANTS = (
         "both certificates are checked in it",
         f"{_LOOKS}::test_a_certificate_that_the_server_does_not_know_is_told",
     ),
+    Mutant(
+        "whoever takes part in a job calls a site",
+        "federation/nvflare/relays.py",
+        "        if collab.caller != _COORDINATOR:",
+        "        if not collab.caller:",
+        "all of them were let in",
+        "tests/federation/nvflare/test_relays.py::test_the_coordinator_alone_calls_a_site",
+    ),
+    Mutant(
+        "a site's state is shown to whoever starts a run",
+        "federation/nvflare/kits.py",
+        'shown: str = "none"',
+        'shown: str = "any"',
+        "it is the coordinator's own session",
+        "tests/federation/nvflare/test_relays.py::test_a_site_shows_nothing_to_the_session_that_starts_a_run",
+    ),
+    Mutant(
+        "the environment of a site is handed on",
+        "federation/nvflare/attended.py",
+        "for name, value in os.environ.items() if name in _NEEDED or",
+        "for name, value in os.environ.items() if name or",
+        "it is the same user",
+        "tests/federation/nvflare/test_relays.py::test_no_secret_of_the_environment_is_handed_on",
+    ),
+    Mutant(
+        "a run is over whenever that is said",
+        "federation/site_service.py",
+        "            if not self._begun:\n",
+        "            if False:\n",
+        "the coordinator knows when it is",
+        "tests/federation/test_site_service.py::test_a_run_is_over_only_once_it_has_begun",
+    ),
 )
 """Each with the test that must turn red by it."""

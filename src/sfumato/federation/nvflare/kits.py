@@ -78,7 +78,7 @@ def write_server(folder: Path, address: Address, credentials: Credentials) -> No
             ),
         ],
     }
-    _local(folder, resources)
+    _local(folder, resources, shown="any")
 
 
 def write_site(folder: Path, name: str, address: Address, credentials: Credentials) -> None:
@@ -197,11 +197,17 @@ def _credentials(folder: Path, side: str, credentials: Credentials) -> None:
             stream.write(data)
 
 
-def _local(folder: Path, resources: Mapping[str, Json]) -> None:
-    """What its owner decides: which classes are loaded, what is answered, where logs go."""
+def _local(folder: Path, resources: Mapping[str, Json], shown: str = "none") -> None:
+    """What its owner decides: which classes are loaded, what is answered, where logs go.
+
+    Args:
+        folder: of the kit.
+        resources: what is loaded.
+        shown: whether the administrator may ask for its state, and change it: ``any``, or ``none`` at a site.
+    """
     _write(folder / "local" / "resources.json", resources)
     nobody = {"submit_job": "none", "byoc": "none", "shell_commands": "none", "download_job": "none"}
-    administrator = {**nobody, "submit_job": "any", "manage_job": "any", "view": "any", "operate": "any"}
+    administrator = {**nobody, "submit_job": "any", "manage_job": "any", "view": shown, "operate": shown}
     permissions = {"project_admin": administrator, "org_admin": nobody, "lead": nobody, "member": nobody}
     _write(folder / "local" / "authorization.json", {"format_version": "1.0", "permissions": permissions})
     formatter = {
