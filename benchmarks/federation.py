@@ -1,11 +1,11 @@
 """Sites that keep their rows against one curator at the same promise: errors, models, rounds, bytes.
 
-    python -m benchmarks.federation [--seeds 3] [--repeats 8] [--sites 3,10,50]
+    python -m benchmarks.federation [--seeds 3] [--repeats 8] [--sites 3,10,50] [--only errors,models,...]
 
 All sites are simulated in one process; the example table of census rows is dealt out to them, mixed or sorted by
-education, so that most sites have rows of few values. The last line is one JSON object with the figures; what takes
-real processes is not measured yet: null. ``benchmarks.secure_sum`` has what a round costs a site,
-``benchmarks.federated_networks`` and ``benchmarks.flower_secagg`` measure their parts of it by themselves.
+education, so that most sites have rows of few values. The last line is one JSON object with the figures.
+``benchmarks.secure_sum`` has what a round costs a site; ``benchmarks.federated_networks``, ``flower_secagg`` and
+``real_sites`` measure their parts of it by themselves.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from statistics import fmean, stdev
 import numpy as np
 
 import sfumato as sf
-from benchmarks import flower_secagg
+from benchmarks import flower_secagg, real_sites
 from benchmarks.federated_networks import PARTS, rows_of
 from benchmarks.utility import Figures, figures
 from sfumato.encoding.codec import Codec
@@ -164,8 +164,8 @@ def _figure(name: str, value: float, limit: float | None) -> dict[str, object]:
     return {"name": name, "value": value, "limit": limit, "met": None if limit is None else value <= limit}
 
 
-UNMEASURED = ("a round of 5 real processes over mutual TLS, 1 MB: seconds",)
-"""What takes parts that are not here yet."""
+PARTS_OF_ALL = ("errors", "models", "networks", "flower", "processes")
+"""What is measured, in this order; ``networks`` takes longest by far."""
 
 
 def main() -> None:
@@ -174,15 +174,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="fits of each line")
     parser.add_argument("--repeats", type=int, default=8, help="answers of each line")
     parser.add_argument("--sites", default="3,10,50")
+    parser.add_argument("--only", default=",".join(PARTS_OF_ALL), help="some of the parts")
     given = parser.parse_args()
     sites = [int(k) for k in given.sites.split(",")]
+    measured = {
+        "errors": lambda: errors(sites, given.repeats),
+        "models": lambda: models(sites, given.seeds),
+        "networks": lambda: rows_of(PARTS, given.seeds),
+        "flower": beside_flower,
+        "processes": real_sites.figures,
+    }
     found = []
-    networks = rows_of(PARTS, given.seeds)
-    for part in (errors(sites, given.repeats), models(sites, given.seeds), networks, beside_flower()):
-        for figure in part:
+    for part in given.only.split(","):
+        for figure in measured[part]():
             print(figure, flush=True)
             found.append(figure)
-    found += [{"name": name, "value": None, "limit": None, "met": None} for name in UNMEASURED]
     print(json.dumps({"figures": found}))
 
 
