@@ -77,6 +77,7 @@ class Hospitals:
             (folder / name / "plan.json").write_bytes(plan.read_bytes())
             (folder / f"{name}.csv").write_text(rows_of(place))
         self._started: list[subprocess.Popen[str]] = []
+        self._of: dict[str, subprocess.Popen[str]] = {}
         self._logs: list[IO[str]] = []
 
     def start(self, log: str, *arguments: object, program: str | None = None) -> subprocess.Popen[str]:
@@ -89,7 +90,12 @@ class Hospitals:
             command, cwd=self.folder, env=environment(), stdout=written, stderr=written, text=True
         )
         self._started.append(process)
+        self._of[log] = process
         return process
+
+    def running(self, log: str) -> bool:
+        """Whether the process that was started last with this log has not ended."""
+        return self._of[log].poll() is None
 
     def site(self, name: str, *more: object, program: str | None = None) -> subprocess.Popen[str]:
         """The process of a site."""

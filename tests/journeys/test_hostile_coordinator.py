@@ -25,8 +25,8 @@ from sfumato.federation.nvflare import kits
 
 strict = kits._local
 
-def loose(folder, resources):
-    strict(folder, {**resources, "class_allow_list": ["*"]})
+def loose(folder, resources, **more):
+    strict(folder, {**resources, "class_allow_list": ["*"]}, **more)
     path = folder / "local" / "authorization.json"
     path.write_text(path.read_text().replace('"none"', '"any"'))
 
@@ -69,10 +69,11 @@ main()
 """A site where the first sum fails with a text that its rows may be read off."""
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Wait for a state."""
+def until(true: Callable[[], bool], made: Hospitals) -> None:
+    """Wait for a state, while the coordinator runs."""
     end = time.monotonic() + PATIENCE
     while not true():
+        assert made.running("coordinator"), made.said("coordinator")
         assert time.monotonic() < end
         time.sleep(0.1)
 
@@ -96,7 +97,7 @@ def test_nobody_comes_in_by_another_name_and_no_code_is_taken(tmp_path: Path) ->
     with hospitals(tmp_path) as made:
         sites = {"north": made.site("north"), "east": made.site("east", program=FAILING)}
         coordinator = made.coordinator("--wait", PATIENCE, program=LOOSE)
-        until(lambda: made.federation.status().get("sites_missing") == ["west"])
+        until(lambda: made.federation.status().get("sites_missing") == ["west"], made)
         another_name(made)
         code_and_classes(made)
         sites["west"] = made.site("west")
@@ -115,7 +116,7 @@ def another_name(made: Hospitals) -> None:
     folder.mkdir(mode=0o700)
     log = made.folder / "co" / "connection" / "server" / "log.txt"
     with calling_out(folder, "west", asked.address, genuine, lambda _: None):
-        until(lambda: "authenticated as 'east' but claimed endpoint 'west'" in log.read_text())
+        until(lambda: "authenticated as 'east' but claimed endpoint 'west'" in log.read_text(), made)
         assert made.federation.status()["sites_missing"] == ["west"]
 
 
@@ -129,9 +130,9 @@ def code_and_classes(made: Hospitals) -> None:
         replace_component(code, "own.Own", {})
         replace_component(classes, "subprocess.Popen", {"args": ["touch", str(proof)]})
         with administrator(made, code, classes):
-            until(lambda: "north: NVFLARE_ERROR: BYOC not permitted" in logged(made, "co"))
+            until(lambda: "north: NVFLARE_ERROR: BYOC not permitted" in logged(made, "co"), made)
             code.with_name("seen").touch()
-            until(lambda: "Component 'subprocess.Popen'" in logged(made, "north"))
+            until(lambda: "Component 'subprocess.Popen'" in logged(made, "north"), made)
             classes.with_name("seen").touch()
     assert not proof.exists()
     assert made.said("session").count("invalid_request") == 2  # no such command at a site
