@@ -41,14 +41,13 @@ class Simulated:
         rounds: int = 3,
         attempts: int = 2,
         bits: int = 32,
-        semi_honest: bool = False,
         entropy: Entropy = SYSTEM,
         site: type[SumSite] = SumSite,
         absent: Places = (),
     ) -> None:
         self.keys = identities(sites, entropy)
         roster = roster_of(self.keys, curious, lost)
-        self.terms = SumTerms(bytes(range(32)), roster, rounds, attempts, 1 << 17, bits, semi_honest)
+        self.terms = SumTerms(bytes(range(32)), roster, rounds, attempts, 1 << 17, bits)
         made = {place: site(self.terms, key, entropy) for place, key in enumerate(self.keys)}
         self.sites = {place: one for place, one in made.items() if place not in absent}
         self.coordinator = SumCoordinator(self.terms)
@@ -87,11 +86,8 @@ class Simulated:
         opening = self.vectors(number, values, lost[0])
         survivors = opening.listed()
         left = [place for place in opening.survivors or () if place not in lost[1]]
-        if self.terms.semi_honest:
-            answers = {p: self.sites[p].unmask_unsigned(survivors) for p in left if p not in lost[2]}
-        else:
-            consents = opening.consents({place: self.sites[place].consent(survivors) for place in left})
-            answers = {p: self.sites[p].unmask(consents) for p in left if p not in lost[2]}
+        consents = opening.consents({place: self.sites[place].consent(survivors) for place in left})
+        answers = {p: self.sites[p].unmask(consents) for p in left if p not in lost[2]}
         self.seen[number, "unmask"] = answers
         opened = opening.opened(answers)
         assert opening.refused == {}

@@ -34,9 +34,9 @@ def survivors_message(run: Simulated, places: tuple[int, ...], number: RoundNumb
     return write(head(run, MessageKind.SURVIVORS, number), write_sites(places))
 
 
-def answered(sites: int = 5, curious: int = 0, lost: int = 2, semi_honest: bool = False) -> Simulated:
+def answered(sites: int = 5, curious: int = 0, lost: int = 2) -> Simulated:
     """All sites have sent the vectors of round 1."""
-    run = Simulated(sites, curious, lost, semi_honest=semi_honest)
+    run = Simulated(sites, curious, lost)
     run.vectors(ONE, dict.fromkeys(range(sites), ZEROS))
     return run
 
@@ -175,16 +175,11 @@ def test_lists_whose_signatures_nobody_checks_would_be_unmasked(monkeypatch: pyt
     assert told_otherwise()
 
 
-def test_unmasking_before_consent_or_without_it() -> None:
+def test_unmasking_before_consent() -> None:
     run = answered()
     consents = write(head(run, MessageKind.CONSENTS), messages.write_table({}))
     with pytest.raises(FederationError, match="nothing is unmasked before this site has signed"):
         run.sites[0].unmask(consents)
-    with pytest.raises(FederationError, match="nothing is unmasked without signatures"):
-        run.sites[0].unmask_unsigned(survivors_message(run, (0, 1, 2, 3, 4)))
-    trusting = answered(semi_honest=True)
-    with pytest.raises(FederationError, match="no survivors are signed"):
-        trusting.sites[0].consent(survivors_message(trusting, (0, 1, 2, 3, 4)))
 
 
 def test_messages_of_another_plan_run_round_kind_or_sender() -> None:

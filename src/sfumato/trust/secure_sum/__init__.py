@@ -30,6 +30,5 @@ roster::
 ``account.answer`` notes and charges on disk, then reads and noises, then masks. A training is charged whole by
 ``account.prepay_steps(step, steps, spare)``, where ``step = noise.event(numbers, q, 1, OVERFLOWS, tail)``; its rounds,
 retries among them, are then answered with ``training=step`` in the place of events. On FederationError a round is
-not opened: try ``RoundNumber(round, attempt + 1)``, which is charged again. With ``terms.semi_honest`` a site answers
-``opening.listed()`` by ``unmask_unsigned``, and there are no consents.
+not opened: try ``RoundNumber(round, attempt + 1)``, which is charged again.
 """

@@ -170,7 +170,7 @@ class SumSite:
     def consent(self, survivors: bytes) -> bytes:
         """Round 2: this site's signature under the list of survivors, one list a number."""
         with self._lock:
-            pending = self._asked(semi_honest=False)
+            pending = self._asked()
             if pending.survivors is not None:
                 raise FederationError(f"{pending.number}: this site has signed a list of survivors; it signs no second")
             pending.survivors = self._survivors(survivors, pending)
@@ -180,7 +180,7 @@ class SumSite:
 
     def unmask(self, consents: bytes) -> bytes:
         """Round 3: once T sites have signed the list that this one signed, what takes the masks off. It closes it."""
-        pending = self._asked(semi_honest=False)
+        pending = self._asked()
         if pending.survivors is None:
             raise FederationError(f"{pending.number}: nothing is unmasked before this site has signed who survived")
         body = read(consents, self._expected(MessageKind.CONSENTS, pending.number), self.terms)
@@ -196,11 +196,6 @@ class SumSite:
         self._saw(table, self.terms.slot(pending.number))
         return self._opened(pending, pending.survivors)
 
-    def unmask_unsigned(self, survivors: bytes) -> bytes:
-        """Rounds 2 and 3 in one, where the plan says that the coordinator follows the protocol."""
-        pending = self._asked(semi_honest=True)
-        return self._opened(pending, self._survivors(survivors, pending))
-
     def _begin(self, number: RoundNumber, subject: bytes) -> int:
         """Use a number up, before anything of it leaves; its slot."""
         slot = self.terms.slot(number)
@@ -211,11 +206,7 @@ class SumSite:
             self._saw((self.place,), slot)
         return slot
 
-    def _asked(self, semi_honest: bool) -> _Pending:
-        if semi_honest and not self.terms.semi_honest:
-            raise FederationError("the plan says that the coordinator may lie: nothing is unmasked without signatures")
-        if self.terms.semi_honest and not semi_honest:
-            raise FederationError("the plan says that the coordinator follows the protocol: no survivors are signed")
+    def _asked(self) -> _Pending:
         if self._pending is None:
             raise FederationError("no round is open at this site: it has been unmasked, or was never answered")
         return self._pending

@@ -47,8 +47,6 @@ class SumTerms:
         attempts: how often each may be tried.
         longest: numbers of the longest vector.
         bits: of the ring, 32 or 64; see :func:`ring_bits`.
-        semi_honest: whether the plan says that the coordinator follows the protocol. Then a round has two messages
-            from each site, and no site checks whether all were told of the same survivors.
     """
 
     plan: bytes
@@ -57,7 +55,6 @@ class SumTerms:
     attempts: int = 3
     longest: int = 1 << 20
     bits: int = 32
-    semi_honest: bool = False
 
     def __post_init__(self) -> None:
         if len(self.plan) != HASH_BYTES:
@@ -93,7 +90,7 @@ class SumTerms:
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 over everything here."""
-        numbers = (self.rounds, self.attempts, self.longest, self.bits, int(self.semi_honest))
+        numbers = (self.rounds, self.attempts, self.longest, self.bits)
         packed = b"".join(value.to_bytes(4, "little") for value in numbers)
         return hashlib.sha256(b"sfumato sum terms 1" + self.plan + self.roster.digest() + packed).digest()
 
