@@ -15,10 +15,11 @@ SHARED = {
     f"sfumato.{name}"
     for name in (
         *("atomic", "bounded", "errors", "extras", "folder_lock", "outputs", "printable", "progress", "version"),
-        *("written", "results.plain", "results.notebook"),
+        *("written", "results.plain", "results.notebook", "federation.defaults"),
     )
 }
-"""Below all rooms; ``results`` is what every typed result shares: its form as JSON and in a notebook."""
+"""Below all rooms; ``results`` is what every typed result shares: its form as JSON and in a notebook; the command line
+and Python take the same ``defaults``."""
 MAY_IMPORT = {
     "tables": {"tables"},
     "schema": {"schema", "tables"},

@@ -1,9 +1,11 @@
-"""Plant mutants, and say which were caught: ``python -m benchmarks.mutants [--tenth] [words of a name ...]``."""
+"""Plant mutants, and say which were caught: ``python -m benchmarks.mutants [--tenth] [WORD ...]``."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+from collections.abc import Sequence
 from time import perf_counter
 
 from benchmarks.mutants import AREAS, MUTANTS, commit, tenth
@@ -11,17 +13,21 @@ from benchmarks.mutants.mutant import Mutant
 from benchmarks.mutants.running import accused, check_that_copies_run, judged
 
 
-def chosen(arguments: list[str]) -> tuple[Mutant, ...]:
-    """All; with ``--tenth`` those of this commit; with words those of the areas and names that hold one of them."""
-    words = [word.lower() for word in arguments if word != "--tenth"]
-    wanted = MUTANTS if "--tenth" not in arguments else tenth(MUTANTS, commit())
+def chosen(words: Sequence[str], tenth_only: bool) -> tuple[Mutant, ...]:
+    """All, or the tenth of this commit; with words those of the areas and names that hold one of them."""
+    words = [word.lower() for word in words]
+    wanted = tenth(MUTANTS, commit()) if tenth_only else MUTANTS
     area = {mutant.name: name for name, mutants in AREAS.items() for mutant in mutants}
     return tuple(m for m in wanted if not words or any(w in m.name.lower() or w == area[m.name] for w in words))
 
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0 where all are caught and the right build is not accused."""
-    began, mutants = perf_counter(), chosen(arguments)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mutants", description=__doc__, allow_abbrev=False)
+    parser.add_argument("words", nargs="*", metavar="WORD", help=f"of a name, or an area: {', '.join(AREAS)}")
+    parser.add_argument("--tenth", action="store_true", help="only the tenth of this commit")
+    given = parser.parse_args(arguments)
+    began, mutants = perf_counter(), chosen(given.words, given.tenth)
     check_that_copies_run()
     caught = []
     for verdict in judged(mutants):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks.mutants import AREAS, MUTANTS, tenth
+from benchmarks.mutants import AREAS, MUTANTS, __main__, tenth
 from benchmarks.mutants.mutant import Mutant, StaleMutant
 from benchmarks.mutants.running import accused, check_that_copies_run, judge
 
@@ -45,6 +45,21 @@ def test_there_are_enough_and_each_is_told_by_its_name() -> None:
     assert len(MUTANTS) >= EXPECTED
     assert all(AREAS.values())
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+@pytest.mark.parametrize(("options", "status"), [(["--help"], 0), (["--tent"], 2), (["--no-such"], 2)])
+def test_what_is_no_word_of_a_name_plants_nothing(
+    options: list[str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(__main__, "judged", lambda mutants: pytest.fail("mutants were planted"))
+    with pytest.raises(SystemExit) as ended:
+        __main__.main(options)
+    assert ended.value.code == status
+
+
+def test_words_choose_by_area_or_name() -> None:
+    assert __main__.chosen(["Sites"], False) == tuple(m for m in MUTANTS if m in AREAS["sites"] or "sites" in m.name)
+    assert set(__main__.chosen([], True)) < set(MUTANTS)
 
 
 def test_a_tenth_is_one_of_the_commit() -> None:

@@ -9,6 +9,7 @@ import typer
 
 from sfumato.cli import federation_demo, terminal
 from sfumato.cli.fit import MODELS
+from sfumato.federation.defaults import ADDRESS, CURIOUS, DEADLINE, LOST, MAX_SITES, PATIENCE
 
 app = typer.Typer(
     name="federation",
@@ -30,14 +31,12 @@ def init(
     delta: Annotated[float, typer.Option(help="Probability beyond epsilon.")] = terminal.DELTA,
     model: Annotated[str, typer.Option(help=f"One of {MODELS}.")] = "auto",
     target: Annotated[str | None, typer.Option(help="Column of interest.", metavar="COL")] = None,
-    curious: Annotated[int, typer.Option(help="Sites that may collude with the coordinator.")] = 1,
-    lost: Annotated[int, typer.Option(help="Sites that may be lost in a round.")] = 0,
+    curious: Annotated[int, typer.Option(help="Sites that may collude with the coordinator.")] = CURIOUS,
+    lost: Annotated[int, typer.Option(help="Sites that may be lost in a round.")] = LOST,
     max_sites: Annotated[
         int, typer.Option(help="Sites at which one person may have rows; the noise is as many times as wide.")
-    ] = 1,
-    address: Annotated[
-        str, typer.Option(help="HOST:PORT under which the sites will reach the coordinator.")
-    ] = "localhost:8102",
+    ] = MAX_SITES,
+    address: Annotated[str, typer.Option(help="HOST:PORT under which the sites will reach the coordinator.")] = ADDRESS,
     as_json: terminal.AsJson = False,
 ) -> None:
     """Fix what is to be fitted and with whom, in a new FOLDER with the keys of the connections."""
@@ -95,8 +94,8 @@ def run(
     folder: Folder,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the model goes.")] = Path("model.sfm"),
     key: Annotated[Path | None, typer.Option(help="Ed25519 private key to sign the certificate with.")] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for all sites to be there.")] = 600.0,
-    deadline: Annotated[float, typer.Option(help="Seconds that a site has for each answer.")] = 30.0,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for all sites to be there.")] = PATIENCE,
+    deadline: Annotated[float, typer.Option(help="Seconds that a site has for each answer.")] = DEADLINE,
     as_json: terminal.AsJson = False,
 ) -> None:
     """Run the plan over all sites, learn, and save the model with its certificate.

@@ -16,6 +16,7 @@ import typer
 from sfumato.atomic import atomic_write, check_writable
 from sfumato.cli import terminal
 from sfumato.extras import require
+from sfumato.federation.defaults import PORT
 from sfumato.outputs import COMPARISON, MODEL, REPORT
 from sfumato.printable import printable
 
@@ -42,7 +43,7 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("demo/federated"),
     epsilon: Annotated[float, typer.Option(help="Privacy loss.")] = 1.0,
     model: Annotated[str, typer.Option(help="Model that all of them fit.")] = "auto",
-    port: Annotated[int, typer.Option(help="Port of this machine that the hospitals call.", min=1, max=65535)] = 8102,
+    port: Annotated[int, typer.Option(help="Port of this machine that the hospitals call.", min=1, max=65535)] = PORT,
     as_json: terminal.AsJson = False,
 ) -> None:
     """Adult census dealt out to five hospitals: one secure fit over mutual TLS, beside one curator and each alone."""

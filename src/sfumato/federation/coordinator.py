@@ -12,6 +12,7 @@ from sfumato.errors import CheckpointError, FederationError, SchemaError, Sfumat
 from sfumato.extras import require
 from sfumato.federation.address import Address
 from sfumato.federation.coordinator_folder import CoordinatorFolder, Study
+from sfumato.federation.defaults import ADDRESS, CURIOUS, DEADLINE, LOST, MAX_SITES, PATIENCE
 from sfumato.federation.documents import Invitation, SiteRequest, connection_hash, replace_file, written
 from sfumato.federation.reached import ReachedSites
 from sfumato.federation.run_status import KeptProgress
@@ -26,13 +27,7 @@ from sfumato.schema import Schema
 from sfumato.schema.review import open_in_words
 from sfumato.synthesizer import Synthesizer
 from sfumato.trust.federated.plan import FederationPlan
-from sfumato.trust.federated.rounds import DEADLINE
 from sfumato.trust.secure_sum.roster import Member, Roster
-
-DEFAULT_ADDRESS = "localhost:8102"
-"""Where sites of one machine reach the coordinator; those of others need its name."""
-PATIENCE = 600.0
-"""Seconds that a run waits for all sites to be there."""
 
 
 class Federation:
@@ -55,10 +50,10 @@ class Federation:
         *,
         model: str = "auto",
         target: str | None = None,
-        curious: int = 1,
-        lost: int = 0,
-        address: str = DEFAULT_ADDRESS,
-        max_sites: int = 1,
+        curious: int = CURIOUS,
+        lost: int = LOST,
+        address: str = ADDRESS,
+        max_sites: int = MAX_SITES,
     ) -> Federation:
         """Fix what is to be fitted, and draw the keys of the connections.
 

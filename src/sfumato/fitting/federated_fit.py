@@ -11,6 +11,7 @@ from typing import Protocol
 
 from sfumato.encoding.site_rows import site_rows
 from sfumato.errors import Overdraft, SchemaError
+from sfumato.federation.defaults import DEADLINE
 from sfumato.fitting.agreed import Agreed, agreed
 from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
 from sfumato.fitting.fit import Log, OpenRun, begin, taught
@@ -29,7 +30,7 @@ from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.facts import settled_codec
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import check_measurable
-from sfumato.trust.federated.rounds import DEADLINE, SecureRounds
+from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.federated.transport import CountingTransport, InProcess

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfumato.errors import FederationError
+from sfumato.federation.defaults import CURIOUS, LOST, MAX_SITES
 from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.privacy.ledger import Ledger
 from sfumato.tables import Table
@@ -49,13 +50,13 @@ def federated(
     names: Sequence[str] | None = None,
     ledgers: Sequence[Ledger | str | os.PathLike[str] | None] | None = None,
     mappings: Sequence[str | os.PathLike[str] | None] | None = None,
-    curious: int = 1,
-    lost: int = 0,
+    curious: int = CURIOUS,
+    lost: int = LOST,
     capacity: int | Sequence[int] | None = None,
     local_steps: int | None = None,
     proximal: float = 0.0,
     secure: bool = True,
-    max_sites: int = 1,
+    max_sites: int = MAX_SITES,
 ) -> FederatedSource:
     """Rows that lie at several sites, simulated in this process: what ``Synthesizer.fit`` takes in place of a table.
 

@@ -15,6 +15,7 @@ from tests.trust.secure_sum.simulated import identities, roster_of
 from tests.trust.training_case import DOMAIN, GUARANTEE, STEPS, case, records
 
 from sfumato.errors import FederationError
+from sfumato.federation.defaults import DEADLINE
 from sfumato.privacy import dp_sgd
 from sfumato.privacy.accounting import poisson_noise_multiplier
 from sfumato.privacy.events import DistributedGaussian, PoissonSampledGaussian
@@ -33,7 +34,7 @@ from sfumato.trust.federated.local_runs import LocalRuns
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.planned_averages import PlannedAverages
 from sfumato.trust.federated.request import SumRequest
-from sfumato.trust.federated.rounds import DEADLINE, LOCAL_STEP
+from sfumato.trust.federated.rounds import LOCAL_STEP
 from sfumato.trust.questions import Count, LocalRun, from_bytes
 from sfumato.trust.records import Records
 from sfumato.trust.secure_sum.terms import RoundNumber

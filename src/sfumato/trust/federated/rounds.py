@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sfumato.errors import FederationError
+from sfumato.federation.defaults import DEADLINE
 from sfumato.trust.federated.agreement import check_signed, write_signatures
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
@@ -17,8 +18,6 @@ from sfumato.trust.secure_sum.masks import WORDS, centred
 from sfumato.trust.secure_sum.sum_coordinator import SumCoordinator
 from sfumato.trust.secure_sum.terms import RoundNumber
 
-DEADLINE = 30.0
-"""Seconds that a site has for an answer."""
 LOCAL_STEP = 5.0
 """Seconds that it has for each step of a local run: one of ``vae`` took 0.2 on two busy cores."""
 ENCODING = 180.0
