@@ -10,6 +10,8 @@ _HANDSHAKE = "federation/nvflare/handshake.py"
 _REFUSED = "tests/journeys/test_site_refusals.py"
 _CALLS = "tests/federation/nvflare/test_server.py"
 _LOOKS = "tests/federation/nvflare/test_handshake.py"
+_DEPLOYER = "federation/nvflare/deployer.py"
+_DEPLOYED = "tests/federation/nvflare/test_deployer.py"
 
 MUTANTS = (
     Mutant(
@@ -171,6 +173,38 @@ MUTANTS = (
         "            if False:\n",
         "the coordinator knows when it is",
         "tests/federation/test_site_service.py::test_a_run_is_over_only_once_it_has_begun",
+    ),
+    Mutant(
+        "a job is judged once it was unpacked",
+        _DEPLOYER,
+        "        if not (_is_number(job_id) and _is_own(app_data)):\n",
+        "        if not _is_number(job_id):\n",
+        "NVFlare refuses code by itself",
+        f"{_DEPLOYED}::test_the_own_job_is_deployed_and_no_other",
+    ),
+    Mutant(
+        "a job names what is made at a site",
+        _DEPLOYER,
+        "json.loads(packed.read(SITE_CONFIG)) == site_job()",
+        'json.loads(packed.read(SITE_CONFIG))["format_version"] == site_job()["format_version"]',
+        "there is a list of classes",
+        f"{_DEPLOYED}::test_the_own_job_is_deployed_and_no_other",
+    ),
+    Mutant(
+        "any folder of a site's kit is that of a job",
+        _DEPLOYER,
+        "        if not (_is_number(job_id) and _is_own(app_data)):\n",
+        "        if not _is_own(app_data):\n",
+        "the server numbers its jobs",
+        f"{_DEPLOYED}::test_the_name_of_a_folder_is_no_job",
+    ),
+    Mutant(
+        "modules are looked for where a process runs",
+        "federation/nvflare/attended.py",
+        '_SAFE = {"PYTHONSAFEPATH": "1"}',
+        "_SAFE: dict[str, str] = {}",
+        "Python does so",
+        "tests/federation/nvflare/test_relays.py::test_no_module_is_taken_from_the_folder_of_a_run",
     ),
 )
 """Each with the test that must turn red by it."""

@@ -22,5 +22,8 @@ def test_no_shell_no_log_and_no_end_for_the_server() -> None:
     assert done.returncode == 0, done.stderr
     topics = done.stdout.split()
     assert "train.deploy" in topics
-    for ending in ("shell", "restart", "shutdown", "configure_job_log", "configure_site_log", "report_env"):
+    for ending in (
+        *("shell", "restart", "shutdown", "delete_run"),
+        *("configure_job_log", "configure_site_log", "report_env"),
+    ):
         assert not [topic for topic in topics if topic.endswith(ending)], ending

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,3 +65,11 @@ def test_no_secret_of_the_environment_is_handed_on(monkeypatch: pytest.MonkeyPat
     kept = attended._kept()
     assert "PGPASSWORD" not in kept
     assert (kept["LC_ALL"], "PATH" in kept) == ("C", True)
+
+
+def test_no_module_is_taken_from_the_folder_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stray.py").touch()
+    monkeypatch.chdir(tmp_path)
+    with attended.attended([sys.executable, "-c", "import stray"], tmp_path / "log", {}) as process:
+        process.wait(60)
+    assert "No module named 'stray'" in (tmp_path / "log").read_text()

@@ -24,6 +24,8 @@ _NEEDED = frozenset(
     ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "USER", "LOGNAME", "VIRTUAL_ENV", "PYTHONPATH", "OMP_NUM_THREADS")
 )
 """Environment variables that say where things lie, and nothing secret."""
+_SAFE = {"PYTHONSAFEPATH": "1"}
+"""No module is taken from the folder that a process runs in: that of a job holds what a server sent."""
 _PATIENCE = 30.0
 """Seconds for the end of a process whose input was closed; it takes none but under heavy load."""
 
@@ -38,7 +40,7 @@ def attended(command: Sequence[str], log: Path, environment: dict[str, str]) -> 
             stdin=subprocess.PIPE,
             stdout=written,
             stderr=written,
-            env={**_kept(), **environment},
+            env={**_kept(), **_SAFE, **environment},
             start_new_session=True,  # Ctrl-C is for the process that shows the run: it ends this one in its own time
         )
     try:

@@ -17,7 +17,6 @@ ANSWERED = frozenset(
         "AbortTaskProcessor",
         "CancelResourceProcessor",
         "CheckResourceProcessor",
-        "DeleteRunNumberProcessor",
         "DeployProcessor",
         "NotifyJobStatusProcessor",
         "StartJobProcessor",

@@ -1,39 +1,31 @@
 """Folders that processes of NVFlare start from: everything is off that a federation does not need.
 
-No code is taken from the coordinator (``byoc: none``), only the classes of a relay may be loaded, no shell command is
-answered, no log is sent, and nothing is stored outside the folder. All folders are for their owner's eyes alone.
+No code is taken from the coordinator (``byoc: none``), a site deploys no job but the one that it knows (``deployer``),
+only the classes of a relay may be loaded, no shell command is answered, no log is sent, and nothing is stored outside
+the folder. All folders are for their owner's eyes alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from sfumato.federation.address import Address
 from sfumato.federation.authority import ADMIN, SERVER
 from sfumato.federation.credentials import Credentials
+from sfumato.federation.nvflare.job import CONTROLLER, COORDINATOR_RELAY, EXECUTOR, HEARTBEAT, SITE_RELAY
 from sfumato.results.plain import Json
 
 PROJECT = "sfumato"
-JOB = "federation"
-HEARTBEAT = 30
-"""Seconds without a sign of life after which the server counts a site as gone; NVFlare waits ten minutes."""
-_RELAYS = "sfumato.federation.nvflare.relays"
 _SCHEDULER = "nvflare.app_common.job_schedulers.job_scheduler"
 _LAUNCHER = "sfumato.federation.nvflare.launcher.TolerantLauncher"
-_EXECUTOR, _SITE_RELAY = "nvflare.collab.runtime.executor.CollabExecutor", f"{_RELAYS}.SiteRelay"
-"""All classes that a job may have made at a site."""
-_CONTROLLER, _COORDINATOR_RELAY = "nvflare.collab.runtime.controller.CollabController", f"{_RELAYS}.CoordinatorRelay"
-"""And at the server."""
+_DEPLOYER = "sfumato.federation.nvflare.deployer.OwnJobDeployer"
 _POLLING = 0.1
 """Seconds between a site's looks for a job; NVFlare waits two."""
 _SESSION_PATIENCE, _SESSION_IDLE = 10.0, 86_400.0
 """Seconds that the session which starts a run waits for an answer, and may say nothing: a run may take a day."""
-_THREADS = 4
-"""For calls of a site: they come one after the other, and late ones wait."""
 
 
 def write_server(folder: Path, address: Address, credentials: Credentials) -> None:
@@ -57,7 +49,7 @@ def write_server(folder: Path, address: Address, credentials: Credentials) -> No
     resources = {
         "format_version": 2,
         "class_list_enforcement_mode": "enforce",
-        "class_allow_list": [_CONTROLLER, _COORDINATOR_RELAY],
+        "class_allow_list": [CONTROLLER, COORDINATOR_RELAY],
         "servers": [{**limits, "task_request_interval": _POLLING, "admin_timeout": _SESSION_PATIENCE}],
         "snapshot_persistor": {
             "path": "nvflare.app_common.state_persistors.storage_state_persistor.StorageStatePersistor",
@@ -99,7 +91,7 @@ def write_site(folder: Path, name: str, address: Address, credentials: Credentia
     resources = {
         "format_version": 2,
         "class_list_enforcement_mode": "enforce",
-        "class_allow_list": [_EXECUTOR, _SITE_RELAY],
+        "class_allow_list": [EXECUTOR, SITE_RELAY],
         "allow_log_streaming": False,
         "client": {"retry_timeout": HEARTBEAT, "compression": "Gzip"},
         "components": [
@@ -112,6 +104,7 @@ def write_site(folder: Path, name: str, address: Address, credentials: Credentia
             ),
             _component("resource_consumer", gpu.format("consumers", "consumer.GPUResourceConsumer")),
             _component("process_launcher", _LAUNCHER),
+            _component("app_deployer", _DEPLOYER),
         ],
     }
     _local(folder, resources)
@@ -144,40 +137,6 @@ def write_admin(folder: Path, address: Address, credentials: Credentials) -> Non
         "authenticate_msg_timeout": 2.0,
     }
     _write(folder / "local" / "resources.json", {"format_version": 1, "admin": session})
-
-
-def write_job(folder: Path, sites: Sequence[str], needed: int, pipe: str) -> Path:
-    """A job that links the relays of these ``sites``, so many of which it needs; it names classes, and has no code."""
-    threads = {"max_inbound_call_threads": _THREADS, "max_outbound_call_threads": max(_THREADS, len(sites))}
-    common = {"collab_obj_ids": [], "props": {}, **threads}
-    server = {
-        "format_version": 2,
-        "workflows": [
-            {
-                "id": "controller",
-                "path": _CONTROLLER,
-                "args": {"server_obj_id": "_server", "sync_task_timeout": HEARTBEAT, **common},
-            }
-        ],
-        "components": [{"id": "_server", "path": _COORDINATOR_RELAY, "args": {"pipe": pipe}}],
-    }
-    executor = {
-        "path": _EXECUTOR,
-        "args": {"client_obj_id": "_client", **common},
-    }
-    client = {
-        "format_version": 2,
-        "executors": [{"tasks": ["*"], "executor": executor}],
-        "components": [{"id": "_client", "path": _SITE_RELAY, "args": {}}],
-    }
-    filters: dict[str, Json] = {"task_data_filters": [], "task_result_filters": []}
-    job = folder / JOB
-    shutil.rmtree(job, ignore_errors=True)
-    _write(job / "app" / "config" / "config_fed_server.json", {**server, **filters})
-    _write(job / "app" / "config" / "config_fed_client.json", {**client, **filters})
-    deployed = {"app": ["server", *sites]}
-    _write(job / "meta.json", {"name": JOB, "resource_spec": {}, "min_clients": needed, "deploy_map": deployed})
-    return job
 
 
 def _component(name: str, path: str, **args: Json) -> dict[str, Json]:

@@ -17,7 +17,8 @@ from sfumato.federation.address import Address
 from sfumato.federation.authority import ADMIN
 from sfumato.federation.credentials import Credentials
 from sfumato.federation.nvflare.attended import attended
-from sfumato.federation.nvflare.kits import write_admin, write_job, write_server
+from sfumato.federation.nvflare.job import write_job
+from sfumato.federation.nvflare.kits import write_admin, write_server
 from sfumato.federation.nvflare.pipes import UNSEEN, Call, Pipe, listening
 from sfumato.trust.federated.transport import Replies
 
