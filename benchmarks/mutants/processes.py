@@ -10,6 +10,8 @@ _HANDSHAKE = "federation/nvflare/handshake.py"
 _REFUSED = "tests/journeys/test_site_refusals.py"
 _CALLS = "tests/federation/nvflare/test_server.py"
 _LOOKS = "tests/federation/nvflare/test_handshake.py"
+_CLIENT = "federation/nvflare/client.py"
+_CLIENTS = "tests/federation/nvflare/test_client.py"
 _DEPLOYER = "federation/nvflare/deployer.py"
 _DEPLOYED = "tests/federation/nvflare/test_deployer.py"
 
@@ -73,7 +75,7 @@ MUTANTS = (
     Mutant(
         "a plan is carried out as often as it is asked for",
         _LEDGER,
-        "    if before.done:\n",
+        "    if before is not None and before.done:\n",
         "    if False:\n",
         "the ledger's run pays for all tries",
         f"{_REFUSED}::test_a_plan_that_was_carried_out",
@@ -85,6 +87,22 @@ MUTANTS = (
         "    if not before.ledger:\n",
         "runs have numbers",
         f"{_REFUSED}::test_a_ledger_that_does_not_pay_for_this_plan",
+    ),
+    Mutant(
+        "a plan that goes on begins another ledger",
+        _LEDGER,
+        "    if before is not None:\n        raise _other(before)\n",
+        "",
+        "its id is compared later",
+        f"{_REFUSED}::test_a_ledger_that_does_not_pay_for_this_plan",
+    ),
+    Mutant(
+        "a ledger is begun before its room is known",
+        _LEDGER,
+        "        _begun(tried, plan).close()",
+        "        pass",
+        "its run begins a line later",
+        f"{_REFUSED}::test_a_new_ledger_without_room",
     ),
     Mutant(
         "names of a plan are whatever JSON has",
@@ -173,6 +191,30 @@ MUTANTS = (
         "            if False:\n",
         "the coordinator knows when it is",
         "tests/federation/test_site_service.py::test_a_run_is_over_only_once_it_has_begun",
+    ),
+    Mutant(
+        "a site ends with its client of NVFlare",
+        _CLIENT,
+        "                self._running.close()\n                self._begin()\n",
+        '                raise FederationError("NVFlare\'s client has ended; its log says why")\n',
+        "a client looks for the server for ever",
+        f"{_CLIENTS}::test_the_server_is_waited_for_again_where_it_died_before_the_client_had_registered",
+    ),
+    Mutant(
+        "clients that cannot run are started for ever",
+        _CLIENT,
+        "        if self._started == _STARTS:\n",
+        "        if self._started < 0:\n",
+        "the server is there",
+        f"{_CLIENTS}::test_a_client_that_cannot_run_is_started_three_times",
+    ),
+    Mutant(
+        "what an earlier process paid for cannot be over",
+        "federation/site_service.py",
+        "self.done, self._begun = False, paid",
+        "self.done, self._begun = False, False",
+        "the coordinator begins anew with every process",
+        "tests/federation/test_site_service.py::test_a_run_that_was_paid_for_in_an_earlier_process_may_be_over",
     ),
     Mutant(
         "a job is judged once it was unpacked",

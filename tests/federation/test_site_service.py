@@ -18,8 +18,8 @@ class Answering:
         return method.encode()
 
 
-def service() -> SiteService:
-    return SiteService(SimpleNamespace(rounds=4), Answering(), Silent(), lambda line: None)  # type: ignore[arg-type]
+def service(paid: bool = False) -> SiteService:
+    return SiteService(SimpleNamespace(rounds=4), Answering(), Silent(), lambda line: None, paid)  # type: ignore[arg-type]
 
 
 def test_a_run_is_over_only_once_it_has_begun() -> None:
@@ -34,3 +34,9 @@ def test_a_run_is_over_only_once_it_has_begun() -> None:
     assert made.done
     with pytest.raises(FederationError, match="the run is over"):
         made.call("masked", b"")
+
+
+def test_a_run_that_was_paid_for_in_an_earlier_process_may_be_over() -> None:
+    made = service(paid=True)
+    made.call(FINISH, b"")
+    assert made.done

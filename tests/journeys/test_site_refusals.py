@@ -17,7 +17,7 @@ from tests.journeys.hospitals import Hospitals
 
 import sfumato as sf
 from sfumato import extras
-from sfumato.federation import authority
+from sfumato.federation import authority, site_ledger
 from sfumato.federation.authority import Authority
 from sfumato.federation.documents import Invitation
 from sfumato.federation.nvflare import client
@@ -190,6 +190,24 @@ def test_a_ledger_without_room(run, folder):
 def test_a_ledger_that_does_not_pay_for_this_plan(run, folder, site):
     site._folder.note(digest(folder), PaidRun("f" * 32, 1))
     run(*RUN).refused("paid for by another ledger, with the id " + "f" * 32)
+    assert not (folder / "north.ledger").exists()
+    with sf.Ledger.open(folder / "north.ledger"):
+        pass
+    run(*RUN).refused("paid for by another ledger, with the id " + "f" * 32)
+
+
+def test_a_ledger_that_is_none(run, folder):
+    (folder / "north.ledger").write_text("age,sex,town\n")
+    run(*RUN).refused("north.ledger")
+    assert (folder / "north.ledger").read_text() == "age,sex,town\n"
+    run(*RUN[:-1], "nowhere/north.ledger").refused("nowhere")
+    assert not (folder / "nowhere").exists()
+
+
+def test_a_new_ledger_without_room(run, folder, monkeypatch):
+    monkeypatch.setattr(site_ledger, "DEFAULT_CAP", sf.Guarantee(epsilon=0.5, delta=1e-7))
+    run(*RUN).refused("with room for attempts that fail, which are charged")
+    assert not (folder / "north.ledger").exists()
 
 
 def test_a_ledger_restored_from_before_the_plan(run, folder, site):
@@ -201,6 +219,7 @@ def test_a_ledger_restored_from_before_the_plan(run, folder, site):
 def test_a_plan_that_was_carried_out(run, folder, site):
     site._folder.note(digest(folder), PaidRun("f" * 32, 1, done=True))
     run(*RUN).refused("this plan has been carried out")
+    assert not (folder / "north.ledger").exists()
 
 
 def test_a_table_without_a_column(run, folder):
@@ -208,6 +227,7 @@ def test_a_table_without_a_column(run, folder):
     (folder / "north.csv").write_text("\n".join(line.rpartition(",")[0] for line in rows))
     for command in (CHECK, RUN):
         run(*command).refused("town")
+    assert not (folder / "north.ledger").exists()
 
 
 def test_a_run_without_nvflare(run, folder, monkeypatch):

@@ -131,6 +131,9 @@ def run(
     mapping: Mapping = None,
     site: Keys = None,
     honest: Honest = None,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for the coordinator, and to go on without a word of it.")
+    ] = 86400.0,
     as_json: terminal.AsJson = False,
 ) -> None:
     """Take part in the run of PLAN, until the coordinator says that it is over."""
@@ -138,5 +141,13 @@ def run(
 
     here = sf.Site(site or plan.parent)
     with terminal.progress(quiet=as_json) as progress:
-        here.run(plan, data, ledger=ledger, mapping=mapping, honest=honest, progress=progress, said=terminal.note)
+        here.run(
+            *(plan, data),
+            ledger=ledger,
+            mapping=mapping,
+            honest=honest,
+            patience=wait,
+            progress=progress,
+            said=terminal.note,
+        )
     terminal.answer({"site": here.name, "done": True}, f"site {here.name}: the run is over", as_json, saved=True)

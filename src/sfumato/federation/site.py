@@ -40,6 +40,8 @@ from sfumato.trust.secure_sum.accounts import SiteAccount
 
 Said = Callable[[str], None]
 """Takes a line for the people of the site."""
+SILENCE = 86_400.0
+"""Seconds that a site goes on without a word of the coordinator: a model may be learnt for hours between two calls."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class Site:
         ledger: Ledger | str | os.PathLike[str] | None = None,
         mapping: str | os.PathLike[str] | None = None,
         honest: int | None = None,
+        patience: float = SILENCE,
         progress: Progress | None = None,
         said: Said = lambda line: None,
     ) -> None:
@@ -176,12 +179,14 @@ class Site:
             ledger: of the rows; default: beside them.
             mapping: path of the site's own file (``site.yaml``); None for a table as the schema says.
             honest: how many of the sites you rely on to be honest; default: as many as the plan needs.
+            patience: seconds to wait for the coordinator, and to go on without a word of it.
             progress: receives stages, rounds and what was spent.
             said: takes the plan in plain words, and what happens.
 
         Raises:
             MissingExtra: NVFlare is not installed.
             Overdraft: the ledger has no room for what the plan may cost.
+            FederationError: the coordinator has said nothing for so long: it may have ended, or carried the plan out.
             SfumatoError: what else stands against it, with the fix; nothing was sent.
 
         *Formal guarantee.* See ``FederatedSite``: each question is judged, priced and paid here before it is answered.
@@ -193,18 +198,18 @@ class Site:
         plan, place = asked.plan, self._judge(asked, honest)
         seen = progress or Silent()
         book = ledger_of(source, ledger, plan.guarantee.private)
+        encode = partial(gather, _table(plan, source, mapping), progress=seen)
         with self._alone(), paying(self._folder, plan, book) as paid, _logged(self._folder.path / "site.log"):
-            encode = partial(gather, _table(plan, source, mapping), progress=seen)
             for line in plan.words():
                 said(line)
             account = SiteAccount(paid.run, plan.terms, place, paid.prepaid)
             records = encode(first_codec(plan.schema))
             site = FederatedSite(plan, self._folder.identity, records, account, encode=encode)
-            self._serve(asked, SiteService(plan, site, seen, said), said)
+            self._serve(asked, SiteService(plan, site, seen, said, bool(paid.run.events)), said, patience)
             paid.finish()
 
-    def _serve(self, asked: Invitation, service: SiteService, said: Said) -> None:
-        """Let the coordinator call until it is done."""
+    def _serve(self, asked: Invitation, service: SiteService, said: Said, patience: float) -> None:
+        """Let the coordinator call until it is done; FederationError where it says nothing for too long."""
         from sfumato.federation.nvflare.client import calling_out
 
         certificate = asked.certificates[self.name]
@@ -212,7 +217,7 @@ class Site:
         folder = self._folder.path / "connection"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
-        with calling_out(folder, self.name, asked.address, credentials, said) as client:
+        with calling_out(folder, self.name, asked.address, credentials, said, patience) as client:
             client.serve(service, lambda: service.done)
 
     def _judge(self, asked: Invitation, honest: int | None) -> int:

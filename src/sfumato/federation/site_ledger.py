@@ -57,11 +57,14 @@ def paying(folder: SiteFolder, plan: FederationPlan, book: DatasetLedger) -> Ite
     *Formal guarantee.* All tries of a plan are charged to one run, which may spend no more than ``plan.at_a_site``.
     What was charged is never given back.
     """
+    before = folder.run_of(plan.digest.hex())
+    if before is not None and before.done:
+        raise FederationError("this plan has been carried out: for another model, ask the coordinator for a new plan")
     owned = not isinstance(book.ledger, Ledger)
-    ledger = _opened(book, plan) if owned else book.ledger
+    ledger = _opened(book, plan, before) if owned else book.ledger
     assert isinstance(ledger, Ledger)
     try:
-        held = _taken_up(folder, plan, ledger)
+        held = _taken_up(folder, plan, ledger, before)
         try:
             yield held
         finally:
@@ -71,26 +74,38 @@ def paying(folder: SiteFolder, plan: FederationPlan, book: DatasetLedger) -> Ite
             ledger.close()
 
 
-def _opened(book: DatasetLedger, plan: FederationPlan) -> Ledger:
-    new = book.path is not None and not book.path.exists()
-    return Ledger.open(book.path, replace(DEFAULT_CAP, unit=plan.guarantee.unit) if new else None)
+def _opened(book: DatasetLedger, plan: FederationPlan, before: PaidRun | None) -> Ledger:
+    """The ledger of a file: a new one for a plan that nothing has paid for yet, and for no other."""
+    if book.path is None or book.path.exists():
+        return Ledger.open(book.path)
+    if before is not None:
+        raise _other(before)
+    cap = replace(DEFAULT_CAP, unit=plan.guarantee.unit)
+    with Ledger.open(None, cap) as tried:
+        _begun(tried, plan).close()  # nothing is left behind where there is no room in a new one
+    return Ledger.open(book.path, cap)
 
 
-def _taken_up(folder: SiteFolder, plan: FederationPlan, ledger: Ledger) -> PaidPlan:
+def _taken_up(folder: SiteFolder, plan: FederationPlan, ledger: Ledger, before: PaidRun | None) -> PaidPlan:
     digest = plan.digest.hex()
-    before = folder.run_of(digest)
     if before is None:
-        try:
-            run = ledger.begin(plan.at_a_site, f"federation {digest[:16]}")
-        except Overdraft as error:
-            raise Overdraft(f"with room for attempts that fail, which are charged: {error}") from None
+        run = _begun(ledger, plan)
         before = PaidRun(ledger.id, run.id)
         folder.note(digest, before)
         return PaidPlan(folder, digest, before, run, ledger.path)
-    if before.done:
-        raise FederationError("this plan has been carried out: for another model, ask the coordinator for a new plan")
     if before.ledger != ledger.id:
-        raise FederationError(
-            f"this plan is paid for by another ledger, with the id {before.ledger}: name that one (--ledger)"
-        )
+        raise _other(before)
     return PaidPlan(folder, digest, before, ledger.resume(before.run), ledger.path)
+
+
+def _begun(ledger: Ledger, plan: FederationPlan) -> Run:
+    try:
+        return ledger.begin(plan.at_a_site, f"federation {plan.digest.hex()[:16]}")
+    except Overdraft as error:
+        raise Overdraft(f"with room for attempts that fail, which are charged: {error}") from None
+
+
+def _other(before: PaidRun) -> FederationError:
+    return FederationError(
+        f"this plan is paid for by another ledger, with the id {before.ledger}: name that one (--ledger)"
+    )

@@ -26,14 +26,22 @@ class SiteService:
         site: answers.
         progress: receives stages and rounds.
         said: takes a line for the people of the site.
+        paid: whether something of the plan was charged in an earlier process.
 
     Attributes:
         done: whether the coordinator has said that the run is over.
     """
 
-    def __init__(self, plan: FederationPlan, site: Endpoint, progress: Progress, said: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plan: FederationPlan,
+        site: Endpoint,
+        progress: Progress,
+        said: Callable[[str], None],
+        paid: bool = False,
+    ) -> None:
         self._plan, self._site, self._progress, self._said = plan, site, progress, said
-        self.done = self._begun = False
+        self.done, self._begun = False, paid
 
     def call(self, method: str, body: bytes) -> bytes:
         """The answer; FederationError where there is none."""

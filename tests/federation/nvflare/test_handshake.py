@@ -120,5 +120,13 @@ def test_nobody_listens_at_first(tmp_path, authorities):
     assert said == [f"waiting for the coordinator at {nobody} (Connection refused)"]
 
 
+def test_nobody_listens_for_too_long(tmp_path, authorities):
+    ours, _ = authorities
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = Address(HOST, taken.getsockname()[1])
+    with pytest.raises(FederationError, match=r"did not come .* the same command goes on with the run"):
+        wait_for_server(nobody, startup(tmp_path, ours, ours), nothing, 0.0)
+
+
 def nothing(line: str) -> None:
     raise AssertionError(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import time
@@ -17,20 +18,26 @@ _PATIENCE = 5.0
 """Seconds for a connection."""
 _ALERT = 0.5
 """Seconds in which a server that does not let a client in says so: TLS 1.3 tells it after the handshake."""
+NOTHING_LOST = "what was charged stays charged, and the same command goes on with the run"
+"""What a site is told where it ends without the coordinator."""
 _REFUSALS = 3
 """Connections that the server ends before it is believed to mean it: one that starts up ends some too."""
 
 
-def wait_for_server(address: Address, startup: Path, said: Callable[[str], None]) -> None:
+def wait_for_server(address: Address, startup: Path, said: Callable[[str], None], until: float = math.inf) -> bool:
     """Until a server of the same authority listens at ``address``, and lets the owner of the certificate in.
 
     Args:
         address: of the server.
         startup: folder with ``client.crt``, ``client.key`` and ``rootCA.pem``.
         said: takes a line while nobody listens.
+        until: moment of the monotonic clock at which it gives up.
+
+    Returns:
+        Whether it had to wait.
 
     Raises:
-        FederationError: the server is of another authority, or refuses the certificate.
+        FederationError: the server is of another authority, refuses the certificate, or is not there in time.
     """
     context = ssl.create_default_context(cafile=str(startup / "rootCA.pem"))
     context.load_cert_chain(startup / "client.crt", startup / "client.key")
@@ -44,7 +51,9 @@ def wait_for_server(address: Address, startup: Path, said: Callable[[str], None]
                 raise FederationError(f"the server at {address} does not let this site in ({error})") from None
             reason = str(error)
         if reason is None:
-            return
+            return waited
+        if time.monotonic() > until:
+            raise FederationError(f"the coordinator at {address} did not come ({reason}); {NOTHING_LOST}")
         if not waited:
             said(f"waiting for the coordinator at {address} ({reason})")
             waited = True
