@@ -119,9 +119,8 @@ MUTANTS = (
     Mutant(
         "local steps share the noise of one curator",
         "trust/federated/averaging_trainer.py",
-        "            noise = poisson_noise_multiplier(probability, whole.steps, self.budget.mu(share), tail)\n",
-        "            noise = poisson_noise_multiplier(probability, whole.steps, self.budget.mu(share), tail)\n"
-        "            noise /= self.rounds.plan.terms.sites**0.5\n",
+        "            probability = PoissonSteps(rate, 0).probability\n",
+        "            probability = PoissonSteps(rate, 0).probability / self.rounds.plan.terms.sites**0.5\n",
         "the sum of the sites' noise is that of one curator",
         f"{_TESTS}test_averaging.py::test_a_local_step_costs_what_that_of_a_curator_costs",
     ),
@@ -221,6 +220,33 @@ MUTANTS = (
         "        if False:\n",
         "one that holds more stays away anyway",
         "tests/journeys/test_site_refusals.py::test_a_plan_that_states_another_capacity_than_was_declared",
+    ),
+    Mutant(
+        "a training by averages that goes on is charged again",
+        "trust/federated/averaging_trainer.py",
+        "            log.pay(event, mark)\n",
+        "            self.budget.charge_training(event, paid=False)\n",
+        "the whole training is charged before its first run",
+        "tests/fitting/test_federated_resume.py::"
+        "test_averages_go_on_after_the_last_to_the_model_that_they_would_have_been",
+    ),
+    Mutant(
+        "averages go on from the last model, and begin again to count",
+        "trust/federated/averaging_trainer.py",
+        "        for number in range(mark.done, planned.runs):\n",
+        "        for number in range(planned.runs):\n",
+        "the checkpoint holds the state",
+        "tests/fitting/test_federated_resume.py::"
+        "test_averages_go_on_after_the_last_to_the_model_that_they_would_have_been",
+    ),
+    Mutant(
+        "a site pays for one run of averages less than it answers",
+        "trust/federated/averaging_site.py",
+        "prepay_steps(self._runs.step, self._runs.needed, self._runs.spare)\n",
+        "prepay_steps(self._runs.step, self._runs.needed - 1, self._runs.spare)\n"
+        "            self._account._steps.add(self._runs.step, 1)\n",
+        "the first run begins at public parameters",
+        f"{_TESTS}test_averaging.py::test_of_a_training_that_goes_on_a_site_pays_for_what_is_left_and_answers_no_more",
     ),
 )
 """Each with the test that must turn red by it."""

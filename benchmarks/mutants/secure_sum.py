@@ -7,6 +7,14 @@ _TESTS = "tests/trust/secure_sum/"
 
 MUTANTS = (
     Mutant(
+        "steps that were paid for count as runs of many",
+        "trust/secure_sum/prepaid.py",
+        "paid[replace(step, count=1)] // step.count\n",
+        "paid[replace(step, count=1)]\n",
+        "a kind is told by its noise and its rate",
+        "tests/trust/secure_sum/test_prepaid.py::test_runs_of_several_steps_are_counted_as_runs",
+    ),
+    Mutant(
         "pairs' masks are of the run",
         "trust/secure_sum/run_keys.py",
         'derived(self._root, b"mask" + packed(number) + subject)',
@@ -139,15 +147,15 @@ MUTANTS = (
     Mutant(
         "an older copy of what was prepaid is believed",
         "trust/secure_sum/prepaid.py",
-        "                found[step] = max(0, min(steps - used, paid[step] - used))\n",
-        "                found[step] = max(0, min(steps, paid[step]))\n",
+        "                found[step] = max(0, min(steps, borne_out) - used)\n",
+        "                found[step] = max(0, min(steps, borne_out))\n",
         "the file is written at each step",
         f"{_TESTS}test_prepaid.py::test_an_older_copy_of_the_file_loses_steps_and_gains_none",
     ),
     Mutant(
         "what is said to be prepaid is not held against the charges",
         "trust/secure_sum/prepaid.py",
-        "                found[step] = max(0, min(steps - used, paid[step] - used))\n",
+        "                found[step] = max(0, min(steps, borne_out) - used)\n",
         "                found[step] = max(0, steps - used)\n",
         "the file is the site's own",
         f"{_TESTS}test_prepaid.py::test_steps_that_no_charge_paid_for_are_not_believed",

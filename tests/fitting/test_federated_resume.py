@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,9 +25,14 @@ from sfumato.fitting.plan import Plan
 from sfumato.privacy.dp_sgd import DpSgd, Objective
 from sfumato.privacy.events import Event, from_json, is_training
 from sfumato.privacy.gradients import Constant
+from sfumato.privacy.local_training import LocalTraining
+from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.progress import Silent
 from sfumato.tables import Rows
 from sfumato.trust.budget import Budget
+from sfumato.trust.federated import local_runs
+from sfumato.trust.federated.averaged_descent import SPARE_RUNS
+from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
@@ -38,11 +44,13 @@ from sfumato.trust.gathering import gather
 from sfumato.trust.questions import OBJECTIVES
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.keyed_entropy import KeyedEntropy
 from sfumato.trust.secure_sum.prepaid import prepaid_file
 from sfumato.trust.secure_sum.roster import Member, Roster
 
 __all__ = ["files"]
-STEPS = 9
+STEPS, LOCAL_STEPS = 9, 3
+RUNS = STEPS // LOCAL_STEPS
 KEYS = tuple(SiteIdentity.fresh() for _ in range(4))
 
 
@@ -50,8 +58,17 @@ class Stopped(Exception):
     """The coordinator's process ends here."""
 
 
+class Fixed:
+    """No entropy at all: zeros."""
+
+    def take(self, size: int) -> bytes:
+        return bytes(size)
+
+
 class Case:
     """Tries of one fit by a coordinator with a folder, and sites with ledgers, each in objects of its own."""
+
+    averaging: Averaging | None = None
 
     def __init__(self, paths: list[Path], model: str, guarantee: sf.Guarantee = PROMISE) -> None:
         self.paths, self.keys, self.folder = paths, KEYS, paths[0].parent / "coordinator"
@@ -61,7 +78,7 @@ class Case:
     def run(self) -> Any:
         members = tuple(Member(path.stem, key.public_key) for path, key in zip(self.paths, self.keys, strict=True))
         capacity = (1000,) * len(members)
-        shared = agreed(SCHEMA, self.plan.model, self.plan.guarantee, Roster(members), capacity, None).plan
+        shared = agreed(SCHEMA, self.plan.model, self.plan.guarantee, Roster(members), capacity, self.averaging).plan
         with ExitStack() as stack:
             transport = InProcess([stack.enter_context(self.site(shared, place)) for place in range(len(members))])
             answers = self.folder / "answers"
@@ -83,9 +100,13 @@ class Case:
             account = SiteAccount(run, plan.terms, place, prepaid_file(ledger.path, run))
             rows = Rows.open(path, SCHEMA.dialect, SCHEMA.picture)
             try:
-                yield FederatedSite(plan, self.keys[place], gather(rows, first_codec(SCHEMA), Silent()), account)
+                records = gather(rows, first_codec(SCHEMA), Silent())
+                yield FederatedSite(plan, self.keys[place], records, account, self.entropy(place))
             finally:
                 run.release()
+
+    def entropy(self, place: int) -> Entropy:
+        return SYSTEM
 
     def learnt(self, sites: ConnectedSites, transport: CountingTransport, opened: OpenRun) -> Any:
         release, _, stated = learn_federated(self.plan, sites, transport, opened, Silent())
@@ -177,8 +198,11 @@ class Training(Case):
         def update(carry: Constant, gradient: Constant, key: Any) -> Constant:
             return jax.tree.map(lambda value, slope: value - 0.3 * slope, carry, gradient)
 
+        local = LocalTraining(0.05, lambda carry, parameters, steps, key: parameters)
         mean = setting.dp_sgd(
-            DpSgd(start, lambda carry: carry, "test: ages", {}, update, STEPS, total / 4, 1.0, total), 0.4, Silent()
+            DpSgd(start, lambda carry: carry, "test: ages", {}, update, STEPS, total / 4, 1.0, total, local),
+            0.4,
+            Silent(),
         )
         setting.count(setting.mu(0.01))
         return float(mean.value[0]), rounds.opened_rounds
@@ -207,6 +231,55 @@ def test_a_training_goes_on_after_its_last_step(files, monkeypatch):
     paid = [[event.count for event in events if is_training(event)] for events in case.sites]  # type: ignore[union-attr]
     assert paid == [[STEPS + SPARE, STEPS - 3 + SPARE], *[[STEPS + SPARE]] * 3]
     assert [len(events) - len(case.coordinator) for events in case.sites] == [1, 0, 0, 0]
+
+
+class Averages(Training):
+    """The same training by averages; what its sites draw is fixed, so that two of its runs can be compared."""
+
+    averaging = Averaging(LOCAL_STEPS)
+
+    def entropy(self, place: int) -> Entropy:
+        return KeyedEntropy(bytes([place]) * 32)
+
+
+def test_averages_go_on_after_the_last_to_the_model_that_they_would_have_been(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(local_runs, "SYSTEM", Fixed())
+    (tmp_path / "whole").mkdir()
+    whole = Averages([Path(shutil.copy(path, tmp_path / "whole")) for path in files])
+    expected, rounds = whole.run()
+    assert rounds == RUNS + 2
+    case = Averages(files)
+    with monkeypatch.context() as patch:
+        asked = stopping(patch, "added_changes", RUNS, before=True)
+        with pytest.raises(Stopped):
+            case.run()
+    assert len(asked) == RUNS
+    first = case.coordinator
+    files[0].with_name(f"{files[0].name}.ledger.prepaid-1").unlink()  # that site pays for the rest again
+    with monkeypatch.context() as patch:
+        again = stopping(patch, "added_changes", RUNS, before=True)
+        assert case.run() == (expected, rounds)
+    assert len(again) == 1
+    assert case.coordinator[: len(first)] == first
+    assert case.coordinator == whole.coordinator, "no local step is charged twice"
+    paid = [[event.count for event in events if is_training(event)] for events in case.sites]  # type: ignore[union-attr]
+    every, last = (RUNS + SPARE_RUNS) * LOCAL_STEPS, (1 + SPARE_RUNS) * LOCAL_STEPS
+    assert paid == [[every, last], *[[every]] * 3]
+
+
+def test_an_average_that_was_lost_is_made_again_of_runs_that_are_paid_for(files, monkeypatch):
+    case = Averages(files)
+    with monkeypatch.context() as patch:
+        stopping(patch, "added_changes", 2, before=False)
+        with pytest.raises(Stopped):
+            case.run()
+    paid = case.sites
+    with monkeypatch.context() as patch:
+        again = stopping(patch, "added_changes", STEPS, before=True)
+        _, rounds = case.run()
+    assert len(again) == RUNS - 1
+    assert rounds == RUNS + 2
+    assert [len(events) - len(before) for events, before in zip(case.sites, paid, strict=True)] == [1] * 4, "a count"
 
 
 def test_answers_of_another_plan_are_not_taken(files, monkeypatch):

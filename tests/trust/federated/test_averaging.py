@@ -38,6 +38,7 @@ from sfumato.trust.federated.rounds import LOCAL_STEP
 from sfumato.trust.questions import Count, LocalRun, from_bytes
 from sfumato.trust.records import Records
 from sfumato.trust.secure_sum.terms import RoundNumber
+from sfumato.trust.training_log import TrainingLog
 
 CODES = records().matrix()
 ERROR = 1e-6
@@ -69,7 +70,8 @@ def asked_of(sites: Federation, training: Any = None, share: float = 0.5) -> Pla
     assert averaging is not None
     training = local_case() if training is None else training
     trainer = AveragingTrainer(sites.rounds, DOMAIN, sites.setting._budget, averaging)
-    return PlannedAverages(trainer._asked(training, training.local, share), sites.plan, DOMAIN)
+    mark, _ = trainer._begun(TrainingLog(sites.setting._budget, None), training, share)
+    return PlannedAverages(trainer._asked(training, share, mark.rate, mark.noise_multiplier), sites.plan, DOMAIN)
 
 
 def run_of(planned: PlannedAverages, number: int = 0) -> LocalRun:
@@ -235,6 +237,7 @@ def test_a_site_refuses_a_training_that_its_plan_does_not_have() -> None:
         (few, "1 records drawn at a time, where sites draw up to"),
         (every, "records drawn at a time, where sites draw up to"),
         (long, "of 100 local runs, in a plan of 56 rounds"),
+        (replace(asked, done=STEPS // FEW), "of 4 local runs that goes on after 4"),
     ):
         with pytest.raises(FederationError, match=said):
             sites.sites[0].call("averaging", wrong.to_bytes())
@@ -263,6 +266,19 @@ def test_a_site_refuses_runs_that_nobody_paid_for() -> None:
         site.call("masked", request(planned, round_=round_))
     with pytest.raises(FederationError, match="nothing is left of what was prepaid"):
         site.call("masked", request(planned, round_=round_ + 1))
+
+
+def test_of_a_training_that_goes_on_a_site_pays_for_what_is_left_and_answers_no_more() -> None:
+    sites = made(Averaging(FEW))
+    planned = asked_of(sites)
+    last = replace(planned.asked, done=STEPS // FEW - 1, spare=0)
+    assert last.digest != planned.asked.digest, "spare runs are part of what was agreed on"
+    site, run = sites.sites[0], PlannedAverages(last, sites.plan, DOMAIN)
+    site.call("averaging", last.to_bytes())
+    assert sites.runs[0].events == (run.event(1),)
+    site.call("masked", request(run, number=STEPS // FEW - 1))
+    with pytest.raises(FederationError, match="nothing is left of what was prepaid"):
+        site.call("masked", request(run, number=STEPS // FEW - 1, round_=2))
 
 
 def test_a_site_shows_nothing_in_the_clear_that_its_plan_hides() -> None:
@@ -357,7 +373,9 @@ def test_a_training_that_sites_cannot_go_on_with_is_refused() -> None:
 def test_requests_are_the_same_after_the_wire() -> None:
     planned = asked_of(made(Averaging(FEW)))
     asked = planned.asked
-    assert AveragedDescent.from_bytes(asked.to_bytes()) == asked
+    further = replace(asked, done=2)
+    assert [AveragedDescent.from_bytes(one.to_bytes()) for one in (asked, further)] == [asked, further]
+    assert further.digest == asked.digest, "its runs are the same, wherever a coordinator goes on"
     run = replace(run_of(planned, 3), pull=np.ones(2, np.float32))
     assert from_bytes(run.to_bytes()) == run
     assert "run 4 of the averaged training" in str(run)

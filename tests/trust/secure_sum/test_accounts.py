@@ -115,8 +115,8 @@ def test_a_training_is_paid_whole_retries_included() -> None:
     run, ledger = Simulated(rounds=3, attempts=2), Ledger.open()
     own = ledger.begin(PROMISE, "federation")
     account = SiteAccount(own, run.terms, 0)
-    training = DistributedGaussian(2.0**20, 4, 2.0**16, sampling_probability=0.1, count=3, tail=1e-9)
-    account.prepay(training)
+    training = DistributedGaussian(2.0**20, 4, 2.0**16, sampling_probability=0.1, tail=1e-9)
+    account.prepay_steps(training, 2, 1)
     with pytest.raises(FederationError, match="under a guarantee every answer has an event"):
         account.charge(ONE)  # what is prepaid pays for its own steps alone
     with pytest.raises(FederationError, match="nothing is left of what was prepaid"):
@@ -125,9 +125,9 @@ def test_a_training_is_paid_whole_retries_included() -> None:
         account.answer(run.sites[0], number, SUBJECT, zeros, training=training)
     with pytest.raises(FederationError, match="nothing is left of what was prepaid"):
         account.answer(run.sites[0], RoundNumber(3, 2), SUBJECT, zeros, training=training)
-    assert own.events == (training,)
+    assert own.events == (replace(training, count=3),)
     with pytest.raises(Overdraft):
-        account.prepay(DistributedGaussian(2.0**20, 4, 2.0**21))
+        account.prepay_steps(DistributedGaussian(2.0**20, 4, 2.0**21), 1, 0)
 
 
 def in_child(act: Callable[[], None]) -> int:

@@ -9,7 +9,7 @@ import pytest
 from tests.trust.secure_sum.simulated import Simulated
 
 from sfumato.errors import FederationError
-from sfumato.privacy.events import DistributedGaussian
+from sfumato.privacy.events import DistributedGaussian, PoissonSampledGaussian
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.trust.secure_sum.accounts import SiteAccount
@@ -18,6 +18,7 @@ from sfumato.trust.secure_sum.terms import RoundNumber
 
 STEP = DistributedGaussian(2.0**20, 4, 2.0**16, sampling_probability=0.1, tail=1e-9)
 OTHER = replace(STEP, scale=2.0**21)
+RUN = PoissonSampledGaussian(0.01, 20.0, 5, tail=1e-9)
 
 
 class Site:
@@ -66,6 +67,18 @@ def test_what_was_paid_and_not_taken_is_there_after_a_restart(site: Site) -> Non
         site.take(round_)
     with pytest.raises(FederationError, match="nothing is left"):
         site.take(11)
+
+
+def test_runs_of_several_steps_are_counted_as_runs(site: Site) -> None:
+    site.account.prepay_steps(RUN, 3, 1)
+    assert site.run.events[1:] == (replace(RUN, count=4 * RUN.count),)
+    forged = site.file.read_text(encoding="utf-8").replace("4]]", "20]]")
+    site.file.write_text(forged, encoding="utf-8")
+    site.restart()
+    for round_ in (1, 2, 3, 4):
+        site.account.charge(RoundNumber(round_), training=RUN)
+    with pytest.raises(FederationError, match="nothing is left"):
+        site.account.charge(RoundNumber(5), training=RUN)
 
 
 def test_an_older_copy_of_the_file_loses_steps_and_gains_none(site: Site) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sfumato.errors import FederationError, QuestionError
 from sfumato.trust.questions import Descent, from_bytes
 
-_HEAD = struct.Struct("<8sIdddd")
-_MAGIC = b"sfuavrg1"
+_HEAD = struct.Struct("<8sIIdddd")
+_MAGIC = b"sfuavrg2"
 SPARE_RUNS = 2
 """Local runs that each site pays for beside those that are planned: an average that fails is made again."""
 _RATES = (1e-9, 1e3)
@@ -31,6 +31,7 @@ class AveragedDescent:
             a step.
         rate: learning rate of Adam.
         shared_noise: noise of the sum of clipped changes, in sensitivities; 0 where that is no part of the promise.
+        done: runs that a coordinator which goes on needs no more.
     """
 
     descent: Descent
@@ -39,17 +40,18 @@ class AveragedDescent:
     batch: float
     rate: float
     shared_noise: float = 0.0
+    done: int = 0
 
     def to_bytes(self) -> bytes:
         """As a site is sent it."""
-        head = _HEAD.pack(_MAGIC, self.spare, self.tail, self.batch, self.rate, self.shared_noise)
-        return head + self.descent.to_bytes()
+        numbers = self.tail, self.batch, self.rate, self.shared_noise
+        return _HEAD.pack(_MAGIC, self.spare, self.done, *numbers) + self.descent.to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> AveragedDescent:
         """The inverse; FederationError where it is none."""
         try:
-            magic, spare, tail, batch, rate, shared = _HEAD.unpack_from(data)
+            magic, spare, done, tail, batch, rate, shared = _HEAD.unpack_from(data)
             asked = from_bytes(data[_HEAD.size :])
         except struct.error:
             raise FederationError("a request for a training that is none") from None
@@ -58,9 +60,9 @@ class AveragedDescent:
         right = 0 <= tail < 1 and 0 < batch < 2**53 and _RATES[0] <= rate <= _RATES[1]
         if magic != _MAGIC or not isinstance(asked, Descent) or not (right and 0 <= shared < math.inf):
             raise FederationError("a request for a training that is none")
-        return cls(asked, spare, tail, batch, rate, shared)
+        return cls(asked, spare, tail, batch, rate, shared, done)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of it: what each of its runs names."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
+        """SHA-256 of it: what each of its runs names, wherever a coordinator goes on."""
+        return hashlib.sha256(replace(self, done=0).to_bytes()).hexdigest()

@@ -30,8 +30,9 @@ class AveragingSite:
         facts: its private records, once it was told all facts.
         account: over a run of its own ledger.
 
-    *Formal guarantee.* All runs of a training are charged, durably, before the first; each number of the plan is
-    answered once. In the clear goes only what the plan says, which is private by itself, or of a plan without promise.
+    *Formal guarantee.* All runs of a training are charged, durably, before the first; of one that goes on those that
+    are still to be made, unless they were paid for. Each number of the plan is answered once. In the clear goes only
+    what the plan says, which is private by itself, or of a plan without promise.
     """
 
     def __init__(self, plan: FederationPlan, place: int, facts: SiteFacts, account: SiteAccount) -> None:
@@ -55,22 +56,22 @@ class AveragingSite:
             self._runs = LocalRuns(body, self._facts.records, self._plan, self._place)
         except (QuestionError, TooMuchNoise) as error:
             raise FederationError(str(error)) from None
-        if self._runs.paid is not None:
-            self._account.prepay(self._runs.paid, self._runs.numbers)
+        if self._runs.step is not None:
+            self._account.prepay_steps(self._runs.step, self._runs.needed, self._runs.spare)
         return b""
 
     def masked(self, request: SumRequest, sums: SumSite) -> bytes:
         """What a local run changed, under the masks of ``sums``."""
         run, runs = self._checked(request)
         change = partial(runs.change, run)
-        return self._account.answer(sums, request.number, self._subject(request), change, training=runs.paid)
+        return self._account.answer(sums, request.number, self._subject(request), change, training=runs.step)
 
     def clear(self, request: SumRequest, sums: SumSite) -> bytes:
         """The same as it is; ``sums`` draws its noise alone."""
         if self._plan.averaging is None or self._plan.averaging.secure:
             raise FederationError("the plan lets nothing of this site be seen in the clear")
         run, runs = self._checked(request)
-        self._account.charge(request.number, training=runs.paid)
+        self._account.charge(request.number, training=runs.step)
         return in_ring(runs.change(run, sums.entropy(request.number, self._subject(request))), CLEAR_BITS).tobytes()
 
     def _subject(self, request: SumRequest) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,6 +20,7 @@ from sfumato.privacy.randomness import SYSTEM
 from sfumato.privacy.sampling import PoissonSteps
 from sfumato.progress import Progress
 from sfumato.trust.budget import Budget
+from sfumato.trust.checkpoint import Mark
 from sfumato.trust.federated.averaged_descent import SPARE_RUNS, AveragedDescent
 from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.descents import site_rooms
@@ -27,6 +29,7 @@ from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.trainer import spare_steps
 from sfumato.trust.questions import LocalRun
 from sfumato.trust.steps import descent_of
+from sfumato.trust.training_log import TrainingLog
 
 _PARTS = ("groups", "length", "capacity")
 _LEAST_BATCH = 1.0
@@ -40,8 +43,13 @@ class AveragingTrainer:
     Attributes:
         rounds: reaches the sites.
         domain: the encoded columns at every site.
-        budget: what may be spent toward whoever gets the model.
+        budget: what may be spent toward whoever gets the model; where it keeps answers, the state after each average is
+            kept beside them, and a training that was interrupted goes on from there.
         averaging: how, by the plan.
+
+    *Formal guarantee.* All local steps are charged, durably and as one event, before the first of them. A run whose
+    average was lost with its process is made again, with fresh batches and fresh noise, at no new charge here: whoever
+    gets the model never saw it. The sites take it off what they were paid for.
     """
 
     rounds: SecureRounds
@@ -58,19 +66,50 @@ class AveragingTrainer:
         local = training.local
         if local is None:
             raise FederationError("sites cannot go on with this training by themselves: leave local_steps out")
-        planned = PlannedAverages(self._asked(training, local, share), self.rounds.plan, self.domain)
+        log = TrainingLog(self.budget, self._saved)
+        kept = log.kept(
+            training.carry, lambda mark: self._asked(training, share, mark.rate, mark.noise_multiplier).digest
+        )
+        mark, carry = self._begun(log, training, share) if kept is None else kept
+        asked = self._asked(training, share, mark.rate, mark.noise_multiplier)
+        planned = PlannedAverages(asked, self.rounds.plan, self.domain)
+        left = planned.runs - mark.done
+        self.rounds.check_left(left)
         event = planned.event(planned.runs)
         if event is not None:
-            self.budget.charge_training(event, paid=False)
+            log.pay(event, mark)
+        self.rounds.go_on(mark.done)
+        if left:
+            self.rounds.begin_averaging(replace(asked, done=mark.done).to_bytes())
         pull = None if local.pull is None else jax.jit(local.pull)
         local = LocalTraining(local.rate, jax.jit(local.averaged, static_argnums=2), pull)
-        self.rounds.begin_averaging(planned.asked.to_bytes())
-        carry, steps = training.carry, self.averaging.local_steps
         progress.stage("local training and averages", planned.runs)
-        for number in range(planned.runs):
-            carry = self._averaged(planned, training, local, carry, number, steps)
+        progress.step(mark.done)
+        for number in range(mark.done, planned.runs):
+            log.announce(mark, 1)
+            carry = self._averaged(planned, training, local, carry, number, self.averaging.local_steps)
+            mark = log.advance(mark, 1, carry)
             progress.step()
         return carry
+
+    @property
+    def _saved(self) -> Path | None:
+        """Where the state is kept: of what is private by itself, alone."""
+        answers = self.budget.answer_log
+        return None if answers is None or self.averaging.level != "record" else answers.training
+
+    def _begun(self, log: TrainingLog, training: DpSgd[Carry, Any], share: float) -> tuple[Mark, Carry]:
+        """A new training: at the level of records with noise at which all local steps cost ``share``."""
+        rate, noise = training.rate, 0.0
+        if self.averaging.level == "record":
+            steps = self._runs(training) * self.averaging.local_steps
+            probability = PoissonSteps(rate, 0).probability
+            noise = poisson_noise_multiplier(probability, steps, self.budget.mu(share), self.budget.tail(share))
+        return log.begin(rate, noise, self._asked(training, share, rate, noise).digest, training.carry), training.carry
+
+    def _runs(self, training: DpSgd[Any, Any]) -> int:
+        """Of local steps, that make up a training."""
+        return -(-training.steps // self.averaging.local_steps)
 
     def _averaged(
         self,
@@ -92,21 +131,16 @@ class AveragingTrainer:
         total, sites = self.rounds.added_changes(run, planned.numbers, self.averaging.secure)
         return local.averaged(carry, objective.tree(jnp.asarray(start + planned.mean(total, sites))), steps, key)
 
-    def _asked(self, training: DpSgd[Any, Any], local: LocalTraining, share: float) -> AveragedDescent:
-        """The training: noise at which all of it costs ``share``, at the level that the plan says."""
-        steps, level = self.averaging.local_steps, self.averaging.level
-        runs = -(-training.steps // steps)
-        whole = replace(training, steps=runs * steps)
-        rate, tail = training.rate, self.budget.tail(share) if level == "record" else 0.0
-        noise = shared = 0.0
-        if level == "record":
-            probability = PoissonSteps(rate, 0).probability
-            noise = poisson_noise_multiplier(probability, whole.steps, self.budget.mu(share), tail)
-        elif level == "site":
-            shared = runs**0.5 / self.budget.mu(share)
+    def _asked(self, training: DpSgd[Any, Any], share: float, rate: float, noise: float) -> AveragedDescent:
+        """The training, with the noise that its level has: ``noise`` in each local step, or at most ``share``."""
+        assert training.local is not None  # by ``dp_sgd``
+        level, runs = self.averaging.level, self._runs(training)
+        whole = replace(training, steps=runs * self.averaging.local_steps)
+        tail = self.budget.tail(share) if level == "record" else 0.0
+        shared = runs**0.5 / self.budget.mu(share) if level == "site" else 0.0
         all_rooms = site_rooms(self.rounds.plan, rate)
         groups, length, capacity = (max(getattr(into, part) for into in all_rooms) for part in _PARTS)
         descent = descent_of(whole, noise, rate, Rooms(groups, length, capacity))
         batch = max(_LEAST_BATCH, rate * training.total / self.rounds.plan.terms.sites)
         spare = min(SPARE_RUNS, spare_steps(self.rounds.plan, runs)) if level == "record" else SPARE_RUNS
-        return AveragedDescent(descent, spare, tail, batch, float(local.rate), shared)
+        return AveragedDescent(descent, spare, tail, batch, float(training.local.rate), shared)

@@ -77,6 +77,10 @@ class LocalRuns:
         plan: what the site agreed to.
         place: of the site.
 
+    Attributes:
+        step: the event of one run; None where nothing is promised.
+        needed, spare: runs that are still to be made, and those for attempts that fail.
+
     FederationError where the training is none, or is not what the plan allows.
 
     *Formal guarantee.* ``PlannedAverages.event``. Batches are drawn here, in secret, each anew. At level ``record``
@@ -90,8 +94,8 @@ class LocalRuns:
         asked, self._rooms = self.planned.asked, self.planned.rooms[place]
         self._groups: Groups = deal(records.matrix(), self._rooms, SYSTEM)
         self._run = _run(asked, self.planned.averaging, records.domain, self._rooms.capacity)
-        self.numbers = self.planned.runs + asked.spare
-        self.paid = self.planned.event(self.numbers)
+        self.step = self.planned.event(1)
+        self.needed, self.spare = self.planned.runs - asked.done, asked.spare
 
     def check(self, run: LocalRun) -> None:
         """QuestionError unless it is one of this training."""

@@ -53,6 +53,8 @@ class PlannedAverages:
             raise FederationError(f"a training whose noise is not that of averages at level {level!r}")
         if self.asked.descent.steps % self.averaging.local_steps:
             raise FederationError("a training by averages whose steps are no whole number of local runs")
+        if self.asked.done >= self.runs:
+            raise FederationError(f"a training of {self.runs:,} local runs that goes on after {self.asked.done:,}")
         if self.numbers > self.plan.longest:
             raise FederationError(f"a change of more numbers than the {self.plan.longest:,} of the plan")
         if self.runs > self.plan.rounds:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from sfumato.errors import FederationError
-from sfumato.privacy.events import DistributedGaussian, Event
+from sfumato.privacy.events import Event
 from sfumato.privacy.ledger import Run
 from sfumato.privacy.randomness import Entropy
-from sfumato.trust.secure_sum.prepaid import PrepaidSteps
+from sfumato.trust.secure_sum.prepaid import PrepaidSteps, Training
 from sfumato.trust.secure_sum.sum_site import SumSite
 from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
@@ -36,36 +35,25 @@ class SiteAccount:
 
     def __init__(self, run: Run, terms: SumTerms, place: int, prepaid: Path | None = None) -> None:
         self._run, self._terms, self._place = run, terms, place
-        self._prepaid: Counter[Event] = Counter()
         self._steps = PrepaidSteps(run, prepaid)
         self._lock = threading.RLock()  # a coordinator may ask twice at once: a number is used by one of the calls
         self.answered: dict[int, int] = {place: run.steps}
         """By place, how many numbers of the plan each site was seen to have used: give it to every ``SumSite``."""
 
-    def prepay(self, training: Event, numbers: int | None = None) -> None:
-        """Charge a training whole, before its first step: then so many ``numbers`` of it are paid.
-
-        Retries are among them. By default each step has a number: ``training.count``.
-
-        Steps that are chosen beforehand cost less together than one by one. What is not used is not given back, and is
-        forgotten by a restart: then the rest is charged anew.
-        """
-        self._run.charge(training)
-        with self._lock:
-            self._prepaid[training] += training.count if numbers is None else numbers
-
-    def prepay_steps(self, step: DistributedGaussian, needed: int, spare: int) -> None:
+    def prepay_steps(self, step: Training, needed: int, spare: int) -> None:
         """Have ``needed`` steps of a training paid for, each of which is a ``step`` and has a number of its own.
 
-        Where fewer are left of what was paid for, also in an earlier process, the rest is charged, and ``spare`` more
-        for attempts that fail: whole, before the first of them. Steps of one kind cost the same, whatever is asked in
-        them, so it does not matter which training they were paid for.
+        A ``step`` is all that a number is used for: its ``count`` is more than one where a site takes several by
+        itself. Where fewer are left of what was paid for, also in an earlier process, the rest is charged, and
+        ``spare`` more for attempts that fail: whole, before the first of them. Steps of one kind cost the same,
+        whatever is asked in them, so it does not matter which training they were paid for. What is not used is not
+        given back.
         """
         with self._lock:
             left = self._steps.left(step)
             if left < needed:
                 missing = needed + spare - left
-                self._run.charge(replace(step, count=missing))
+                self._run.charge(replace(step, count=missing * step.count))
                 self._steps.add(step, missing)
 
     def charge(self, number: RoundNumber, events: Sequence[Event] = (), training: Event | None = None) -> None:
@@ -104,8 +92,5 @@ class SiteAccount:
             return site.masked(number, subject, noised(site.entropy(number, subject)))
 
     def _take(self, number: RoundNumber, training: Event) -> None:
-        if isinstance(training, DistributedGaussian) and self._steps.take(training):
-            return
-        if not self._prepaid[training]:
+        if not self._steps.take(training):
             raise FederationError(f"{number}: nothing is left of what was prepaid for its training; charge more steps")
-        self._prepaid[training] -= 1

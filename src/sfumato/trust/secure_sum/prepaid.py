@@ -9,8 +9,11 @@ from pathlib import Path
 
 from sfumato.atomic import atomic_write
 from sfumato.outputs import PREPAID
-from sfumato.privacy.events import DistributedGaussian, from_json, to_json
+from sfumato.privacy.events import DistributedGaussian, Event, PoissonSampledGaussian, from_json, to_json
 from sfumato.privacy.ledger import Run
+
+Training = DistributedGaussian | PoissonSampledGaussian
+"""What steps of a training are charged as."""
 
 
 def prepaid_file(ledger: Path | None, run: Run) -> Path | None:
@@ -19,7 +22,9 @@ def prepaid_file(ledger: Path | None, run: Run) -> Path | None:
 
 
 class PrepaidSteps:
-    """How many steps of each kind are left; a kind is the event of one such step.
+    """How many steps of each kind are left; a kind is the event of all that one number of the plan is used for.
+
+    That is one step, or as many as a site takes by itself before it is asked again: the ``count`` of the event.
 
     *Formal guarantee.* Never more than were paid for and not taken. The file is written before the step that it counts
     is answered. What it says counts only as far as the ledger bears it out: of steps that the run was charged for, and
@@ -33,20 +38,20 @@ class PrepaidSteps:
 
     def __init__(self, run: Run, file: Path | None = None) -> None:
         self._run, self._file = run, file
-        self._left = self._read() if file is not None and file.exists() else Counter[DistributedGaussian]()
+        self._left = self._read() if file is not None and file.exists() else Counter[Training]()
 
-    def left(self, step: DistributedGaussian) -> int:
+    def left(self, step: Training) -> int:
         """Steps of this kind that may be taken."""
         return self._left[step]
 
-    def add(self, step: DistributedGaussian, steps: int) -> None:
+    def add(self, step: Training, steps: int) -> None:
         """That so many were paid for."""
         self._left[step] += steps
         self._write()
 
-    def take(self, step: DistributedGaussian) -> bool:
+    def take(self, step: Event) -> bool:
         """Take one; False where none is left."""
-        if self._left[step] < 1:
+        if not isinstance(step, Training) or self._left[step] < 1:
             return False
         self._left[step] -= 1
         self._write()
@@ -66,10 +71,10 @@ class PrepaidSteps:
         with atomic_write(self._file, PREPAID) as file:
             file.write(json.dumps(known).encode())
 
-    def _read(self) -> Counter[DistributedGaussian]:
+    def _read(self) -> Counter[Training]:
         """What the file says, as far as the ledger bears it out; none of a file that cannot be read, or of another."""
         assert self._file is not None
-        found: Counter[DistributedGaussian] = Counter()
+        found: Counter[Training] = Counter()
         try:
             known = json.loads(self._file.read_bytes())
             used = self._run.steps - known["numbers"]
@@ -80,14 +85,15 @@ class PrepaidSteps:
             return found
         paid = self._paid()
         for step, steps in listed:
-            if isinstance(step, DistributedGaussian):
-                found[step] = max(0, min(steps - used, paid[step] - used))
+            if isinstance(step, Training):
+                borne_out = paid[replace(step, count=1)] // step.count
+                found[step] = max(0, min(steps, borne_out) - used)
         return found
 
-    def _paid(self) -> Counter[DistributedGaussian]:
-        """How many steps of each kind the run was charged for."""
-        paid: Counter[DistributedGaussian] = Counter()
+    def _paid(self) -> Counter[Training]:
+        """How many single steps of each kind the run was charged for."""
+        paid: Counter[Training] = Counter()
         for event in self._run.events:
-            if isinstance(event, DistributedGaussian):
+            if isinstance(event, Training):
                 paid[replace(event, count=1)] += event.count
         return paid
