@@ -35,6 +35,10 @@ MAY_IMPORT = {
     "trust": {"trust", "privacy", "encoding", "schema", "tables"},
     "trust.secure_sum": {"trust.secure_sum", "privacy"},  # sums of whole numbers, which know nothing of questions
     "release": {"release", "models", "encoding", "schema", "tables", "privacy"},
+    **{
+        f"release.{name}": {"release", "trust.secure_sum.identity"}
+        for name in ("site_signatures", "signed_plan", "checked_sites")
+    },  # by the keys that sites sign with
     "fitting": {"fitting", "release", "trust", "models", "encoding", "schema", "tables", "privacy", "reporting.page"},
     "federation": {
         "federation",

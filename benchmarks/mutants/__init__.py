@@ -24,6 +24,7 @@ from benchmarks.mutants import (
     release,
     secure_sum,
     settings,
+    signatures,
     sites,
 )
 from benchmarks.mutants.mutant import ROOT, Mutant
@@ -43,6 +44,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "federated": federated.MUTANTS,
     "sites": sites.MUTANTS,
     "processes": processes.MUTANTS,
+    "signatures": signatures.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)
 

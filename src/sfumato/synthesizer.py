@@ -27,6 +27,7 @@ from sfumato.release.certificate import Certificate, NoCertificate
 from sfumato.release.issuing import issue
 from sfumato.release.process import Process
 from sfumato.release.release import Given, Release
+from sfumato.release.site_signatures import SiteSignatures
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.tables import Rows, Table
@@ -289,6 +290,17 @@ class Synthesizer:
         """
         self._fitted().artifact().save(path)
         self._forget()
+
+    def keep_certified(self, given: Mapping[str, bytes]) -> None:
+        """Keep what the sites of the fit signed once they had read its certificate, for the next save.
+
+        Args:
+            given: by name of the site, its signature; one that does not fit is left out.
+        """
+        release = self._fitted()
+        if release.sites is not None:
+            signed = SiteSignatures.parse(release.sites).with_certified(given, release.stored_certificate)
+            self._release = replace(release, sites=signed.to_dict())
 
     @property
     def certificate(self) -> Certificate | NoCertificate:

@@ -57,7 +57,9 @@ def test_three_processes_fit_one_model_and_no_row_leaves_its_site(tmp_path: Path
         assert [site.wait(PATIENCE) for site in sites] == [0, 0, 0], [made.said(n) for n in made.names]
     assert seen
     assert all(ipaddress.ip_address(address).is_loopback for address in seen), seen
-    checked = sf.verify(tmp_path / "model.sfm")
+    told = {name: sf.Site(tmp_path / name).fingerprint for name in made.names}
+    checked = sf.verify(tmp_path / "model.sfm", sites=told)
+    assert [(s.name, s.certified, s.confirmed) for s in checked.sites] == [(name, True, True) for name in made.names]
     stated = checked.certificate.federation
     assert stated is not None
     assert (stated.simulated, stated.plan) == (False, made.federation.plan.digest.hex())
@@ -69,6 +71,7 @@ def test_three_processes_fit_one_model_and_no_row_leaves_its_site(tmp_path: Path
     events = len(checked.certificate.composition.events)
     for name in made.names:
         assert made.charged(name) == ("closed", events)
+        assert "this site signed the certificate" in made.said(name)
         assert "the run is over" in made.said(name)
     kept_to_itself(made)
 

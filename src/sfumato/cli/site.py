@@ -9,7 +9,6 @@ import typer
 
 from sfumato.atomic import atomic_new
 from sfumato.cli import terminal
-from sfumato.errors import SfumatoError
 
 app = typer.Typer(
     name="site",
@@ -64,12 +63,9 @@ def confirm(
     """Take in the fingerprints of the other sites, as they told you themselves."""
     import sfumato as sf
 
-    pairs = [text.partition("=") for text in told]
-    wrong = [name for name, equals, value in pairs if not (name and equals and value)]
-    if wrong:
-        raise SfumatoError(f"{wrong[0]!r}: write NAME=FINGERPRINT")
-    sf.Site(folder).confirm({name: value for name, _, value in pairs})
-    names = [name for name, _, _ in pairs]
+    confirmed = terminal.fingerprints(told)
+    sf.Site(folder).confirm(confirmed)
+    names = list(confirmed)
     terminal.answer({"confirmed": names}, f"confirmed: {', '.join(names)}", as_json, saved=True)
 
 

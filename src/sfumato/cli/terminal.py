@@ -85,3 +85,15 @@ def conditions(given: Sequence[str]) -> dict[str, str]:
             raise SfumatoError(f"--given names column {column!r} twice; give one value per column")
         found[column] = value
     return found
+
+
+def fingerprints(told: Sequence[str]) -> dict[str, str]:
+    """``NAME=FINGERPRINT`` arguments as a mapping from site to what it told; two for one site are an error."""
+    found: dict[str, str] = {}
+    for text in told:
+        name, _, fingerprint = text.partition("=")
+        if not (name and fingerprint):
+            raise SfumatoError(f"{name!r}: write NAME=FINGERPRINT")
+        if found.setdefault(name, fingerprint) != fingerprint:
+            raise SfumatoError(f"{name}: two fingerprints are given; a site has one")
+    return found

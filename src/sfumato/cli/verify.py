@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -18,9 +19,12 @@ _OUTDATED = 1
 def verify(
     model: Annotated[Path, typer.Argument(help="A saved model.", metavar="MODEL.SFM")],
     public_key: Annotated[Path | None, typer.Option(help="Ed25519 public key that must have signed.")] = None,
+    site: Annotated[
+        list[str] | None, typer.Option(help="NAME=FINGERPRINT as that site told you; for several sites, several times.")
+    ] = None,
     as_json: terminal.AsJson = False,
 ) -> None:
-    """Check every byte and hash, the signature, and recompute epsilon from the events with two accountants.
+    """Check every byte and hash, the signatures, and recompute epsilon from the events with two accountants.
 
     Exit code 1: all of it fits, but the certificate was issued before fixes of the promise, which are listed.
     """
@@ -29,7 +33,7 @@ def verify(
     try:
         with terminal.progress() as progress:
             progress.stage("recomputing epsilon")
-            found, lacks = sf.verify(model, public_key), ()
+            found, lacks = sf.verify(model, public_key, sites=terminal.fingerprints(site or [])), ()
     except OutdatedCertificate as outdated:
         found, lacks = outdated.found, outdated.lacks
     result = {
@@ -46,6 +50,7 @@ def verify(
         "model": found.model,
         "signer": found.signer,
         "signature_trusted": found.trusted,
+        "sites": [dataclasses.asdict(s) for s in found.sites],
         "certificate": found.certificate.to_dict(),
     }
     verdict = str(found) if not lacks else _outdated(lacks, found.in_words())

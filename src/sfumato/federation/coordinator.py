@@ -22,6 +22,7 @@ from sfumato.folder_lock import FolderLock
 from sfumato.models.choose import check_suits
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.progress import Progress, Silent
+from sfumato.release.artifact import canonical_json
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.schema.review import open_in_words
@@ -197,7 +198,9 @@ class Federation:
             except BaseException as error:
                 kept.ended(f"stopped: {error}" if isinstance(error, SfumatoError) else "stopped")
                 raise
-            reached.finish(deadline)
+            stored = synthesizer.certificate.to_dict()
+            synthesizer.keep_certified(reached.finish(canonical_json(stored), deadline))
+            synthesizer.save(output)
         kept.ended("done")
         return synthesizer
 

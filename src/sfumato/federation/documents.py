@@ -19,7 +19,7 @@ from sfumato.bounded import read_bounded
 from sfumato.errors import FederationError
 from sfumato.federation.address import Address
 from sfumato.federation.authority import signing_request
-from sfumato.results.plain import Json
+from sfumato.results.plain import Json, sorted_json
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
 from sfumato.trust.secure_sum.roster import Member
@@ -53,8 +53,7 @@ class SiteRequest:
         return replace(made, signature=identity.sign(SignaturePurpose.REQUEST, made._payload()))
 
     def _payload(self) -> bytes:
-        facts = {**self.to_dict(), "signature": ""}
-        return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+        return sorted_json({**self.to_dict(), "signature": ""})
 
     def to_dict(self) -> dict[str, Json]:
         """As it is written."""

@@ -50,7 +50,10 @@ class ReachedSites:
         self._transport = server.transport(names, roster.fewest, self._kept.lost)
         return self._transport
 
-    def finish(self, deadline: float) -> None:
-        """Tell all sites that the run is over."""
-        if self._transport is not None:
-            self._transport.call(FINISH, dict.fromkeys(range(self._invited.plan.terms.sites), b""), deadline)
+    def finish(self, certificate: bytes, deadline: float) -> dict[str, bytes]:
+        """Tell all sites that the run is over, and of what came of it; by name, what those that are there answer."""
+        if self._transport is None:
+            return {}
+        members = self._invited.plan.roster.members
+        replies = self._transport.call(FINISH, dict.fromkeys(range(len(members)), certificate), deadline)
+        return {members[place].name: answer for place, answer in replies.answers.items()}

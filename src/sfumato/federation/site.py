@@ -15,6 +15,7 @@ from sfumato.encoding.site_rows import site_rows
 from sfumato.errors import CheckpointError, FederationError
 from sfumato.extras import require
 from sfumato.federation.authority import check_certificate
+from sfumato.federation.certifying import certify
 from sfumato.federation.credentials import Credentials
 from sfumato.federation.documents import Invitation, SiteRequest
 from sfumato.federation.site_folder import SiteFolder, request_name
@@ -205,7 +206,9 @@ class Site:
             account = SiteAccount(paid.run, plan.terms, place, paid.prepaid)
             records = encode(first_codec(plan.schema))
             site = FederatedSite(plan, self._folder.identity, records, account, encode=encode)
-            self._serve(asked, SiteService(plan, site, seen, said, bool(paid.run.events)), said, patience)
+            last_word = partial(certify, plan=plan, identity=self._folder.identity)
+            service = SiteService(plan, site, seen, said, last_word, bool(paid.run.events))
+            self._serve(asked, service, said, patience)
             paid.finish()
 
     def _serve(self, asked: Invitation, service: SiteService, said: Said, patience: float) -> None:

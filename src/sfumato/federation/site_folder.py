@@ -20,7 +20,7 @@ from sfumato.errors import FederationError
 from sfumato.federation.authority import fresh_key
 from sfumato.federation.documents import SiteRequest, save_new, written
 from sfumato.federation.kept_files import KeptFiles
-from sfumato.trust.secure_sum.identity import KEY_BYTES, SiteIdentity
+from sfumato.trust.secure_sum.identity import KEY_BYTES, SiteIdentity, check_fingerprint
 from sfumato.trust.secure_sum.roster import Member
 
 _NAME, _SIGNING, _CONNECTION, _CONFIRMED, _RUNS = (
@@ -30,8 +30,6 @@ _NAME, _SIGNING, _CONNECTION, _CONFIRMED, _RUNS = (
     "confirmed.json",
     "runs.json",
 )
-_FINGERPRINT = 64
-"""Hexadecimal digits of a fingerprint: all of a SHA-256."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,7 @@ class SiteFolder:
         """Add fingerprints that were told; FederationError for what is none, or another than was told before."""
         known = self.confirmed
         for name, fingerprint in told.items():
-            if len(fingerprint) != _FINGERPRINT or set(fingerprint) - set("0123456789abcdef"):
-                raise FederationError(f"{name}: a fingerprint has {_FINGERPRINT} digits 0-9 a-f; copy all of it")
+            check_fingerprint(name, fingerprint)
             if known.get(name, fingerprint) != fingerprint:
                 raise FederationError(
                     f"{name}: another fingerprint was confirmed before; if it has a new key, and told you so itself,"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sfumato.errors import FederationError
+from sfumato.errors import FederationError, SfumatoError
 from sfumato.progress import Progress
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.transport import Endpoint
 
 FINISH = "finish"
-"""The call after the last one."""
+"""The call after the last one: with the certificate of the model, which the site signs."""
 _WORDS = {
     "agree": "the coordinator asks for the signature under the plan",
     "begin": "all sites have signed the plan",
@@ -26,6 +26,7 @@ class SiteService:
         site: answers.
         progress: receives stages and rounds.
         said: takes a line for the people of the site.
+        certify: the site's signature under a certificate; SfumatoError where it does not sign that.
         paid: whether something of the plan was charged in an earlier process.
 
     Attributes:
@@ -38,9 +39,10 @@ class SiteService:
         site: Endpoint,
         progress: Progress,
         said: Callable[[str], None],
+        certify: Callable[[bytes], bytes],
         paid: bool = False,
     ) -> None:
-        self._plan, self._site, self._progress, self._said = plan, site, progress, said
+        self._plan, self._site, self._progress, self._said, self._certify = plan, site, progress, said, certify
         self.done, self._begun = False, paid
 
     def call(self, method: str, body: bytes) -> bytes:
@@ -51,7 +53,7 @@ class SiteService:
             if not self._begun:
                 raise FederationError("a run that has not begun cannot be over")
             self.done = True
-            return b""
+            return self._certified(body)
         try:
             answer = self._site.call(method, body)
         except FederationError as error:
@@ -65,3 +67,13 @@ class SiteService:
         if method == "unmask":
             self._progress.step()
         return answer
+
+    def _certified(self, certificate: bytes) -> bytes:
+        """The signature under the certificate; nothing where the site does not sign it. The run is over either way."""
+        try:
+            signature = self._certify(certificate)
+        except SfumatoError as error:
+            self._said(f"this site did not sign the certificate: {error}")
+            return b""
+        self._said("this site signed the certificate, which states what its plan does")
+        return signature

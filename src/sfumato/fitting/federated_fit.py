@@ -22,6 +22,7 @@ from sfumato.privacy.accounting import mu_for
 from sfumato.progress import Progress
 from sfumato.release.federation import FederationStatement, StatedAveraging, StatedSite
 from sfumato.release.release import Release
+from sfumato.release.site_signatures import SiteSignatures
 from sfumato.schema.site_mapping import SiteMapping
 from sfumato.tables import Rows
 from sfumato.tables.source import RowSource
@@ -93,7 +94,11 @@ def together(sites: OpenSites) -> Together | None:
 
 
 def statement(
-    sites: OpenSites, rounds: int = 1, transport: CountingTransport | None = None, resumed: bool = False
+    sites: OpenSites,
+    rounds: int = 1,
+    transport: CountingTransport | None = None,
+    resumed: bool = False,
+    signed: bool | None = None,
 ) -> FederationStatement:
     """What a certificate says of them."""
     plan, roster = sites.agreed.plan, sites.agreed.plan.roster
@@ -110,6 +115,7 @@ def statement(
         averaging=_stated(plan.averaging),
         max_sites=plan.max_sites,
         resumed=resumed,
+        signed=signed,
     )
 
 
@@ -229,4 +235,14 @@ def learn_federated(
     budget = Budget(opened.run, opened.answer_log, progress)
     codec = settled_codec(plan.schema, rounds, budget)
     release, outside = taught(plan, codec, Federated(rounds, codec.domain, budget), progress)
-    return release, outside, statement(sites, rounds.opened_rounds, transport, opened.resumed > 0)
+    signed = not sites.simulated
+    if signed and plan.guarantee.private:
+        release = replace(release, sites=_signatures(rounds).to_dict())
+    return release, outside, statement(sites, rounds.opened_rounds, transport, opened.resumed > 0, signed)
+
+
+def _signatures(rounds: SecureRounds) -> SiteSignatures:
+    """The plan of real sites with what each gave under it."""
+    members = rounds.plan.roster.members
+    given = {members[place].name: signature for place, signature in rounds.signatures.items()}
+    return SiteSignatures(rounds.plan.to_dict(), given)

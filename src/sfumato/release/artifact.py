@@ -29,6 +29,8 @@ FORMAT = 1
 """Of the file; any other is refused."""
 LEARNT = ("schema.yaml", "codec.json", "model.json", "weights.safetensors")
 MEMBERS = ("manifest.json", *LEARNT, "certificate.json")
+SITES = "sites.json"
+"""The last member, where the rows lay at sites that signed. What it holds is bound by their keys, not by a hash."""
 MAX_BYTES = 1 << 30
 """Bytes of a saved model: the weights of the largest networks take a tenth."""
 MOST_TEXT = 1 << 25
@@ -40,7 +42,7 @@ MOST_DEPTH = 32
 _MARK = b"PK"
 _DIRECTORY_END = struct.Struct("<4s4H2LH")
 _MOST_DIRECTORY = 1 << 10
-"""Bytes of the directory of six members: one of millions of entries would be read before any is looked at."""
+"""Bytes of the directory of seven members: one of millions of entries would be read before any is looked at."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every member: the first that a zip knows."""
 _UNREADABLE = (
@@ -64,6 +66,7 @@ class Artifact:
         model: the model's name and facts, JSON-able.
         arrays: the model's named arrays; finite numbers.
         certificate: the certificate, or what stands in its place, JSON-able.
+        sites: the plan of the sites where the rows lay, with their signatures, JSON-able; None where none signed.
     """
 
     schema: str
@@ -71,6 +74,7 @@ class Artifact:
     model: Mapping[str, Any]  # its facts are of a kind that the model's own recipe checks
     arrays: Mapping[str, np.ndarray] = field(repr=False)
     certificate: Mapping[str, Json]
+    sites: Mapping[str, Json] | None = None
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -81,6 +85,8 @@ class Artifact:
         """The one byte form of these contents."""
         members = self._learnt()
         members["certificate.json"] = canonical_json(self.certificate)
+        if self.sites is not None:
+            members[SITES] = canonical_json(self.sites)
         return _pack({"manifest.json": _manifest(members), **members})
 
     @classmethod
@@ -94,10 +100,11 @@ class Artifact:
         try:
             return cls(
                 schema=members["schema.yaml"].decode(),
-                codec=_parse_json(members["codec.json"], "codec.json"),
-                model=_parse_json(members["model.json"], "model.json"),
+                codec=parse_json(members["codec.json"], "codec.json"),
+                model=parse_json(members["model.json"], "model.json"),
                 arrays=_parse_tensors(members["weights.safetensors"]),
-                certificate=_parse_json(members["certificate.json"], "certificate.json"),
+                certificate=parse_json(members["certificate.json"], "certificate.json"),
+                sites=parse_json(members[SITES], SITES) if SITES in members else None,
             )
         except ValueError as e:
             raise ArtifactError(f"{name}: {e}") from None
@@ -207,12 +214,12 @@ def _check_end(data: bytes) -> None:
 def _check_listing(listing: list[zipfile.ZipInfo], size: int) -> None:
     """Refuse by the zip directory alone, before any member is read."""
     names = [i.filename for i in listing]
-    unknown = next((n for n in names if n not in MEMBERS), None)
+    unknown = next((n for n in names if n not in (*MEMBERS, SITES)), None)
     if unknown is not None:
         raise _ListingError(f"holds {unknown[:60]!r}, which no saved model has")
     if len(set(names)) != len(names):
         raise _ListingError("holds a member twice")
-    if tuple(names) != MEMBERS:
+    if tuple(names) not in (MEMBERS, (*MEMBERS, SITES)):
         raise _ListingError(f"lacks {next((n for n in MEMBERS if n not in names), 'the order of members')}")
     if any(i.compress_type != zipfile.ZIP_STORED or i.flag_bits for i in listing):
         raise _ListingError("holds compressed or encrypted members, which no saved model has")
@@ -227,14 +234,15 @@ def _check_listing(listing: list[zipfile.ZipInfo], size: int) -> None:
 
 def _check_format(manifest: bytes, name: str) -> None:
     try:
-        found = _parse_json(manifest, "manifest.json").get("format")
+        found = parse_json(manifest, "manifest.json").get("format")
     except ValueError as e:
         raise ArtifactError(f"{name}: {e}") from None
     if found != FORMAT:
         raise ArtifactError(f"{name}: format {found!r}; this version of sfumato reads format {FORMAT}")
 
 
-def _parse_json(data: bytes, name: str) -> dict[str, Json]:
+def parse_json(data: bytes, name: str) -> dict[str, Json]:
+    """The object whose one byte form is ``data``; ValueError, which calls it ``name``, for anything else."""
     if data.count(b"\n") > MOST_LINES or b"\n" + b" " * (MOST_DEPTH + 1) in data:  # it has a line for each value
         raise ValueError(f"{name} has more than {MOST_LINES:,} values, or is nested more than {MOST_DEPTH} deep")
     try:

@@ -137,7 +137,7 @@ def check_federation(artifact: Artifact, certificate: Certificate) -> None:
             raise CertificateError("noise was shared by sites, of which the certificate does not tell")
         return
     stated.check()
-    if section_of(artifact.certificate, "federation") != stated.to_dict():
+    if section_of(artifact.certificate, "federation") != stated.model_dump(mode="json", exclude_unset=True):
         raise CertificateError("the certificate's federation holds more than its fields")
     if local and (stated.averaging is None or any(e.count % stated.averaging.local_steps for e in local)):
         raise CertificateError("the events hold steps that no site of the certificate's federation took by itself")

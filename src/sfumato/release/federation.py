@@ -12,6 +12,13 @@ MOST_SITES = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Of a site, as in a plan: no sentence, and nothing that cannot be seen."""
 _HASH = re.compile(r"[0-9a-f]{64}")
+_SIGNED = (
+    "Each site signed the plan, which is kept beside this certificate. That shows that the owners of these keys agreed "
+    "to it: not whose keys they are, for which their fingerprints must be compared with what the sites tell, and not "
+    "that the model is made of the sums that they opened."
+)
+_UNSIGNED = "The keys of its sites were drawn for this fit alone: no institution has signed anything."
+"""What signatures of sites show, and what not."""
 
 
 class StatedSite(Section):
@@ -74,6 +81,8 @@ class FederationStatement(Section):
         averaging: how a network was trained by averages; None: by one secure sum a step, or not at all.
         resumed: whether the coordinator went on after it was stopped: bytes are then those since.
         max_sites: at how many of them one unit may have rows and is protected as promised.
+        signed: whether the file holds the plan and each site's signature under it; False where sites were simulated,
+            None where it was not kept yet.
     """
 
     plan: str
@@ -88,6 +97,7 @@ class FederationStatement(Section):
     averaging: StatedAveraging | None = None
     resumed: bool = False
     max_sites: int = 1
+    signed: bool | None = None
 
     @property
     def honest_shares(self) -> int:
@@ -110,6 +120,8 @@ class FederationStatement(Section):
             raise CertificateError("two sites of the certificate's federation share a name or a key")
         if not 1 <= self.max_sites <= k:
             raise CertificateError("the certificate's federation has people at more sites than there are")
+        if self.signed is not None and self.signed is self.simulated:
+            raise CertificateError("the certificate's federation was signed by sites that nobody has, or by none")
         if self.averaging is not None:
             self.averaging.check()
 
@@ -135,4 +147,5 @@ class FederationStatement(Section):
         said += [] if self.averaging is None else self.averaging.limits()
         if self.simulated:
             said.append("All sites were simulated in one process: from whoever ran it, nothing is hidden.")
+        said += [] if self.signed is None else [_SIGNED if self.signed else _UNSIGNED]
         return said

@@ -54,6 +54,7 @@ class Release:
         choice: which model, and why this one.
         guarantee: what was promised.
         stored_certificate: the certificate, or what stands in its place, as it is saved.
+        sites: the plan of the sites where the rows lay, with their signatures, as it is saved; None where none signed.
     """
 
     schema: Schema
@@ -62,6 +63,7 @@ class Release:
     choice: Choice
     guarantee: Guarantee
     stored_certificate: Mapping[str, Json]
+    sites: Mapping[str, Json] | None = None
 
     def sample(self, n: int | None, given: Given | None, seed: int | None) -> Table:
         """Draw ``n`` rows (default: the model's noisy total) that obey the conditions and the constraints."""
@@ -144,7 +146,7 @@ class Release:
         facts, arrays = self.fitted.state()
         model = {**stated(self.choice, self.guarantee), "facts": facts}
         codec = json.loads(self.codec.to_json())
-        return Artifact(self.schema.dump(), codec, model, arrays, self.stored_certificate)
+        return Artifact(self.schema.dump(), codec, model, arrays, self.stored_certificate, self.sites)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Release:
@@ -165,7 +167,7 @@ class Release:
                 raise ArtifactError(f"{os.fspath(path)}: says to be of more than {MOST_RECORDS:,} records, or of none")
             schema = Schema.parse(artifact.schema, f"{os.fspath(path)}:schema.yaml")
             choice = Choice(name, str(artifact.model["why"]), settings)
-            return cls(schema, codec, fitted, choice, guarantee, artifact.certificate)
+            return cls(schema, codec, fitted, choice, guarantee, artifact.certificate, artifact.sites)
         except SettingsError as e:
             raise ArtifactError(f"{os.fspath(path)}: {e}") from None
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as e:

@@ -98,7 +98,7 @@ def load_public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
 def sign(certificate: Mapping[str, Json], key: Ed25519PrivateKey) -> dict[str, Json]:
     """The certificate with a signature over all its other fields."""
     public = _raw(key.public_key())
-    value = key.sign(_payload(certificate))
+    value = key.sign(payload(certificate))
     signature = {"algorithm": ALGORITHM, "public_key": public.hex(), "value": value.hex()}
     return {**certificate, "signature": signature}
 
@@ -118,8 +118,8 @@ def check_signature(certificate: Mapping[str, Json], trusted: Ed25519PublicKey |
             raise ValueError("a signature is the last field")
         stated = _spelt(certificate["signature"])
         public = bytes.fromhex(stated["public_key"])
-        _check_order(public)
-        Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(stated["value"]), _payload(certificate))
+        check_order(public)
+        Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(stated["value"]), payload(certificate))
     except (ValueError, InvalidSignature):
         raise CertificateError("the signature does not fit the certificate") from None
     if trusted is not None and _raw(trusted) != public:
@@ -129,7 +129,7 @@ def check_signature(certificate: Mapping[str, Json], trusted: Ed25519PublicKey |
     return fingerprint(public)
 
 
-def _check_order(public: bytes) -> None:
+def check_order(public: bytes) -> None:
     """ValueError for a key that nobody has: of small order, or not in the one form of its point."""
     y = int.from_bytes(public, "little") % 2**255
     if y >= _PRIME or y in _SMALL_ORDER:
@@ -151,7 +151,8 @@ def fingerprint(public: bytes) -> str:
     return hashlib.sha256(public).hexdigest()[:16]
 
 
-def _payload(certificate: Mapping[str, Json]) -> bytes:
+def payload(certificate: Mapping[str, Json]) -> bytes:
+    """What is signed: the stored form but for the signature."""
     return canonical_json({k: v for k, v in certificate.items() if k != "signature"})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from sfumato.printable import printable
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.artifact import Artifact
 from sfumato.release.certificate import KIND, Certificate, NoCertificate, certificate_of, section_of
+from sfumato.release.checked_sites import CheckedSite, checked_sites
 from sfumato.release.consistency import ROUNDING, check_charges, check_claim, check_ledger, check_words, process_of
 from sfumato.release.guarantee_fixes import lacking
 from sfumato.release.process import declared, declared_of_the_table
@@ -45,6 +47,7 @@ class Verification:
         signer: fingerprint of the key that signed, None if unsigned.
         trusted: whether the signature was checked against a public key given by the caller.
         certificate: all that it states.
+        sites: where the rows lay, what each of them signed, and whether its key is the one that the caller was told.
     """
 
     guarantee: Guarantee
@@ -56,6 +59,7 @@ class Verification:
     signer: str | None
     trusted: bool
     certificate: Certificate = field(repr=False)
+    sites: tuple[CheckedSite, ...] = ()
 
     def in_words(self) -> str:
         """What was checked, what the events cost, and who signed, in one sentence."""
@@ -70,11 +74,16 @@ class Verification:
         )
 
     def __str__(self) -> str:
-        return printable(f"VALID  {self.in_words()}")
+        return "\n".join(map(printable, (f"VALID  {self.in_words()}", *(f"  {s.in_words()}" for s in self.sites))))
 
 
-def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | None = None) -> Verification:
-    """Check every byte of a saved model, its hashes, its signature, and recompute epsilon from its events.
+def verify(
+    path: str | os.PathLike[str],
+    public_key: str | os.PathLike[str] | None = None,
+    *,
+    sites: Mapping[str, str] | None = None,
+) -> Verification:
+    """Check every byte of a saved model, its hashes, its signatures, and recompute epsilon from its events.
 
     Without a ``public_key`` this shows that the file is consistent, not that it is true: anybody can write a file whose
     events were never charged, or leave some out.
@@ -82,12 +91,15 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
     Args:
         path: the saved model.
         public_key: file of the Ed25519 key that must have signed; without it a signature is checked for itself only.
+        sites: by name of a site where the rows lay, the fingerprint that this site told you. Without it the signatures
+            of sites are checked by the keys that the file brings along: anybody can draw keys.
 
     Raises:
         ArtifactError: the file is damaged, edited or of another format.
         OutdatedCertificate: all of it fits, but it was issued before fixes of the promise, which its ``lacks`` lists.
-        CertificateError: there is no certificate, it does not fit its model, signature, or events, or it names a kind
-            or a mechanism that this version does not know.
+        CertificateError: there is no certificate, it does not fit its model, signatures, or events, it names a kind
+            or a mechanism that this version does not know, or a site has another fingerprint than it told.
+        FederationError: what is given for one of the ``sites`` is no fingerprint.
         KeyFileError: ``public_key`` is no key.
 
     >>> import tempfile
@@ -107,7 +119,7 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
     artifact = Artifact.load(path)
     name = os.fspath(path)
     try:
-        found = verify_artifact(artifact, trusted)
+        found = verify_artifact(artifact, trusted, sites)
     except CertificateError as e:
         raise CertificateError(f"{name}: {e}") from None
     lacks = tuple(fix.title for fix in lacking(found.certificate.kind))
@@ -116,7 +128,9 @@ def verify(path: str | os.PathLike[str], public_key: str | os.PathLike[str] | No
     return found
 
 
-def verify_artifact(artifact: Artifact, trusted: Ed25519PublicKey | None = None) -> Verification:
+def verify_artifact(
+    artifact: Artifact, trusted: Ed25519PublicKey | None = None, told: Mapping[str, str] | None = None
+) -> Verification:
     """The checks of :func:`verify` on contents that are whole, of a certificate of any known kind."""
     from sfumato.release.signature import check_signature
 
@@ -133,11 +147,12 @@ def verify_artifact(artifact: Artifact, trusted: Ed25519PublicKey | None = None)
         str(certificate)  # as whoever reads it will
         if certificate.kind == KIND:  # what the first kind says is one of its faults
             _check_consistent(artifact, certificate, guarantee)
+        sites = checked_sites(artifact, certificate, told)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise CertificateError("the certificate lacks fields or holds numbers out of range") from None
     model = str(artifact.model.get("name"))
     epsilons = (found["epsilon_spent"], found["epsilon_composed"], found["epsilon_by_renyi"])
-    return Verification(guarantee, *epsilons, len(events), model, signer, trusted is not None, certificate)
+    return Verification(guarantee, *epsilons, len(events), model, signer, trusted is not None, certificate, sites)
 
 
 def _recompute(certificate: Certificate, guarantee: Guarantee) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 
 from sfumato.errors import FederationError, SfumatoError
 from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee, check_promise
-from sfumato.results.plain import Json
+from sfumato.results.plain import Json, sorted_json
 from sfumato.schema import Schema
 from sfumato.trust.federated.averaging import SITE_UNIT, Averaging
 from sfumato.trust.questions import SumQuestion
@@ -179,7 +178,7 @@ class FederationPlan:
     @cached_property
     def data(self) -> bytes:
         """What is signed."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")).encode()
+        return sorted_json(self.to_dict())
 
     @property
     def digest(self) -> bytes:

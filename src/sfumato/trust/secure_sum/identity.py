@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import Enum
 
 from cryptography.exceptions import InvalidSignature
@@ -13,6 +14,7 @@ from sfumato.privacy.randomness import SYSTEM, Entropy
 
 KEY_BYTES, SIGNATURE_BYTES = 32, 64
 """Of raw Ed25519 keys and signatures (RFC 8032)."""
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 class SignaturePurpose(Enum):
@@ -22,6 +24,7 @@ class SignaturePurpose(Enum):
     PLAN = b"sfumato federation 1 plan\0"
     KEYS = b"sfumato federation 1 keys of a run\0"
     SURVIVORS = b"sfumato federation 1 survivors of a round\0"
+    CERTIFICATE = b"sfumato federation 1 certificate\0"
 
 
 class SiteIdentity:
@@ -69,3 +72,9 @@ def check_signature(public_key: bytes, purpose: SignaturePurpose, payload: bytes
 def fingerprint(public_key: bytes) -> str:
     """SHA-256 of a raw public key, all 64 hexadecimal digits: a shorter one could be met by trying keys."""
     return hashlib.sha256(public_key).hexdigest()
+
+
+def check_fingerprint(site: str, text: str) -> None:
+    """FederationError unless ``text``, which people say is that of ``site``, is a whole fingerprint."""
+    if not _FINGERPRINT.fullmatch(text):
+        raise FederationError(f"{site}: a fingerprint has 64 digits 0-9 a-f; copy all of it")
