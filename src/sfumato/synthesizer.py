@@ -291,17 +291,6 @@ class Synthesizer:
         self._fitted().artifact().save(path)
         self._forget()
 
-    def keep_certified(self, given: Mapping[str, bytes]) -> None:
-        """Keep what the sites of the fit signed once they had read its certificate, for the next save.
-
-        Args:
-            given: by name of the site, its signature; one that does not fit is left out.
-        """
-        release = self._fitted()
-        if release.sites is not None:
-            signed = SiteSignatures.parse(release.sites).with_certified(given, release.stored_certificate)
-            self._release = replace(release, sites=signed.to_dict())
-
     @property
     def certificate(self) -> Certificate | NoCertificate:
         """The certificate, or why there is none; CertificateError where a loaded model holds neither."""
@@ -378,3 +367,16 @@ def load(path: str | os.PathLike[str]) -> Synthesizer:
     synthesizer._plan = replace(synthesizer._plan, guarantee=release.guarantee)
     synthesizer._release = release
     return synthesizer
+
+
+def keep_certified(synthesizer: Synthesizer, given: Mapping[str, bytes]) -> None:
+    """Keep what the sites of a fit signed once they were shown its certificate, for the next save.
+
+    Args:
+        synthesizer: fitted over sites that signed a plan.
+        given: by name of the site, its signature; one that does not fit is left out.
+    """
+    release = synthesizer._fitted()
+    if release.sites is not None:
+        signed = SiteSignatures.parse(release.sites).with_certified(given, release.stored_certificate)
+        synthesizer._release = replace(release, sites=signed.to_dict())

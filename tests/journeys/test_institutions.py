@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.journeys.hospitals import free_port
+from tests.release.signed_model import signed_model
 
 import sfumato as sf
 
@@ -54,6 +55,27 @@ def test_each_command_of_the_page_does_what_it_says(folder, run, monkeypatch):
             assert done.json["plan"] == sf.Federation("study").plan.digest.hex()
     assert sorted(prints) == sorted(NAMES)
     assert "from: age" in (folder / "north.yaml").read_text()
+
+
+def test_the_page_checks_who_signed(run, tmp_path):
+    made = signed_model(tmp_path)
+    (words,) = [words for words in commands() if words[0] == "verify"]
+    told = {name.upper(): fingerprint for name, fingerprint in made.told.items()}
+    right = [re.sub(r"FINGERPRINT-OF-(\w+)", lambda m: told[m[1]], word) for word in words]
+    found = run(*right, "--json").fine()
+    assert [(s["name"], s["certified"], s["confirmed"]) for s in found.json["sites"]] == [
+        (n, True, True) for n in NAMES
+    ]
+    shown = run(*right[:2]).fine().out
+    assert all(
+        f"site {name} signed the plan and this certificate, by the key {made.told[name]}" in shown for name in NAMES
+    )
+    wrong = run(*words[:2], "--site", f"north={made.told['east']}")
+    assert wrong.code == 2
+    assert "site north signed by the key" in wrong.err
+    twice = run(*right, "--site", f"north={made.told['east']}")
+    assert "north: two fingerprints are given" in twice.err
+    assert "write NAME=FINGERPRINT" in run(*words[:2], "--site", "north").err
 
 
 def test_what_the_page_runs_is_what_the_processes_of_the_tests_run():

@@ -21,6 +21,7 @@ from sfumato.release.artifact import Artifact, canonical_json
 from sfumato.release.certificate import Certificate
 from sfumato.release.consistency import process_of
 from sfumato.release.words import words
+from sfumato.synthesizer import keep_certified
 from sfumato.tables import Rows
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
@@ -90,7 +91,7 @@ def signed_model(
     fitted = sf.Synthesizer(SCHEMA, "mst", PROMISE).fit(source)
     stored = canonical_json(fitted.certificate.to_dict())
     places = {member.name: place for place, member in enumerate(plan.roster.members)}
-    fitted.keep_certified({name: certify(stored, plan, keys[places[name]]) for name in certified})
+    keep_certified(fitted, {name: certify(stored, plan, keys[places[name]]) for name in certified})
     fitted.save(folder / "model.sfm")
     return SignedModel(folder / "model.sfm", plan, keys)
 

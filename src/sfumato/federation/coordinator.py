@@ -26,7 +26,7 @@ from sfumato.release.artifact import canonical_json
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.schema.review import open_in_words
-from sfumato.synthesizer import Synthesizer
+from sfumato.synthesizer import Synthesizer, keep_certified
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.secure_sum.roster import Member, Roster
 
@@ -199,7 +199,7 @@ class Federation:
                 kept.ended(f"stopped: {error}" if isinstance(error, SfumatoError) else "stopped")
                 raise
             stored = synthesizer.certificate.to_dict()
-            synthesizer.keep_certified(reached.finish(canonical_json(stored), deadline))
+            keep_certified(synthesizer, reached.finish(canonical_json(stored), deadline))
             synthesizer.save(output)
         kept.ended("done")
         return synthesizer
