@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.docs-installed
 
-.PHONY: help setup demo demo-federated processes test lint mutants edges fuzz wheel-test advisories bench oracles docs clean
+.PHONY: help setup demo demo-federated processes engine test lint mutants edges fuzz wheel-test advisories bench oracles docs clean
 
 help:
 	@echo "make demo     set up, then a real table in, a certified synthetic table out (in demo/)"
@@ -18,6 +18,7 @@ help:
 	@echo "make advisories  known advisories against the pinned versions, where the package index gives them"
 	@echo "make bench    the figures in docs/, measured again, in two to three hours; BENCHMARKS=tables for some of them"
 	@echo "make processes  kill relays, sites and coordinators of federations in the middle of their runs; four minutes"
+	@echo "make engine   install the engine for secret shares in .others/engine, try it, and kill parties; two minutes"
 	@echo "make oracles  the slow comparisons with other people's code"
 	@echo "make docs     the documentation, in site/"
 
@@ -70,6 +71,12 @@ bench: $(INSTALLED)
 
 processes: $(INSTALLED)
 	@$(BIN)/python -m pytest -q -m processes
+
+engine: $(INSTALLED) .others/engine
+	@$(BIN)/python -m pytest -q -m engine
+
+.others/engine: $(INSTALLED) src/sfumato/trust/mpc/engine/requirements.txt  # JAX of another time is pinned by it
+	@rm -rf $@ && $(BIN)/sfumato party install $@ && touch $@
 
 oracles: $(INSTALLED) .others/anonymeter
 	@$(BIN)/python -m pytest -q -m oracle

@@ -11,6 +11,7 @@ NAMES = [
     "AuditReport",
     "Certificate",
     "CertificateError",
+    "Engine",
     "Federation",
     "Guarantee",
     "Ledger",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sfumato.schema.sketch import sketch
     from sfumato.synthesizer import Synthesizer, load
     from sfumato.tables import Table, examples
+    from sfumato.trust.mpc.engine.engine import Engine
 
 __version__ = VERSION
 
@@ -40,6 +41,7 @@ _WHERE = {
     "AuditReport": "sfumato.auditing.result:AuditReport",
     "Certificate": "sfumato.release.certificate:Certificate",
     "CertificateError": "sfumato.errors:CertificateError",
+    "Engine": "sfumato.trust.mpc.engine.engine:Engine",
     "Federation": "sfumato.federation.coordinator:Federation",
     "Guarantee": "sfumato.privacy.guarantee:Guarantee",
     "Ledger": "sfumato.privacy.ledger:Ledger",
@@ -69,6 +71,7 @@ __all__ = [
     "AuditReport",
     "Certificate",
     "CertificateError",
+    "Engine",
     "Federation",
     "Guarantee",
     "Ledger",

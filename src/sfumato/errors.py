@@ -91,6 +91,10 @@ class FederationError(SfumatoError):
     """A plan, a peer or a message that a site or the coordinator of a federation refuses; nothing was opened."""
 
 
+class EngineError(SfumatoError):
+    """An engine for secret shares that is missing, a program it may not run, or a party that was refused or is gone."""
+
+
 class TooMuchNoise(SfumatoError):  # noqa: N818 - reads as what it is
     """A promise asks for more noise than whole numbers hold."""
 

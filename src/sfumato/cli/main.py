@@ -20,6 +20,7 @@ from sfumato.cli import (
     fit,
     keygen,
     ledger,
+    party,
     report,
     review,
     sample,
@@ -63,6 +64,7 @@ app.command("keygen")(keygen.keygen)
 app.command("demo")(demo.demo)
 app.add_typer(federation.app, name="federation")
 app.add_typer(site.app, name="site")
+app.add_typer(party.app, name="party")
 
 _REFUSED, _INTERRUPTED = 2, 130
 """Exit codes: one line says what to change; stopped by the keyboard (128 + SIGINT)."""

@@ -1,0 +1,1 @@
+"""The trust setting of parties none of whom may see the rows (secure multi-party computation)."""

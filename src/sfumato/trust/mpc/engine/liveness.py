@@ -1,0 +1,76 @@
+"""The other parties while a program runs: what they send, and that they are there.
+
+The engine waits for ever for a party that is gone, within native code that cannot be interrupted. So a loss ends the
+process: it says why in one line, and nothing that was not opened yet is opened by it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from sfumato.trust.mpc.engine.frames import FrameError, FrameKind, read_frame
+from sfumato.trust.mpc.engine.mesh import Peer
+
+ENDED = 3
+"""Exit status of a party process that refused something, was refused, or lost another party."""
+_SIGN = 1.0
+"""Seconds between signs of life: ten of them are missed before a party is taken for gone."""
+_UNREAD = 1 << 30
+"""Bytes of a party's messages that wait to be read; one that sends more floods this one."""
+
+
+class Inbox:
+    """What one other party has sent and nobody has read yet."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[FrameKind, str], bytes] = {}
+        self._changed, self._unread = threading.Condition(), 0
+
+    def put(self, kind: FrameKind, name: str, content: bytes) -> None:
+        """FrameError where it was sent before, or too much waits."""
+        with self._changed:
+            if (kind, name) in self._found or self._unread + len(content) > _UNREAD:
+                raise FrameError("it sent a message twice, or more than anybody reads")
+            self._found[kind, name] = content
+            self._unread += len(content)
+            self._changed.notify_all()
+
+    def take(self, kind: FrameKind, name: str) -> bytes:
+        """Wait for a message; the watch over the party ends the process where it never comes."""
+        with self._changed:
+            self._changed.wait_for(lambda: (kind, name) in self._found)
+            content = self._found.pop((kind, name))
+            self._unread -= len(content)
+            return content
+
+
+def watch(peers: Mapping[int, Peer], longest: int, lost: Callable[[str], None]) -> dict[int, Inbox]:
+    """Receive from all and give signs of life; ``lost`` is told in one line when a party is gone."""
+    inboxes = {rank: Inbox() for rank in peers}
+    for rank, peer in peers.items():
+        threading.Thread(target=_receive, args=(peer, inboxes[rank], longest, lost), daemon=True).start()
+        threading.Thread(target=_live, args=(peer,), daemon=True).start()
+    return inboxes
+
+
+def _receive(peer: Peer, inbox: Inbox, longest: int, lost: Callable[[str], None]) -> None:
+    kind = FrameKind.ALIVE
+    try:
+        while kind != FrameKind.DONE:
+            kind, name, content = read_frame(peer.connection, longest)
+            if kind in (FrameKind.SHARE, FrameKind.ENGINE, FrameKind.DONE):
+                inbox.put(kind, name, content)
+            elif kind != FrameKind.ALIVE:
+                raise FrameError("it sent what is no message of a party")
+    except FrameError as error:
+        lost(f"{peer.name} is gone or does not follow the protocol: {error}")
+
+
+def _live(peer: Peer) -> None:
+    with suppress(OSError):  # what came from it before says whether it is done or lost
+        while True:
+            peer.writer.write(FrameKind.ALIVE)
+            time.sleep(_SIGN)

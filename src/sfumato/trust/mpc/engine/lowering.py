@@ -1,0 +1,57 @@
+"""A function of JAX as a program for the engine: StableHLO text, with what goes in and comes out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sfumato.trust.mpc.engine.allowed import check_program
+
+if TYPE_CHECKING:
+    import jax
+
+_TENSOR = re.compile(r"tensor<((?:\d+x)*)(?:f32|i32|i1)>")
+_MESSAGE_BYTES = 64
+"""Bytes that the engine sends at most at once for each number of an array: eight words, of which it packs two."""
+_LEAST = 1 << 16
+"""Bytes that a message may have in any case."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What runs on shares.
+
+    Attributes:
+        text: StableHLO.
+        inputs: shape and type of each argument, all of them secret.
+        outputs: likewise of each result.
+        longest: bytes of the longest message between two parties.
+    """
+
+    text: str
+    inputs: tuple[tuple[tuple[int, ...], str], ...]
+    outputs: tuple[tuple[tuple[int, ...], str], ...]
+    longest: int
+
+
+def lower(function: Callable[..., jax.Array | tuple[jax.Array, ...]], *shapes: jax.ShapeDtypeStruct) -> Program:
+    """``function`` of secret arrays of these ``shapes`` as a program.
+
+    Raises:
+        EngineError: it does what may not be done on shares (``allowed``).
+    """
+    import jax
+
+    lowered = jax.jit(function, keep_unused=True).lower(*shapes)
+    text = str(lowered.compiler_ir("stablehlo"))
+    check_program(text)
+    results = jax.tree.leaves(lowered.out_info)
+    largest = max(math.prod(int(n) for n in found.split("x")[:-1]) for found in _TENSOR.findall(text))
+    return Program(text, _forms(shapes), _forms(results), max(_LEAST, _MESSAGE_BYTES * largest))
+
+
+def _forms(arrays: object) -> tuple[tuple[tuple[int, ...], str], ...]:
+    return tuple((tuple(array.shape), str(array.dtype)) for array in arrays)  # type: ignore[attr-defined]

@@ -1,0 +1,140 @@
+"""What an engine is tried with before real rows: programs on simulated numbers, each with what must hold of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_ULP = 2.0**-18
+"""Of a fixed-point number."""
+_SCALE = 0.25
+"""By which squared norms are multiplied, so that their product stays small."""
+_BELOW = 1 - 2.0**-8
+"""Of the clip weight: what arithmetic on shares may add is taken off before."""
+CLIP = 1.0
+"""Norm that no clipped record exceeds."""
+BOX = 4.0
+"""To which every number of a record is clamped, before anything is squared."""
+_NORMS = (-1.0, 6.0)
+"""Powers of ten of the norms of records that are clipped."""
+_RECORDS, _WIDE = 2000, 20  # of the records that are clipped, and numbers in each
+_ROWS, _CODES = 256, 24  # of the one-hots that are counted
+_SMALL = (0.5, 3.0)
+"""Numbers on which every operation is right to a few of the last places."""
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A program, with numbers to run it on.
+
+    Attributes:
+        name: what it is about.
+        function: of JAX.
+        arrays: its arguments; the parties give them in turn.
+        error: how far a number may be from that of plain JAX; less than one is nothing at all for whole numbers.
+        judge: says of the results on shares what is wrong beside, or nothing.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arrays: tuple[np.ndarray, ...]
+    error: float
+    judge: Callable[[list[np.ndarray]], str] = lambda results: ""
+
+
+def clip_weight(left: Any, right: Any) -> Any:
+    """Weights of records whose gradient is ``left`` times ``right``, outer products, so that none is above CLIP.
+
+    By the root of one ulp more, never by a root and a division: a root is 0 from 2^17, and a small factor is rounded.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    squares = [jnp.sum(factor * factor, -1) * _SCALE + _ULP for factor in (left, right)]
+    product = squares[0] * squares[1] + _ULP
+    least = (CLIP * _SCALE) ** 2
+    return CLIP * _SCALE * _BELOW * jax.lax.rsqrt(jnp.maximum(product, least))
+
+
+def _clipped(left: Any, right: Any) -> Any:
+    import jax.numpy as jnp
+
+    left, right = (jnp.clip(factor, -BOX, BOX) for factor in (left, right))
+    return clip_weight(left, right), left, right
+
+
+def clipping() -> Rehearsed:
+    """Records of norms from 0.1 to 10^6: the clip weight, and the factors after the clamp."""
+    rng = np.random.default_rng(1)
+    norms = 10 ** rng.uniform(*_NORMS, (2, _RECORDS))
+    directions = rng.normal(size=(2, _RECORDS, _WIDE))
+    directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+    left, right = (directions * norms[..., None]).clip(-(2.0**20), 2.0**20).astype(np.float32)
+
+    def judge(results: list[np.ndarray]) -> str:
+        weight, *factors = (result.astype(np.float64) for result in results)
+        largest = float((weight * np.prod([np.linalg.norm(f, axis=-1) for f in factors], axis=0)).max())
+        return "" if largest <= CLIP else f"a record of norm {largest:.4f} was left by a clip at {CLIP:g}"
+
+    return Rehearsed("clipped records", _clipped, (left, right), 2.0**-7, judge)
+
+
+def counting() -> Rehearsed:
+    """Sums of whole numbers, and a product with a constant that is transposed: exact to the last place, or wrong."""
+    rng = np.random.default_rng(2)
+    hot = [np.eye(_CODES, dtype=np.float32)[rng.integers(_CODES, size=_ROWS)] for _ in range(2)]
+    constant = rng.integers(-8, 8, (_CODES, _CODES)).astype(np.float32)
+    wholes = rng.integers(-(10**6), 10**6, (_CODES, _ROWS)).astype(np.int32)
+
+    def program(one: Any, other: Any, whole: Any) -> Any:
+        import jax.numpy as jnp
+
+        scores = jnp.sum(jnp.abs(whole), axis=1)
+        return one.T @ other, one @ constant.T, scores, jnp.argmax(scores).reshape(1)
+
+    return Rehearsed("sums of whole numbers", program, (*hot, wholes), 2 * _ULP)
+
+
+def operations() -> Rehearsed:
+    """The rest of what may run on shares (``allowed.OPERATIONS``), on small numbers."""
+    rng = np.random.default_rng(3)
+    x, y = rng.uniform(*_SMALL, (2, 8, 8)).astype(np.float32)
+
+    def program(x: Any, y: Any) -> Any:
+        import jax
+        import jax.numpy as jnp
+
+        lax = jax.lax
+        places = jnp.array([3, 0, 5])
+        patches = lax.conv(x[None, None], y[None, None, :3, :3], (1, 1), "SAME")[0, 0]
+        steps, _ = lax.scan(lambda state, row: (jnp.maximum(state @ y / 8 + row, 0.0), None), x[0], x)
+        odd = jnp.logical_or(~(x > y), jnp.logical_and(x > 1, y == 2))
+        joined = jnp.concatenate([jnp.flip(x, 0), jnp.pad(-y, ((1, 1), (0, 0)))])
+        roots = jnp.sqrt(x) + x / y + jnp.exp(-x) + lax.rsqrt(y) + jnp.floor(x) * jnp.sign(y - 1)
+        return patches, steps, jnp.where(odd, x, y), joined, roots, jnp.cumsum(x, 0), x[places], jnp.minimum(x, y)
+
+    return Rehearsed("every operation that is allowed", program, (x, y), 2.0**-6)
+
+
+REHEARSED = (clipping, counting, operations)
+"""What an engine must do right."""
+
+
+def overflowing() -> Rehearsed:
+    """A mistake: a record of norm 10^6 that is squared without a clamp."""
+    wide = np.full((4, _WIDE), 2.0**18, dtype=np.float32)
+    return Rehearsed("a planted overflow", lambda x: (x * x).sum(-1), (wide,), 0.5)
+
+
+def looking_up(table: Any, codes: Any) -> Any:
+    """A mistake: the gradient of a look-up by a secret code, whose index the engine would open."""
+    import jax
+    import jax.numpy as jnp
+
+    def loss(table: Any) -> Any:
+        return jnp.sum(jnp.take_along_axis(table, codes[:, None], 1) ** 2)
+
+    return jax.grad(loss)(table)
