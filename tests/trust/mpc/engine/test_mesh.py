@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,21 +89,36 @@ def foreign(plan: EnginePlan, folder: Path, rank: int) -> tuple[EnginePlan, mesh
     return replace(plan, parties=tuple(parties)), keys
 
 
-def test_a_foreign_certificate_is_refused_on_both_sides_and_says_so(plan, tmp_path):
-    callers = [Caller(plan, keys_of(tmp_path, 0), patience=1), Caller(*foreign(plan, tmp_path, 1), patience=1)]
-    home, stranger = (caller.ended() for caller in callers)
-    assert "is no party of this plan: nothing was sent to it" in str(home.error)
+@contextmanager
+def listening(plan: EnginePlan, keys: mesh.PartyKeys) -> Iterator[list[str]]:
+    """A party that lets others call; what it says of those that it refuses."""
+    said: list[str] = []
+    pins = [ssl.PEM_cert_to_DER_cert(party.certificate) for party in plan.parties]
+    reception = mesh.Reception(plan, keys, pins, said.append)
+    try:
+        yield said
+    finally:
+        reception.close()
+
+
+def test_who_calls_with_a_foreign_certificate_is_refused_and_says_so(plan, tmp_path):
+    with listening(plan, keys_of(tmp_path, 0)):
+        stranger = Caller(*foreign(plan, tmp_path, 1)).ended()
     assert "does not let this party in" in str(stranger.error)
 
 
+def test_who_answers_with_a_foreign_certificate_is_sent_nothing(plan, tmp_path):
+    with listening(*foreign(plan, tmp_path, 1)):
+        home = Caller(plan, keys_of(tmp_path, 0)).ended()
+    assert "is no party of this plan: nothing was sent to it" in str(home.error)
+
+
 def test_a_registered_party_that_answers_in_anothers_place_is_sent_nothing(plan, tmp_path):
-    wrong = replace(
-        plan, parties=(plan.parties[0], replace(plan.parties[1], port=plan.parties[2].port), plan.parties[2])
-    )
-    west = Caller(plan, keys_of(tmp_path, 2), patience=1)
-    north = Caller(wrong, keys_of(tmp_path, 0)).ended()
+    first, second, third = plan.parties
+    wrong = replace(plan, parties=(first, replace(second, port=third.port), third))
+    with listening(plan, keys_of(tmp_path, 2)):
+        north = Caller(wrong, keys_of(tmp_path, 0)).ended()
     assert "is not east: nothing was sent to it" in str(north.error)
-    west.ended()
 
 
 def test_a_party_that_is_not_there_is_named(plan, tmp_path):
