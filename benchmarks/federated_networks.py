@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import sfumato as sf
+from benchmarks.federation.figure import Row, behind, figure
 from benchmarks.utility import auc_without
 from sfumato.encoding.codec import Codec
 from sfumato.encoding.domain import Domain
@@ -48,8 +49,10 @@ LOCAL_STEPS, PROXIMAL = 20, 0.01
 """Of averages: five rounds of a network of a hundred steps, and mu of FedProx as its paper begins."""
 MOST_GAP = 0.005
 """AUC that ten sites of one class each may lose against one curator."""
-Row = dict[str, object]
-"""A figure by name, value, limit, and whether it is met."""
+MOST_ROUNDS = 100
+"""Secure sums of a network."""
+DRAWS = 2
+"""Tables drawn from each fit."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +103,17 @@ class Declared(Federated):
         return self.declared
 
 
-def over_sites(
-    people: People, promise: sf.Guarantee, averaging: Averaging | None, mixed: bool = False
-) -> tuple[Federated, InProcess]:
-    """The setting over sites of one class each, with nobody curious and nobody lost, and what carries its bytes.
+@dataclass(frozen=True)
+class Reached:
+    """The setting over sites, what carries its bytes, and what counts its sums."""
+
+    setting: Federated
+    transport: InProcess
+    rounds: SecureRounds
+
+
+def over_sites(people: People, promise: sf.Guarantee, averaging: Averaging | None, mixed: bool = False) -> Reached:
+    """The setting over sites of one class each, with nobody curious and nobody lost.
 
     ``mixed``: of any rows.
     """
@@ -132,13 +142,13 @@ def over_sites(
     setting = (Declared if at_site else Federated)(rounds, people.domain, budget)
     if isinstance(setting, Declared):
         setting.declared = float(len(people.learn))
-    return setting, transport
+    return Reached(setting, transport, rounds)
 
 
-def fitted_auc(people: People, setting: Any, recipe: Any, seed: int) -> float:
-    """Fit, sample, learn the income."""
+def fitted_auc(people: People, setting: Any, recipe: Any) -> float:
+    """Fit, sample by the same seeds for all, learn the income: the mean over what was drawn."""
     model = recipe.fit(setting, target=people.target, progress=Silent())
-    return people.auc(model.sample(len(people.learn), np.random.default_rng(seed)))
+    return fmean(people.auc(model.sample(len(people.learn), np.random.default_rng(seed))) for seed in range(DRAWS))
 
 
 def ways(promise: sf.Guarantee) -> dict[str, tuple[sf.Guarantee, Averaging | None]]:
@@ -163,23 +173,26 @@ def networks(people: People, promise: sf.Guarantee, warm: bool, seeds: int, trai
     recipe = recipe if warm else recipe.gradients_only()
     how = f"{'warm start' if warm else 'gradients alone'}, epsilon {promise.epsilon:g}"
     central = []
-    for seed in range(seeds):
+    for _ in range(seeds):
         run = sf.Ledger.open(None, CAP).begin(promise, "benchmark")
-        central.append(fitted_auc(people, Central(Records.of(people.learn, people.domain), Budget(run)), recipe, seed))
-    yield _row(f"VAE of one curator, {how}: AUC", fmean(central))
+        central.append(fitted_auc(people, Central(Records.of(people.learn, people.domain), Budget(run)), recipe))
+    yield figure(f"VAE of one curator, {how}, {seeds} fits: AUC", fmean(central))
     for name, (kept, averaging) in ways(promise).items():
         if trained not in name or (warm and averaging is not None and averaging.level != "record"):
             continue
-        began, aucs, transport = perf_counter(), [], None
-        for seed in range(seeds):
-            setting, transport = over_sites(people, kept, averaging, name == MIXED)
-            aucs.append(fitted_auc(people, setting, recipe, seed))
-        assert transport is not None
+        began, aucs, reached = perf_counter(), [], None
+        fits = seeds if averaging is None else max(1, seeds // 2)
+        for _ in range(fits):
+            reached = over_sites(people, kept, averaging, name == MIXED)
+            aucs.append(fitted_auc(people, reached.setting, recipe))
+        assert reached is not None
         rows = f"{SITES} sites" if name == MIXED else f"{SITES} sites with one class each"
         limit = MOST_GAP if averaging is None else None
-        gap = fmean(central) - fmean(aucs)
-        yield _row(f"VAE, {rows}, {how}, {name}: AUC behind one curator", gap, limit)
-        yield _row(f"VAE, {how}, {name}: bytes that a site sent", max(transport.sent))
+        yield behind(f"VAE, {rows}, {how}, {name}, {fits} fits: AUC behind one curator", central, aucs, limit)
+        yield figure(f"VAE, {how}, {name}: bytes that a site sent", max(reached.transport.sent))
+        most = MOST_ROUNDS if averaging is None else None
+        sums = reached.rounds.opened_rounds
+        yield figure(f"VAE, {how}, {name}: rounds, sums before the training among them", sums, most)
         print(f"{name}: {perf_counter() - began:.0f} s", flush=True)
 
 
@@ -194,7 +207,7 @@ def alone(people: People, seeds: int) -> Iterator[Row]:
             _auc_of(people, sf.federated(tables, ledgers=[sf.Ledger.open() for _ in tables], curious=curious), seed)
             for seed in range(seeds)
         )
-        yield _row(f"ten unequal sites together, {curious} curious: AUC", together)
+        yield figure(f"ten unequal sites together, {curious} curious: AUC", together)
         if curious == 0:
             by_itself = {
                 which: (len(tables[place].arrow), fmean(_auc_of(people, tables[place], seed) for seed in range(seeds)))
@@ -202,19 +215,13 @@ def alone(people: People, seeds: int) -> Iterator[Row]:
             }
         for which, (held, found) in by_itself.items():
             name = f"AUC gained over the {which} site alone, {held:,} rows, {curious} curious"
-            yield _row(name, together - found)
+            yield figure(name, together - found)
 
 
 def _auc_of(people: People, source: Any, seed: int) -> float:
     ledger = sf.Ledger.open() if isinstance(source, sf.Table) else None
     made = sf.Synthesizer(people.schema, "auto", PROMISE, ledger=ledger).fit(source)
     return people.auc(Codec.from_schema(people.schema).encode(made.sample(len(people.learn), seed=seed).arrow))
-
-
-def _row(name: str, value: float, limit: float | None = None) -> Row:
-    """A figure with its limit; one without a limit is shown."""
-    kept = round(float(value), 5)
-    return {"name": name, "value": kept, "limit": limit, "met": None if limit is None else kept <= limit}
 
 
 PARTS = ("warm", "gradients", "alone")

@@ -248,5 +248,21 @@ MUTANTS = (
         "the first run begins at public parameters",
         f"{_TESTS}test_averaging.py::test_of_a_training_that_goes_on_a_site_pays_for_what_is_left_and_answers_no_more",
     ),
+    Mutant(
+        "a training over sites takes as many steps as its model would",
+        "trust/federated/trainer.py",
+        "        training = training.within(MOST_STEPS)\n",
+        "",
+        "each is a secure sum, whoever asks for them",
+        f"{_TESTS}test_descents.py::test_a_long_training_takes_fewer_steps_over_sites_and_draws_more_records_in_each",
+    ),
+    Mutant(
+        "a training in fewer steps draws fewer records",
+        "privacy/dp_sgd.py",
+        "steps=most, batch=min(self.total, self.batch * self.steps / most))\n",
+        "steps=most)\n",
+        "a batch is the model's choice",
+        f"{_TESTS}test_descents.py::test_a_long_training_takes_fewer_steps_over_sites_and_draws_more_records_in_each",
+    ),
 )
 """Each with the test that must turn red by it."""

@@ -7,7 +7,7 @@ added to the whole numbers, :func:`opened` makes them real, and the model's upda
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -102,6 +102,12 @@ class DpSgd(Generic[Carry, Parameters]):
     def rate(self) -> float:
         """The sampling rate."""
         return min(1.0, max(2.0**-32, self.batch / max(self.total, 1.0)))
+
+    def within(self, most: int) -> DpSgd[Carry, Parameters]:
+        """The same in at most so many steps, with larger batches: as many records are drawn in all."""
+        if self.steps <= most:
+            return self
+        return replace(self, steps=most, batch=min(self.total, self.batch * self.steps / most))
 
     def updated(self, carry: Carry, summed: Parameters, key: Array) -> Carry:
         """What the model makes of an opened sum."""

@@ -12,10 +12,13 @@ from tests.trust.training_case import DOMAIN, GUARANTEE, STEPS, case, records
 
 from sfumato.errors import FederationError
 from sfumato.privacy.accounting import poisson_noise_multiplier
+from sfumato.privacy.events import DistributedGaussian
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
+from sfumato.trust.federated import trainer
 from sfumato.trust.federated.descents import SharedDescent
+from sfumato.trust.federated.plan import MOST_STEPS
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.trainer import SPARE, FederatedTrainer
 from sfumato.trust.questions import GradientStep
@@ -23,19 +26,20 @@ from sfumato.trust.secure_sum.terms import RoundNumber
 
 CODES = records().matrix()
 ERROR = 1e-6
+FEW = 4
 
 
-def made(**terms) -> Federation:
+def made(rounds: int = STEPS + 8, **terms) -> Federation:
     budget = Budget(Ledger.open().begin(GUARANTEE, "test"))
-    return Federation(unevenly(CODES, 3), DOMAIN, budget, rounds=STEPS + 8, capacity=(1000,) * 3, **terms)
+    return Federation(unevenly(CODES, 3), DOMAIN, budget, rounds=rounds, capacity=(1000,) * 3, **terms)
 
 
 def asked(sites: Federation) -> SharedDescent:
     """The training that the case needs, as a coordinator asks for it."""
     budget = Budget(Ledger.open().begin(GUARANTEE, "test"))
-    trainer, training, tail = FederatedTrainer(sites.rounds, DOMAIN, budget), case(), budget.tail(0.5)
+    over, training, tail = FederatedTrainer(sites.rounds, DOMAIN, budget), case(), budget.tail(0.5)
     noise = poisson_noise_multiplier(training.rate, training.steps, budget.mu(0.5), tail)
-    return SharedDescent(trainer._descent(training, training.rate, noise), SPARE, tail)
+    return SharedDescent(over._descent(training, training.rate, noise), SPARE, tail)
 
 
 def begun(sites: Federation) -> SharedDescent:
@@ -62,6 +66,31 @@ def test_sites_learn_what_a_curator_learns_and_pay_for_spare_steps(curious: int)
         assert event.count == STEPS + SPARE  # type: ignore[union-attr]
         assert event.shares == 3 - curious  # type: ignore[union-attr]
         assert run.steps == 2 * STEPS - 1  # numbers of two attempts a round, of which the first was enough
+
+
+def test_a_long_training_takes_fewer_steps_over_sites_and_draws_more_records_in_each(monkeypatch) -> None:
+    monkeypatch.setattr(trainer, "MOST_STEPS", FEW)
+    sites = made()
+    learnt, _ = sites.setting.dp_sgd(case(steps=4 * FEW), 0.5, Silent())
+    (paid,) = sites.setting._budget.run.events
+    assert isinstance(paid, DistributedGaussian)
+    assert paid.count == sites.rounds.opened_rounds == FEW
+    assert paid.sampling_probability == pytest.approx(4 * case().rate, rel=1e-3)
+    assert sites.setting.remaining == pytest.approx(0.5, abs=2e-3)
+    assert np.isfinite(learnt.value).all()
+    few = case()
+    assert few.within(STEPS) is few
+    assert case(steps=9, batch=900.0).within(1).batch == 1000.0, "all records at most"
+
+
+def test_a_plan_says_how_many_steps_a_training_has_and_sites_refuse_more() -> None:
+    sites = made(rounds=2 * MOST_STEPS)
+    assert f"in at most {MOST_STEPS} steps, each of which is one secure sum" in "\n".join(sites.plan.words())
+    shared = asked(sites)
+    more = replace(shared, descent=replace(shared.descent, steps=MOST_STEPS + 1))
+    with pytest.raises(FederationError, match=r"97 steps: over sites it has 96 at most"):
+        sites.rounds.begin_descent(more.to_bytes())
+    assert "steps" not in "\n".join(made(questions=("count",)).plan.words())
 
 
 def test_a_step_needs_a_training_that_was_paid_for() -> None:

@@ -15,7 +15,7 @@ from sfumato.privacy.groups import MOST_DRAWN, Rooms, rooms_for
 from sfumato.privacy.randomness import Entropy
 from sfumato.privacy.sampling import OVERFLOWS
 from sfumato.privacy.spending import TAIL_SHARE
-from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan import MOST_STEPS, FederationPlan
 from sfumato.trust.questions import Descent, GradientStep, from_bytes
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.noise import VectorNoise
@@ -94,6 +94,8 @@ class SharedDescent:
                 f"a training of {asked.steps:,} steps and {self.spare:,} spare ones, in a plan of {plan.rounds} rounds"
                 f" and {slots} attempts in all"
             )
+        if asked.steps > MOST_STEPS:
+            raise FederationError(f"a training of {asked.steps:,} steps: over sites it has {MOST_STEPS} at most")
         if self.tail > TAIL_SHARE * plan.guarantee.delta:
             raise FederationError("a training that takes more delta for the tail of its loss than the plan has for it")
         if asked.rate * plan.most_rows < 1:

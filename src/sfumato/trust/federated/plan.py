@@ -26,6 +26,12 @@ MOST_ROWS = 1 << 28
 _MOST_PRODUCTS = 1 << 26
 """The same where sums of products are asked for, to which each adds up to 2**36 steps: a ring of 64 bits holds them."""
 _TRAININGS = frozenset({"descent", "local run"})
+MOST_STEPS = 96
+"""Of a training, each of which is a secure sum: with those before it, a network takes at most a hundred.
+
+A step over sites costs a message of the size of the network, and at the same promise a larger batch carries less noise
+for each record: a hundred large ones were as good as three hundred.
+"""
 TRAINED_ROWS = 1 << 16
 """Records that a site of a training may hold where nobody declared how many: each step takes as long as for so many."""
 
@@ -227,7 +233,7 @@ class FederationPlan:
             *self._several(),
             *self._searched(),
             *self._capacities(),
-            *([] if self.averaging is None else [self.averaging.words()]),
+            *self._trained(),
             *self.roster.words(),
         ]
 
@@ -242,6 +248,13 @@ class FederationPlan:
         named = ", ".join(self.schema.measured())
         said = f"Bounds of {named} are found first, from noised tables that count against the promise, and told to all."
         return [said] if named else []
+
+    def _trained(self) -> list[str]:
+        """How networks are trained."""
+        if self.averaging is not None:
+            return [self.averaging.words()]
+        said = f"A network is trained in at most {MOST_STEPS} steps, each of which is one secure sum: where its model"
+        return [f"{said} would take more, a step draws more rows."] if "descent" in self.questions else []
 
     def _capacities(self) -> list[str]:
         """How many records each site says that it holds at most; of a training, what follows from it."""

@@ -20,7 +20,7 @@ from sfumato.progress import Progress
 from sfumato.trust.budget import ROUNDING, Budget
 from sfumato.trust.checkpoint import Mark
 from sfumato.trust.federated.descents import SharedDescent, site_rooms
-from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan import MOST_STEPS, FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.questions import Descent, GradientStep
 from sfumato.trust.steps import descent_of
@@ -48,9 +48,10 @@ class FederatedTrainer:
         self._rounds, self._domain, self._budget = rounds, domain, budget
 
     def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
-        """The final carry; costs ``share`` of the squared budget. See ``Setting.dp_sgd``."""
+        """The final carry; costs ``share`` of the squared budget, in at most ``MOST_STEPS``. See ``Setting.dp_sgd``."""
         if not self._budget.private:
             raise FederationError("sites add gradients under a guarantee alone: give a finite epsilon")
+        training = training.within(MOST_STEPS)
         log = TrainingLog(self._budget, None if self._budget.answer_log is None else self._budget.answer_log.training)
         kept = log.kept(training.carry, lambda mark: self._descent(training, mark.rate, mark.noise_multiplier).digest)
         mark, carry = self._begun(log, training, share) if kept is None else kept

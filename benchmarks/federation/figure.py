@@ -1,0 +1,25 @@
+"""A figure with its limit, as the last line of the benchmark has it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, variance
+
+Row = dict[str, object]
+"""A figure by name, value, limit, and whether it is met; of a mean of fits its standard error too."""
+
+
+def figure(name: str, value: float | None, limit: float | None = None, error: float | None = None) -> Row:
+    """A figure; one without a limit is shown, one without a value was not measured."""
+    met = None if limit is None or value is None else value <= limit
+    row: Row = {"name": name, "value": None if value is None else round(float(value), 5), "limit": limit, "met": met}
+    return row if error is None else {**row, "standard_error": round(error, 5)}
+
+
+def behind(name: str, there: Sequence[float], here: Sequence[float], limit: float | None = None, sign: int = 1) -> Row:
+    """How far the mean of fits ``here`` is behind that of fits ``there``; ``sign`` -1 where less is better."""
+    spread = [variance(fits) / len(fits) if len(fits) > 1 else math.nan for fits in (there, here)]
+    error = math.sqrt(sum(spread))
+    gap = sign * (fmean(there) - fmean(here))
+    return figure(name, gap, limit, None if math.isnan(error) else error)
