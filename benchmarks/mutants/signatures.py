@@ -6,6 +6,7 @@ _PLAN = "release/signed_plan.py"
 _SITES = "release/site_signatures.py"
 _CHECKED = "release/checked_sites.py"
 _TESTS = "tests/release/test_site_signatures.py::"
+_MISSING = "tests/trust/federated/test_attendance.py::"
 _FORGED = f"{_TESTS}test_what_the_sites_did_not_sign_is_refused"
 
 MUTANTS = (
@@ -104,5 +105,37 @@ MUTANTS = (
         "                if name not in given:\n                    continue\n",
         "verification checks it",
         f"{_TESTS}test_a_signature_that_does_not_fit_is_not_kept",
+    ),
+    Mutant(
+        "a site whose message cannot be read was there",
+        "trust/federated/rounds.py",
+        "self.attendance.saw(opening.number.round, stage, asked, answers.keys() - opening.refused.keys())",
+        "self.attendance.saw(opening.number.round, stage, asked, answers.keys())",
+        "it answered in time",
+        f"{_MISSING}test_a_vector_that_cannot_be_read_is_one_that_is_missing",
+    ),
+    Mutant(
+        "who is missing is noted of rounds that open alone",
+        "trust/federated/rounds.py",
+        "            yield\n        finally:\n            self.attendance",
+        "            yield\n        except KeyError:\n            raise\n        else:\n            self.attendance",
+        "what is not opened is asked again",
+        f"{_MISSING}test_who_was_missing_is_noted_also_where_nothing_is_opened",
+    ),
+    Mutant(
+        "a site that was back once is never missed again",
+        "trust/federated/attendance.py",
+        "                elif before.returned is not None:\n",
+        "                elif before.times < 1:\n",
+        "the first time tells enough",
+        f"{_MISSING}test_a_site_that_is_back_is_noted_as_such",
+    ),
+    Mutant(
+        "a certificate misses any site",
+        "release/federation.py",
+        "        if len(set(missed)) < len(missed) or not set(missed) <= {site.name for site in self.sites}:\n",
+        "        if len(set(missed)) < len(missed):\n",
+        "the coordinator names its own sites",
+        "tests/release/test_absences.py::test_an_absence_that_cannot_be_is_refused",
     ),
 )

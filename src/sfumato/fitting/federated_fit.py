@@ -18,16 +18,16 @@ from sfumato.fitting.fit import Log, OpenRun, begin, taught
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.preflight import Together
 from sfumato.fitting.sites import FederatedSource, check_apart
+from sfumato.fitting.stated_sites import final_statement, planned_statement
 from sfumato.privacy.accounting import mu_for
 from sfumato.progress import Progress
-from sfumato.release.federation import FederationStatement, StatedAveraging, StatedSite
+from sfumato.release.federation import FederationStatement
 from sfumato.release.release import Release
 from sfumato.release.site_signatures import SiteSignatures
 from sfumato.schema.site_mapping import SiteMapping
 from sfumato.tables import Rows
 from sfumato.tables.source import RowSource
 from sfumato.trust.budget import Budget
-from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.facts import settled_codec
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import check_measurable
@@ -90,44 +90,7 @@ def together(sites: OpenSites) -> Together | None:
     if not plan.guarantee.private:
         return None
     whole = CountNoise.of_cost(mu_for(plan.guarantee), plan.roster, plan.max_rows)
-    return Together(statement(sites), whole.event())
-
-
-def statement(
-    sites: OpenSites,
-    rounds: int = 1,
-    transport: CountingTransport | None = None,
-    resumed: bool = False,
-    signed: bool | None = None,
-) -> FederationStatement:
-    """What a certificate says of them."""
-    plan, roster = sites.agreed.plan, sites.agreed.plan.roster
-    return FederationStatement(
-        plan=plan.digest.hex(),
-        sites=tuple(StatedSite(name=m.name, fingerprint=m.fingerprint) for m in roster.members),
-        curious=roster.curious,
-        lost=roster.lost,
-        threshold=roster.threshold,
-        simulated=sites.simulated,
-        rounds=rounds,
-        bytes_sent=0 if transport is None else max(transport.sent),
-        bytes_received=0 if transport is None else max(transport.received),
-        averaging=_stated(plan.averaging),
-        max_sites=plan.max_sites,
-        resumed=resumed,
-        signed=signed,
-    )
-
-
-def _stated(averaging: Averaging | None) -> StatedAveraging | None:
-    if averaging is None:
-        return None
-    return StatedAveraging(
-        local_steps=averaging.local_steps,
-        proximal=averaging.proximal,
-        secure=averaging.secure,
-        level=averaging.level,
-    )
+    return Together(planned_statement(plan, sites.simulated), whole.event())
 
 
 @dataclass(frozen=True)
@@ -235,10 +198,9 @@ def learn_federated(
     budget = Budget(opened.run, opened.answer_log, progress)
     codec = settled_codec(plan.schema, rounds, budget)
     release, outside = taught(plan, codec, Federated(rounds, codec.domain, budget), progress)
-    signed = not sites.simulated
-    if signed and plan.guarantee.private:
+    if plan.guarantee.private and not sites.simulated:
         release = replace(release, sites=_signatures(rounds).to_dict())
-    return release, outside, statement(sites, rounds.opened_rounds, transport, opened.resumed > 0, signed)
+    return release, outside, final_statement(rounds, transport, sites.simulated, opened.resumed > 0)
 
 
 def _signatures(rounds: SecureRounds) -> SiteSignatures:

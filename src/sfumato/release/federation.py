@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from sfumato.errors import CertificateError
+from sfumato.release.absences import StatedAbsence
 from sfumato.release.sections import Section
 
 MOST_SITES = 100
@@ -79,10 +80,11 @@ class FederationStatement(Section):
         rounds: sums that were opened, attempts that failed not counted.
         bytes_sent, bytes_received: the most of any one site.
         averaging: how a network was trained by averages; None: by one secure sum a step, or not at all.
-        resumed: whether the coordinator went on after it was stopped: bytes are then those since.
+        resumed: whether the coordinator went on after it was stopped: bytes and absences are then those since.
         max_sites: at how many of them one unit may have rows and is protected as promised.
         signed: whether the file holds the plan and each site's signature under it; False where sites were simulated,
             None where it was not kept yet.
+        absences: of each site that was missing from some round, as the coordinator saw it.
     """
 
     plan: str
@@ -98,6 +100,7 @@ class FederationStatement(Section):
     resumed: bool = False
     max_sites: int = 1
     signed: bool | None = None
+    absences: tuple[StatedAbsence, ...] = ()
 
     @property
     def honest_shares(self) -> int:
@@ -121,9 +124,17 @@ class FederationStatement(Section):
         if not 1 <= self.max_sites <= k:
             raise CertificateError("the certificate's federation has people at more sites than there are")
         if self.signed is not None and self.signed is self.simulated:
-            raise CertificateError("the certificate's federation was signed by sites that nobody has, or by none")
+            raise CertificateError("the certificate says that simulated sites signed, or that sites of their own did not")
+        self._check_absences()
         if self.averaging is not None:
             self.averaging.check()
+
+    def _check_absences(self) -> None:
+        missed = [absence.site for absence in self.absences]
+        if len(set(missed)) < len(missed) or not set(missed) <= {site.name for site in self.sites}:
+            raise CertificateError("the certificate's federation misses a site that is none of its own, or one twice")
+        for absence in self.absences:
+            absence.check()
 
     def limits(self) -> list[str]:
         """Where the promise ends in this federation, in plain words."""
@@ -144,6 +155,11 @@ class FederationStatement(Section):
             f"{opened}; a site sent at most {self.bytes_sent:,} bytes and was sent at most {self.bytes_received:,}"
             f"{since}.",
         ]
+        said += [absence.in_words() for absence in self.absences]
+        if self.absences:
+            said.append(
+                f"Which sites were missing{since} is told as the coordinator saw it, and is not covered by the promise."
+            )
         said += [] if self.averaging is None else self.averaging.limits()
         if self.simulated:
             said.append("All sites were simulated in one process: from whoever ran it, nothing is hidden.")

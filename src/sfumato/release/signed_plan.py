@@ -41,8 +41,8 @@ def check_plan(plan: Mapping[str, Json], certificate: Certificate, schema: str) 
     if named != [(site.name, site.fingerprint) for site in stated.sites]:
         raise CertificateError("the plan that the sites signed names other sites than the certificate")
     rounds = plan.get("rounds")
-    if type(rounds) is not int or stated.rounds > rounds:
-        raise CertificateError("the certificate's federation opened more sums than the plan of its sites allows")
+    if type(rounds) is not int or max(stated.rounds, *(a.returned or a.round for a in stated.absences), 1) > rounds:
+        raise CertificateError("the certificate's federation had more rounds than the plan of its sites allows")
 
 
 def keys_of(plan: Mapping[str, Json]) -> dict[str, bytes]:

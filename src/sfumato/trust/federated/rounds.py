@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
 from sfumato.errors import FederationError
 from sfumato.federation.defaults import DEADLINE
 from sfumato.trust.federated.agreement import check_signed, write_signatures
+from sfumato.trust.federated.attendance import Attendance, RoundStage
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.site_facts import codec_digest, first_codec
 from sfumato.trust.federated.transport import Replies, Transport
 from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
 from sfumato.trust.secure_sum.masks import WORDS, centred
-from sfumato.trust.secure_sum.sum_coordinator import SumCoordinator
+from sfumato.trust.secure_sum.sum_coordinator import Opening, SumCoordinator
 from sfumato.trust.secure_sum.terms import RoundNumber
 
 LOCAL_STEP = 5.0
@@ -34,6 +36,7 @@ class SecureRounds:
 
     Attributes:
         lost: names of the sites that did not answer some round, with what they said.
+        attendance: who was missing from which round.
         opened_rounds: sums that were opened.
         codec: SHA-256 of what the sites encode their records by; empty before the set-up.
         signatures: by place, of each site under the plan; empty before the set-up.
@@ -44,6 +47,7 @@ class SecureRounds:
         self._coordinator = SumCoordinator(plan.terms)
         self._round = self.opened_rounds = 0
         self.lost: dict[str, str] = {}
+        self.attendance = Attendance()
         self.signatures: Mapping[int, bytes] = {}
         self.codec = b""
 
@@ -107,8 +111,10 @@ class SecureRounds:
         self._round += 1
         request = SumRequest(RoundNumber(self._round), run)
         asked = dict.fromkeys(self._coordinator.present, request.data)
-        answers = self._ask("clear", asked, self._patience(run)).answers.values()
-        vectors = [np.frombuffer(a, WORDS[32]) for a in answers if len(a) == WORDS[32].itemsize * numbers]
+        answers = self._ask("clear", asked, self._patience(run)).answers
+        whole = {place: a for place, a in answers.items() if len(a) == WORDS[32].itemsize * numbers}
+        self.attendance.saw(self._round, "change", asked, whole)
+        vectors = [np.frombuffer(a, WORDS[32]) for a in whole.values()]
         if not vectors:
             raise FederationError(f"no site sent what a local run changed{self._said()}")
         self.opened_rounds += 1
@@ -133,15 +139,29 @@ class SecureRounds:
     def _attempt(self, request: SumRequest, values: int) -> tuple[np.ndarray, int]:
         opening = self._coordinator.opening(request.number, request.subject(self.codec), values)
         asked = dict.fromkeys(self._coordinator.present, request.data)
-        masked = self._ask("masked", asked, self._patience(request.question))
-        for place, answer in masked.answers.items():
-            opening.add(place, answer)
-        survivors = opening.listed()
+        masked = self._ask("masked", asked, self._patience(request.question)).answers
+        with self._noted(opening, "vector", asked, masked):
+            for place, answer in masked.items():
+                opening.add(place, answer)
+            survivors = opening.listed()
         assert opening.survivors is not None
         signed = self._ask("consent", dict.fromkeys(opening.survivors, survivors)).answers
-        consents = opening.consents(signed)
-        total = opening.opened(self._ask("unmask", dict.fromkeys(signed, consents)).answers)
+        with self._noted(opening, "consent", opening.survivors, signed):
+            consents = opening.consents(signed)
+        unmasking = self._ask("unmask", dict.fromkeys(signed, consents)).answers
+        with self._noted(opening, "unmasking", signed, unmasking):
+            total = opening.opened(unmasking)
         return total, len(opening.survivors)
+
+    @contextmanager
+    def _noted(
+        self, opening: Opening, stage: RoundStage, asked: Collection[int], answers: Mapping[int, bytes]
+    ) -> Iterator[None]:
+        """Note who was missing from a stage once its answers were read, also where they open nothing."""
+        try:
+            yield
+        finally:
+            self.attendance.saw(opening.number.round, stage, asked, answers.keys() - opening.refused.keys())
 
     def _patience(self, question: SumQuestion | GradientStep | LocalRun) -> float:
         """Seconds that its answer may take; 0: no more than any."""
