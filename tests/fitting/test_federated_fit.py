@@ -125,7 +125,7 @@ def artifact(tmp_path_factory):
         (lambda c: c.pop("federation"), "in one place alone"),
         (lambda c: c["federation"].update(curious=0), "other shares of noise"),
         (lambda c: c["federation"].update(threshold=2), "another threshold"),
-        (lambda c: c["federation"].update(simulated=False), "that sites of their own did not"),
+        (lambda c: c["federation"].update(simulated=False), "that other sites did not"),
         (lambda c: c["federation"].update(simulated=False, signed=None), "something else"),
         (lambda c: c["federation"].update(rounds=2), "something else"),
         (lambda c: c["federation"]["sites"].pop(), "threshold|something else|shares"),

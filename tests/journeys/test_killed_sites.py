@@ -105,9 +105,12 @@ def test_a_site_that_is_killed_is_done_without_where_the_plan_allows_it(tmp_path
         left = [site for name, site in sites.items() if name != "east"]
         assert [site.wait(PATIENCE) for site in left] == [0] * 4, [made.said(n) for n in made.names]
         assert made.federation.status()["sites_lost"] == ["east"]
-    stated = sf.verify(tmp_path / "model.sfm").certificate.federation
+    checked = sf.verify(tmp_path / "model.sfm")
+    stated = checked.certificate.federation
     assert stated is not None
     assert stated.lost == 1
+    assert [(absence.site, absence.returned) for absence in stated.absences] == [("east", None)]
+    assert [site.name for site in checked.sites if not site.certified] == ["east"]
     assert made.charged("east")[0] == "dead"
 
 

@@ -124,7 +124,7 @@ class FederationStatement(Section):
         if not 1 <= self.max_sites <= k:
             raise CertificateError("the certificate's federation has people at more sites than there are")
         if self.signed is not None and self.signed is self.simulated:
-            raise CertificateError("the certificate says that simulated sites signed, or that sites of their own did not")
+            raise CertificateError("the certificate says that simulated sites signed, or that other sites did not")
         self._check_absences()
         if self.averaging is not None:
             self.averaging.check()
