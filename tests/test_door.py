@@ -32,6 +32,7 @@ NAMES = [
     "federated",
     "generate_key",
     "load",
+    "parties",
     "report",
     "sketch",
     "verify",

@@ -19,6 +19,7 @@ from benchmarks.mutants import (
     gradients,
     ledger,
     mechanisms,
+    parties,
     processes,
     reading,
     release,
@@ -43,6 +44,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "secure_sum": secure_sum.MUTANTS,
     "federated": federated.MUTANTS,
     "sites": sites.MUTANTS,
+    "parties": parties.MUTANTS,
     "processes": processes.MUTANTS,
     "signatures": signatures.MUTANTS,
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sfumato.evaluation.result import Utility
     from sfumato.federation.coordinator import Federation
     from sfumato.federation.site import Site
+    from sfumato.fitting.parties import parties
     from sfumato.fitting.sites import federated
     from sfumato.privacy.guarantee import Guarantee
     from sfumato.privacy.ledger import Ledger
@@ -62,6 +63,7 @@ _WHERE = {
     "federated": "sfumato.fitting.sites:federated",
     "generate_key": "sfumato.release.signature:generate",
     "load": "sfumato.synthesizer:load",
+    "parties": "sfumato.fitting.parties:parties",
     "report": "sfumato.reporting.report:report",
     "sketch": "sfumato.schema.sketch:sketch",
     "verify": "sfumato.release.verification:verify",
@@ -92,6 +94,7 @@ __all__ = [
     "federated",
     "generate_key",
     "load",
+    "parties",
     "report",
     "sketch",
     "verify",

@@ -15,6 +15,7 @@ from sfumato.fitting.connected import ConnectedSource
 from sfumato.fitting.dataset_ledger import ledger_of
 from sfumato.fitting.federated_fit import learn_federated, opened_sites, together
 from sfumato.fitting.fit import OpenRun, begin, kept_on_failure, learn, log_of, process
+from sfumato.fitting.parties import PartiesSource
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.preflight import Places, check_installed, preflight, setting_of
 from sfumato.fitting.sites import FederatedSource
@@ -124,7 +125,7 @@ class Synthesizer:
 
     def fit(
         self,
-        source: RowSource | FederatedSource | ConnectedSource,
+        source: RowSource | FederatedSource | ConnectedSource | PartiesSource,
         progress: Progress | None = None,
         *,
         output: str | os.PathLike[str] | None = None,
@@ -136,7 +137,8 @@ class Synthesizer:
         A table in a database, also named by its URL, is encoded and counted there where it can be.
 
         Args:
-            source: the private rows; or what :func:`sfumato.federated` makes of the rows of several sites.
+            source: the private rows; or what :func:`sfumato.federated` makes of the rows of several sites,
+                or :func:`sfumato.parties` of columns of the same persons.
             progress: receives stages and steps.
             output: where the model will be saved; like all that can fail without the rows, tried before anything is
                 charged.
@@ -154,7 +156,7 @@ class Synthesizer:
         """
         plan = self._plan
         check_installed(plan, report is not None)
-        if isinstance(source, FederatedSource | ConnectedSource):
+        if isinstance(source, FederatedSource | ConnectedSource | PartiesSource):
             return self._fit_sites(source, output, report, progress, verbose)
         book = ledger_of(source, self._ledger, self.guarantee.private)
         rows = Rows.open(source, self.schema.dialect, self.schema.picture)
@@ -179,7 +181,7 @@ class Synthesizer:
 
     def _fit_sites(
         self,
-        source: FederatedSource | ConnectedSource,
+        source: FederatedSource | ConnectedSource | PartiesSource,
         output: str | os.PathLike[str] | None,
         report: str | os.PathLike[str] | None,
         progress: Progress | None,
@@ -189,7 +191,7 @@ class Synthesizer:
         plan = self._plan
         if self._ledger is not None or self._checkpoint is not None:
             raise SfumatoError("each site keeps a ledger of its own: give ledgers= to federated(), not ledger= here")
-        sites = source.opened(plan) if isinstance(source, ConnectedSource) else opened_sites(source, plan)
+        sites = opened_sites(source, plan) if isinstance(source, FederatedSource) else source.opened(plan)
         places = Places(
             output=None if output is None else Path(output),
             report=None if report is None else Path(report),
@@ -202,7 +204,7 @@ class Synthesizer:
         with kept_on_failure(opened), shown(progress, verbose) as seen, sites.answering(plan, seen) as transport:
             self._say_resumed(opened)
             release, self.outside, stated = learn_federated(plan, sites, transport, opened, seen)
-            made = process(plan, release, opened, False, "federated", stated)
+            made = process(plan, release, opened, False, stated.setting, stated)
             release = replace(release, stored_certificate=self._certificate(release, made))
         self.ledger_path, self.resumed = sites.book.path, opened.resumed
         return self._finished(release, opened)

@@ -15,12 +15,15 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.schema import Schema
 from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.plan import FederationPlan, check_measurable
+from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.secure_sum.noise import CountNoise
 from sfumato.trust.secure_sum.roster import MOST_SITES, Roster
 from sfumato.trust.secure_sum.terms import ring_bits
 
 _KINDS = {"marginals": "marginals", "feature_sum": "feature sum", "scatter": "scatter", "gradients": "descent"}
 """Kinds of questions, by what a model's entry says that it asks."""
+_COUNTED = frozenset({"marginals", "select", "distances"})
+"""What a model may ask of parties: those that compare take their one-shot path where nobody does."""
 _NARROW, _WIDE = 32, 64
 """Bits of the ring: counts and their noise mostly fit the narrow one; sums of vectors lie on a fine grid."""
 
@@ -46,6 +49,7 @@ def agreed(
     capacity: Sequence[int] = (),
     averaging: Averaging | None = None,
     max_sites: int = 1,
+    split: VerticalSplit | None = None,
 ) -> Agreed:
     """The plan for a model: it allows the kinds of questions that the model asks, and no other.
 
@@ -67,6 +71,11 @@ def agreed(
             )
         averaging = replace(averaging, level="record" if guarantee.private else "none")
     asks |= {"marginals"} if schema.measured() else frozenset()  # of which the search for bounds is made
+    if split is not None and asks - _COUNTED:
+        raise FederationError(
+            f"model {choice.name!r} asks for {', '.join(sorted(asks - _COUNTED))}, and parties count: take a model over"
+            " marginals (auto, aim, mst, independent)"
+        )
     known = _KINDS if averaging is None else {**_KINDS, "gradients": "local run"}
     kinds = ("count", *(kind for asked, kind in known.items() if asked in asks))
     given = tuple(capacity)
@@ -80,6 +89,7 @@ def agreed(
         capacity=given,
         averaging=averaging,
         max_sites=max_sites,
+        split=split,
     )
     if narrow.max_rows != 1 and "gradients" in asks:
         raise UnsupportedUnit(
@@ -87,6 +97,8 @@ def agreed(
             " take a model over marginals, or declare max_rows 1 and max_sites 1"
         )
     fits = not {"feature_sum", "scatter"} & asks and _fits_counts(narrow)
+    if split is not None and not fits:
+        raise FederationError("parties count in a ring of 32 bits, which does not hold noise as small: promise less")
     return Agreed(narrow if fits else replace(narrow, bits=_WIDE), choice)
 
 

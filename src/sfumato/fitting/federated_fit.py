@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +20,7 @@ from sfumato.fitting.preflight import Together
 from sfumato.fitting.sites import FederatedSource, check_apart
 from sfumato.fitting.stated_sites import final_statement, planned_statement
 from sfumato.privacy.accounting import mu_for
+from sfumato.privacy.ledger import Run
 from sfumato.progress import Progress
 from sfumato.release.federation import FederationStatement
 from sfumato.release.release import Release
@@ -30,12 +31,13 @@ from sfumato.tables.source import RowSource
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.facts import settled_codec
 from sfumato.trust.federated.federated_site import FederatedSite
-from sfumato.trust.federated.plan import check_measurable
+from sfumato.trust.federated.plan import FederationPlan, check_measurable
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.federated.transport import CountingTransport, InProcess
 from sfumato.trust.gathering import gather
+from sfumato.trust.mpc.setting import Mpc
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
 from sfumato.trust.secure_sum.noise import CountNoise
@@ -130,22 +132,30 @@ class SimulatedSites:
             TableError: a table is malformed, or has no row; nothing was charged.
         """
         shared = self.agreed.plan
-        own = replace(plan, guarantee=shared.at_a_site)
         with ExitStack() as stack:
             endpoints = []
-            runs = []
-            for member, book in zip(shared.roster.members, self.books, strict=True):
-                try:
-                    opened = begin(own, book, None)
-                except Overdraft as error:
-                    raise Overdraft(f"site {member.name}, with room for attempts that fail: {error}") from None
-                stack.callback(opened.finish)
-                runs.append(opened.run)
+            runs = site_runs(stack, shared, plan, self.books)
             for place, (table, identity, run) in enumerate(zip(self.tables, self.identities, runs, strict=True)):
                 encode, account = partial(gather, table, progress=progress), SiteAccount(run, shared.terms, place)
                 records = encode(first_codec(shared.schema))
                 endpoints.append(FederatedSite(shared, identity, records, account, encode=encode))
             yield InProcess(endpoints)
+
+
+def site_runs(stack: ExitStack, shared: FederationPlan, plan: Plan, books: Sequence[DatasetLedger]) -> tuple[Run, ...]:
+    """A run of each site's own ledger, in the order of the roster, closed with ``stack``.
+
+    Overdraft where the cap of one leaves no room for what the plan may cost it.
+    """
+    own, runs = replace(plan, guarantee=shared.at_a_site), []
+    for member, book in zip(shared.roster.members, books, strict=True):
+        try:
+            opened = begin(own, book, None)
+        except Overdraft as error:
+            raise Overdraft(f"site {member.name}, with room for attempts that fail: {error}") from None
+        stack.callback(opened.finish)
+        runs.append(opened.run)
+    return tuple(runs)
 
 
 def opened_sites(source: FederatedSource, plan: Plan) -> SimulatedSites:
@@ -197,7 +207,8 @@ def learn_federated(
     sites.keep_signed(rounds.signatures)
     budget = Budget(opened.run, opened.answer_log, progress)
     codec = settled_codec(plan.schema, rounds, budget)
-    release, outside = taught(plan, codec, Federated(rounds, codec.domain, budget), progress)
+    setting = (Federated if sites.agreed.plan.split is None else Mpc)(rounds, codec.domain, budget)
+    release, outside = taught(plan, codec, setting, progress)
     if plan.guarantee.private and not sites.simulated:
         release = replace(release, sites=_signatures(rounds).to_dict())
     return release, outside, final_statement(rounds, transport, sites.simulated, opened.resumed > 0)

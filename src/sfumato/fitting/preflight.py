@@ -108,7 +108,7 @@ def preflight(plan: Plan, rows: Rows | None, places: Places, together: Together 
     _check_places(plan, rows, places)
     key = None if plan.key is None else load_signing_key(plan.key)
     if plan.uncertified is None:
-        _check_certificate(plan, choice, "federated" if together or rows is None else setting_of(rows), key, together)
+        _check_certificate(plan, choice, _setting(rows, together), key, together)
 
 
 def _check_model(plan: Plan, rows: Rows | None) -> Choice:
@@ -205,6 +205,13 @@ def _files(rows: Rows | None) -> list[Path]:
 def setting_of(rows: Rows) -> str:
     """The name of the trust setting in which one curator fits these rows."""
     return "database" if rows.kind == "database" else "central"
+
+
+def _setting(rows: Rows | None, together: Together | None) -> str:
+    if together is not None:
+        return together.statement.setting
+    assert rows is not None, "without a promise nothing is certified; with one, somebody has the rows"
+    return setting_of(rows)
 
 
 def _check_certificate(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from sfumato.errors import FederationError
 from sfumato.federation.defaults import CURIOUS, LOST, MAX_SITES
@@ -15,6 +16,20 @@ from sfumato.tables import Table
 from sfumato.tables.source import RowSource
 from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.secure_sum.roster import is_site_name
+
+
+class SeveralTables(Protocol):
+    """Tables of several institutions, each with a name."""
+
+    @property
+    def sources(self) -> tuple[RowSource, ...]:
+        """The table of each."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the institutions."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +117,7 @@ def federated(
     5
     """
     given = tuple(sources)
-    called = tuple(names) if names is not None else _named(given)
+    called = tuple(names) if names is not None else named(given)
     kept = tuple(ledgers) if ledgers is not None else (None,) * len(given)
     mapped = tuple(mappings) if mappings is not None else (None,) * len(given)
     most = () if capacity is None else (capacity,) * len(given) if isinstance(capacity, int) else tuple(capacity)
@@ -123,7 +138,7 @@ def _averaging(local_steps: int | None, proximal: float, secure: bool) -> Averag
     return None
 
 
-def check_apart(source: FederatedSource, books: Sequence[DatasetLedger]) -> None:
+def check_apart(source: SeveralTables, books: Sequence[DatasetLedger]) -> None:
     """FederationError where two sites have the same rows, or one ledger: copies cannot be told from other rows.
 
     *Formal guarantee.* Whoever has rows at two sites counts twice, so that the same rows are given twice makes the
@@ -162,7 +177,7 @@ def _key(source: RowSource) -> Hashable:
     return found.st_dev, found.st_ino
 
 
-def _named(sources: Sequence[RowSource]) -> tuple[str, ...]:
+def named(sources: Sequence[RowSource]) -> tuple[str, ...]:
     """The stems of files where all differ and may name a site; numbers otherwise."""
     stems = [Path(os.fspath(s)).stem if isinstance(s, str | os.PathLike) else "" for s in sources]
     if all(map(is_site_name, stems)) and len(set(stems)) == len(stems):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.absences import StatedAbsence
 from sfumato.release.federation import FederationStatement, StatedAveraging, StatedSite
+from sfumato.release.stated_split import StatedSplit
 from sfumato.trust.federated.attendance import Absence
 from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.transport import CountingTransport
+from sfumato.trust.mpc.split import VerticalSplit
 
 
 def planned_statement(plan: FederationPlan, simulated: bool) -> FederationStatement:
@@ -26,6 +29,7 @@ def planned_statement(plan: FederationPlan, simulated: bool) -> FederationStatem
         bytes_received=0,
         averaging=_stated(plan.averaging),
         max_sites=plan.max_sites,
+        split=_stated_split(plan.split, plan.toward_a_site) if plan.split and plan.guarantee.private else None,
     )
 
 
@@ -48,6 +52,16 @@ def final_statement(
 def _absence(site: str, absence: Absence) -> StatedAbsence:
     return StatedAbsence(
         site=site, times=absence.times, round=absence.round, stage=absence.stage, returned=absence.returned
+    )
+
+
+def _stated_split(split: VerticalSplit, toward: Guarantee) -> StatedSplit:
+    return StatedSplit(
+        key=split.key,
+        columns=split.columns,
+        persons=split.persons,
+        number=split.number,
+        toward_a_party=toward.epsilon,
     )
 
 

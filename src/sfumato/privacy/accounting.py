@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sfumato.privacy import gdp
 from sfumato.privacy.events import Event, Exponential, Gaussian
@@ -34,6 +35,7 @@ __all__ = [
     "mu_squared",
     "poisson_noise_multiplier",
     "renyi_floor",
+    "toward_who_knows_the_others",
 ]
 
 ROUNDING = 2e-4
@@ -77,6 +79,18 @@ def mu_for(guarantee: Guarantee) -> float:
     ``spending.DELTA_SHARE`` of delta is kept for what adds to delta. Infinite for epsilon = inf.
     """
     return gdp.mu(guarantee.epsilon * (1 - ROUNDING), guarantee.delta * (1 - DELTA_SHARE))
+
+
+def toward_who_knows_the_others(guarantee: Guarantee) -> Guarantee:
+    """What tables that keep ``guarantee`` also keep toward somebody who knows which units there are.
+
+    Hidden from such a one is what a unit's cells say: the neighbours are tables where one unit has other cells. It is
+    then in two other cells of each table, each with noise of its own, so that what costs mu costs sqrt(2) mu.
+    """
+    if not guarantee.private:
+        return guarantee
+    delta = guarantee.delta * (1 - DELTA_SHARE)
+    return replace(guarantee, epsilon=gdp.epsilon(math.sqrt(2) * mu_for(guarantee), delta) / (1 - ROUNDING))
 
 
 def poisson_noise_multiplier(sampling_probability: float, steps: int, mu: float, tail: float) -> float:

@@ -123,10 +123,11 @@ def check_words(certificate: Mapping[str, Json], process: Process) -> None:
         raise CertificateError("its section 'implementation' holds more than versions")
 
 
-def check_federation(artifact: Artifact, certificate: Certificate) -> None:
+def check_federation(artifact: Artifact, certificate: Certificate, guarantee: Guarantee) -> None:
     """That sites are told of where there were some, and nowhere else: in the trust model, the events and the ledger."""
     stated, composition = certificate.federation, certificate.composition
-    if (certificate.trust_model == TRUST["federated"]) != (stated is not None):
+    told = [name for name in ("federated", "mpc") if certificate.trust_model == TRUST[name]]
+    if told != ([] if stated is None else [stated.setting]):
         raise CertificateError("the certificate tells of sites in one place alone: its trust model or its federation")
     if composition.ledger is not None and (composition.ledger.kept == "sites") != (stated is not None):
         raise CertificateError("the certificate tells of sites in one place alone: its ledger or its federation")
@@ -137,6 +138,8 @@ def check_federation(artifact: Artifact, certificate: Certificate) -> None:
             raise CertificateError("noise was shared by sites, of which the certificate does not tell")
         return
     stated.check()
+    if stated.split is not None:
+        stated.split.check_against(Schema.parse(artifact.schema), guarantee)
     if section_of(artifact.certificate, "federation") != stated.model_dump(mode="json", exclude_unset=True):
         raise CertificateError("the certificate's federation holds more than its fields")
     if local and (stated.averaging is None or any(e.count % stated.averaging.local_steps for e in local)):
@@ -152,7 +155,7 @@ def process_of(artifact: Artifact, certificate: Certificate, guarantee: Guarante
     setting = next((name for name, text in TRUST.items() if text == certificate.trust_model), None)
     if setting is None:
         raise CertificateError("the certificate names a trust model that no fit has")
-    check_federation(artifact, certificate)
+    check_federation(artifact, certificate, guarantee)
     total = artifact.model.get("facts", {}).get("total")
     return Process(
         guarantee=guarantee,

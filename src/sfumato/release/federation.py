@@ -7,6 +7,7 @@ import re
 from sfumato.errors import CertificateError
 from sfumato.release.absences import StatedAbsence
 from sfumato.release.sections import Section
+from sfumato.release.stated_split import StatedSplit
 
 MOST_SITES = 100
 """Sites of a federation, as the secure sum allows."""
@@ -85,6 +86,7 @@ class FederationStatement(Section):
         signed: whether the file holds the plan and each site's signature under it; False where sites were simulated,
             None where it was not kept yet.
         absences: of each site that was missing from some round, as the coordinator saw it.
+        split: which party held which columns of the same persons; None: each site had all columns of its own persons.
     """
 
     plan: str
@@ -101,6 +103,12 @@ class FederationStatement(Section):
     max_sites: int = 1
     signed: bool | None = None
     absences: tuple[StatedAbsence, ...] = ()
+    split: StatedSplit | None = None
+
+    @property
+    def setting(self) -> str:
+        """The name of the trust setting."""
+        return "federated" if self.split is None else "mpc"
 
     @property
     def honest_shares(self) -> int:
@@ -128,6 +136,8 @@ class FederationStatement(Section):
         self._check_absences()
         if self.averaging is not None:
             self.averaging.check()
+        if self.split is not None:
+            self.split.check(k)
 
     def _check_absences(self) -> None:
         missed = [absence.site for absence in self.absences]
@@ -147,9 +157,7 @@ class FederationStatement(Section):
             f"as at least {k - c} of these are honest: the coordinator may lie and collude with up to {c} of them.",
             "Toward a coordinator that lies the promise is up to twice as large: it can call a question that was "
             "answered a failed attempt, and have it answered again, until a site's own ledger refuses.",
-            "A person with rows at several sites is protected less, by their number."
-            if self.max_sites == 1
-            else f"A person with rows at up to {self.max_sites} sites is protected as promised, at more sites less.",
+            *([] if self.split is not None else [self._several()]),
             "A site can falsify its own sums, refuse, or leave its noise out; nothing here proves that it did not. "
             "When it answered, how long it took and that it failed were seen by the coordinator.",
             f"{opened}; a site sent at most {self.bytes_sent:,} bytes and was sent at most {self.bytes_received:,}"
@@ -161,7 +169,14 @@ class FederationStatement(Section):
                 f"Which sites were missing{since} is told as the coordinator saw it, and is not covered by the promise."
             )
         said += [] if self.averaging is None else self.averaging.limits()
+        said += [] if self.split is None else self.split.limits([s.name for s in self.sites])
         if self.simulated:
             said.append("All sites were simulated in one process: from whoever ran it, nothing is hidden.")
         said += [] if self.signed is None else [_SIGNED if self.signed else _UNSIGNED]
         return said
+
+    def _several(self) -> str:
+        """Of a person with rows at several sites."""
+        if self.max_sites == 1:
+            return "A person with rows at several sites is protected less, by their number."
+        return f"A person with rows at up to {self.max_sites} sites is protected as promised, at more sites less."

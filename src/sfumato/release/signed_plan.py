@@ -33,6 +33,7 @@ def check_plan(plan: Mapping[str, Json], certificate: Certificate, schema: str) 
         "threshold": stated.threshold,
         "max_sites": stated.max_sites,
         "averaging": None if stated.averaging is None else stated.averaging.to_dict(),
+        "split": None if stated.split is None else stated.split.planned(),
     }
     for fact, value in expected.items():
         if plan.get(fact) != value:

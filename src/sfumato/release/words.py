@@ -212,6 +212,8 @@ TRUST = {
     "the questions, and whoever reads its answers on the way sees them before the noise.",
     "federated": "Each site sees its own rows alone. The coordinator and everybody else see masked vectors, and of "
     "each question the noised total over the sites; the limits say whom that withstands.",
+    "mpc": "Each party sees its own columns alone: tables are counted on secret shares of three parties. Everybody "
+    "sees noised tables, and what follows from them; the limits say whom that withstands.",
 }
 """Who sees the rows, by the name of the trust setting."""
 _POST_PROCESSING = (

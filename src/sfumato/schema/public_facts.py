@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Literal, Self
 
@@ -183,6 +184,21 @@ class PublicFacts(Strict):
     def with_constraints(self, constraints: tuple[Constraint, ...]) -> Self:
         """The same with other rules."""
         return self._changed(constraints=constraints)
+
+    def with_only(self, names: AbstractSet[str]) -> Self:
+        """The facts about some of its columns, in their order: a table that has these alone.
+
+        A rule is left out where one of its columns is, and so are the target, the unit of an identifier and the number
+        of rows.
+        """
+        unit, target = self.unit, self.target
+        return self._changed(
+            columns=tuple(c for c in self.columns if c.name in names),
+            constraints=tuple(rule for rule in self.constraints if names >= set(rule.columns)),
+            target=target if target in names else None,
+            unit=unit if isinstance(unit, IdUnit) and unit.column in names else RowUnit(),
+            rows=None,
+        )
 
     def _changed(self, **changes: object) -> Self:
         fields = {name: getattr(self, name) for name in type(self).model_fields}

@@ -68,7 +68,7 @@ class KeptTables:
             return self._count(query)
         table = self._plain(query.clique)
         for axis, groups in enumerate(query.groups):
-            table = _grouped(table, groups, axis)
+            table = grouped(table, groups, axis)
         return table
 
     def _plain(self, clique: tuple[int, ...]) -> np.ndarray:
@@ -183,7 +183,7 @@ class Records:
         return counts.reshape(shape)
 
 
-def _grouped(table: np.ndarray, groups: np.ndarray, axis: int) -> np.ndarray:
+def grouped(table: np.ndarray, groups: np.ndarray, axis: int) -> np.ndarray:
     """Add up the slices of ``table`` along ``axis`` that fall into one group; a group without a code stays zero.
 
     ``np.add.reduceat`` would give such a group the next one's first slice, and so count a record many times.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfumato.errors import FederationError, Overdraft, QuestionError, TooMuchNoise
+from sfumato.privacy.events import Event
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.trust import summing
 from sfumato.trust.federated.agreement import check_signatures, sign_plan
@@ -139,7 +140,7 @@ class FederatedSite:
             self._facts.check_told()
         noise = self._noise(request, request.question)
         noised = partial(self._noised, request.question, noise)
-        return self._account.answer(self._sums, request.number, self._subject(request), noised, noise.events)
+        return self._account.answer(self._sums, request.number, self._subject(request), noised, self._charged(noise))
 
     def _subject(self, request: SumRequest) -> bytes:
         return request.subject(self._facts.codec)
@@ -182,7 +183,7 @@ class FederatedSite:
             raise FederationError("a question without noise, in a plan that makes a promise; nothing is answered")
         try:
             plan, domain = self._plan, self._records.domain
-            noise = SharedNoise.of(question, request.mu, plan.max_rows, plan.roster, domain)
+            noise = SharedNoise.of(question, request.mu, plan.moved_by(question), plan.roster, domain)
             noise.check(plan)
             return noise
         except (QuestionError, TooMuchNoise) as error:
@@ -190,4 +191,12 @@ class FederatedSite:
 
     def _noised(self, question: SumQuestion, noise: SharedNoise, entropy: Entropy) -> np.ndarray:
         """The exact sum over this site's records with its share of the noise."""
-        return noise.add(summing.exact(question, self._records), entropy)
+        return noise.add(self._exact(question), entropy)
+
+    def _exact(self, question: SumQuestion) -> np.ndarray:
+        """What this site adds to a sum, (values,) int64: private."""
+        return summing.exact(question, self._records)
+
+    def _charged(self, noise: SharedNoise) -> Sequence[Event]:
+        """What this site pays for an answer with this noise."""
+        return noise.events

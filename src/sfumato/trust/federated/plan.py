@@ -9,11 +9,14 @@ from functools import cached_property
 from typing import Any
 
 from sfumato.errors import FederationError, SfumatoError
+from sfumato.privacy.accounting import toward_who_knows_the_others
 from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee, check_promise
 from sfumato.results.plain import Json, sorted_json
 from sfumato.schema import Schema
 from sfumato.trust.federated.averaging import SITE_UNIT, Averaging
-from sfumato.trust.questions import SumQuestion
+from sfumato.trust.mpc.counting import PARTIES
+from sfumato.trust.mpc.split import VerticalSplit
+from sfumato.trust.questions import Count, Marginals, SumQuestion
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.roster import Member, Roster
 from sfumato.trust.secure_sum.terms import SumTerms
@@ -54,6 +57,7 @@ class FederationPlan:
         averaging: how networks are trained by averages; None: by one secure sum a step.
         max_sites: sites at which one unit may have rows: it counts as often.
         server: hash of how the coordinator is reached and who lets sites in; empty in one process.
+        split: which site holds which columns of the same persons, as parties do; None: each has all columns of its own.
 
     FederationError for capacities that no plan can have, for averages that keep another promise than it makes, and for
     categories left to be measured.
@@ -72,11 +76,14 @@ class FederationPlan:
     averaging: Averaging | None = None
     max_sites: int = 1
     server: str = ""
+    split: VerticalSplit | None = None
 
     def __post_init__(self) -> None:
         if self.averaging is not None:
             self.averaging.check(self.guarantee)
         check_measurable(self.schema)
+        if self.split is not None:
+            self.split.check(self.schema, self.roster)
         self._check_unit()
         k = len(self.roster.members)
         if type(self.max_sites) is not int or not 1 <= self.max_sites <= k:
@@ -113,10 +120,26 @@ class FederationPlan:
         """Records that all sites may hold together."""
         return sum(self.capacity)
 
+    def moved_by(self, question: SumQuestion) -> int:
+        """The most that one unit moves the counts of ``question`` by: its rows, or what parties count of each of them.
+
+        Whose cell lies outside the facts is counted by each party of a split by itself.
+        """
+        outside = isinstance(question, Count | Marginals) and question.outside
+        return self.max_rows * (PARTIES if outside and self.split is not None else 1)
+
+    @property
+    def toward_a_site(self) -> Guarantee:
+        """What an opened sum promises toward a site of the plan: the promise, but toward a party of a split.
+
+        Such a one knows who is on the list of persons: hidden from it is what their cells say.
+        """
+        return self.guarantee if self.split is None else toward_who_knows_the_others(self.guarantee)
+
     @property
     def at_a_site(self) -> Guarantee:
         """The most that a site's own ledger is charged with, attempts that failed included: what can be promised."""
-        promise = self.guarantee
+        promise = self.toward_a_site
         if not promise.private:
             return promise
         epsilon = max(promise.epsilon, min(HEADROOM * promise.epsilon, MOST_EPSILON))
@@ -143,6 +166,7 @@ class FederationPlan:
             "max_sites": self.max_sites,
             "server": self.server,
             **({} if self.averaging is None else {"averaging": asdict(self.averaging)}),
+            **({} if self.split is None else {"split": self.split.to_dict()}),
         }
 
     @classmethod
@@ -179,6 +203,7 @@ class FederationPlan:
             max_sites=data["max_sites"],
             server=data["server"],
             averaging=Averaging(**data["averaging"]) if "averaging" in data else None,
+            split=VerticalSplit.from_dict(data["split"]) if "split" in data else None,
         )
 
     @cached_property
@@ -224,17 +249,29 @@ class FederationPlan:
             )
         else:
             said = "NO PROMISE: sums are opened without noise; what comes out is not private."
+        split = self.split
         return [
             f"Plan {self.digest.hex()}: compare this number with the other sites, by telephone.",
             said,
+            *([] if split is None else self._toward_a_party()),
             f"Columns: {', '.join(self.schema.names)}.",
             f"Model: {self.model}. Your site answers {', '.join(self.questions)}, in at most {self.rounds} rounds of"
             f" {self.attempts} attempts; its rows never leave it.",
-            *self._several(),
+            *(self._several() if split is None else []),
             *self._searched(),
-            *self._capacities(),
+            *(self._capacities() if split is None else split.words([m.name for m in self.roster.members])),
             *self._trained(),
             *self.roster.words(),
+        ]
+
+    def _toward_a_party(self) -> list[str]:
+        """What is promised toward the other parties, who know more than whoever gets the model."""
+        if not self.guarantee.private:
+            return []
+        other = self.toward_a_site
+        return [
+            f"Promise toward another party, of what a person's cells say and not of who is on the list: epsilon"
+            f" {other.epsilon:.3g}, delta {other.delta:g}."
         ]
 
     def _several(self) -> list[str]:

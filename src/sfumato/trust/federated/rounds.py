@@ -15,6 +15,8 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.site_facts import codec_digest, first_codec
 from sfumato.trust.federated.transport import Replies, Transport
+from sfumato.trust.mpc.counting import after
+from sfumato.trust.mpc.dealing import block_bytes
 from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
 from sfumato.trust.secure_sum.masks import WORDS, centred
 from sfumato.trust.secure_sum.sum_coordinator import Opening, SumCoordinator
@@ -76,6 +78,14 @@ class SecureRounds:
     def go_on(self, opened: int) -> None:
         """Count sums that were opened before the coordinator was started again, and are not asked for now."""
         self.opened_rounds += opened
+
+    def deal(self, maps: bytes, blocks: int) -> None:
+        """Let parties make shares of the tables of their columns, seen through ``maps``; see ``trust.mpc.dealing``."""
+        everybody = range(self.plan.terms.sites)
+        self._all("count", dict.fromkeys(everybody, maps), ENCODING)
+        for block in range(blocks):
+            dealt = self._all("deal", dict.fromkeys(everybody, block_bytes(block)))
+            self._all("dealt", {place: dealt[after(place)] for place in everybody})
 
     def opened(self, question: SumQuestion, mu: Sequence[float], values: int) -> tuple[np.ndarray, int]:
         """The noised sum of ``values`` whole numbers, int64, in a new round, and over how many sites it is.

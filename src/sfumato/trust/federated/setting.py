@@ -134,21 +134,25 @@ class Federated(Asking):
     def coarsened(self, recode: Sequence[np.ndarray]) -> Setting:
         """The same records through public maps code -> coarser code; tables alone can be asked of it."""
         maps = recode if self._recode is None else [r[m] for m, r in zip(self._recode, recode, strict=True)]
-        view = Federated(self._rounds, self._fine, self._budget, maps)
+        view = type(self)(self._rounds, self._fine, self._budget, maps)
         view._outside = self._outside
         return view
+
+    def _prepare(self, question: SumQuestion) -> None:
+        """What has to be done before ``question`` is asked of the sites; nothing, where each adds up its own rows."""
 
     def _opened(self, question: SumQuestion, mu: Sequence[float]) -> tuple[SharedNoise, np.ndarray, int]:
         """The noise of a question to the sites, the opened numbers, and how many sites are in them."""
         plan = self._rounds.plan
         self._budget.check(mu)
-        noise = SharedNoise.of(question, mu, plan.max_rows, plan.roster, self._fine)
+        noise = SharedNoise.of(question, mu, plan.moved_by(question), plan.roster, self._fine)
         noise.check(plan)
         asked = False
 
         def opened() -> np.ndarray:
             nonlocal asked
             asked = True
+            self._prepare(question)
             total, sites = self._rounds.opened(question, mu, sum(noise.sizes))
             return np.append(total, sites)
 

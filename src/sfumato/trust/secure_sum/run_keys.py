@@ -58,6 +58,10 @@ class PairKeys:
         """
         return derived(self._root, b"mask" + packed(number) + subject)
 
+    def secret(self, purpose: bytes) -> bytes:
+        """A key of 256 bits that these two alone can derive, for one ``purpose`` of whoever builds on the sum."""
+        return derived(self._root, b"secret " + purpose)
+
     def seal(self, text: bytes, run: bytes) -> bytes:
         """``text`` for the other site alone, once a run."""
         return AESGCM(self._direction(self._own, self._other)).encrypt(_ONE_USE, text, run)

@@ -102,6 +102,12 @@ class SumSite:
         """What names the run, the same at every site; 32 zeros before there is one."""
         return self._run
 
+    def pair(self, place: int) -> PairKeys:
+        """What this site and the one at ``place`` alone know in this run; FederationError before it is set up."""
+        if not self._ready:
+            raise FederationError("the run is not set up; nothing is answered")
+        return self._pairs[place]
+
     def key(self) -> bytes:
         """Set-up 1: this site's key of the run, signed."""
         if self._key is not None:

@@ -1,0 +1,163 @@
+"""Parties that hold different columns of the same persons, simulated in one process, as a source of one fit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfumato.errors import FederationError
+from sfumato.federation.defaults import DEADLINE
+from sfumato.fitting.agreed import Agreed, agreed
+from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
+from sfumato.fitting.federated_fit import site_runs
+from sfumato.fitting.plan import Plan
+from sfumato.fitting.sites import check_apart, named
+from sfumato.privacy.ledger import Ledger
+from sfumato.progress import Progress
+from sfumato.tables import Rows
+from sfumato.tables.source import RowSource
+from sfumato.trust.federated.transport import InProcess
+from sfumato.trust.mpc.counting import PARTIES
+from sfumato.trust.mpc.party_records import party_records
+from sfumato.trust.mpc.party_site import PartySite
+from sfumato.trust.mpc.persons import Persons
+from sfumato.trust.mpc.split import CURIOUS, LOST, VerticalSplit
+from sfumato.trust.secure_sum.accounts import SiteAccount
+from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.roster import Member, Roster
+
+
+@dataclass(frozen=True, eq=False)
+class PartiesSource:
+    """The parties of a simulated count on shares; made by :func:`parties`.
+
+    Attributes:
+        sources: the table of each party.
+        key: the column by which all of them know a person.
+        persons: the list of persons, declared public.
+        names: of the parties.
+        ledgers: of each party; None: beside its rows.
+    """
+
+    sources: tuple[RowSource, ...]
+    key: str
+    persons: Persons
+    names: tuple[str, ...]
+    ledgers: tuple[Ledger | str | os.PathLike[str] | None, ...]
+
+    def opened(self, plan: Plan) -> SimulatedParties:
+        """Open the tables and find the ledger of each party; no row is read.
+
+        Raises:
+            FederationError: columns at two parties, or at none, or what is asked for is nothing that parties answer.
+            SfumatoError: a table cannot be opened, or has no place for its ledger.
+        """
+        books = tuple(
+            ledger_of(table, ledger, plan.guarantee.private)
+            for table, ledger in zip(self.sources, self.ledgers, strict=True)
+        )
+        check_apart(self, books)
+        tables = tuple(Rows.open(table, plan.schema.dialect) for table in self.sources)
+        columns = tuple(tuple(n for n in table.columns if n != self.key) for table in tables)
+        split = VerticalSplit(self.key, columns, self.persons.digest, len(self.persons))
+        identities = tuple(SiteIdentity.fresh() for _ in tables)
+        members = tuple(Member(n, i.public_key) for n, i in zip(self.names, identities, strict=True))
+        made = agreed(plan.schema, plan.model, plan.guarantee, Roster(members, CURIOUS, LOST), split=split)
+        return SimulatedParties(tables, books, identities, made, self.persons)
+
+
+def parties(
+    sources: Sequence[RowSource],
+    *,
+    key: str,
+    persons: Sequence[str] | str | os.PathLike[str],
+    names: Sequence[str] | None = None,
+    ledgers: Sequence[Ledger | str | os.PathLike[str] | None] | None = None,
+) -> PartiesSource:
+    r"""Columns of the same persons at three parties, simulated in this process: what ``Synthesizer.fit`` takes.
+
+    Tables are counted on secret shares, so that no party sees another's columns; only noised tables are opened. In one
+    process this protects nobody from whoever runs it: it shows what three real parties would get. Parties that have the
+    same columns of different persons need no shares: that is :func:`sfumato.federated`.
+
+    Args:
+        sources: the table of each party: paths or frames with a header. Each column but the key is at one of them.
+        key: the column of kind identifier by which all of them know a person; each person has one row.
+        persons: the keys of the persons, or a file with one on each line. It is declared public: that somebody is on
+            it is hidden from nobody. Who has no row at some party is in no table with its columns; rows of others are
+            left out.
+        names: of the parties; default: the names of their files, or ``site-1`` and so on.
+        ledgers: of each party; default: ``PATH.ledger`` beside its rows.
+
+    Raises:
+        FederationError: not three parties, names or ledgers that are not as many, a key that stands twice.
+
+    >>> import pyarrow as pa
+    >>> import sfumato as sf
+    >>> schema = sf.Schema.parse(
+    ...     "sfumato: schema/1\ncolumns:\n  id: {kind: identifier, source: public}\n"
+    ...     + "".join(f"  {name}: {{kind: boolean, source: public}}\n" for name in ("ill", "poor", "old"))
+    ... )
+    >>> keys = [f"person {i}" for i in range(100)]
+    >>> tables = [pa.table({"id": keys, name: [True, False] * 50}) for name in ("ill", "poor", "old")]
+    >>> ledgers = [sf.Ledger.open(None) for _ in tables]
+    >>> source = sf.parties(tables, key="id", persons=keys, ledgers=ledgers)
+    >>> synthesizer = sf.Synthesizer(schema, "mst", sf.Guarantee(5, 1e-6)).fit(source)
+    >>> synthesizer.sample(3).arrow.column_names
+    ['id', 'ill', 'poor', 'old']
+    """
+    given = tuple(sources)
+    called = tuple(names) if names is not None else named(given)
+    kept = tuple(ledgers) if ledgers is not None else (None,) * len(given)
+    if not len(given) == len(called) == len(kept) == PARTIES:
+        raise FederationError(
+            f"{len(given)} tables, {len(called)} names and {len(kept)} ledgers: counting on shares is of {PARTIES}"
+            " parties, each with its own"
+        )
+    known = Persons.load(Path(persons)) if isinstance(persons, str | os.PathLike) else Persons.of(persons)
+    return PartiesSource(given, key, known, called, kept)
+
+
+@dataclass(frozen=True)
+class SimulatedParties:
+    """Parties in this process; see ``federated_fit.OpenSites``.
+
+    Attributes:
+        tables: the opened tables, of which no row was read.
+        books: the ledger of each.
+        identities: their signing keys, drawn for this fit.
+        agreed: the plan and the model.
+        persons: the list that the plan holds the hash of.
+    """
+
+    tables: tuple[Rows, ...]
+    books: tuple[DatasetLedger, ...]
+    identities: tuple[SiteIdentity, ...]
+    agreed: Agreed
+    persons: Persons
+    rows = None
+    book = DatasetLedger(None)
+    log = None
+    simulated = True
+    deadline = DEADLINE
+
+    def keep_signed(self, signatures: Mapping[int, bytes]) -> None:
+        """Nothing is kept: their keys are of this fit alone."""
+
+    @contextmanager
+    def answering(self, plan: Plan, progress: Progress) -> Iterator[InProcess]:
+        """The parties, each with a run of its own ledger while the fit lasts; see ``SimulatedSites.answering``."""
+        shared = self.agreed.plan
+        split = shared.split
+        assert split is not None
+        with ExitStack() as stack:
+            runs = site_runs(stack, shared, plan, self.books)
+            endpoints = []
+            for place, (table, identity, run) in enumerate(zip(self.tables, self.identities, runs, strict=True)):
+                records = party_records(table, shared.schema, split, place, self.persons, progress)
+                account = SiteAccount(run, shared.terms, place)
+                endpoints.append(PartySite(shared, identity, records, account))
+            yield InProcess(endpoints)

@@ -1,0 +1,75 @@
+"""What a certificate says of parties that hold different columns of the same persons."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from sfumato.errors import CertificateError
+from sfumato.privacy.accounting import toward_who_knows_the_others
+from sfumato.privacy.guarantee import Guarantee
+from sfumato.release.sections import Section
+from sfumato.results.plain import Json
+from sfumato.schema import Schema
+
+_PARTIES = 3
+"""Shares of tables are of three."""
+_HASH = re.compile(r"[0-9a-f]{64}")
+_ROUNDING = 1e-9
+"""Of a figure that was computed anew."""
+
+
+class StatedSplit(Section):
+    """Who held which columns.
+
+    Attributes:
+        key: the column by which all parties knew a person.
+        columns: of each party, in the order of the sites.
+        persons: SHA-256 of the list of persons, which was declared public.
+        number: of persons on it.
+        toward_a_party: epsilon of the promise toward another party, at the same delta.
+    """
+
+    key: str
+    columns: tuple[tuple[str, ...], ...]
+    persons: str
+    number: int
+    toward_a_party: float
+
+    def planned(self) -> dict[str, Json]:
+        """What the plan of the parties says of the split, as JSON values."""
+        stated = self.to_dict()
+        del stated["toward_a_party"]
+        return stated
+
+    def check(self, sites: int) -> None:
+        """CertificateError unless the numbers can be those of three parties."""
+        if sites != _PARTIES or len(self.columns) != _PARTIES or self.number < 1 or not _HASH.fullmatch(self.persons):
+            raise CertificateError("the certificate's parties have numbers that none can have")
+
+    def check_against(self, schema: Schema, promise: Guarantee) -> None:
+        """CertificateError unless each column of ``schema`` lay at one party, and the second epsilon follows."""
+        held = [name for names in self.columns for name in names]
+        if sorted([self.key, *held]) != sorted(schema.names):
+            raise CertificateError("the certificate's parties held other columns than the schema has")
+        if not math.isclose(self.toward_a_party, toward_who_knows_the_others(promise).epsilon, rel_tol=_ROUNDING):
+            raise CertificateError("the certificate states another promise toward a party than follows from its own")
+
+    def limits(self, names: Sequence[str]) -> list[str]:
+        """Where the promise ends among parties, in plain words."""
+        held = "; ".join(f"{n} held {', '.join(columns)}" for n, columns in zip(names, self.columns, strict=True))
+        return [
+            f"Three parties held different columns of the same persons: {held}. They knew each other's persons by "
+            f"{self.key}.",
+            f"The persons are the {self.number:,} of a list that was declared public: that somebody is on it is "
+            "protected from nobody.",
+            "Toward another party the promise speaks of what a person's cells say, not of who is on the list, and its "
+            f"epsilon is {self.toward_a_party:.3g}, for that party knows more: a person whose cells are others is in "
+            "two other cells of each table.",
+            "This holds where the three follow the protocol, at most one of them is curious, and no two of them "
+            "collude. Any two together can read all columns of everybody. A party that does not follow the protocol "
+            "can make tables wrong, and learn more from what is opened than is promised.",
+            "The noise is made so that the shares of two parties are enough: it is 1.22 times as wide as that of one "
+            "curator.",
+        ]

@@ -1,0 +1,102 @@
+"""One party's columns of the persons of a list, as codes in the order of the list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sfumato.encoding.codec import Codec
+from sfumato.encoding.domain import Domain
+from sfumato.errors import QuestionError, TableError
+from sfumato.progress import Progress
+from sfumato.schema import Schema
+from sfumato.tables import Rows
+from sfumato.trust.gathering import identifiers
+from sfumato.trust.mpc.counting import Codes
+from sfumato.trust.mpc.persons import Persons
+from sfumato.trust.mpc.split import VerticalSplit
+from sfumato.trust.questions import Query
+from sfumato.trust.records import ExactRecords, Records
+
+
+@dataclass(frozen=True, repr=False)
+class PartyRecords:
+    """The private records of one party; who is on the list and has none here is absent.
+
+    Attributes:
+        domain: the encoded columns of all parties; public.
+        positions: where its own stand among them.
+        codes: of its own, (persons,) each, and who is present.
+        outside: rows of persons on the list with some cell that the schema's facts did not allow.
+    """
+
+    domain: Domain
+    positions: tuple[int, ...]
+    codes: Codes
+    outside: int
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self.codes.present))
+
+    def __repr__(self) -> str:
+        return f"<private records of a party: {len(self.positions)} columns>"
+
+    def table(self, query: Query) -> np.ndarray:
+        """Exact counts, int64, of columns that are all this party's own."""
+        return self._own.table(Query(tuple(self.positions.index(i) for i in query.clique), query.groups))
+
+    @cached_property
+    def _own(self) -> Records:
+        """Its records, without those who are absent."""
+        axes = tuple(self.domain.axes[i] for i in self.positions)
+        return Records([c[self.codes.present] for c in self.codes.columns], Domain(axes))
+
+    def matrix(self) -> np.ndarray:
+        """Refused: no party has all columns."""
+        raise QuestionError("parties answer counts and tables alone: no one has a whole record")
+
+    def coarsened(self, recode: Sequence[np.ndarray]) -> ExactRecords:
+        """Refused: tables are asked through groups."""
+        raise QuestionError("parties answer tables through groups")
+
+
+def party_records(
+    rows: Rows, schema: Schema, split: VerticalSplit, place: int, persons: Persons, progress: Progress
+) -> PartyRecords:
+    """Encode the rows of the party at ``place``, each at the place of its person; rows of nobody on the list are left.
+
+    Raises:
+        SchemaError: the table's columns are not those of the party.
+        TableError: the table is malformed, two rows are of one person, or none is of anybody on the list.
+
+    *Formal guarantee.* Each row is encoded by itself, by public facts, to one record or to none, which is the person's
+    alone: whoever is added or removed, with all of their cells, changes no other's record.
+    """
+    own, whole = Codec.from_schema(split.schema_of(schema, place)), Codec.from_schema(schema)
+    own.check_columns(rows.columns)
+    markers = schema.null_markers(schema.column(split.key))
+    columns = [np.zeros(len(persons), np.min_scalar_type(axis.size - 1)) for axis in own.domain.axes]
+    seen, present = np.zeros(len(persons), bool), np.zeros(len(persons), bool)
+    outside = 0
+    progress.stage("reading rows")
+    for batch in rows.cells():
+        at = persons.places(identifiers(batch.column(split.key), markers))
+        listed = at >= 0
+        places = at[listed]
+        if seen[places].any() or len(np.unique(places)) < len(places):
+            raise TableError(f"two rows have one key in {split.key!r}: every person has one row; keep one of them")
+        seen[places] = True
+        encoded = own.encode_rows(batch)
+        outside += int(np.count_nonzero(encoded.outside[listed]))
+        present[places] = ~encoded.refused[listed]
+        for column, codes in zip(columns, encoded.codes.T, strict=True):
+            column[places] = codes[listed]
+    if not seen.any():
+        raise TableError(f"no row has a key in {split.key!r} that is on the list of persons: are both written alike?")
+    positions = tuple(whole.domain.index(name) for name in own.domain.names)
+    for column in columns:
+        column[~present] = 0
+    return PartyRecords(whole.domain, positions, Codes(tuple(columns), present), outside)

@@ -1,0 +1,213 @@
+"""One party: it deals its masked one-hots, and answers tables with its additive shares of them, noised and masked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from scipy import sparse
+
+from sfumato.errors import FederationError
+from sfumato.privacy.events import DistributedDiscreteGaussian, Event
+from sfumato.privacy.randomness import SYSTEM, Entropy, expand
+from sfumato.trust.federated.federated_site import FederatedSite
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.sharing import SharedNoise
+from sfumato.trust.federated.site_facts import first_codec
+from sfumato.trust.mpc.counting import Codes, OneHotLayout, ProductShares, after, masked
+from sfumato.trust.mpc.dealing import block_of, block_rows, blocks, maps_of, through
+from sfumato.trust.mpc.party_records import PartyRecords
+from sfumato.trust.mpc.ring import BITS, WORD
+from sfumato.trust.mpc.split import layout
+from sfumato.trust.questions import Count, Marginals, Query, SumQuestion
+from sfumato.trust.records import grouped
+from sfumato.trust.secure_sum.accounts import SiteAccount
+from sfumato.trust.secure_sum.identity import SiteIdentity
+
+_ONE_USE = bytes(12)
+"""Nonce of AES-GCM: each key seals one block, of one party for one other."""
+_MASK = 3  # nonce of ChaCha20; the key of a mask has no other use
+
+
+@dataclass
+class _Dealing:
+    """One dealing: all columns, seen through maps, block by block.
+
+    Attributes:
+        label: SHA-256 of what all parties were told; masks and seals are made for it.
+        maps: one per column of the domain.
+        own: this party's codes through them.
+        shares: of the tables, of all blocks so far.
+        dealt, taken: blocks that were sent, and that were received and added up.
+    """
+
+    label: bytes
+    maps: tuple[np.ndarray, ...]
+    own: Codes
+    shares: ProductShares
+    dealt: int = 0
+    taken: int = 0
+
+    @property
+    def layout(self) -> OneHotLayout:
+        """Where one-hots lie."""
+        return self.shares.layout
+
+    def rows(self, block: int) -> slice:
+        """The persons of a block."""
+        each = block_rows(self.layout)
+        return slice(block * each, min((block + 1) * each, len(self.own.present)))
+
+    @property
+    def blocks(self) -> int:
+        """How many there are."""
+        return blocks(self.layout, len(self.own.present))
+
+
+class PartySite(FederatedSite):
+    """A party of a plan with a split; see ``FederatedSite``.
+
+    FederationError where the ring of the plan is not that of counting.
+
+    *Formal guarantee.* As of a site, for sums over all parties; beside these a party sends its one-hots under masks
+    that are drawn for one dealing of one run, sealed for the one party that does not know them. Of its answer each
+    number is a share that is uniform to whoever lacks a share (``ProductShares``), before it is masked anew. It is
+    charged as toward another party, which knows who is on the list: each table twice, for the two cells that change
+    where a person's cells are others.
+    """
+
+    def __init__(
+        self,
+        plan: FederationPlan,
+        identity: SiteIdentity,
+        records: PartyRecords,
+        account: SiteAccount,
+        entropy: Entropy = SYSTEM,
+    ) -> None:
+        if plan.split is None or plan.bits != BITS:
+            raise FederationError(f"parties count in a ring of {BITS} bits, by a plan that says who has which columns")
+        super().__init__(plan, identity, records, account, entropy)
+        self._parts = records
+        self._owners = plan.split.owners(first_codec(plan.schema))
+        self._dealing: _Dealing | None = None
+        self._methods |= {"count": self._begin, "deal": self._deal, "dealt": self._take}
+
+    def _agreed(self, body: bytes) -> bytes:
+        self._dealing = None
+        return super()._agreed(body)
+
+    def _begin(self, body: bytes) -> bytes:
+        """Be told of the maps, and forget what was dealt before."""
+        domain = self._parts.domain
+        maps = maps_of(body, domain)
+        own = Codes(
+            tuple(maps[i][codes] for i, codes in zip(self._parts.positions, self._parts.codes.columns, strict=True)),
+            self._parts.codes.present,
+        )
+        made = layout(self._owners, [int(m.max()) + 1 for m in maps])
+        label = hashlib.sha256(self._plan.digest + self._facts.codec + body).digest()
+        if self._dealing is not None and self._dealing.label == label:
+            raise FederationError("these columns were dealt, or are being dealt, through the same maps")
+        self._dealing = _Dealing(label, maps, own, ProductShares(self._sums.place, made))
+        return b""
+
+    def _deal(self, body: bytes) -> bytes:
+        """A block of its masked one-hots, sealed for the party behind the next."""
+        dealing, place = self._begun_dealing(), self._sums.place
+        block = block_of(body)
+        if block != dealing.dealt or block >= dealing.blocks:
+            raise FederationError("blocks are dealt once, in order; deal anew")
+        dealing.dealt += 1
+        data = masked(self._one_hots(dealing, block), self._mask(dealing, place, block))
+        return self._sealing(dealing, place, block).encrypt(_ONE_USE, data.tobytes(), dealing.label)
+
+    def _take(self, sealed: bytes) -> bytes:
+        """The block of the next party, which this one lacks the mask of; all three products of it."""
+        dealing, place = self._begun_dealing(), self._sums.place
+        block = dealing.taken
+        if block >= dealing.dealt:
+            raise FederationError("a block is taken once this party has dealt its own; deal anew")
+        try:
+            data = self._sealing(dealing, after(place), block).decrypt(_ONE_USE, sealed, dealing.label)
+        except InvalidTag:
+            raise FederationError("a block of another party cannot be opened: changed, or of another dealing") from None
+        rows = dealing.rows(block)
+        shape = rows.stop - rows.start, dealing.layout.widths[after(place)]
+        if len(data) != shape[0] * shape[1] * WORD.itemsize:
+            raise FederationError("a block of another party is of another size than its columns have")
+        mask, before = (self._mask(dealing, p, block) for p in (place, after(place, 2)))
+        masked_next = np.frombuffer(data, WORD).reshape(shape)
+        dealing.shares.add(self._one_hots(dealing, block), mask, before, masked_next)
+        dealing.taken += 1
+        return b""
+
+    def _begun_dealing(self) -> _Dealing:
+        if self._dealing is None:
+            raise FederationError("nothing is dealt before the parties were told of the maps")
+        return self._dealing
+
+    def _one_hots(self, dealing: _Dealing, block: int) -> sparse.csr_array:
+        rows, own = dealing.rows(block), dealing.own
+        part = Codes(tuple(c[rows] for c in own.columns), own.present[rows])
+        return part.one_hots(dealing.layout.sizes[self._sums.place])
+
+    def _mask(self, dealing: _Dealing, place: int, block: int) -> np.ndarray:
+        """The mask of the party at ``place``, which is this one or the one before it: the two know it."""
+        other = after(place) if place == self._sums.place else place
+        rows = dealing.rows(block)
+        out = np.empty((rows.stop - rows.start, dealing.layout.widths[place]), WORD)
+        expand(self._sums.pair(other).secret(_purpose(b"mask", dealing, place, block)), _MASK, out)
+        return out
+
+    def _sealing(self, dealing: _Dealing, sender: int, block: int) -> AESGCM:
+        """Seals the block of ``sender`` for the party behind the next."""
+        receiver = after(sender, 2)
+        other = receiver if sender == self._sums.place else sender
+        return AESGCM(self._sums.pair(other).secret(_purpose(b"block", dealing, sender, block)))
+
+    def _exact(self, question: SumQuestion) -> np.ndarray:
+        """This party's additive shares of the counts, modulo 2^32."""
+        match question:
+            case Count():
+                counts = self._parts.outside if question.outside else len(self._parts)
+                return np.array([counts if question.outside or self._sums.place == 0 else 0])
+            case Marginals(outside=False):
+                return np.concatenate([self._share(query).ravel() for query in question.queries])
+        raise FederationError("parties answer counts and tables alone")
+
+    def _share(self, query: Query) -> np.ndarray:
+        """Of one table: all of it at the one party that has all of its columns, or a share at each."""
+        owners = [self._owners[i] for i in query.clique]
+        places = {place for place, _ in owners}
+        shape = query.shape(self._parts.domain)
+        if len(places) == 1:
+            mine = places == {self._sums.place}
+            return self._parts.table(query) if mine else np.zeros(shape, np.int64)
+        if len(owners) > 2:
+            raise FederationError("tables of columns at several parties are of two columns; ask for those")
+        dealing = self._begun_dealing()
+        if dealing.taken < dealing.blocks:
+            raise FederationError("a table of columns at two parties, before all of them were dealt")
+        table = dealing.shares.table(*owners).astype(np.int64)
+        sizes = self._parts.domain.shape(query.clique)
+        asked = query.groups or tuple(np.arange(size) for size in sizes)
+        for axis, (position, groups) in enumerate(zip(query.clique, asked, strict=True)):
+            table = grouped(table, through(groups, dealing.maps[position]), axis)
+        return table
+
+    def _charged(self, noise: SharedNoise) -> Sequence[Event]:
+        return tuple(map(_twice, noise.events))
+
+
+def _twice(event: Event) -> Event:
+    """What a person with other cells costs: two cells of a table, each with noise of its own."""
+    assert isinstance(event, DistributedDiscreteGaussian)
+    return replace(event, count=2 * event.count)
+
+
+def _purpose(what: bytes, dealing: _Dealing, place: int, block: int) -> bytes:
+    return b"parties " + what + dealing.label + bytes([place]) + block.to_bytes(4, "little")

@@ -1,0 +1,149 @@
+"""Which party holds which columns of the persons of a list: public facts of the signed plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sfumato.encoding.codec import Codec
+from sfumato.errors import FederationError
+from sfumato.results.plain import Json
+from sfumato.schema import Schema
+from sfumato.trust.mpc.counting import PARTIES, OneHotLayout
+from sfumato.trust.mpc.persons import MOST_PERSONS
+from sfumato.trust.secure_sum.roster import Roster
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+CURIOUS, LOST = 1, 0
+"""Of three parties one may be curious, and none may be lost: each holds a part of every mask."""
+
+
+@dataclass(frozen=True)
+class VerticalSplit:
+    """Three parties that hold different columns of the same persons.
+
+    Attributes:
+        key: the column of kind identifier by which all of them know a person; every party has it.
+        columns: by place, the names of the other columns that the party holds.
+        persons: SHA-256 of the list of persons; see ``Persons``.
+        number: of persons on it.
+    """
+
+    key: str
+    columns: tuple[tuple[str, ...], ...]
+    persons: str
+    number: int
+
+    def to_dict(self) -> dict[str, Json]:
+        """As JSON values."""
+        return {
+            "key": self.key,
+            "columns": [list(names) for names in self.columns],
+            "persons": self.persons,
+            "number": self.number,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> VerticalSplit:
+        """The inverse of ``to_dict``."""
+        columns = tuple(tuple(names) for names in data["columns"])
+        return cls(data["key"], columns, data["persons"], data["number"])
+
+    def check(self, schema: Schema, roster: Roster) -> None:
+        """FederationError unless each column of ``schema`` lies at one of three parties, with those it depends on."""
+        if len(roster.members) != PARTIES or (roster.curious, roster.lost) != (CURIOUS, LOST):
+            raise FederationError(
+                f"columns are split among {PARTIES} parties, of which {CURIOUS} may be curious and none lost: name as"
+                " many"
+            )
+        if len(self.columns) != PARTIES or not _HASH.fullmatch(self.persons):
+            raise FederationError("a split names the columns of each of its parties, and the hash of the persons")
+        if type(self.number) is not int or not 1 <= self.number <= MOST_PERSONS:
+            raise FederationError(f"a list of persons has 1 to {MOST_PERSONS:,} keys, not {self.number!r}")
+        self._check_key(schema)
+        self._check_columns(schema, [m.name for m in roster.members])
+        if schema.measured():
+            raise FederationError(
+                f"column {schema.measured()[0]!r}: its bounds or categories are left to be measured, which parties do"
+                " not do: declare them"
+            )
+
+    def _check_key(self, schema: Schema) -> None:
+        if schema.column(self.key).kind != "identifier":
+            raise FederationError(
+                f"column {self.key!r}, by which the parties know a person, is of kind"
+                f" {schema.column(self.key).kind}: describe it as 'kind: identifier'"
+            )
+        unit = schema.unit
+        if unit.kind == "id" and (unit.column != self.key or unit.max_rows != 1):
+            raise FederationError(
+                f"every person has one row: write 'unit: row', or 'unit: {{column: {self.key}, max_rows: 1}}'"
+            )
+        if schema.content != "table":
+            raise FederationError("parties count columns of a table; images are not split among them")
+
+    def _check_columns(self, schema: Schema, parties: Sequence[str]) -> None:
+        given = [name for names in self.columns for name in names]
+        twice = sorted({name for name in given if given.count(name) > 1 or name == self.key})
+        lacking = [name for name in schema.names if name != self.key and name not in given]
+        extra = [name for name in given if name not in schema.names]
+        if twice or lacking or extra:
+            what = (
+                f"{twice[0]!r} lies at two parties"
+                if twice
+                else f"{lacking[0]!r} lies at no party"
+                if lacking
+                else f"{extra[0]!r} is no column of the schema"
+            )
+            raise FederationError(f"each column but the key lies at one party: {what}")
+        for party, names in zip(parties, self.columns, strict=True):
+            if not any(schema.column(name).modelled for name in names):
+                raise FederationError(f"party {party} holds no column that is learnt: leave it out, or split anew")
+        owner = {name: place for place, names in enumerate(self.columns) for name in names}
+        for rule in schema.constraints:
+            at = {owner[name] for name in rule.columns if name != self.key}
+            if len(at) > 1:
+                raise FederationError(
+                    f"the constraint {rule.kind} on {', '.join(rule.columns)} is between columns of two parties, and"
+                    " neither can see to it: leave it out, or give one of them all of its columns"
+                )
+
+    def schema_of(self, schema: Schema, place: int) -> Schema:
+        """The part of ``schema`` that describes the table of the party at ``place``: its columns, and the key."""
+        return schema.with_only({self.key, *self.columns[place]})
+
+    def owners(self, codec: Codec) -> tuple[tuple[int, int], ...]:
+        """Of each axis of the domain the place of the party that has it, and its number among the axes there."""
+        place_of = {codec.position(n): p for p, names in enumerate(self.columns) for n in names if _learnt(codec, n)}
+        seen = [0] * PARTIES
+        owners = []
+        for position in range(len(codec.domain)):
+            place = place_of[position]
+            owners.append((place, seen[place]))
+            seen[place] += 1
+        return tuple(owners)
+
+    def words(self, parties: Sequence[str]) -> list[str]:
+        """What each party reads before it signs."""
+        return [
+            *(f"Party {p} holds {', '.join(names)}." for p, names in zip(parties, self.columns, strict=True)),
+            f"The persons are the {self.number:,} of a list that is declared public (SHA-256 {self.persons}): who is on"
+            f" it is hidden from nobody. A party knows them by {self.key}.",
+            "One party by itself learns nothing of the columns of the others but what is opened with noise. ANY TWO"
+            " PARTIES TOGETHER can read all columns of everybody. A party that does not follow the protocol can make"
+            " sums wrong, and learn more from what is opened than the promise says.",
+        ]
+
+
+def layout(owners: Sequence[tuple[int, int]], sizes: Sequence[int]) -> OneHotLayout:
+    """Where the one-hots of axes of these ``sizes`` lie."""
+    by_place: list[list[int]] = [[] for _ in range(PARTIES)]
+    for (place, _), size in zip(owners, sizes, strict=True):
+        by_place[place].append(size)
+    return OneHotLayout(tuple(map(tuple, by_place)))
+
+
+def _learnt(codec: Codec, name: str) -> bool:
+    return codec.schema.column(name).modelled
