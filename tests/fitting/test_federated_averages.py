@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from unittest import mock
 
+import numpy as np
 import pytest
 from tests.fitting.test_federated_fit import SCHEMA, rows
+from tests.models.images.population import DOMAIN, LABEL, accuracy, begin, digits
+from tests.trust.federation import Federation
 
 import sfumato as sf
 from sfumato.errors import FederationError
 from sfumato.models.registry import ModelEntry
+from sfumato.models.vae.images import ImageVae
 from sfumato.privacy.events import PoissonSampledGaussian
+from sfumato.progress import Silent
 from sfumato.release.artifact import Artifact
 from sfumato.release.verification import verify_artifact
+from sfumato.trust.budget import Budget
 from sfumato.trust.federated.averaged_descent import SPARE_RUNS
+from sfumato.trust.federated.averaging import Averaging
 
 STEPS = 50
 """At each site between two averages."""
@@ -73,6 +81,17 @@ def test_averages_that_were_edited_are_refused(fitted, change, says):
     change(certificate["federation"])
     with pytest.raises(sf.CertificateError, match=says):
         verify_artifact(replace(fitted[0], certificate=certificate))
+
+
+def test_averages_of_images_learn_what_they_show() -> None:
+    """By gradients alone, without noise: from what a network draws after a single step, one digit in four is told."""
+    codes = np.random.default_rng(0).permutation(digits())
+    parts, capacity = np.array_split(codes, 3), (600,) * 3
+    averaging = Averaging(local_steps=10, level="none")
+    sites = Federation(parts, DOMAIN, Budget(begin(math.inf)), capacity=capacity, averaging=averaging)
+    model = ImageVae(1.0, steps=20).fit(sites.setting, target=LABEL, progress=Silent())
+    assert sites.rounds.opened_rounds == 1 + 2, "a count, and two averages"
+    assert accuracy(model.sample(1000, np.random.default_rng(0)), codes) > 0.7
 
 
 def test_options_that_go_with_nothing_are_refused_before_anything_is_charged():

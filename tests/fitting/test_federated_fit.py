@@ -96,8 +96,8 @@ def test_the_model_is_that_of_one_curator_where_there_is_no_noise(files):
 
 def test_a_network_learns_from_one_secure_sum_a_step(files, tmp_path, monkeypatch):
     steps = 8
-    monkeypatch.setattr(vae, "Vae", partial(vae.Vae, warm_steps=4, steps=steps))
-    fitted(files, "vae", sf.Guarantee(3, 1e-6), capacity=[300, 400, 500, 600]).save(tmp_path / "model.sfm")
+    monkeypatch.setattr(vae, "Vae", partial(vae.Vae, gradients=1.0, steps=steps))
+    fitted(files, "vae", sf.Guarantee(3, 1e-6), capacity=[600] * 4).save(tmp_path / "model.sfm")
     found = sf.verify(tmp_path / "model.sfm").certificate
     (training,) = [e for e in found.composition.events if isinstance(e, DistributedGaussian)]
     assert training.count == steps

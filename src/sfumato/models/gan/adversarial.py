@@ -160,10 +160,13 @@ def _averaged(
     key: Array,
 ) -> GameState[Records, Made, Generator]:
     """The generator plays against the average of the sites' discriminators, as often as it would have done."""
-    generator, own = state.generator, state.memories[1]
-    for turn in range(max(1, steps // _DISCRIMINATOR_STEPS)):
-        folded = jax.random.fold_in(jax.random.wrap_key_data(key), turn + 1)
-        generator, own = _play(generated, optimiser, discriminator, generator, own, key=folded)
+
+    def turn(number: Array, playing: tuple[Generator, optax.OptState]) -> tuple[Generator, optax.OptState]:
+        folded = jax.random.fold_in(jax.random.wrap_key_data(key), number + 1)
+        return _play(generated, optimiser, discriminator, *playing, key=folded)
+
+    turns = max(1, steps // _DISCRIMINATOR_STEPS)  # a loop is compiled once, whatever their number
+    generator, own = lax.fori_loop(0, turns, turn, (state.generator, state.memories[1]))
     kept = _DECAY**steps
     average = jax.tree.map(lambda a, b: kept * a + (1 - kept) * b, state.average, generator)
     return GameState(discriminator, generator, (state.memories[0], own), average, state.step + steps)
