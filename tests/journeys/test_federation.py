@@ -72,6 +72,7 @@ def test_three_processes_fit_one_model_and_no_row_leaves_its_site(tmp_path: Path
     for name in made.names:
         assert made.charged(name) == ("closed", events)
         assert "this site signed the certificate" in made.said(name)
+        assert json.loads((tmp_path / name / "certificate.json").read_text()) == checked.certificate.to_dict()
         assert "the run is over" in made.said(name)
     kept_to_itself(made)
 

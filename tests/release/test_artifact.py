@@ -18,6 +18,7 @@ from sfumato.release.artifact import (
     MOST_DEPTH,
     MOST_LINES,
     MOST_TEXT,
+    SITES,
     Artifact,
     _manifest,
     _pack,
@@ -61,6 +62,16 @@ def test_round_trip(artifact, tmp_path):
     assert back.to_bytes() == artifact.to_bytes()
     assert back.hashes == artifact.hashes
     assert os.listdir(tmp_path) == ["m.sfm"]
+
+
+def test_what_sites_signed_is_one_member_more(artifact):
+    signed = replace(artifact, sites={"format": "x", "plan": {"b": 1, "a": [0.5]}})
+    back = Artifact.from_bytes(signed.to_bytes())
+    assert back.sites == signed.sites
+    assert back.to_bytes() == signed.to_bytes() != artifact.to_bytes()
+    assert back.hashes == artifact.hashes
+    assert Artifact.from_bytes(artifact.to_bytes()).sites is None
+    assert tuple(members_of(signed)) == (*MEMBERS[1:], SITES)
 
 
 def test_members_are_the_allow_list(artifact):
@@ -110,6 +121,9 @@ def with_member(name: str, data: bytes):
         (with_member("model.json", b"[" * 100_000), "model.json is not the plain JSON"),
         (with_member("model.json", b'{"a": ' + b"9" * 5000 + b"}"), "model.json is not the plain JSON"),
         (with_member("schema.yaml", b"\xff\xfe"), "decode"),
+        (with_member("sites.json", b'{"a": NaN}'), "sites.json is not the plain JSON"),
+        (with_member("sites.json", b"[]\n"), "sites.json is not the plain JSON"),
+        (lambda m: {"sites.json": b"{}\n", **m}, "lacks the order"),
     ],
 )
 def test_hostile_members_are_refused_with_one_line(artifact, change, says):

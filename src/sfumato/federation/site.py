@@ -206,10 +206,15 @@ class Site:
             account = SiteAccount(paid.run, plan.terms, place, paid.prepaid)
             records = encode(first_codec(plan.schema))
             site = FederatedSite(plan, self._folder.identity, records, account, encode=encode)
-            last_word = partial(certify, plan=plan, identity=self._folder.identity)
-            service = SiteService(plan, site, seen, said, last_word, bool(paid.run.events))
+            service = SiteService(plan, site, seen, said, partial(self._certify, plan), bool(paid.run.events))
             self._serve(asked, service, said, patience)
             paid.finish()
+
+    def _certify(self, plan: FederationPlan, data: bytes) -> bytes:
+        """Sign a certificate of the plan, of which a copy is kept; SfumatoError where that is none."""
+        signature = certify(data, plan, self._folder.identity)
+        self._folder.keep_certificate(data)
+        return signature
 
     def _serve(self, asked: Invitation, service: SiteService, said: Said, patience: float) -> None:
         """Let the coordinator call until it is done; FederationError where it says nothing for too long."""

@@ -6,6 +6,7 @@ FOLDER/connection.key       RSA: what NVFlare shows to the coordinator's server
 FOLDER/NAME.request.json    to be given to the coordinator
 FOLDER/confirmed.json       fingerprints that other sites told this one
 FOLDER/runs.json            by plan, the run of the ledger that pays for it
+FOLDER/certificate.json     the last that this site signed
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from pathlib import Path
 from sfumato.atomic import atomic_folder
 from sfumato.errors import FederationError
 from sfumato.federation.authority import fresh_key
-from sfumato.federation.documents import SiteRequest, save_new, written
+from sfumato.federation.documents import SiteRequest, replace_file, save_new, written
 from sfumato.federation.kept_files import KeptFiles
 from sfumato.trust.secure_sum.identity import KEY_BYTES, SiteIdentity, check_fingerprint
 from sfumato.trust.secure_sum.roster import Member
 
-_NAME, _SIGNING, _CONNECTION, _CONFIRMED, _RUNS = (
+_NAME, _SIGNING, _CONNECTION, _CONFIRMED, _RUNS, _CERTIFICATE = (
     "site.json",
     "signing.key",
     "connection.key",
     "confirmed.json",
     "runs.json",
+    "certificate.json",
 )
 
 
@@ -106,6 +108,10 @@ class SiteFolder:
                     f" take the old one out of {self.path / _CONFIRMED}"
                 )
         self._files.save(_CONFIRMED, {k: v for k, v in {**known, **told}.items() if k != self.name})
+
+    def keep_certificate(self, data: bytes) -> None:
+        """Keep what this site signs, in place of the last."""
+        replace_file(self.path / _CERTIFICATE, data)
 
     def run_of(self, plan: str) -> PaidRun | None:
         """The run that pays for the plan of this hash; None where none was begun."""

@@ -30,13 +30,19 @@ class CheckedSite:
     certified: bool
     confirmed: bool
 
+    @property
+    def signed(self) -> str:
+        """What, in words."""
+        if not self.agreed:
+            return "nothing in this file"
+        return "the plan and this certificate" if self.certified else "the plan, not this certificate"
+
     def in_words(self) -> str:
         """One line for people."""
         if not self.agreed:
-            return f"site {self.name} signed nothing in this file; {self.fingerprint}"
-        signed = "the plan and this certificate" if self.certified else "the plan, not this certificate"
+            return f"site {self.name} signed {self.signed}; its key was {self.fingerprint}"
         compared = "as you were told" if self.confirmed else "compare it with what that site tells you"
-        return f"site {self.name} signed {signed}, by the key {self.fingerprint} ({compared})"
+        return f"site {self.name} signed {self.signed}, by the key {self.fingerprint} ({compared})"
 
 
 def checked_sites(

@@ -12,6 +12,7 @@ from sfumato.evaluation.details import Coefficient, Region, Subgroup
 from sfumato.evaluation.meaning import Meaning
 from sfumato.evaluation.result import Measure, Utility
 from sfumato.printable import printable
+from sfumato.release.checked_sites import CheckedSite
 from sfumato.release.sections import Composition, Promise, ReleasedBlock
 from sfumato.reporting.purposes import Purpose
 from sfumato.results.notebook import table
@@ -125,7 +126,7 @@ class ReportPage:
         reason: why there is no certificate, or why it does not hold.
         promise, composition, unprotected, limits, pyramid, members, implementation: of the certificate.
         risk: beliefs before and after; ``charges``: of the ledger; ``ledger``: where it stood, in words.
-        signature: whether the certificate is signed, in words.
+        signature: whether the certificate is signed, in words; ``sites``: where the rows lay, and what they signed.
         columns: the public facts.
         charts: all of them.
         seconds: by what was done; ``commands``: that do it again.
@@ -163,6 +164,7 @@ class ReportPage:
     charges: tuple[Charge, ...] = ()
     ledger: str = ""
     book: LedgerBook | None = None
+    sites: tuple[CheckedSite, ...] = ()
     utility: Utility | None = None
     audit: AuditReport | None = None
     measures: tuple[NamedMeasure, ...] = ()

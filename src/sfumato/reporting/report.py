@@ -21,6 +21,7 @@ from sfumato.extras import require
 from sfumato.outputs import REPORT
 from sfumato.progress import Progress, shown
 from sfumato.release.certificate import Certificate, NoCertificate
+from sfumato.release.checked_sites import CheckedSite
 from sfumato.release.release import Release
 from sfumato.reporting.contents import Build, Charts, LedgerBook, LedgerRun, Report, ReportPage, Risk, Verdict
 from sfumato.reporting.purposes import Purpose, purposes
@@ -153,6 +154,7 @@ def _public(model: Path_, release: Release, codes: np.ndarray, build: Build, sec
     from sfumato.reporting import charts, wording
 
     certificate = _certificate(model, release)
+    reason, sites = _checked(model)
     page = ReportPage(
         title=Path(model).name,
         version=VERSION,
@@ -164,7 +166,7 @@ def _public(model: Path_, release: Release, codes: np.ndarray, build: Build, sec
         drawn=len(codes),
         verdict=Verdict("", (), "bad"),
         purposes=(),
-        reason=_problem(model),
+        reason=reason,
         signature="Not signed: it is whole, but shows no author.",
         columns=wording.public_facts(release.codec.schema, {}),
         charts=Charts(grid=_samples(release, codes)),
@@ -190,6 +192,7 @@ def _public(model: Path_, release: Release, codes: np.ndarray, build: Build, sec
         risk=_risk(certificate.promise.epsilon),
         charges=wording.charges(certificate.composition.events),
         ledger="" if ledger is None else ledger.in_words(),
+        sites=sites,
     )
 
 
@@ -212,15 +215,14 @@ def _book(path: Path_) -> LedgerBook:
     return LedgerBook(tuple(runs), said["epsilon_spent"], said["cap"]["epsilon"], said["cap"]["delta"])
 
 
-def _problem(model: Path_) -> str:
-    """Why the certificate does not hold; empty where it does."""
+def _checked(model: Path_) -> tuple[str, tuple[CheckedSite, ...]]:
+    """Why the certificate does not hold, empty where it does; and the sites whose signatures were checked."""
     from sfumato.release.verification import verify
 
     try:
-        verify(model)
+        return "", verify(model).sites
     except CertificateError as e:
-        return str(e)
-    return ""
+        return str(e), ()
 
 
 def _risk(epsilon: float) -> tuple[Risk, ...]:
