@@ -12,6 +12,8 @@ _CALLS = "tests/federation/nvflare/test_server.py"
 _LOOKS = "tests/federation/nvflare/test_handshake.py"
 _CLIENT = "federation/nvflare/client.py"
 _CLIENTS = "tests/federation/nvflare/test_client.py"
+_COORDINATOR = "federation/coordinator.py"
+_ENDED = "tests/federation/test_over.py"
 _DEPLOYER = "federation/nvflare/deployer.py"
 _DEPLOYED = "tests/federation/nvflare/test_deployer.py"
 
@@ -215,6 +217,38 @@ MUTANTS = (
         "self.done, self._begun = False, False",
         "the coordinator begins anew with every process",
         "tests/federation/test_site_service.py::test_a_run_that_was_paid_for_in_an_earlier_process_may_be_over",
+    ),
+    Mutant(
+        "whatever lies where a model should is that of the plan",
+        _COORDINATOR,
+        "            if sites is not None and sites.plan == self.plan.digest.hex():\n",
+        "            if sites is not None:\n",
+        "the model was saved there",
+        f"{_ENDED}::test_a_run_that_ended_before_its_model_was_saved_is_not_over",
+    ),
+    Mutant(
+        "all sites have heard that a run is over",
+        _COORDINATOR,
+        "untold=tuple(name for name in over.untold if name not in told)",
+        "untold=()",
+        "they were called",
+        f"{_ENDED}::test_who_has_not_heard_of_the_end_is_told_by_the_same_command",
+    ),
+    Mutant(
+        "sites are blamed for the coordinator's own server",
+        _SERVER,
+        "            return Replies({}, dict.fromkeys(requests, _UNSENT))\n",
+        "            return Replies({}, dict.fromkeys(requests, UNSEEN.decode()))\n",
+        "none of them has answered",
+        f"{_CALLS}::test_no_site_is_blamed_where_the_coordinators_relay_is_gone",
+    ),
+    Mutant(
+        "a site that is back is named for the next that fails",
+        "trust/federated/rounds.py",
+        "            self.lost.pop(self._name(place), None)\n",
+        "            self._name(place)\n",
+        "it was lost in some round",
+        "tests/trust/federated/test_setting.py::test_an_attempt_that_fails_is_made_again_and_paid_again",
     ),
     Mutant(
         "a job is judged once it was unpacked",

@@ -56,9 +56,11 @@ class Hospitals:
         folder: with the coordinator's in ``co``, each site's under its name, and ``NAME.csv``.
     """
 
-    def __init__(self, folder: Path, model: str = "mst", lost: int = 0, names: Sequence[str] = NAMES) -> None:
+    def __init__(
+        self, folder: Path, model: str = "mst", lost: int = 0, names: Sequence[str] = NAMES, schema: str = SCHEMA
+    ) -> None:
         self.folder, self.names = folder, tuple(names)
-        (folder / "schema.yaml").write_text(SCHEMA)
+        (folder / "schema.yaml").write_text(schema)
         self.federation = sf.Federation.make(
             folder / "co",
             folder / "schema.yaml",
@@ -97,15 +99,19 @@ class Hospitals:
         """Whether the process that was started last with this log has not ended."""
         return self._of[log].poll() is None
 
-    def site(self, name: str, *more: object, program: str | None = None) -> subprocess.Popen[str]:
-        """The process of a site."""
+    def site(
+        self, name: str, *more: object, program: str | None = None, told: Sequence[object] = ()
+    ) -> subprocess.Popen[str]:
+        """The process of a site; ``told``: what its ``program`` takes off before its arguments."""
         places = (f"{name}/plan.json", f"{name}.csv", "--ledger", f"{name}.ledger")
-        return self.start(name, "site", "run", *places, *more, program=program)
+        return self.start(name, *told, "site", "run", *places, *more, program=program)
 
-    def coordinator(self, *more: object, program: str | None = None) -> subprocess.Popen[str]:
-        """The process of the coordinator."""
+    def coordinator(
+        self, *more: object, program: str | None = None, told: Sequence[object] = ()
+    ) -> subprocess.Popen[str]:
+        """The process of the coordinator; ``told`` as for a site."""
         command = ("federation", "run", "co", "-o", "model.sfm", "--wait", 60)
-        return self.start("coordinator", *command, *more, program=program)
+        return self.start("coordinator", *told, *command, *more, program=program)
 
     def wait_for(self, log: str, text: str, process: subprocess.Popen[str]) -> None:
         """Until a running process has written ``text``."""
@@ -151,9 +157,11 @@ class Hospitals:
 
 
 @contextmanager
-def hospitals(folder: Path, model: str = "mst", lost: int = 0, names: Sequence[str] = NAMES) -> Iterator[Hospitals]:
+def hospitals(
+    folder: Path, model: str = "mst", lost: int = 0, names: Sequence[str] = NAMES, schema: str = SCHEMA
+) -> Iterator[Hospitals]:
     """A federation of real processes, all of which end with the block."""
-    made = Hospitals(folder, model, lost, names)
+    made = Hospitals(folder, model, lost, names, schema)
     try:
         yield made
     finally:

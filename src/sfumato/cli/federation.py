@@ -123,6 +123,7 @@ def run(
         "bytes_sent_by_a_site": None if sent is None else sent.bytes_sent,
         "bytes_received_by_a_site": None if sent is None else sent.bytes_received,
         "charges_resumed": fitted.resumed,
+        "sites_not_told": list(federation.untold),
         "synthetic_rows": fitted.default_rows,
         "rows_outside_facts": {"estimate": outside, "noise": noise},
     }
@@ -137,6 +138,8 @@ def run(
         text += f" {sent.bytes_received:,}"
     if fitted.resumed:
         text += f"\nwent on with an earlier try: {fitted.resumed} sums were not asked again"
+    if federation.untold:
+        text += f"\n{', '.join(federation.untold)}: not told that the run is over; the same command tells them"
     if outside > 3 * noise:
         text += f"\nabout {outside:,.0f} (noise {noise:,.0f}) rows lie outside the declared facts"
     terminal.answer(result, text, as_json, saved=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from sfumato.errors import CheckpointError, FederationError, SchemaError, SfumatoError
 from sfumato.extras import require
 from sfumato.federation.address import Address
-from sfumato.federation.coordinator_folder import CoordinatorFolder, Study
+from sfumato.federation.coordinator_folder import CoordinatorFolder, Over, Study
 from sfumato.federation.defaults import ADDRESS, CURIOUS, DEADLINE, LOST, MAX_SITES, PATIENCE
 from sfumato.federation.documents import Invitation, SiteRequest, connection_hash, replace_file, written
 from sfumato.federation.reached import ReachedSites
@@ -23,10 +23,11 @@ from sfumato.models.choose import check_suits
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.progress import Progress, Silent
 from sfumato.release.artifact import canonical_json
+from sfumato.release.certificate import Certificate
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.schema.review import open_in_words
-from sfumato.synthesizer import Synthesizer, keep_certified
+from sfumato.synthesizer import Synthesizer, keep_certified, load
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.secure_sum.roster import Member, Roster
 
@@ -170,7 +171,8 @@ class Federation:
     ) -> Synthesizer:
         """Run the plan over all sites, learn, and save the model with its certificate.
 
-        A run that was interrupted goes on with the sums that were opened; the sites need not do anything.
+        A run that was interrupted goes on with the sums that were opened; the sites need not do anything. One whose
+        model was saved tells those sites that it is over which have not heard it.
 
         Args:
             output: where the model goes.
@@ -189,20 +191,61 @@ class Federation:
         plan = invited.plan
         kept = KeptProgress(progress or Silent(), folder.keep_status, plan.digest.hex(), plan.guarantee.epsilon)
         synthesizer = Synthesizer(plan.schema, plan.model, plan.guarantee, key=key)
+        model = Path(output).absolute()
         with self._alone(), ReachedSites(folder, invited, patience, kept) as reached:
+            if (over := self._over()) is not None:
+                return self._told_again(over, model, reached, deadline, kept)
             places = folder.path / "coordinator.ledger", folder.path / "answers"
             source = ConnectedSource(plan, reached.connect, *places, deadline, self._signed)
             try:
                 synthesizer.fit(source, kept, output=output)
+                folder.keep_over(Over(model, self.sites))
                 synthesizer.save(output)
             except BaseException as error:
                 kept.ended(f"stopped: {error}" if isinstance(error, SfumatoError) else "stopped")
                 raise
-            stored = synthesizer.certificate.to_dict()
-            keep_certified(synthesizer, reached.finish(canonical_json(stored), deadline))
-            synthesizer.save(output)
+            self._tell(synthesizer, Over(model, self.sites), reached, deadline)
         kept.ended("done")
         return synthesizer
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """Names of the sites that have not heard that the run is over; none before it is."""
+        over = self._over()
+        return () if over is None else over.untold
+
+    def _over(self) -> Over | None:
+        """The end of the run; None while its model was not saved, or sites are untold of one that is gone."""
+        over = self._folder.over
+        if over is None or not over.untold:
+            return over
+        with suppress(SfumatoError):
+            stated = load(over.model).certificate
+            sites = stated.federation if isinstance(stated, Certificate) else None
+            if sites is not None and sites.plan == self.plan.digest.hex():
+                return over
+        return None
+
+    def _told_again(
+        self, over: Over, model: Path, reached: ReachedSites, deadline: float, kept: KeptProgress
+    ) -> Synthesizer:
+        """Tell the sites that have not heard it that the run is over; the model that was saved then."""
+        if model != over.model or not over.untold:
+            raise FederationError(
+                f"this plan has been carried out, and its model is {over.model}: make a new federation for another"
+            )
+        synthesizer = load(model)
+        reached.connect(kept, over.untold)
+        self._tell(synthesizer, over, reached, deadline)
+        kept.ended("done")
+        return synthesizer
+
+    def _tell(self, synthesizer: Synthesizer, over: Over, reached: ReachedSites, deadline: float) -> None:
+        """Tell sites that the run is over; keep what they sign under the certificate, and who has heard it."""
+        told = reached.finish(canonical_json(synthesizer.certificate.to_dict()), deadline)
+        keep_certified(synthesizer, told)
+        synthesizer.save(over.model)
+        self._folder.keep_over(replace(over, untold=tuple(name for name in over.untold if name not in told)))
 
     def _signed(self, signatures: Mapping[int, bytes]) -> None:
         members = self.plan.roster.members

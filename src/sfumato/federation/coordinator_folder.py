@@ -7,6 +7,7 @@ FOLDER/plan.json            the invitation, for all sites
 FOLDER/signatures.json      of the sites under the plan, once they have signed it
 FOLDER/coordinator.ledger   what the opened sums cost, and FOLDER/answers/, which keeps them for another try
 FOLDER/status.json          how far the run is
+FOLDER/over.json            where the model is, and which sites have not heard yet that the run is over
 """
 
 from __future__ import annotations
@@ -28,10 +29,23 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 
-_STUDY, _KEYS, _STATUS, _SIGNATURES = "study.json", "keys", "status.json", "signatures.json"
+_STUDY, _KEYS, _STATUS, _SIGNATURES, _OVER = "study.json", "keys", "status.json", "signatures.json", "over.json"
 _PLAN = "plan.json"
 _AUTHORITY_KEY, _AUTHORITY, _SERVER_KEY, _ADMIN_KEY = "authority.key", "authority.pem", "server.key", "admin.key"
 _FORMAT = "sfumato federation study/1"
+
+
+@dataclass(frozen=True)
+class Over:
+    """The end of a run: the model is saved, and the sites are told.
+
+    Attributes:
+        model: where it is, or will be in a moment.
+        untold: names of the sites that have not answered yet that they heard it.
+    """
+
+    model: Path
+    untold: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -157,3 +171,17 @@ class CoordinatorFolder:
     def status(self) -> dict[str, Any]:
         """The last that was kept; empty before a run."""
         return self._files.facts(_STATUS)
+
+    def keep_over(self, over: Over) -> None:
+        """That the model is saved, or about to be."""
+        self._files.save(_OVER, {"model": str(over.model), "untold": list(over.untold)})
+
+    @property
+    def over(self) -> Over | None:
+        """The end of the run; None before."""
+        match self._files.facts(_OVER):
+            case {"model": str(model), "untold": [*untold]} if all(isinstance(name, str) for name in untold):
+                return Over(Path(model), tuple(untold))
+            case {}:
+                return None
+        raise self._files.damaged(_OVER)

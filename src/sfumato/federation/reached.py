@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from sfumato.federation.coordinator_folder import CoordinatorFolder
@@ -27,6 +28,7 @@ class ReachedSites:
         self._folder, self._invited, self._patience, self._kept = folder, invited, patience, kept
         self._stack = ExitStack()
         self._transport: CountingTransport | None = None
+        self._names = [member.name for member in invited.plan.roster.members]
 
     def __enter__(self) -> ReachedSites:
         return self
@@ -34,8 +36,8 @@ class ReachedSites:
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
-    def connect(self, progress: Progress) -> CountingTransport:
-        """Start the server and wait for all sites; FederationError where one does not come."""
+    def connect(self, progress: Progress, names: Sequence[str] = ()) -> CountingTransport:
+        """Start the server and wait for all sites, or for these; FederationError where one does not come."""
         from sfumato.federation.nvflare.server import serving  # imports what only the extra brings
 
         progress.stage("waiting for sites")
@@ -44,16 +46,15 @@ class ReachedSites:
         folder.mkdir(mode=0o700)
         address = self._invited.address
         roster = self._invited.plan.roster
-        names = [member.name for member in roster.members]
+        self._names = list(names) or self._names
         server = self._stack.enter_context(serving(folder, address, *self._folder.credentials(address.host)))
-        server.wait_for(names, self._patience, self._kept.missing)
-        self._transport = server.transport(names, roster.fewest, self._kept.lost)
+        server.wait_for(self._names, self._patience, self._kept.missing)
+        self._transport = server.transport(self._names, min(roster.fewest, len(self._names)), self._kept.lost)
         return self._transport
 
     def finish(self, certificate: bytes, deadline: float) -> dict[str, bytes]:
-        """Tell all sites that the run is over, and of what came of it; by name, what those that are there answer."""
+        """Tell the sites that the run is over, and of what came of it; by name, what those that are there answer."""
         if self._transport is None:
             return {}
-        members = self._invited.plan.roster.members
-        replies = self._transport.call(FINISH, dict.fromkeys(range(len(members)), certificate), deadline)
-        return {members[place].name: answer for place, answer in replies.answers.items()}
+        replies = self._transport.call(FINISH, dict.fromkeys(range(len(self._names)), certificate), deadline)
+        return {self._names[place]: answer for place, answer in replies.answers.items()}

@@ -59,14 +59,14 @@ class SiteSignatures:
         return made
 
     def with_certified(self, given: Mapping[str, bytes], certificate: Mapping[str, Json]) -> SiteSignatures:
-        """With those signatures that sites gave under the stored ``certificate``, as far as they fit it."""
-        fitting = {}
+        """With those signatures too that sites gave under the stored ``certificate``, as far as they fit it."""
+        known, fitting = {**self.certified, **given}, {}
         for name, key in keys_of(self.plan).items():
             try:
-                check_signature(key, SignaturePurpose.CERTIFICATE, payload(certificate), given.get(name, b""), name)
+                check_signature(key, SignaturePurpose.CERTIFICATE, payload(certificate), known.get(name, b""), name)
             except FederationError:
                 continue  # it was not there any more, or would not sign
-            fitting[name] = given[name]
+            fitting[name] = known[name]
         return replace(self, certified=fitting)
 
     def check(self, certificate: Certificate, stored: Mapping[str, Json], schema: str) -> None:

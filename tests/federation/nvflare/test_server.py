@@ -44,10 +44,14 @@ def relays() -> Relays:
     return Relays()
 
 
+def transport(relays: Relays) -> ServerTransport:
+    return ServerTransport(SITES, relays.start, lambda names: None)  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def call(relays: Relays) -> Callable[..., set[int]]:
-    transport = ServerTransport(SITES, relays.start, lambda names: None)  # type: ignore[arg-type]
-    return lambda asked=ASKED: set(transport.call("masked", asked, DEADLINE).answers)
+    made = transport(relays)
+    return lambda asked=ASKED: set(made.call("masked", asked, DEADLINE).answers)
 
 
 def test_relays_are_started_anew_before_a_silent_site_is_called_again(relays, call):
@@ -86,3 +90,11 @@ def test_a_coordinators_relay_that_is_gone_is_replaced(relays, call):
     assert call() == set()
     assert call() == {0, 1, 2}
     assert relays.started == 2
+
+
+def test_no_site_is_blamed_where_the_coordinators_relay_is_gone(relays):
+    made = transport(relays)
+    made.call("masked", ASKED, DEADLINE)
+    relays.broken = True
+    said = made.call("masked", ASKED, DEADLINE).failures
+    assert set(said.values()) == {"the coordinator's own server, or its job, has ended"}

@@ -148,6 +148,7 @@ def test_an_attempt_that_fails_is_made_again_and_paid_again() -> None:
     made.setting.count(made.setting.mu(0.1))
     assert [len(run.events) for run in made.runs] == [1, 2, 2]
     assert [run.steps for run in made.runs] == [2, 2, 2]
+    assert made.rounds.lost == {}  # it is back, and is not named where another one fails later
 
 
 def asked(made: Federation, data: bytes, place: int = 0) -> bytes:

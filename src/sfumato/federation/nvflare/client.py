@@ -24,6 +24,8 @@ _STEP = 1.0
 """Seconds between looks at whether the client still runs."""
 _GRACE = 5.0
 """Seconds for the last answer to reach the coordinator, which then ends all connections."""
+_HEARTBEAT = 2
+"""Seconds between the client's signs of life, by which it learns of a new server too; NVFlare takes ten."""
 _STARTS = 3
 """Clients that end while the server is there, none of which was called, before one is believed to be unable to run."""
 
@@ -129,6 +131,7 @@ def calling_out(
     module = "sfumato.federation.nvflare.client_process"
     options = ["-m", str(kit), "-s", "fed_client.json"]
     values = ["--set", "secure_train=true", f"uid={name}", f"org={ORGANISATION}", "config_folder=config"]
+    values.append(f"heart_beat_interval={_HEARTBEAT}")
     command = [sys.executable, "-u", "-m", module, *options, *values]
     with listening() as listener:
         client = Client(

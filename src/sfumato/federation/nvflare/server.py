@@ -30,6 +30,8 @@ _AGAIN = 30.0
 """Seconds for relays to be started anew: by then the server knows of each site whether it is gone."""
 _LOGIN = 5.0
 """Seconds of one try to open the session."""
+_UNSENT = "the coordinator's own server, or its job, has ended"
+"""What is said of all sites where the coordinator's relay does not answer."""
 _GRACE = 10.0
 """Seconds beyond a call's deadline before the relay itself is given up."""
 
@@ -67,9 +69,9 @@ class ServerTransport:
         asked = Call(method, deadline, {self._sites[place]: body for place, body in requests.items()})
         try:
             found = Call.of(self._pipe.ask(asked.to_bytes(), deadline + _GRACE)).bodies
-        except FederationError as error:
+        except FederationError:
             self._hang_up()
-            return Replies({}, dict.fromkeys(requests, str(error)))
+            return Replies({}, dict.fromkeys(requests, _UNSENT))
         replies = self._replies(requests, found)
         self._silent -= replies.answers.keys()
         self._given_up -= replies.answers.keys()
@@ -108,8 +110,11 @@ class Server:
 
     def connected(self) -> set[str]:
         """Names of the sites that are connected."""
-        with _silenced():
-            return {client.name for client in self._session.get_system_info().client_info}
+        try:
+            with _silenced():
+                return {client.name for client in self._session.get_system_info().client_info}
+        except Exception as error:
+            raise _ended(error) from None
 
     def wait_for(self, sites: Sequence[str], patience: float, said: Callable[[set[str]], None]) -> None:
         """Until all ``sites`` are connected; FederationError after ``patience`` seconds, naming those that are not."""
@@ -141,14 +146,18 @@ class Server:
             if self._job is not None:
                 with contextlib.suppress(Exception):
                     self._session.abort_job(self._job)
-            self._job = self._session.submit_job(str(write_job(self._folder / "job", sites, needed, listener.path)))
+            job = write_job(self._folder / "job", sites, needed, listener.path)
             end = time.monotonic() + patience
-            while time.monotonic() < end:
-                pipe = listener.accept(_STEP)
-                if pipe is not None:
-                    return pipe
-                if (self._session.get_job_status(self._job) or "").startswith("FINISHED"):
-                    break
+            try:
+                self._job = self._session.submit_job(str(job))
+                while time.monotonic() < end:
+                    pipe = listener.accept(_STEP)
+                    if pipe is not None:
+                        return pipe
+                    if (self._session.get_job_status(self._job) or "").startswith("FINISHED"):
+                        break
+            except Exception as error:
+                raise _ended(error) from None
         found = "the sites are there, but could not be called" if first else f"fewer than {needed} sites can be called"
         raise FederationError(f"{found}; the logs of NVFlare say why")
 
@@ -173,6 +182,11 @@ def serving(folder: Path, address: Address, server: Credentials, admin: Credenti
         finally:
             with _silenced(), contextlib.suppress(Exception):
                 session.close()
+
+
+def _ended(error: Exception) -> FederationError:
+    """What is said where the server does not answer its own session."""
+    return FederationError(f"the server has ended ({type(error).__name__}); its log says why")
 
 
 def _session(folder: Path, runs: Callable[[], bool]) -> Any:

@@ -37,7 +37,7 @@ class SecureRounds:
         deadline: seconds that a site has for each answer.
 
     Attributes:
-        lost: names of the sites that did not answer some round, with what they said.
+        lost: names of the sites that did not answer when they were asked last, with what they said.
         attendance: who was missing from which round.
         opened_rounds: sums that were opened.
         codec: SHA-256 of what the sites encode their records by; empty before the set-up.
@@ -180,6 +180,8 @@ class SecureRounds:
 
     def _ask(self, method: str, requests: Mapping[int, bytes], deadline: float = 0.0) -> Replies:
         replies = self._transport.call(method, requests, max(deadline, self._deadline))
+        for place in requests:
+            self.lost.pop(self._name(place), None)
         for place, said in replies.failures.items():
             self.lost[self._name(place)] = said
         return replies
