@@ -14,6 +14,7 @@ from benchmarks.mutants import (
     accounting,
     drafts,
     encoding,
+    engine,
     facts,
     federated,
     gradients,
@@ -46,6 +47,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "sites": sites.MUTANTS,
     "parties": parties.MUTANTS,
     "processes": processes.MUTANTS,
+    "engine": engine.MUTANTS,
     "signatures": signatures.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)

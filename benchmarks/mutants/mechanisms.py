@@ -18,14 +18,14 @@ MUTANTS = (
     Mutant(
         "half of the bell curve: noise that only adds",
         "privacy/mechanisms/discrete_gaussian.py",
-        "    return index.astype(np.int64) - len(high) // 2",
-        "    return np.abs(index.astype(np.int64) - len(high) // 2)",
+        "    return inversion.draw(high, low, n, entropy) - len(high) // 2",
+        "    return np.abs(inversion.draw(high, low, n, entropy) - len(high) // 2)",
         "counts that come out below zero are a nuisance downstream",
         f"{_DISCRETE}::test_draws_follow_the_law",
     ),
     Mutant(
         "ties of the first 64 bits are left as they fall",
-        "privacy/mechanisms/discrete_gaussian.py",
+        "privacy/mechanisms/inversion.py",
         "    for i in touching:",
         "    for i in touching[:0]:",
         "one draw in 2^50 seems not worth a loop",

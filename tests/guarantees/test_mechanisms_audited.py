@@ -17,7 +17,7 @@ from sfumato.auditing.attacks.audit_bounds import epsilon_lower_bound, mu_lower_
 from sfumato.privacy import accounting, gdp
 from sfumato.privacy.events import DiscreteGaussian, Event, Exponential, Gaussian
 from sfumato.privacy.guarantee import Guarantee
-from sfumato.privacy.mechanisms import lattice
+from sfumato.privacy.mechanisms import lattice, noisy_max
 from sfumato.privacy.mechanisms.discrete_gaussian import add_discrete_gaussian
 from sfumato.privacy.mechanisms.exponential import select
 from sfumato.privacy.randomness import SYSTEM, Entropy, SeededEntropy
@@ -127,6 +127,39 @@ def test_selections_stay_below_the_claim_and_come_close(epsilon: float) -> None:
 def test_a_selection_with_half_the_sensitivity_is_caught(epsilon: float) -> None:
     rng = np.random.default_rng(5)
     assert mu_lower_bound(*selection(epsilon, 0.5), rng, ACCUSED) > accounting.exponential_mu(epsilon)
+
+
+def noisy_max_of_many(epsilon: float, sensitivity: int, honest: int = 2, parts: int = 2) -> Scores:
+    """A bad case: one score moves up, the other down; the attacker knows all parts but those of the honest."""
+    b = noisy_max.scale(epsilon, sensitivity)
+
+    def world(*scores: int) -> np.ndarray:
+        noise = [np.sum([noisy_max.part(RUNS, b, parts) for _ in range(honest)], axis=0) for _ in scores]
+        return np.argmax(np.array(scores)[:, None] + noise, axis=0).astype(float)
+
+    return world(0, 30), world(10, 20)
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 2.0])
+def test_noisy_maxima_of_many_stay_below_the_claim(epsilon: float) -> None:
+    rng = np.random.default_rng(8)
+    inside, outside = noisy_max_of_many(epsilon, 10)
+    assert epsilon_lower_bound(inside, outside, 0.0, rng, ACCUSED) <= epsilon
+    assert mu_lower_bound(inside, outside, rng, ACCUSED) <= gdp.pure_mu(epsilon)
+    assert epsilon_lower_bound(inside, outside, 0.0, rng) > 0.4 * epsilon
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        {"sensitivity": 4},
+        {"sensitivity": 10, "honest": 1, "parts": 6},
+    ],
+    ids=["half the sensitivity", "parts for more than are honest"],
+)
+def test_a_noisy_max_with_too_little_noise_is_caught(bug: dict[str, int]) -> None:
+    rng = np.random.default_rng(9)
+    assert epsilon_lower_bound(*noisy_max_of_many(2.0, **bug), 0.0, rng, ACCUSED) > 2.0
 
 
 def noised_sums(vector: np.ndarray, mu: float, noise: float, runs: int) -> np.ndarray:

@@ -52,6 +52,19 @@ def test_the_exponential_mechanism_is_within_its_gdp_bound(epsilon: float) -> No
     assert gdp.exponential_epsilon(mu) == pytest.approx(epsilon, rel=1e-9)
 
 
+@pytest.mark.parametrize("epsilon", [0.01, 0.1, 1.0, 5.0, 20.0])
+def test_what_has_no_delta_is_within_its_gdp_bound(epsilon: float) -> None:
+    """At every slope: the worst mechanism without delta tells a bit truly with chance e^epsilon / (1 + e^epsilon)."""
+    mu, truly = gdp.pure_mu(epsilon), 1 / (1 + math.exp(-epsilon))
+    for slope in np.linspace(-epsilon, epsilon, 401):
+        pure = max(0.0, truly - math.exp(slope) * (1 - truly), 1 - math.exp(slope))
+        gaussian = math.exp(log_ndtr(-slope / mu + mu / 2)) - math.exp(slope + log_ndtr(-slope / mu - mu / 2))
+        assert pure <= gaussian * (1 + 1e-9) + 1e-12
+    assert 2 * truly - 1 == pytest.approx(gdp.delta(0.0, mu), rel=1e-9)  # and no smaller mu would do
+    assert gdp.pure_mu(epsilon) > gdp.exponential_mu(epsilon)
+    assert gdp.pure_mu(1e6) == math.inf
+
+
 def corners(sigma: float, shift: int) -> float:
     """The least mu whose trade-off function lies below that of the discrete Gaussian, corner by corner."""
     with mpmath.workdps(60):

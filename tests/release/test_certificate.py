@@ -18,6 +18,7 @@ from sfumato.privacy.events import (
     DistributedGaussian,
     Exponential,
     Gaussian,
+    NoisyMax,
     PoissonSampledGaussian,
     Threshold,
 )
@@ -332,6 +333,14 @@ def test_limits_follow_the_events():
     assert any("passed a threshold" in x for x in said)
     by_person = limits(process(guarantee=Guarantee(1, 1e-9, unit="person"), max_rows=3))
     assert any("at most 3 rows" in x for x in by_person)
+
+
+def test_a_selection_of_several_parties_says_whose_noise_it_needs():
+    (said,) = (x for x in limits(process(events=(NoisyMax(0.01, 2),))) if "honest parties" in x)
+    assert "counts the parts of 2 honest parties" in said
+    text = str(issue(process(events=(NoisyMax(0.01, 2), NoisyMax(0.02, 2, 3))), {"model.json": "ab" * 32}))
+    line = "4 selections of the largest score with integer Laplace noise of 2 honest parties, epsilon 0.01 to 0.02"
+    assert line in " ".join(text.split())
 
 
 def test_rendering_says_what_a_reader_must_know():

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sfumato.privacy import gdp
-from sfumato.privacy.events import Event, Exponential, Gaussian
+from sfumato.privacy.events import Event, Exponential, Gaussian, NoisyMax
 from sfumato.privacy.gdp import (
     discrete_gaussian_mu,
     discrete_gaussian_sigma,
@@ -67,10 +67,19 @@ def epsilon_rdp(events: Iterable[Event], delta: float) -> float:
 def renyi_floor(events: Iterable[Event], delta: float) -> float:
     """What :func:`epsilon_rdp` of ``events`` cannot fall below, unless one of the two accountants is wrong.
 
-    It is what the first accountant finds with Gaussian noise of multiplier 2 / epsilon in place of each selection: that
-    has the Renyi divergences which the second one gives to the selection.
+    It is what the first accountant finds with Gaussian noise in place of each selection, of multiplier 2 / epsilon, or
+    1 / epsilon where the noise is of several parties: that has the divergences which the second one gives to it.
     """
-    return epsilon((Gaussian(2 / e.epsilon, e.count) if isinstance(e, Exponential) else e for e in events), delta)
+    return epsilon(map(_as_bounded_by_renyi, events), delta)
+
+
+def _as_bounded_by_renyi(event: Event) -> Event:
+    match event:
+        case Exponential():
+            return Gaussian(2 / event.epsilon, event.count)
+        case NoisyMax():
+            return Gaussian(1 / event.epsilon, event.count)
+    return event
 
 
 def mu_for(guarantee: Guarantee) -> float:

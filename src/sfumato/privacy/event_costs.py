@@ -10,6 +10,7 @@ from sfumato.privacy.events import (
     Event,
     Exponential,
     Gaussian,
+    NoisyMax,
     Threshold,
 )
 
@@ -23,6 +24,8 @@ def closed_form(event: Event) -> float:
             return event.count / event.noise_multiplier**2
         case Exponential():
             return event.count * gdp.exponential_mu(event.epsilon) ** 2
+        case NoisyMax():
+            return event.count * gdp.pure_mu(event.epsilon) ** 2
         case DistributedDiscreteGaussian():
             return event.count * distributed.counts_mu(event) ** 2
         case DistributedGaussian() if event.sampling_probability == 1:

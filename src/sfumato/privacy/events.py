@@ -89,6 +89,23 @@ class Exponential:
 
 
 @dataclass(frozen=True)
+class NoisyMax:
+    """Index of the largest of noised scores, shown alone: integer Laplace noise, of which ``shares`` parties add parts.
+
+    It is ``epsilon``-DP, but not of bounded range as the exponential mechanism is (``mechanisms.noisy_max``).
+    """
+
+    epsilon: float
+    shares: int
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _positive("epsilon", self.epsilon)
+        _whole("shares", self.shares, MOST_SHARES)
+        _whole("count", self.count, MOST)
+
+
+@dataclass(frozen=True)
 class Threshold:
     """Release of keys from an open domain: integer Gaussian counts, only those at or above ``threshold`` shown.
 
@@ -203,6 +220,7 @@ Event = (
     DiscreteGaussian
     | Gaussian
     | Exponential
+    | NoisyMax
     | Threshold
     | PoissonSampledGaussian
     | DistributedDiscreteGaussian

@@ -88,6 +88,15 @@ def exponential_mu(epsilon_: float) -> float:
     return -2 * _normal.inv_cdf(1 / (1 + math.exp(epsilon_ / 2)))
 
 
+def pure_mu(epsilon_: float) -> float:
+    """GDP cost of a mechanism that is ``epsilon_``-DP without a delta.
+
+    Its trade-off function lies above two lines that meet at ``1 / (1 + exp(epsilon))``; that of mu-GDP is convex, and
+    so below both when it is below their meeting point. It is the cost of a selection of twice its range.
+    """
+    return exponential_mu(2 * epsilon_) if epsilon_ <= 700 else math.inf  # exp would overflow
+
+
 def exponential_epsilon(mu_: float) -> float:
     """The inverse of :func:`exponential_mu`: the bounded range that costs ``mu_``."""
     return 2 * math.log(_upper_tail(-mu_ / 2) / _upper_tail(mu_ / 2))

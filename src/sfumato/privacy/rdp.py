@@ -18,6 +18,7 @@ from sfumato.privacy.events import (
     Event,
     Exponential,
     Gaussian,
+    NoisyMax,
     PoissonSampledGaussian,
     Threshold,
     delta_of,
@@ -81,6 +82,8 @@ def _as_dp_event(event: Event) -> dp_event.DpEvent:
             return dp_event.GaussianDpEvent(event.noise_multiplier)
         case Exponential():
             return dp_event.ZCDpEvent(rho=event.epsilon**2 / 8)
+        case NoisyMax():
+            return dp_event.ZCDpEvent(rho=event.epsilon**2 / 2)
         case PoissonSampledGaussian():
             return dp_event.PoissonSampledDpEvent(
                 event.sampling_probability, dp_event.GaussianDpEvent(event.noise_multiplier)

@@ -11,6 +11,7 @@ from sfumato.privacy.events import (
     Event,
     Exponential,
     Gaussian,
+    NoisyMax,
     PoissonSampledGaussian,
     Threshold,
 )
@@ -38,6 +39,9 @@ def _line(group: list[Event]) -> str:
             return f"{_many(n, 'sum')} with Gaussian noise, {noise} times the sensitivity"
         case Exponential():
             return f"{_many(n, 'selection')} by the exponential mechanism, epsilon {_range(group, 'epsilon')}"
+        case NoisyMax():
+            noise = f"integer Laplace noise of {_range(group, 'shares')} honest parties"
+            return f"{_many(n, 'selection')} of the largest score with {noise}, epsilon {_range(group, 'epsilon')}"
         case Threshold():
             least = _range(group, "threshold")
             return f"{_many(n, 'list')} of values found in the rows, shown from a noisy count of {least}"

@@ -11,6 +11,7 @@ from sfumato.privacy.events import (
     DistributedGaussian,
     Exponential,
     Gaussian,
+    NoisyMax,
     PoissonSampledGaussian,
     Threshold,
     delta_of,
@@ -155,7 +156,11 @@ def _limits_of_noise(process: Process) -> list[str]:
 
 def _limits_of_shares(process: Process) -> list[str]:
     """Of noise that honest parties add together."""
-    shares = [e.shares for e in process.events if isinstance(e, DistributedDiscreteGaussian | DistributedGaussian)]
+    shares = [
+        event.shares
+        for event in process.events
+        if isinstance(event, DistributedDiscreteGaussian | DistributedGaussian | NoisyMax)
+    ]
     if not shares:
         return []
     return [

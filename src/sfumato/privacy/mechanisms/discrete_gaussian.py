@@ -15,14 +15,13 @@ from __future__ import annotations
 import math
 from decimal import Context, Decimal
 from functools import lru_cache
-from itertools import accumulate
 
 import numpy as np
 
 from sfumato.errors import TooMuchNoise
-from sfumato.privacy.randomness import SYSTEM, Entropy, words
+from sfumato.privacy.mechanisms import inversion
+from sfumato.privacy.randomness import SYSTEM, Entropy
 
-_BITS = 128  # of the uniform number that is inverted
 _GUARD = 320  # of the fixed-point weights
 _CHUNK = 1 << 20
 """Draws that are made at a time, for memory."""
@@ -79,18 +78,9 @@ def draw(n: int, sigma: float, entropy: Entropy = SYSTEM) -> np.ndarray:
 
 
 def _invert(n: int, sigma: float, entropy: Entropy) -> np.ndarray:
-    """Inverse transform: the number of cumulative weights at or below a uniform 128-bit number, less the centre."""
+    """The number of a drawn cell of the table, less the centre."""
     high, low = _cumulative(float(sigma))
-    uniform = words(n, entropy)
-    index = np.searchsorted(high, uniform, side="right")
-    touching = np.flatnonzero(high[np.maximum(index - 1, 0)] == uniform)
-    for i in touching:  # the first 64 bits do not decide: about one draw in 2**50
-        rest = words(1, entropy)[0]
-        j = int(np.searchsorted(high, uniform[i], side="left"))
-        while j < len(high) and high[j] == uniform[i] and low[j] <= rest:
-            j += 1
-        index[i] = j
-    return index.astype(np.int64) - len(high) // 2
+    return inversion.draw(high, low, n, entropy) - len(high) // 2
 
 
 @lru_cache(maxsize=64)
@@ -104,16 +94,10 @@ def _cumulative(sigma: float) -> tuple[np.ndarray, np.ndarray]:
     ratio = int(context.multiply(context.exp(exponent), Decimal(1 << _GUARD)))
     step = (ratio * ratio) >> _GUARD
     weights = [1 << _GUARD]
-    while weights[-1] >> (_GUARD - _BITS - 8):
+    while weights[-1] >> (_GUARD - inversion.BITS - 8):
         weights.append((weights[-1] * ratio) >> _GUARD)
         ratio = (ratio * step) >> _GUARD
-    both = weights[:0:-1] + weights
-    total = sum(both)
-    fixed = [(c << _BITS) // total for c in accumulate(both[:-1])]
-    mask = (1 << 64) - 1
-    high = np.fromiter((c >> 64 for c in fixed), dtype=np.uint64, count=len(fixed))
-    low = np.fromiter((c & mask for c in fixed), dtype=np.uint64, count=len(fixed))
-    return high, low
+    return inversion.cumulative(weights[:0:-1] + weights)
 
 
 def _draw_wide(n: int, sigma: float, entropy: Entropy) -> np.ndarray:

@@ -64,6 +64,12 @@ def test_what_opens_or_breaks_on_shares_is_refused(name):
         lower(function, *shapes)
 
 
+def test_a_slice_with_one_secret_index_of_two_is_refused():
+    square = jax.ShapeDtypeStruct((6, 6), jnp.float32)
+    with pytest.raises(EngineError, match="dynamic_slice with an index that is secret"):
+        lower(lambda x, i: jax.lax.dynamic_slice(x, (2, i[0]), (1, 1)), square, WHOLE)
+
+
 def test_a_fixed_number_of_steps_and_a_public_index_are_let_through():
     def program(x):
         steps = jax.lax.fori_loop(0, 3, lambda i, s: s + x[i], jnp.zeros(()))

@@ -44,6 +44,17 @@ def test_a_number_beyond_the_limit_is_seen(name):
         run_within(function, one(value))
 
 
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [(lambda x: x * x, 2**13.25), (jnp.sqrt, 2**17.2), (jax.lax.rsqrt, 2**17.2), (lambda x: x / x, 2**18.1)],
+    ids=["product", "root", "one over root", "divisor"],
+)
+def test_what_was_seen_to_fail_on_the_engine_is_refused(function, value):
+    """One product of 2^26.5 in five came back wrong, every root of 2^17.2 as 0, every quotient by 2^18.1."""
+    with pytest.raises(EngineError, match="arithmetic on shares is wrong"):
+        run_within(function, one(value))
+
+
 @pytest.mark.parametrize("name", ["product", "root", "one over root", "divisor", "exponent", "matrix"])
 def test_a_number_just_below_passes_and_the_results_are_jaxs(name):
     function, value, _ = BEYOND[name]

@@ -107,7 +107,7 @@ def test_the_engine_does_what_is_relied_on(engine, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["held"], found
     assert ended.value.code == 0
-    assert len(found["tried"]) == 5
+    assert len(found["tried"]) == 6
 
 
 def test_the_result_is_opened_to_its_receiver_alone(parties):

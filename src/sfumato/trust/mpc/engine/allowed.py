@@ -24,7 +24,7 @@ OPERATIONS = frozenset(
 """Those that are right on shares. Some may not take a secret everywhere: see ``_Reading``."""
 _STRUCTURE = frozenset({"func.func", "func.call", "func.return", "call", "stablehlo.return"})
 _TRUTHS = frozenset(f"stablehlo.{name}" for name in ("and", "or", "not"))
-_TYPES = frozenset({"f32", "i32", "i1"})
+_TYPES = frozenset({"f32", "i32", "i64", "i1"})
 _REASONS = {
     "stablehlo.dynamic_update_slice": "the engine opens a secret index of it",
     "stablehlo.scatter": "the engine opens its indices; use one-hots and a product",
@@ -113,4 +113,6 @@ def _check_types(values: Iterable[Any]) -> None:
     for value in values:
         kind = str(value.type).removesuffix(">").rpartition("<")[2].rpartition("x")[2]
         if kind not in _TYPES:
-            raise EngineError(f"the program has numbers of the type {kind}: the engine is right for f32, i32 and i1")
+            raise EngineError(
+                f"the program has numbers of the type {kind}: the engine is right for f32, i32, i64 and i1"
+            )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sfumato.errors import EngineError
+from sfumato.trust.mpc.engine.lowering import wide
 
 PRODUCT = 2.0**26
 """Products, and sums of products: from here the truncation of a product fails, for one in five at 2^26.5."""
@@ -36,8 +37,9 @@ def run_within(function: Callable[..., Any], *arrays: np.ndarray) -> list[np.nda
     """
     import jax
 
-    closed = jax.make_jaxpr(function)(*arrays)
-    return [np.asarray(found) for found in _evaluate(closed.jaxpr, closed.consts, arrays)]
+    with jax.enable_x64(wide(arrays)):
+        closed = jax.make_jaxpr(function)(*arrays)
+        return [np.asarray(found) for found in _evaluate(closed.jaxpr, closed.consts, arrays)]
 
 
 def _evaluate(jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:

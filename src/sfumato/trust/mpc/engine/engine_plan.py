@@ -25,7 +25,7 @@ _REFUSED = {
     "FM128": "it was not measured here",
 }
 _FORMAT = "sfumato-engine/1"
-_DTYPES = ("float32", "int32")
+_DTYPES = ("float32", "int32", "int64")
 _LARGEST = 1 << 28
 """Numbers in one input: more would be no batch of rows."""
 
@@ -53,7 +53,7 @@ class SharedArray:
 
     Attributes:
         shape: of the array.
-        dtype: ``float32`` or ``int32``.
+        dtype: ``float32``, ``int32`` or ``int64``.
         party: who gives the input, or alone gets the result.
     """
 
@@ -97,7 +97,7 @@ class EnginePlan:
             raise TypeError("a plan's program is text, its longest message a number of bytes")
         for array in (*self.inputs, *self.outputs):
             if array.party not in names or array.dtype not in _DTYPES:
-                raise EngineError("an input or a result is of no party of the plan, or neither float32 nor int32")
+                raise EngineError("an input or a result is of no party of the plan, or of a type that is not shared")
             if any(size < 1 for size in array.shape) or math.prod(array.shape) > _LARGEST:
                 raise EngineError(f"an input or a result has the shape {array.shape}: none may be empty or above 2^28")
 

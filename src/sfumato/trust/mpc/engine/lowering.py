@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from sfumato.trust.mpc.engine.allowed import check_program
 
 if TYPE_CHECKING:
     import jax
+    import numpy as np
 
-_TENSOR = re.compile(r"tensor<((?:\d+x)*)(?:f32|i32|i1)>")
+_TENSOR = re.compile(r"tensor<((?:\d+x)*)(?:f32|i32|i64|i1)>")
 _MESSAGE_BYTES = 64
 """Bytes that the engine sends at most at once for each number of an array: eight words, of which it packs two."""
 _LEAST = 1 << 16
@@ -45,12 +46,18 @@ def lower(function: Callable[..., jax.Array | tuple[jax.Array, ...]], *shapes: j
     """
     import jax
 
-    lowered = jax.jit(function, keep_unused=True).lower(*shapes)
+    with jax.enable_x64(wide(shapes)):
+        lowered = jax.jit(function, keep_unused=True).lower(*shapes)
     text = str(lowered.compiler_ir("stablehlo"))
     check_program(text)
     results = jax.tree.leaves(lowered.out_info)
     largest = max(math.prod(int(n) for n in found.split("x")[:-1]) for found in _TENSOR.findall(text))
     return Program(text, _forms(shapes), _forms(results), max(_LEAST, _MESSAGE_BYTES * largest))
+
+
+def wide(arrays: Iterable[jax.ShapeDtypeStruct | np.ndarray]) -> bool:
+    """Whether JAX is to keep integers of 64 bits as such, which it does for no program that does not need them."""
+    return any(array.dtype == "int64" for array in arrays)
 
 
 def _forms(arrays: object) -> tuple[tuple[tuple[int, ...], str], ...]:

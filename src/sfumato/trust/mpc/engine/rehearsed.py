@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sfumato.privacy.mechanisms import noisy_max
+from sfumato.trust.mpc.engine.selection import selecting
+
 _ULP = 2.0**-18
 """Of a fixed-point number."""
 _SCALE = 0.25
@@ -22,6 +25,7 @@ _NORMS = (-1.0, 6.0)
 """Powers of ten of the norms of records that are clipped."""
 _RECORDS, _WIDE = 2000, 20  # of the records that are clipped, and numbers in each
 _ROWS, _CODES = 256, 24  # of the one-hots that are counted
+_CANDIDATES, _CELLS, _EPSILON = 91, 600, 0.5  # of a selection: all pairs of 14 columns, a large table
 _SMALL = (0.5, 3.0)
 """Numbers on which every operation is right to a few of the last places."""
 
@@ -119,7 +123,25 @@ def operations() -> Rehearsed:
     return Rehearsed("every operation that is allowed", program, (x, y), 2.0**-6)
 
 
-REHEARSED = (clipping, counting, operations)
+def selecting_the_worst() -> Rehearsed:
+    """A selection of the size that AIM makes on Adult, with noise of all three parties: the same index as in numpy."""
+    rng = np.random.default_rng(4)
+    tables = rng.integers(-500, 500, (_CANDIDATES, _CELLS))
+    parts = rng.integers(-(2**63), 2**63, (2, _CANDIDATES, _CELLS), dtype=np.int64)
+    with np.errstate(over="ignore"):
+        last = tables - parts[0] - parts[1]
+    weights = rng.integers(1, 9, _CANDIDATES)
+    b = noisy_max.scale(_EPSILON, int(weights.max()))
+    noise = [noisy_max.part(_CANDIDATES, b, shares=2) for _ in range(3)]
+    best = int(np.argmax(np.abs(tables).sum(1) * weights + sum(noise)))
+
+    def judge(results: list[np.ndarray]) -> str:
+        return "" if int(results[0][0]) == best else "another candidate was selected"
+
+    return Rehearsed("a noised selection", selecting(weights, 500 * _CELLS), (*parts, last, *noise), 0.0, judge)
+
+
+REHEARSED = (clipping, counting, operations, selecting_the_worst)
 """What an engine must do right."""
 
 
