@@ -34,9 +34,9 @@ def selecting(weights: np.ndarray, furthest: int) -> Callable[..., Any]:
     Raises:
         EngineError: scores could be too large to be compared.
 
-    *Formal guarantee.* Where the parts of the noise are ``mechanisms.noisy_max.part`` at ``scale(epsilon, d)``, with d the
-    largest weight times the rows of a unit, what is opened is the event ``NoisyMax(epsilon, shares)``: a unit moves a
-    distance by at most one a row.
+    *Formal guarantee.* Where the parts of the noise are ``mechanisms.noisy_max.part`` at ``scale(epsilon, d)``, with d
+    the largest weight times the rows of a unit, what is opened is the event ``NoisyMax(epsilon, shares)``: a unit moves
+    a distance by at most one a row.
     """
     whole = np.asarray(weights)
     if whole.ndim != 1 or not np.issubdtype(whole.dtype, np.integer) or whole.size == 0 or whole.min() < 1:
