@@ -144,7 +144,7 @@ MUTANTS = (
         " if type(each).__name__ in ANSWERED]",
         "]",
         "its policy says that no shell command is answered",
-        "tests/federation/nvflare/test_client_process.py::test_no_shell_no_log_and_no_end_for_the_server",
+        "tests/federation/nvflare/test_client_process.py::test_no_foreign_job_no_shell_no_log_and_no_end_for_the_server",
     ),
     Mutant(
         "any server is that of the federation",
@@ -253,7 +253,7 @@ MUTANTS = (
     Mutant(
         "a job is judged once it was unpacked",
         _DEPLOYER,
-        "        if not (_is_number(job_id) and _is_own(app_data)):\n",
+        "        if not (_is_number(job_id) and is_own(app_data)):\n",
         "        if not _is_number(job_id):\n",
         "NVFlare refuses code by itself",
         f"{_DEPLOYED}::test_the_own_job_is_deployed_and_no_other",
@@ -267,10 +267,18 @@ MUTANTS = (
         f"{_DEPLOYED}::test_the_own_job_is_deployed_and_no_other",
     ),
     Mutant(
+        "a foreign job is unpacked to look at it",
+        "federation/nvflare/client_process.py",
+        ' if is_own(req.body) else error_reply(f"{ERROR_MSG_PREFIX}: {FOREIGN}")',
+        "",
+        "the deployer refuses it",
+        "tests/federation/nvflare/test_client_process.py::test_no_foreign_job_no_shell_no_log_and_no_end_for_the_server",
+    ),
+    Mutant(
         "any folder of a site's kit is that of a job",
         _DEPLOYER,
-        "        if not (_is_number(job_id) and _is_own(app_data)):\n",
-        "        if not _is_own(app_data):\n",
+        "        if not (_is_number(job_id) and is_own(app_data)):\n",
+        "        if not is_own(app_data):\n",
         "the server numbers its jobs",
         f"{_DEPLOYED}::test_the_name_of_a_folder_is_no_job",
     ),

@@ -34,7 +34,7 @@ class OwnJobDeployer(AppDeployer):
         self, workspace: Any, job_id: str, job_meta: dict[str, Any], app_name: str, app_data: bytes, fl_ctx: Any
     ) -> str:
         """See ``AppDeployer``: why it is not deployed, or nothing."""
-        if not (_is_number(job_id) and _is_own(app_data)):
+        if not (_is_number(job_id) and is_own(app_data)):
             return FOREIGN
         return super().deploy(workspace, job_id, job_meta, app_name, app_data, fl_ctx)
 
@@ -47,7 +47,7 @@ def _is_number(job_id: object) -> bool:
         return False
 
 
-def _is_own(data: object) -> bool:
+def is_own(data: object) -> bool:
     """Whether the packed files are those of ``job.write_job``, and say of a site what it says itself."""
     if not isinstance(data, bytes):
         return False
