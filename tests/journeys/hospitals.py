@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -144,9 +145,11 @@ class Hospitals:
         assert not alive, [p.cmdline() for p in alive]
 
     def processes(self) -> list[psutil.Process]:
-        """Everything that runs over these folders."""
+        """Everything that runs over these folders, but for the tests themselves."""
         found = []
         for process in psutil.process_iter():
+            if process.pid == os.getpid():
+                continue
             try:
                 told = " ".join(process.cmdline())
                 if str(self.folder) in told or process.cwd().startswith(str(self.folder)):

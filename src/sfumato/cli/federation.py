@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -71,19 +72,25 @@ def plan(
     as_json: terminal.AsJson = False,
 ) -> None:
     """Write the plan for all sites, from their requests."""
+    write_plan(folder, requests or [], ("site", "federation"), as_json)
+
+
+def write_plan(folder: Path, requests: Sequence[Path], commands: tuple[str, str], as_json: bool) -> None:
+    """Write the plan; ``commands``: of those who take part, and of whoever makes it."""
     import sfumato as sf
 
+    member, maker = commands
     federation = sf.Federation(folder)
-    invitation = federation.invite(requests or [])
+    invitation = federation.invite(requests)
     made = federation.plan
     members = [{"name": m.name, "fingerprint": m.fingerprint} for m in made.roster.members]
     result = {"plan": str(invitation), "sha256": made.digest.hex(), "sites": members, "words": made.words()}
     text = "\n".join(
         (
-            f"{invitation}: give this file to every site. It says:",
+            f"{invitation}: give this file to every {member}. It says:",
             *(f"  {line}" for line in made.words()),
-            "each site asks the others, not you, for their fingerprints: sfumato site confirm",
-            f"then: sfumato federation run {folder} -o model.sfm",
+            f"each {member} asks the others, not you, for their fingerprints: sfumato {member} confirm",
+            f"then: sfumato {maker} run {folder} -o model.sfm",
         )
     )
     terminal.answer(result, text, as_json, saved=True)

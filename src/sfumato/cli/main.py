@@ -20,6 +20,7 @@ from sfumato.cli import (
     fit,
     keygen,
     ledger,
+    mpc,
     party,
     report,
     review,
@@ -64,6 +65,7 @@ app.command("keygen")(keygen.keygen)
 app.command("demo")(demo.demo)
 app.add_typer(federation.app, name="federation")
 app.add_typer(site.app, name="site")
+app.add_typer(mpc.app, name="mpc")
 app.add_typer(party.app, name="party")
 
 _REFUSED, _INTERRUPTED = 2, 130

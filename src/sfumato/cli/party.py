@@ -2,15 +2,91 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from sfumato.cli import party_engine
+from sfumato.cli import party_engine, site, terminal
 
 app = typer.Typer(
     name="party",
-    help="Take part as one of three parties none of whom may see the rows.",
+    help="Take part as one of three parties none of whom may see the rows. In turn: init, confirm, check, run.",
     no_args_is_help=True,
 )
+Persons = Annotated[Path, typer.Option(help="List of the persons, as the plan was made with.")]
 
+
+@app.command("init")
+def init(
+    folder: Annotated[Path, typer.Argument(help="New folder of this party.", metavar="FOLDER")],
+    name: Annotated[str, typer.Option(help="Name of this party.")],
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Make the keys of this party, which stay in FOLDER, and a request for the receiver."""
+    site.make_keys(folder, name, None, ("receiver", "parties"), as_json)
+
+
+@app.command("check")
+def check(
+    plan: site.PlanFile,
+    data: site.Data,
+    persons: Persons,
+    mapping: site.Mapping = None,
+    party: Annotated[
+        Path | None, typer.Option("--party", help="Folder of this party. Default: that of PLAN.", metavar="FOLDER")
+    ] = None,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Try all that can be tried without the others: nothing is sent, and nothing charged."""
+    import sfumato as sf
+
+    with terminal.progress(quiet=as_json) as progress:
+        found = sf.Site(party or plan.parent).check(plan, data, mapping=mapping, persons=persons, progress=progress)
+    text = "\n".join(
+        (
+            *found.words,
+            f"for your eyes alone: {found.rows:,} persons of the list have a row here, {found.outside:,} rows have a"
+            " cell outside the declared facts",
+            "nothing stands against taking part; nothing was sent",
+        )
+    )
+    terminal.answer(found.to_dict(), text, as_json)
+
+
+@app.command("run")
+def run(
+    plan: site.PlanFile,
+    data: site.Data,
+    persons: Persons,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Ledger of these rows. Default: beside DATA, with .ledger added.")
+    ] = None,
+    mapping: site.Mapping = None,
+    party: Annotated[
+        Path | None, typer.Option("--party", help="Folder of this party. Default: that of PLAN.", metavar="FOLDER")
+    ] = None,
+    wait: site.Wait = site.SILENCE,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Take part in the run of PLAN, until the receiver says that it is over."""
+    import sfumato as sf
+
+    here = sf.Site(party or plan.parent)
+    with terminal.progress(quiet=as_json) as progress:
+        here.run(
+            *(plan, data),
+            ledger=ledger,
+            mapping=mapping,
+            persons=persons,
+            patience=wait,
+            progress=progress,
+            said=terminal.note,
+        )
+    terminal.answer({"party": here.name, "done": True}, f"party {here.name}: the run is over", as_json, saved=True)
+
+
+app.command("confirm")(site.confirm)
+app.command("map")(site.map_)
 app.command("install")(party_engine.install)
 app.command("rehearse")(party_engine.rehearse)

@@ -9,6 +9,7 @@ import typer
 
 from sfumato.atomic import atomic_new
 from sfumato.cli import terminal
+from sfumato.federation.defaults import SILENCE
 
 app = typer.Typer(
     name="site",
@@ -31,6 +32,8 @@ Honest = Annotated[
     ),
 ]
 
+Wait = Annotated[float, typer.Option(help="Seconds to wait for the coordinator, and to go on without a word of it.")]
+
 
 @app.command("init")
 def init(
@@ -43,11 +46,19 @@ def init(
     as_json: terminal.AsJson = False,
 ) -> None:
     """Make the keys of this site, which stay in FOLDER, and a request for the coordinator."""
+    make_keys(folder, name, capacity, ("coordinator", "sites"), as_json)
+
+
+def make_keys(folder: Path, name: str, capacity: int | None, called: tuple[str, str], as_json: bool) -> None:
+    """Make the keys; ``called``: what whoever gets the request is, and the others."""
     import sfumato as sf
 
+    receiver, others = called
     site, request = sf.Site.make(folder, name, capacity)
     result = {"folder": str(folder), "request": str(request), "fingerprint": site.fingerprint}
-    text = f"{request}: send this file to the coordinator\nfingerprint: {site.fingerprint}\ntell it to the other sites"
+    text = (
+        f"{request}: send this file to the {receiver}\nfingerprint: {site.fingerprint}\ntell it to the other {others}"
+    )
     text += " yourself, by phone or on paper, and keep the folder secret: the keys are in it"
     terminal.answer(result, text, as_json, saved=True)
 
@@ -127,9 +138,7 @@ def run(
     mapping: Mapping = None,
     site: Keys = None,
     honest: Honest = None,
-    wait: Annotated[
-        float, typer.Option(help="Seconds to wait for the coordinator, and to go on without a word of it.")
-    ] = 86400.0,
+    wait: Wait = SILENCE,
     as_json: terminal.AsJson = False,
 ) -> None:
     """Take part in the run of PLAN, until the coordinator says that it is over."""

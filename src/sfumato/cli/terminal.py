@@ -87,6 +87,20 @@ def conditions(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def held(told: Sequence[str]) -> dict[str, list[str]]:
+    """``PARTY=COL,COL`` arguments as a mapping from party to its columns; two for one party are an error."""
+    found: dict[str, list[str]] = {}
+    for text in told:
+        name, _, columns = text.partition("=")
+        names = [column.strip() for column in columns.split(",") if column.strip()]
+        if not (name and names):
+            raise SfumatoError(f"{text!r}: write PARTY=COLUMN,COLUMN")
+        if name in found:
+            raise SfumatoError(f"{name}: its columns are given twice; give them all at once")
+        found[name] = names
+    return found
+
+
 def fingerprints(told: Sequence[str]) -> dict[str, str]:
     """``NAME=FINGERPRINT`` arguments as a mapping from site to what it told; two for one site are an error."""
     found: dict[str, str] = {}

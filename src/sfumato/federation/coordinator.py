@@ -29,6 +29,8 @@ from sfumato.schema import Schema
 from sfumato.schema.review import open_in_words
 from sfumato.synthesizer import Synthesizer, keep_certified, load
 from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.mpc.persons import Persons
+from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.secure_sum.roster import Member, Roster
 
 
@@ -56,6 +58,9 @@ class Federation:
         lost: int = LOST,
         address: str = ADDRESS,
         max_sites: int = MAX_SITES,
+        columns: Mapping[str, Sequence[str]] | None = None,
+        key: str | None = None,
+        persons: str | os.PathLike[str] | None = None,
     ) -> Federation:
         """Fix what is to be fitted, and draw the keys of the connections.
 
@@ -71,6 +76,9 @@ class Federation:
             address: ``HOST:PORT`` under which the sites will reach the coordinator.
             max_sites: at how many sites one person may have rows and be protected as promised: the noise is as many
                 times as wide.
+            columns: for three parties that hold different columns of the same persons: by name of the party, which.
+            key: of these, the column of kind identifier by which all parties know a person.
+            persons: of these, path of the list of persons, with a key on each line; it is declared public.
 
         Raises:
             SfumatoError: what cannot be kept, with the fix; nothing is left behind.
@@ -86,10 +94,11 @@ class Federation:
         if not promised.private:
             raise FederationError("without a promise sums are opened as they are: give a finite epsilon")
         named = tuple(sites)
-        study = Study(known, model, promised, named, curious, lost, Address.parse(address), max_sites)
+        made = _split(named, columns, key, persons)
+        study = Study(known, model, promised, named, curious, lost, Address.parse(address), max_sites, made)
         placeholders = tuple(Member(name, i.to_bytes(32, "little")) for i, name in enumerate(named))
         roster = Roster(placeholders, curious, lost)
-        agreed(known, model, promised, roster, max_sites=max_sites)  # what it refuses, it refuses now
+        agreed(known, model, promised, roster, max_sites=max_sites, split=made)  # what it refuses, it refuses now
         return cls(CoordinatorFolder.make(Path(folder), study).path)
 
     @property
@@ -133,9 +142,10 @@ class Federation:
         study, authority = self._folder.study, self._folder.authority
         roster = Roster(tuple(r.member for r in requests), study.curious, study.lost)
         facts = study.schema, study.model, study.guarantee, roster
-        plan = agreed(*facts, max_sites=study.max_sites).plan
+        more = {"max_sites": study.max_sites, "split": study.split}
+        plan = agreed(*facts, **more).plan
         declared = tuple(r.capacity or usual for r, usual in zip(requests, plan.capacity, strict=True))
-        made = agreed(*facts, declared, max_sites=study.max_sites).plan
+        made = agreed(*facts, declared, **more).plan
         plan = replace(made, server=connection_hash(study.address, authority.certificate))
         certificates = {r.member.name: authority.certify_site(r.certificate_request, r.member.name) for r in requests}
         return Invitation(plan, study.address, authority.certificate, certificates)
@@ -268,3 +278,20 @@ class Federation:
             there = {SiteRequest.load(path).member.name for path in self._folder.requests()}
             return {"stage": "waiting for requests", "sites": {name: name in there for name in self.sites}}
         return self._folder.status or {"stage": "planned", "plan": self.plan.digest.hex()}
+
+
+def _split(
+    parties: Sequence[str],
+    columns: Mapping[str, Sequence[str]] | None,
+    key: str | None,
+    persons: str | os.PathLike[str] | None,
+) -> VerticalSplit | None:
+    """Who holds which columns, where three parties do; FederationError where something of it is not told."""
+    if columns is None and key is None and persons is None:
+        return None
+    if columns is None or key is None or persons is None:
+        raise FederationError("parties that hold different columns of the same persons: give columns, key and persons")
+    if set(parties) != set(columns):
+        raise FederationError(f"columns are given of {', '.join(columns)}, and the parties are {', '.join(parties)}")
+    known = Persons.load(Path(persons))
+    return VerticalSplit(key, tuple(tuple(columns[name]) for name in parties), known.digest, len(known))

@@ -28,6 +28,7 @@ from sfumato.federation.kept_files import KeptFiles
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
+from sfumato.trust.mpc.split import VerticalSplit
 
 _STUDY, _KEYS, _STATUS, _SIGNATURES, _OVER = "study.json", "keys", "status.json", "signatures.json", "over.json"
 _PLAN = "plan.json"
@@ -61,6 +62,7 @@ class Study:
         lost: how many may be lost in a round.
         address: where sites will reach the coordinator.
         max_sites: sites at which one unit may have rows.
+        split: which of them, as parties, holds which columns; None: each has all columns of its own rows.
     """
 
     schema: Schema
@@ -71,6 +73,7 @@ class Study:
     lost: int
     address: Address
     max_sites: int = 1
+    split: VerticalSplit | None = None
 
     def to_dict(self) -> dict[str, Json]:
         """As it is written."""
@@ -84,6 +87,7 @@ class Study:
             "lost": self.lost,
             "address": str(self.address),
             "max_sites": self.max_sites,
+            "split": None if self.split is None else self.split.to_dict(),
         }
 
     @classmethod
@@ -98,6 +102,7 @@ class Study:
             lost=data["lost"],
             address=Address.parse(data["address"]),
             max_sites=data["max_sites"],
+            split=None if data["split"] is None else VerticalSplit.from_dict(data["split"]),
         )
 
 

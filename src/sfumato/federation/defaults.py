@@ -16,3 +16,5 @@ PATIENCE = 600.0
 """Seconds that a run waits for all sites to be there: they are started by hand."""
 DEADLINE = 30.0
 """Seconds that a site has for an answer: a sum over millions of rows takes a few."""
+SILENCE = 86_400.0
+"""Seconds that a site goes on without a word of the coordinator: a model may be learnt for hours between two calls."""

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from sfumato.encoding.site_rows import site_rows
 from sfumato.errors import CheckpointError, FederationError
 from sfumato.extras import require
 from sfumato.federation.authority import check_certificate
 from sfumato.federation.certifying import certify
 from sfumato.federation.credentials import Credentials
+from sfumato.federation.defaults import SILENCE
 from sfumato.federation.documents import Invitation, SiteRequest
+from sfumato.federation.own_rows import OwnRows, own_schema
 from sfumato.federation.site_folder import SiteFolder, request_name
 from sfumato.federation.site_ledger import paying
 from sfumato.federation.site_service import SiteService
@@ -30,19 +31,12 @@ from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, Silent
 from sfumato.results.plain import Json
 from sfumato.schema.site_draft import draft_mapping
-from sfumato.schema.site_mapping import SiteMapping
-from sfumato.tables import Rows
 from sfumato.tables.source import RowSource
-from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
-from sfumato.trust.federated.site_facts import first_codec
-from sfumato.trust.gathering import gather
 from sfumato.trust.secure_sum.accounts import SiteAccount
 
 Said = Callable[[str], None]
 """Takes a line for the people of the site."""
-SILENCE = 86_400.0
-"""Seconds that a site goes on without a word of the coordinator: a model may be learnt for hours between two calls."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +123,8 @@ class Site:
         Raises:
             SfumatoError: the plan or the heading of the table cannot be read.
         """
-        return draft_mapping(Invitation.load(invitation).plan.schema, source)
+        plan = Invitation.load(invitation).plan
+        return draft_mapping(own_schema(plan, self._place(plan)), source)
 
     def check(
         self,
@@ -137,6 +132,7 @@ class Site:
         source: RowSource,
         *,
         mapping: str | os.PathLike[str] | None = None,
+        persons: str | os.PathLike[str] | None = None,
         honest: int | None = None,
         progress: Progress | None = None,
     ) -> SiteCheck:
@@ -146,6 +142,7 @@ class Site:
             invitation: the file with the plan.
             source: the rows of this site.
             mapping: path of the site's own file (``site.yaml``); None for a table as the schema says.
+            persons: of a plan for parties, path of the list of persons.
             honest: how many of the sites you rely on to be honest; default: as many as the plan needs.
             progress: receives stages.
 
@@ -154,8 +151,8 @@ class Site:
         """
         asked = Invitation.load(invitation)
         place = self._judge(asked, honest)
-        table = _table(asked.plan, source, mapping)
-        records = gather(table, first_codec(asked.plan.schema), progress or Silent())
+        own = OwnRows.of(asked.plan, place, source, mapping, persons, progress or Silent())
+        records = own.records()
         asked.plan.check_capacity(place, records)
         words = tuple(asked.plan.words())
         return SiteCheck(self.name, asked.plan.digest.hex(), words, len(records), records.outside)
@@ -167,6 +164,7 @@ class Site:
         *,
         ledger: Ledger | str | os.PathLike[str] | None = None,
         mapping: str | os.PathLike[str] | None = None,
+        persons: str | os.PathLike[str] | None = None,
         honest: int | None = None,
         patience: float = SILENCE,
         progress: Progress | None = None,
@@ -179,6 +177,7 @@ class Site:
             source: the rows of this site; they never leave it.
             ledger: of the rows; default: beside them.
             mapping: path of the site's own file (``site.yaml``); None for a table as the schema says.
+            persons: of a plan for parties, path of the list of persons.
             honest: how many of the sites you rely on to be honest; default: as many as the plan needs.
             patience: seconds to wait for the coordinator, and to go on without a word of it.
             progress: receives stages, rounds and what was spent.
@@ -199,13 +198,12 @@ class Site:
         plan, place = asked.plan, self._judge(asked, honest)
         seen = progress or Silent()
         book = ledger_of(source, ledger, plan.guarantee.private)
-        encode = partial(gather, _table(plan, source, mapping), progress=seen)
+        own = OwnRows.of(plan, place, source, mapping, persons, seen)
         with self._alone(), paying(self._folder, plan, book) as paid, _logged(self._folder.path / "site.log"):
             for line in plan.words():
                 said(line)
             account = SiteAccount(paid.run, plan.terms, place, paid.prepaid)
-            records = encode(first_codec(plan.schema))
-            site = FederatedSite(plan, self._folder.identity, records, account, encode=encode)
+            site = own.site(self._folder.identity, account)
             service = SiteService(plan, site, seen, said, partial(self._certify, plan), bool(paid.run.events))
             self._serve(asked, service, said, patience)
             paid.finish()
@@ -250,7 +248,7 @@ class Site:
             raise FederationError("the plan makes no promise: sums would be opened without noise; no site takes part")
         if plan.server != asked.connection:
             raise FederationError("the address or the authority in this file is not that of its plan: it was changed")
-        stated = plan.capacity, plan.averaging, plan.max_sites
+        stated = plan.capacity, plan.averaging, plan.max_sites, plan.split
         made = agreed(plan.schema, plan.model, plan.guarantee, plan.roster, *stated)
         if replace(made.plan, server=plan.server) != plan:
             raise FederationError("the plan allows other questions or numbers than its model needs: take no part")
@@ -275,12 +273,6 @@ class Site:
             yield
         finally:
             lock.give_back()
-
-
-def _table(plan: FederationPlan, source: RowSource, mapping: str | os.PathLike[str] | None) -> Rows:
-    """The rows in the columns of the plan's schema; SfumatoError where they do not fit."""
-    own = None if mapping is None else SiteMapping.load(mapping, plan.schema)
-    return site_rows(source, plan.schema, own)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class ConnectedSource:
     def opened(self, plan: Plan) -> ConnectedSites:
         """The sites for one fit; FederationError where the fit is not that of the plan. Nobody is reached yet."""
         given = self.plan
-        declared = given.capacity, given.averaging, given.max_sites
+        declared = given.capacity, given.averaging, given.max_sites, given.split
         made = agreed(plan.schema, plan.model, plan.guarantee, given.roster, *declared)
         made = replace(made, plan=replace(made.plan, server=given.server))
         if made.plan != given:

@@ -1,0 +1,76 @@
+"""``sfumato mpc``: whoever gets the model, of three parties that hold different columns of the same persons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sfumato.cli import federation, terminal
+from sfumato.cli.fit import MODELS
+from sfumato.federation.defaults import ADDRESS
+
+app = typer.Typer(
+    name="mpc",
+    help=(
+        "Fit columns that stay at three parties: the receiver's side. In turn: init, then each party makes a request"
+        " (sfumato party init), plan, then each party runs (sfumato party run), run."
+    ),
+    no_args_is_help=True,
+)
+
+
+@app.command("init")
+def init(
+    folder: Annotated[Path, typer.Argument(help="New folder of the receiver.", metavar="FOLDER")],
+    schema: Annotated[Path, typer.Option(help="Public schema of all columns, reviewed.")],
+    columns: Annotated[
+        list[str], typer.Option(help="What a party holds; once for each of the three.", metavar="PARTY=COL,COL...")
+    ],
+    key: Annotated[str, typer.Option(help="Column by which all parties know a person.", metavar="COL")],
+    persons: Annotated[Path, typer.Option(help="List of the persons, a key on each line; declared public.")],
+    epsilon: Annotated[float, typer.Option(help="Privacy loss toward whoever gets the model.")] = 1.0,
+    delta: Annotated[float, typer.Option(help="Probability beyond epsilon.")] = terminal.DELTA,
+    model: Annotated[str, typer.Option(help=f"One of {MODELS}, over marginals.")] = "auto",
+    target: Annotated[str | None, typer.Option(help="Column of interest.", metavar="COL")] = None,
+    address: Annotated[str, typer.Option(help="HOST:PORT under which the parties will reach the receiver.")] = ADDRESS,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Fix what is to be fitted and who holds what, in a new FOLDER with the keys of the connections."""
+    import sfumato as sf
+
+    held = terminal.held(columns)
+    promised = terminal.guarantee(epsilon, delta)
+    sf.Federation.make(
+        folder,
+        schema,
+        list(held),
+        promised,
+        model=model,
+        target=target,
+        address=address,
+        columns=held,
+        key=key,
+        persons=persons,
+    )
+    wanted = "\n".join(f"  sfumato party init FOLDER --name {name}" for name in held)
+    text = f"{folder}: made\nnow each party makes its keys and sends its request file:\n{wanted}\nthen: sfumato"
+    text += f" mpc plan {folder} REQUEST..."
+    terminal.answer({"folder": str(folder), "parties": list(held), "address": address}, text, as_json, saved=True)
+
+
+@app.command("plan")
+def plan(
+    folder: federation.Folder,
+    requests: Annotated[
+        list[Path] | None, typer.Argument(help="Request files that the parties sent.", metavar="[REQUEST]...")
+    ] = None,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Write the plan for all parties, from their requests."""
+    federation.write_plan(folder, requests or [], ("party", "mpc"), as_json)
+
+
+app.command("run")(federation.run)
+app.command("status")(federation.status)

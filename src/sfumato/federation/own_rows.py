@@ -1,0 +1,105 @@
+"""What a site or a party brings to a plan: its table, opened by the plan's schema and its own file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from sfumato.encoding.site_rows import site_rows
+from sfumato.errors import FederationError
+from sfumato.progress import Progress
+from sfumato.schema import Schema
+from sfumato.schema.site_mapping import SiteMapping
+from sfumato.tables import Rows
+from sfumato.tables.source import RowSource
+from sfumato.trust.federated.federated_site import FederatedSite
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.site_facts import first_codec
+from sfumato.trust.gathering import gather
+from sfumato.trust.mpc.party_records import PartyRecords, party_records
+from sfumato.trust.mpc.party_site import PartySite
+from sfumato.trust.mpc.persons import Persons
+from sfumato.trust.records import ExactRecords
+from sfumato.trust.secure_sum.accounts import SiteAccount
+from sfumato.trust.secure_sum.identity import SiteIdentity
+
+
+def own_schema(plan: FederationPlan, place: int) -> Schema:
+    """What the table of the site at ``place`` is described by: the plan's schema, or a party's part of it."""
+    return plan.schema if plan.split is None else plan.split.schema_of(plan.schema, place)
+
+
+@dataclass(frozen=True, repr=False)
+class OwnRows:
+    """The private rows of one site of a plan.
+
+    Attributes:
+        plan: that it takes part in.
+        place: of the site.
+        table: in the columns of its schema.
+        persons: of a plan for parties, the list of persons; None in any other.
+        progress: receives stages.
+    """
+
+    plan: FederationPlan
+    place: int
+    table: Rows
+    persons: Persons | None
+    progress: Progress
+
+    @classmethod
+    def of(
+        cls,
+        plan: FederationPlan,
+        place: int,
+        source: RowSource,
+        mapping: str | os.PathLike[str] | None,
+        persons: str | os.PathLike[str] | None,
+        progress: Progress,
+    ) -> OwnRows:
+        """Open the table, and the list of persons where the plan has one; no row is read.
+
+        Raises:
+            FederationError: a list of persons that the plan does not want, wants, or wants another.
+            SfumatoError: the table or the site's own file does not fit.
+        """
+        schema = own_schema(plan, place)
+        own = None if mapping is None else SiteMapping.load(mapping, schema)
+        return cls(plan, place, site_rows(source, schema, own), _listed(plan, persons), progress)
+
+    def records(self) -> ExactRecords:
+        """The records that take part at first."""
+        if self.persons is not None:
+            return self._of_party(self.persons)
+        return gather(self.table, first_codec(self.plan.schema), self.progress)
+
+    def site(self, identity: SiteIdentity, account: SiteAccount) -> FederatedSite:
+        """What answers for these rows."""
+        if self.persons is not None:
+            return PartySite(self.plan, identity, self._of_party(self.persons), account)
+        encode = partial(gather, self.table, progress=self.progress)
+        return FederatedSite(self.plan, identity, self.records(), account, encode=encode)
+
+    def _of_party(self, persons: Persons) -> PartyRecords:
+        split = self.plan.split
+        assert split is not None, "a list of persons is of a plan for parties"
+        return party_records(self.table, self.plan.schema, split, self.place, persons, self.progress)
+
+
+def _listed(plan: FederationPlan, persons: str | os.PathLike[str] | None) -> Persons | None:
+    """The list of persons of a plan for parties."""
+    if plan.split is None:
+        if persons is not None:
+            raise FederationError("the plan is for sites, each with persons of its own: leave the list of persons out")
+        return None
+    if persons is None:
+        raise FederationError("the plan is for parties with the same persons: name their list (--persons)")
+    known = Persons.load(Path(persons))
+    if known.digest != plan.split.persons:
+        raise FederationError(
+            f"{os.fspath(persons)}: another list of {len(known):,} persons than the {plan.split.number:,} of the plan:"
+            " take the one that the plan was made with"
+        )
+    return known
