@@ -23,6 +23,8 @@ ELSEWHERE = {
     "postgresql://": "needs a server, which tests/journeys/test_database.py starts",
     "sfumato site ": "needs several machines, which tests/journeys/test_institutions.py makes of processes",
     "sfumato federation ": "needs them too",
+    "sfumato party ": "needs several machines, which tests/journeys/test_parties.py makes of processes",
+    "sfumato mpc ": "needs them too",
     "ibis.postgres": "needs a server, which tests/trust/test_database.py starts",
     "/usr/share/datasets": "needs a package of Debian, whose images tests/journeys/test_images.py fits",
     "fashion.sfm": "made from that package, as in tests/journeys/test_images.py",

@@ -14,7 +14,7 @@ app = typer.Typer(
     help="Take part as one of three parties none of whom may see the rows. In turn: init, confirm, check, run.",
     no_args_is_help=True,
 )
-Persons = Annotated[Path, typer.Option(help="List of the persons, as the plan was made with.")]
+PersonList = Annotated[Path, typer.Option(help="List of the persons, as the plan was made with.")]
 
 
 @app.command("init")
@@ -31,7 +31,7 @@ def init(
 def check(
     plan: site.PlanFile,
     data: site.Data,
-    persons: Persons,
+    persons: PersonList,
     mapping: site.Mapping = None,
     party: Annotated[
         Path | None, typer.Option("--party", help="Folder of this party. Default: that of PLAN.", metavar="FOLDER")
@@ -58,7 +58,7 @@ def check(
 def run(
     plan: site.PlanFile,
     data: site.Data,
-    persons: Persons,
+    persons: PersonList,
     ledger: Annotated[
         Path | None, typer.Option(help="Ledger of these rows. Default: beside DATA, with .ledger added.")
     ] = None,
