@@ -93,9 +93,17 @@ MUTANTS = (
     Mutant(
         "a site signs any certificate",
         "federation/certifying.py",
-        "    check_plan(plan.to_dict(), Certificate.parse(stored), plan.schema.dump())\n",
-        "    Certificate.parse(stored)\n",
+        "    check_plan(plan.to_dict(), certificate, plan.schema.dump())\n",
+        "    assert plan\n",
         "the coordinator makes it from the plan",
+        f"{_TESTS}test_a_site_signs_no_certificate_that_says_otherwise_than_its_plan",
+    ),
+    Mutant(
+        "a site signs words that its plan does not have",
+        "federation/certifying.py",
+        "    if {certificate.product.curator, certificate.product.purpose} != {NOT_STATED}:\n",
+        "    if NOT_STATED not in {certificate.product.curator, certificate.product.purpose}:\n",
+        "any and all, of a negation",
         f"{_TESTS}test_a_site_signs_no_certificate_that_says_otherwise_than_its_plan",
     ),
     Mutant(

@@ -371,14 +371,16 @@ def load(path: str | os.PathLike[str]) -> Synthesizer:
     return synthesizer
 
 
-def keep_certified(synthesizer: Synthesizer, given: Mapping[str, bytes]) -> None:
-    """Keep what the sites of a fit signed once they were shown its certificate, for the next save.
+def keep_certified(synthesizer: Synthesizer, given: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Keep what the sites of a fit signed once they were shown its certificate, for the next save; who did.
 
     Args:
         synthesizer: fitted over sites that signed a plan.
         given: by name of the site, its signature; one that does not fit is left out.
     """
     release = synthesizer._fitted()
-    if release.sites is not None:
-        signed = SiteSignatures.parse(release.sites).with_certified(given, release.stored_certificate)
-        synthesizer._release = replace(release, sites=signed.to_dict())
+    if release.sites is None:
+        return ()
+    signed = SiteSignatures.parse(release.sites).with_certified(given, release.stored_certificate)
+    synthesizer._release = replace(release, sites=signed.to_dict())
+    return tuple(signed.certified)

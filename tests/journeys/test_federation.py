@@ -65,6 +65,8 @@ def test_three_processes_fit_one_model_and_no_row_leaves_its_site(tmp_path: Path
     assert (stated.simulated, stated.plan) == (False, made.federation.plan.digest.hex())
     assert [site.name for site in stated.sites] == list(made.names)
     assert made.federation.status()["stage"] == "done"
+    assert made.federation.status()["sites_certified"] == list(made.names)
+    assert "signed at the end by north, east, west" in made.said("coordinator")
     signed = json.loads((tmp_path / "co" / "signatures.json").read_text())
     for place, name in enumerate(made.names):
         check_signed(made.federation.plan, place, bytes.fromhex(signed[name]))

@@ -291,6 +291,10 @@ def test_a_site_signs_no_certificate_that_says_otherwise_than_its_plan(made: Sig
         forged = canonical_json(resealed(model, change).certificate)
         with pytest.raises(CertificateError, match=r"states another|names other sites|does not say that its sites"):
             certify(forged, made.plan, key)
+    for words in ({"curator": "audited by the state"}, {"purpose": "certified as anonymous"}):
+        titled = {**model.certificate, "product": {**model.certificate["product"], **words}}  # type: ignore[dict-item]
+        with pytest.raises(CertificateError, match="of which the plan says nothing"):
+            certify(canonical_json(titled), made.plan, key)
     other = planned((*made.keys[1:], SiteIdentity.fresh()))
     with pytest.raises(CertificateError, match="is not the one that the certificate names"):
         certify(canonical_json(model.certificate), other, key)

@@ -118,6 +118,8 @@ def run(
     certificate = stated if isinstance(stated, sf.Certificate) else None
     outside, noise = fitted.outside or (0.0, 0.0)
     sent = None if certificate is None else certificate.federation
+    found = federation.status().get("sites_certified")
+    signed = list(map(str, found)) if isinstance(found, list) else []
     result = {
         "model": str(output),
         "algorithm": fitted.model,
@@ -129,6 +131,7 @@ def run(
         "rounds": None if sent is None else sent.rounds,
         "bytes_sent_by_a_site": None if sent is None else sent.bytes_sent,
         "bytes_received_by_a_site": None if sent is None else sent.bytes_received,
+        "sites_certified": signed,
         "charges_resumed": fitted.resumed,
         "sites_not_told": list(federation.untold),
         "synthetic_rows": fitted.default_rows,
@@ -143,6 +146,7 @@ def run(
     if sent is not None:
         text += f"\n{sent.rounds} sums were opened; a site sent at most {sent.bytes_sent:,} bytes and was sent at most"
         text += f" {sent.bytes_received:,}"
+        text += f"\nsigned at the end by {', '.join(signed) or 'no site'}"
     if fitted.resumed:
         text += f"\nwent on with an earlier try: {fitted.resumed} sums were not asked again"
     if federation.untold:

@@ -7,6 +7,7 @@ from sfumato.release.artifact import MOST_TEXT, parse_json
 from sfumato.release.certificate import Certificate
 from sfumato.release.signature import payload
 from sfumato.release.signed_plan import check_plan
+from sfumato.release.words import NOT_STATED
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.secure_sum.identity import SignaturePurpose, SiteIdentity
 
@@ -18,11 +19,15 @@ def certify(data: bytes, plan: FederationPlan, identity: SiteIdentity) -> bytes:
     is made of the opened sums, no site can see.
 
     Raises:
-        CertificateError: this is no certificate, or one of another plan, promise, model, schema or sites.
+        CertificateError: this is no certificate, or one of another plan, promise, model, schema or sites, or with words
+            of somebody's own.
     """
     try:
         stored = parse_json(data if len(data) <= MOST_TEXT else b"", "what the coordinator sent")
     except ValueError as error:
         raise CertificateError(str(error)) from None
-    check_plan(plan.to_dict(), Certificate.parse(stored), plan.schema.dump())
+    certificate = Certificate.parse(stored)
+    check_plan(plan.to_dict(), certificate, plan.schema.dump())
+    if {certificate.product.curator, certificate.product.purpose} != {NOT_STATED}:
+        raise CertificateError("the certificate names a curator or a purpose, of which the plan says nothing")
     return identity.sign(SignaturePurpose.CERTIFICATE, payload(stored))

@@ -214,7 +214,7 @@ class Federation:
             except BaseException as error:
                 kept.ended(f"stopped: {error}" if isinstance(error, SfumatoError) else "stopped")
                 raise
-            self._tell(synthesizer, Over(model, self.sites), reached, deadline)
+            self._tell(synthesizer, Over(model, self.sites), reached, deadline, kept)
         kept.ended("done")
         return synthesizer
 
@@ -246,14 +246,16 @@ class Federation:
             )
         synthesizer = load(model)
         reached.connect(kept, over.untold)
-        self._tell(synthesizer, over, reached, deadline)
+        self._tell(synthesizer, over, reached, deadline, kept)
         kept.ended("done")
         return synthesizer
 
-    def _tell(self, synthesizer: Synthesizer, over: Over, reached: ReachedSites, deadline: float) -> None:
+    def _tell(
+        self, synthesizer: Synthesizer, over: Over, reached: ReachedSites, deadline: float, kept: KeptProgress
+    ) -> None:
         """Tell sites that the run is over; keep what they sign under the certificate, and who has heard it."""
         told = reached.finish(canonical_json(synthesizer.certificate.to_dict()), deadline)
-        keep_certified(synthesizer, told)
+        kept.certified(keep_certified(synthesizer, told))
         synthesizer.save(over.model)
         self._folder.keep_over(replace(over, untold=tuple(name for name in over.untold if name not in told)))
 

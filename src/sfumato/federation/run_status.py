@@ -30,6 +30,7 @@ class KeptProgress:
         self._name, self._total, self._done, self._epsilon = "beginning", None, 0, 0.0
         self._missing: tuple[str, ...] = ()
         self._lost: tuple[str, ...] = ()
+        self._certified: tuple[str, ...] = ()
         self._begun = self._written = 0.0
 
     def stage(self, name: str, total: int | None = None) -> None:
@@ -60,6 +61,10 @@ class KeptProgress:
         self._lost = tuple(sorted(names))
         self._write()
 
+    def certified(self, names: tuple[str, ...]) -> None:
+        """Which sites signed the certificate."""
+        self._certified = names
+
     def ended(self, how: str) -> None:
         """The run is over."""
         self._name, self._total, self._done = how, None, 0
@@ -79,6 +84,7 @@ class KeptProgress:
                 "epsilon": self._promised,
                 "sites_missing": list(self._missing),
                 "sites_lost": list(self._lost),
+                "sites_certified": list(self._certified),
                 "plan": self._plan,
                 "process": os.getpid(),
                 "written": datetime.now(UTC).strftime(ISSUED),

@@ -20,6 +20,8 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.process import Process, Record
 from sfumato.results.plain import Json
 
+NOT_STATED = "not stated"
+"""What stands for a curator or a purpose that nobody gave."""
 _PRODUCT = {
     "row": "generative model of a table, and any synthetic rows sampled from it",
     "image": "generative model of images, and any synthetic images sampled from it",
@@ -35,7 +37,7 @@ def words(process: Process) -> dict[str, Json]:
     return {
         "product": {
             "kind": _PRODUCT[process.record],
-            **{k: process.about.get(k, "not stated") for k in ("curator", "purpose")},
+            **{k: process.about.get(k, NOT_STATED) for k in ("curator", "purpose")},
         },
         "promise": {
             "flavour": "approximate differential privacy",
