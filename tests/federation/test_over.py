@@ -43,6 +43,10 @@ class Told:
         names = self.asked[-1]
         return Replies({place: b"signed" for place in requests if names[place] not in self.deaf})
 
+    def keep(self, model: object, given: dict[str, bytes]) -> tuple[str, ...]:
+        self.signed.update(given)
+        return tuple(name for name in NAMES if name in self.signed)
+
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -71,7 +75,7 @@ def told(monkeypatch: pytest.MonkeyPatch, federation: Federation) -> Told:
         return SimpleNamespace(certificate=certificate, path=path, save=made.saved.append)
 
     monkeypatch.setattr(coordinator, "load", load)
-    monkeypatch.setattr(coordinator, "keep_certified", lambda model, given: made.signed.update(given))
+    monkeypatch.setattr(coordinator, "keep_certified", made.keep)
     return made
 
 
@@ -81,6 +85,7 @@ def test_who_has_not_heard_of_the_end_is_told_by_the_same_command(federation, to
     told.deaf = {"east"}
     assert federation.fit(model).path == model
     assert federation.untold == ("east",)
+    assert federation.status()["sites_certified"] == ["north", "west"]
     told.deaf = set()
     federation.fit(model)
     assert told.asked == [NAMES, ("east",)]
