@@ -179,6 +179,11 @@ ROGUES = {
     "short share": ("SHARE", "content[:-1]", "sent a share of input 1 of another form"),
     "long share": ("SHARE", "content + b'0'", "sent a share of input 1 of another form"),
     "share with another head": ("SHARE", "b'0' * 8 + content[8:]", "sent a share of input 1 of another form"),
+    "false share of a result": (
+        "SHARE",
+        "(content if 'input' in name else content[:-1] + bytes([content[-1] ^ 1]))",
+        "the shares of output 0 contradict each other",
+    ),
     "absurd length": ("ENGINE", "bytes(1 << 26)", "of which the plan allows"),
 }
 

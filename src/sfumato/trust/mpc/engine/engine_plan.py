@@ -26,8 +26,8 @@ _REFUSED = {
 }
 _FORMAT = "sfumato-engine/1"
 _DTYPES = ("float32", "int32", "int64")
-_LARGEST = 1 << 28
-"""Numbers in one input: more would be no batch of rows."""
+_LARGEST = 1 << 22
+"""Numbers in one input or result: a share of more would not be one piece of the engine's."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class EnginePlan:
             if array.party not in names or array.dtype not in _DTYPES:
                 raise EngineError("an input or a result is of no party of the plan, or of a type that is not shared")
             if any(size < 1 for size in array.shape) or math.prod(array.shape) > _LARGEST:
-                raise EngineError(f"an input or a result has the shape {array.shape}: none may be empty or above 2^28")
+                raise EngineError(f"an input or a result has the shape {array.shape}: none may be empty or above 2^22")
 
     def rank(self, name: str) -> int:
         """The place of a party."""

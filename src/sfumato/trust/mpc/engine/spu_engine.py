@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,8 @@ class SpuEngine:
             self._send(receiver, name, share)
             return None
         shares = [share if r == receiver else self._received(name, array, r) for r in range(len(self._plan.parties))]
+        if not _agree(shares, _share_bytes(array)):
+            raise EngineError(f"the shares of {name} contradict each other: a party or its machine changed one")
         return self._io.Reconstruct(shares)
 
     def _send(self, rank: int, name: str, share: Any) -> None:
@@ -119,6 +121,14 @@ def _named(what: str, arrays: tuple[SharedArray, ...]) -> list[tuple[str, Shared
 def _share_bytes(array: SharedArray) -> int:
     """Of two of the three components of each number."""
     return 16 * int(np.prod(array.shape))
+
+
+def _agree(shares: Sequence[Any], size: int) -> bool:
+    """Whether the two components that each party holds of a number are those that its neighbours hold."""
+    held = [
+        np.frombuffer(b"".join(map(bytes, share.share_chunks))[-size:], np.uint64).reshape(-1, 2) for share in shares
+    ]
+    return all(np.array_equal(one[:, 1], other[:, 0]) for one, other in zip(held, (*held[1:], held[0]), strict=True))
 
 
 def _channel(spu: Any, peer: Peer | None, inbox: Inbox | None, lost: Callable[[str], None]) -> Any:
