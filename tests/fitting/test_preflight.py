@@ -13,6 +13,7 @@ import sfumato as sf
 from sfumato.errors import SfumatoError, TooMuchNoise
 from sfumato.fitting.rehearsal import Asked, Rehearsal
 from sfumato.privacy.mechanisms.discrete_gaussian import planned
+from sfumato.reporting import page
 from sfumato.trust.budget import Budget
 
 SCHEMA = """\
@@ -72,6 +73,7 @@ def _no_jax(patch):
 
 
 def _broken_template(patch):
+    page.template.cache_clear()  # it may have been compiled for another test
     patch.setattr("sfumato.reporting.page.PackageLoader", lambda *_: _Broken())
 
 
