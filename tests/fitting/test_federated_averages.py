@@ -88,7 +88,7 @@ def test_averages_of_images_learn_what_they_show() -> None:
     codes = np.random.default_rng(0).permutation(digits())
     parts, capacity = np.array_split(codes, 3), (600,) * 3
     averaging = Averaging(local_steps=10, level="none")
-    sites = Federation(parts, DOMAIN, Budget(begin(math.inf)), capacity=capacity, averaging=averaging)
+    sites = Federation(parts, DOMAIN, Budget(begin(math.inf)), rounds=8, capacity=capacity, averaging=averaging)
     model = ImageVae(1.0, steps=20).fit(sites.setting, target=LABEL, progress=Silent())
     assert sites.rounds.opened_rounds == 1 + 2, "a count, and two averages"
     assert accuracy(model.sample(1000, np.random.default_rng(0)), codes) > 0.7
