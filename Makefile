@@ -3,11 +3,12 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.docs-installed
 
-.PHONY: help setup demo demo-federated processes engine test lint mutants edges fuzz wheel-test advisories bench oracles docs clean
+.PHONY: help setup demo demo-federated demo-mpc processes engine test lint mutants edges fuzz wheel-test advisories bench oracles docs clean
 
 help:
 	@echo "make demo     set up, then a real table in, a certified synthetic table out (in demo/)"
 	@echo "make demo-federated  set up, then five hospital processes fit one model over mutual TLS (in demo/federated/)"
+	@echo "make demo-mpc  set up, then three parties with columns of their own fit one model on shares (in demo/mpc/)"
 	@echo "make test     set up, then the tests (about ten minutes on two cores)"
 	@echo "make setup    make .venv and install the package with all extras and its development tools"
 	@echo "make lint     ruff and pyright"
@@ -40,6 +41,9 @@ demo: $(INSTALLED)
 
 demo-federated: $(INSTALLED)
 	@$(BIN)/sfumato federation demo
+
+demo-mpc: $(INSTALLED)
+	@$(BIN)/sfumato mpc demo
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n 2 -q

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfumato.atomic import atomic_write, check_writable
 from sfumato.cli import terminal
+from sfumato.cli.member_processes import PATIENCE, running
+from sfumato.cli.side_by_side import Left, alone, in_words, measured
 from sfumato.extras import require
 from sfumato.federation.defaults import PORT
-from sfumato.outputs import COMPARISON, MODEL, REPORT
-from sfumato.printable import printable
 
 if TYPE_CHECKING:
     from sfumato import Federation, Table
@@ -33,10 +28,6 @@ _OWN_WORDS = {
     "graz": {"names": {}},
 }
 """What a hospital calls columns and labels of the schema; graz writes as the schema says."""
-_MEASURES = {"auc": "tstr_auc_gradient_boosting", "tvd2": "tvd2", "tvd3": "tvd3", "query3": "query3"}
-"""Names in the comparison, and in an evaluation."""
-_PATIENCE = 120.0
-"""Seconds to wait for the hospitals, and for them to end."""
 
 
 def demo(
@@ -51,65 +42,46 @@ def demo(
 
     require("federated", "the demonstration")
     require("report", "the demonstration")
-    places = {n: output / n for n in ("model.sfm", "report.html", "comparison.json")}
-    work = output / "work"
-    _prepared(output, work)
-    check_writable(places["model.sfm"], MODEL)
-    check_writable(places["report.html"], REPORT)
-    check_writable(places["comparison.json"], COMPARISON)
+    left = Left.prepared(output)
     promised = terminal.guarantee(epsilon, terminal.DELTA)
     tables = _dealt(sf.examples.adult())
     schema = sf.Schema.load(sf.examples.adult_schema()).with_target("income")
     federation = sf.Federation.make(
-        work / "coordinator", schema, list(tables), promised, model=model, address=f"localhost:{port}"
+        left.work / "coordinator", schema, list(tables), promised, model=model, address=f"localhost:{port}"
     )
-    plan = _introduced(federation, work, tables)
+    plan = _introduced(federation, left.work, tables)
     terminal.note(f"five hospitals with {', '.join(f'{len(t):,}' for t in tables.values())} rows, one process each ...")
-    with _running(work, plan, list(tables)), terminal.progress() as progress:
-        federated = federation.fit(places["model.sfm"], patience=_PATIENCE, progress=progress)
-    found = sf.verify(places["model.sfm"])
+    commands = {name: _command(left.work, plan, name) for name in tables}
+    with running(left.work, "hospital", commands), terminal.progress() as progress:
+        federated = federation.fit(left.model, patience=PATIENCE, progress=progress)
+    found = sf.verify(left.model)
     with terminal.progress() as progress:
-        sf.report(places["model.sfm"], places["report.html"], progress=progress)
+        sf.report(left.model, left.report, progress=progress)
     terminal.note("one curator with all rows, and each hospital alone, at the same epsilon ...")
-    fits = {"central": sf.examples.adult(), **{f"{name} alone": table for name, table in tables.items()}}
-    rows = {}
-    for name, table in fits.items():
-        alone = sf.Synthesizer(schema, federated.model, promised, ledger=sf.Ledger.open(None)).fit(table)
-        rows[name] = _measured(alone.sample(len(sf.examples.adult()), seed=0), schema)
-    rows = {"central": rows.pop("central"), "federated": _measured(_drawn(federated), schema), **rows}
+    rows = {
+        "central": alone(sf.examples.adult(), federated, schema, promised),
+        "federated": measured(federated, schema),
+        **{f"{name} alone": alone(table, federated, schema, promised) for name, table in tables.items()},
+    }
     stated = found.certificate.federation
     result = {
         "sfumato": "comparison/1",
         "model": found.model,
         "epsilon": found.epsilon,
-        "files": {name: str(place) for name, place in places.items()},
+        "files": left.files,
         "hospitals": {name: len(table) for name, table in tables.items()},
         "rounds": None if stated is None else stated.rounds,
         "bytes_sent_by_a_site": None if stated is None else stated.bytes_sent,
         "comparison": rows,
     }
-    with atomic_write(places["comparison.json"], COMPARISON) as stream:
-        stream.write(json.dumps(result, indent=1).encode())
-    shutil.rmtree(work)
+    left.finish(result)
     text = [
         f"{found.model} over five hospitals: epsilon {found.epsilon:.4g} recomputed, every byte verified",
-        *(f"  {place}" for place in places.values()),
+        *(f"  {place}" for place in left.files.values()),
         "",
-        *_table(rows),
+        *in_words(rows),
     ]
     terminal.answer(result, "\n".join(text), as_json, saved=True)
-
-
-def _prepared(output: Path, work: Path) -> None:
-    import sfumato as sf
-
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        if work.exists():
-            shutil.rmtree(work)  # of a demonstration that was stopped
-        work.mkdir(mode=0o700)
-    except OSError as error:
-        raise sf.SfumatoError(f"-o {output}: cannot be made a folder ({error.strerror}); name another") from None
 
 
 def _dealt(people: Table) -> dict[str, Table]:
@@ -157,47 +129,7 @@ def _written(work: Path, name: str, table: Table) -> None:
     (work / f"{name}.yaml").write_text("\n".join([*lines, ""]))
 
 
-@contextmanager
-def _running(work: Path, plan: Path, names: Sequence[str]) -> Iterator[None]:
-    """A process for each hospital, while the block lasts."""
-    import sfumato as sf
-
-    started: dict[str, subprocess.Popen[bytes]] = {}
-    try:
-        for name in names:
-            command = [sys.executable, "-m", "sfumato.cli", "site", "run", str(plan), str(work / f"{name}.csv")]
-            options = ["--site", str(work / name), "--mapping", str(work / f"{name}.yaml")]
-            with (work / f"{name}.log").open("wb") as log:
-                started[name] = subprocess.Popen([*command, *options], stdout=log, stderr=log)
-        yield
-        for name, process in started.items():
-            if process.wait(_PATIENCE):
-                last = (work / f"{name}.log").read_text(errors="replace").strip().splitlines()[-1:]
-                raise sf.SfumatoError(f"hospital {name} ended with code {process.returncode}: {' '.join(last)}")
-    finally:
-        for process in started.values():
-            if process.poll() is None:
-                process.terminate()
-                process.wait(_PATIENCE)
-
-
-def _drawn(fitted: Any) -> Table:
-    import sfumato as sf
-
-    return fitted.sample(len(sf.examples.adult()), seed=0)
-
-
-def _measured(drawn: Table, schema: Any) -> dict[str, float]:
-    """What synthetic rows are good for, against rows that no model saw."""
-    import sfumato as sf
-
-    found = sf.evaluate(sf.examples.adult(), sf.examples.adult_test(), drawn, schema, "income", quick=True)
-    return {name: found.measures[measure].value for name, measure in _MEASURES.items()}
-
-
-def _table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """The comparison for people."""
-    head = f"{'':<16}" + "".join(f"{name:>10}" for name in _MEASURES)
-    lines = [f"{printable(name):<16}" + "".join(f"{row[m]:>10.4f}" for m in _MEASURES) for name, row in rows.items()]
-    said = "auc: income of unseen people, learnt from synthetic rows (more is better); the others: distances (less)"
-    return [head, *lines, said]
+def _command(work: Path, plan: Path, name: str) -> list[object]:
+    """What a hospital types to take part."""
+    own = ["--site", work / name, "--mapping", work / f"{name}.yaml"]
+    return ["site", "run", plan, work / f"{name}.csv", *own]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sfumato.cli import federation, terminal
+from sfumato.cli import federation, mpc_demo, terminal
 from sfumato.cli.fit import MODELS
 from sfumato.federation.defaults import ADDRESS
 
@@ -74,3 +74,4 @@ def plan(
 
 app.command("run")(federation.run)
 app.command("status")(federation.status)
+app.command("demo")(mpc_demo.demo)

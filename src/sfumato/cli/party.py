@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,9 @@ app = typer.Typer(
     help="Take part as one of three parties none of whom may see the rows. In turn: init, confirm, check, run.",
     no_args_is_help=True,
 )
+_THREADS = "OMP_NUM_THREADS"
+"""Of matrix products, read once by what computes them. One is enough for a party: on a busy machine several mostly wait
+for each other, for three times the CPU seconds."""
 PersonList = Annotated[Path, typer.Option(help="List of the persons, as the plan was made with.")]
 
 
@@ -70,6 +74,7 @@ def run(
     as_json: terminal.AsJson = False,
 ) -> None:
     """Take part in the run of PLAN, until the receiver says that it is over."""
+    os.environ.setdefault(_THREADS, "1")
     import sfumato as sf
 
     here = sf.Site(party or plan.parent)

@@ -1,0 +1,141 @@
+"""``sfumato mpc demo``: three parties, each a process with columns of its own, fit one model that none could alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sfumato.cli import terminal
+from sfumato.cli.member_processes import PATIENCE, running
+from sfumato.cli.side_by_side import Left, alone, in_words, measured
+from sfumato.extras import require
+from sfumato.federation.defaults import PORT
+
+if TYPE_CHECKING:
+    from sfumato import Federation, Schema
+
+_HELD = {
+    "registry": ("age", "marital-status", "relationship", "race", "sex", "native-country"),
+    "employer": ("workclass", "fnlwgt", "education", "education-num", "occupation", "hours-per-week"),
+    "treasury": ("capital-gain", "capital-loss", "income"),
+}
+"""Columns of each party; education and its number depend on each other, and stay together."""
+_KEY = "person"
+"""Column that is added, by which the parties know a person."""
+_NOISE = math.sqrt(3 / 2)
+"""How many times as wide the noise is as one curator's, for three parties of which one may be curious."""
+_PERSONS = "persons.txt"
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("demo/mpc"),
+    epsilon: Annotated[float, typer.Option(help="Privacy loss.")] = 1.0,
+    model: Annotated[str, typer.Option(help="Model, over marginals.")] = "auto",
+    port: Annotated[int, typer.Option(help="Port of this machine that the parties call.", min=1, max=65535)] = PORT,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """Adult census split by columns among three parties who count on shares over mutual TLS, beside one curator."""
+    import sfumato as sf
+
+    require("federated", "the demonstration")
+    require("report", "the demonstration")
+    left = Left.prepared(output)
+    promised = terminal.guarantee(epsilon, terminal.DELTA)
+    people = sf.examples.adult()
+    schema = sf.Schema.load(sf.examples.adult_schema()).with_target("income")
+    persons = _written(left.work)
+    federation = sf.Federation.make(
+        left.work / "receiver",
+        _with_key(schema),
+        list(_HELD),
+        promised,
+        model=model,
+        address=f"localhost:{port}",
+        columns=_HELD,
+        key=_KEY,
+        persons=persons,
+    )
+    plan, told = _introduced(federation, left.work)
+    held = ", ".join(f"{name} {len(columns)}" for name, columns in _HELD.items())
+    terminal.note(f"three parties that know the same {len(people):,} persons, one process each; columns: {held} ...")
+    commands = {name: _command(left.work, plan, name) for name in _HELD}
+    with running(left.work, "party", commands), terminal.progress() as progress:
+        together = federation.fit(left.model, patience=PATIENCE, progress=progress)
+    found = sf.verify(left.model, sites=told)
+    with terminal.progress() as progress:
+        sf.report(left.model, left.report, progress=progress)
+    terminal.note("one curator with all columns, at the same epsilon, and with noise as wide as the parties' ...")
+    rows = {
+        "central": alone(people, together, schema, promised),
+        f"central, noise x {_NOISE:.2f}": alone(people, together, schema, promised.with_noise(_NOISE)),
+        "parties": measured(together, schema),
+    }
+    stated = found.certificate.federation
+    result = {
+        "sfumato": "comparison/1",
+        "model": found.model,
+        "epsilon": found.epsilon,
+        "files": left.files,
+        "parties": {name: list(columns) for name, columns in _HELD.items()},
+        "fingerprints": told,
+        "rounds": None if stated is None else stated.rounds,
+        "bytes_sent_by_a_party": None if stated is None else stated.bytes_sent,
+        "comparison": rows,
+    }
+    left.finish(result)
+    signed = sum(site.certified and bool(site.confirmed) for site in found.sites)
+    text = [
+        f"{found.model} over three parties: epsilon {found.epsilon:.4g} recomputed, every byte verified, {signed}"
+        " signatures of parties by their fingerprints",
+        *(f"  {place}" for place in left.files.values()),
+        "",
+        *in_words(rows),
+    ]
+    terminal.answer(result, "\n".join(text), as_json, saved=True)
+
+
+def _with_key(schema: Schema) -> Schema:
+    """The example's schema, with the column by which parties know a person."""
+    import sfumato as sf
+
+    key = sf.Schema.parse(f"sfumato: schema/1\ncolumns: {{{_KEY}: {{kind: identifier, source: public}}}}\n")
+    return schema.with_columns((*key.columns, *schema.columns))
+
+
+def _written(work: Path) -> Path:
+    """Each party's table, in an order of its own, and the list of persons, whose path is given back."""
+    import numpy as np
+
+    import sfumato as sf
+
+    rows = sf.examples.adult().arrow
+    keys = [f"{i:05d}" for i in range(len(rows))]
+    rows = rows.append_column(_KEY, [keys])
+    for seed, (name, columns) in enumerate(_HELD.items()):
+        order = np.random.default_rng(seed).permutation(len(rows))
+        sf.Table(rows.select([_KEY, *columns]).take(order)).write(work / f"{name}.csv")
+    persons = work / _PERSONS
+    persons.write_text("\n".join(keys))
+    return persons
+
+
+def _introduced(federation: Federation, work: Path) -> tuple[Path, Mapping[str, str]]:
+    """Keys of all parties and their requests: the plan, and the fingerprints that they tell each other."""
+    import sfumato as sf
+
+    made = {name: sf.Site.make(work / name, name) for name in _HELD}
+    plan = federation.invite([request for _, request in made.values()])
+    told = {name: site.fingerprint for name, (site, _) in made.items()}
+    for name, (site, _) in made.items():
+        site.confirm({other: known for other, known in told.items() if other != name})
+    return plan, told
+
+
+def _command(work: Path, plan: Path, name: str) -> list[object]:
+    """What a party types to take part."""
+    own = ["--persons", work / _PERSONS, "--party", work / name]
+    return ["party", "run", plan, work / f"{name}.csv", *own]
