@@ -65,6 +65,8 @@ class Parties:
         budget: of the setting.
         absent: see :func:`parts_of`.
         wrap: what stands between the parties and whoever calls them.
+        kind: makes each party.
+        rounds: of the plan; with fewer of them the set-up takes less time.
     """
 
     def __init__(
@@ -73,13 +75,15 @@ class Parties:
         budget: Budget,
         absent: Sequence[np.ndarray] | None = None,
         wrap: Callable[[list[PartySite]], Sequence[Endpoint]] = lambda sites: sites,
-        kind: type[PartySite] = PartySite,
+        kind: Callable[..., PartySite] = PartySite,
+        rounds: int = 256,
     ) -> None:
         keys = [SiteIdentity.fresh() for _ in HELD]
         members = tuple(Member(f"party-{i}", key.public_key) for i, key in enumerate(keys))
         split = VerticalSplit("who", HELD, "0" * 64, len(codes))
         promise = budget.run.guarantee
-        self.plan = FederationPlan(SCHEMA, "aim", promise, Roster(members), ("count", "marginals"), split=split)
+        asked = ("count", "marginals")
+        self.plan = FederationPlan(SCHEMA, "aim", promise, Roster(members), asked, rounds=rounds, split=split)
         own = self.plan.at_a_site.epsilon
         self.runs = [boundless_run(f"party {i}", own) for i in range(len(keys))]
         self.sites = [

@@ -153,7 +153,7 @@ def test_no_mask_covers_two_blocks_or_two_dealings(sites: list[PartySite]) -> No
         (lambda sites, sent: sites[0].call("deal", b"\0"), "names no block"),
         (lambda sites, sent: sites[0].call("dealt", sent[2]), "cannot be opened"),  # of another party
         (lambda sites, sent: sites[0].call("dealt", sent[0]), "cannot be opened"),  # its own
-        (lambda sites, sent: sites[0].call("dealt", sent[1][:-1] + b"\0"), "cannot be opened"),
+        (lambda sites, sent: sites[0].call("dealt", sent[1][:-1] + bytes([sent[1][-1] ^ 1])), "cannot be opened"),
         (lambda sites, sent: sites[0].call("dealt", b""), "cannot be opened"),
         (lambda sites, sent: sites[0].call("count", IDENTITY[:-1]), "question|bytes"),
         (lambda sites, sent: sites[0].call("count", maps_bytes([np.arange(7)])), "one map for each"),

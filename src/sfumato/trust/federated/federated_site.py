@@ -91,10 +91,10 @@ class FederatedSite:
         answer = self._before.get(method) or self._methods.get(method)
         if answer is None:
             raise FederationError("a site has no such method")
-        if not self._signed and method not in self._before:
-            raise FederationError("nothing is answered before all sites have signed the plan")
         try:
             with self._lock:
+                if not self._signed and method not in self._before:
+                    raise FederationError("nothing is answered before all sites have signed the plan")
                 return answer(body)
         except FederationError:
             raise

@@ -42,7 +42,7 @@ class SumRequest:
         return head + b"".join(map(_COST.pack, self.mu)) + self.question.to_bytes()
 
     def subject(self, codec: bytes) -> bytes:
-        """SHA-256 of all of it, and of the ``codec`` (its hash) by which records are encoded.
+        """SHA-256 of all of it, and of the ``codec`` (its hash) by which records are encoded, or parties dealt.
 
         Masks are made for it and every survivor signs it: sites that were asked other things, or by other codes, have
         other masks, and their sum stays closed.

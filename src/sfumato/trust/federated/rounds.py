@@ -16,7 +16,7 @@ from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.site_facts import codec_digest, first_codec
 from sfumato.trust.federated.transport import Replies, Transport
 from sfumato.trust.mpc.counting import after
-from sfumato.trust.mpc.dealing import block_bytes
+from sfumato.trust.mpc.dealing import block_bytes, dealing_label
 from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
 from sfumato.trust.secure_sum.masks import WORDS, centred
 from sfumato.trust.secure_sum.sum_coordinator import Opening, SumCoordinator
@@ -51,7 +51,7 @@ class SecureRounds:
         self.lost: dict[str, str] = {}
         self.attendance = Attendance()
         self.signatures: Mapping[int, bytes] = {}
-        self.codec = b""
+        self.codec = self._dealt = b""
 
     def set_up(self) -> None:
         """Have all sites sign the plan, then exchange the keys and the shares of a run, whose rounds are new ones.
@@ -60,6 +60,7 @@ class SecureRounds:
         """
         everybody = range(self.plan.terms.sites)
         self.codec = codec_digest(first_codec(self.plan.schema))  # sites forget what they were told of facts
+        self._dealt = b""  # and parties what they dealt
         self.signatures = self._all("agree", dict.fromkeys(everybody, self.plan.digest))
         for place, signature in self.signatures.items():
             check_signed(self.plan, place, signature)
@@ -80,12 +81,19 @@ class SecureRounds:
         self.opened_rounds += opened
 
     def deal(self, maps: bytes, blocks: int) -> None:
-        """Let parties make shares of the tables of their columns, seen through ``maps``; see ``trust.mpc.dealing``."""
+        """Let parties make shares of the tables of their columns, seen through ``maps``; see ``trust.mpc.dealing``.
+
+        Nothing is dealt anew where these are the maps that were dealt last.
+        """
+        label = dealing_label(self.plan.digest, self.codec, maps)
+        if label == self._dealt:
+            return
         everybody = range(self.plan.terms.sites)
         self._all("count", dict.fromkeys(everybody, maps), ENCODING)
         for block in range(blocks):
             dealt = self._all("deal", dict.fromkeys(everybody, block_bytes(block)))
             self._all("dealt", {place: dealt[after(place)] for place in everybody})
+        self._dealt = label
 
     def opened(self, question: SumQuestion, mu: Sequence[float], values: int) -> tuple[np.ndarray, int]:
         """The noised sum of ``values`` whole numbers, int64, in a new round, and over how many sites it is.
@@ -147,7 +155,7 @@ class SecureRounds:
         raise AssertionError("a plan has at least one attempt")
 
     def _attempt(self, request: SumRequest, values: int) -> tuple[np.ndarray, int]:
-        opening = self._coordinator.opening(request.number, request.subject(self.codec), values)
+        opening = self._coordinator.opening(request.number, request.subject(self._dealt or self.codec), values)
         asked = dict.fromkeys(self._coordinator.present, request.data)
         masked = self._ask("masked", asked, self._patience(request.question)).answers
         with self._noted(opening, "vector", asked, masked):

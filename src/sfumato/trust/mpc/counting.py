@@ -18,10 +18,17 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from sfumato.errors import FederationError
 from sfumato.trust.mpc.ring import WORD, product
 
 PARTIES = 3
 """Replicated shares are of three: each of them lacks one part of every mask."""
+
+
+_MOST_WIDTH = 1 << 18
+"""Cells of a person's one-hots at one party: the smallest block of them takes 64 MB."""
+_MOST_CELLS = 1 << 25
+"""Of all tables of columns at two parties: 128 MB of shares, and some factors of it while they are added up."""
 
 
 def after(place: int, by: int = 1) -> int:
@@ -43,6 +50,16 @@ class OneHotLayout:
     def widths(self) -> tuple[int, ...]:
         """Cells of all one-hots of a person, by place."""
         return tuple(map(sum, self.sizes))
+
+    def check(self) -> None:
+        """FederationError for more cells than any memory holds; no number of them is taken before."""
+        one, two, three = self.widths
+        cells = one * two + two * three + three * one
+        if max(self.widths) > _MOST_WIDTH or cells > _MOST_CELLS:
+            raise FederationError(
+                f"all tables of columns at two parties have {cells:,} cells, and at most {_MOST_CELLS:,} are counted,"
+                f" of {_MOST_WIDTH:,} codes at a party: declare fewer categories, or coarser steps"
+            )
 
     def span(self, place: int, column: int) -> slice:
         """Where the one-hot of a party's column lies among all of its own."""

@@ -7,6 +7,7 @@ added up and forgotten, so that memory hangs on no number of rows.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ import numpy as np
 from sfumato.encoding.domain import Domain
 from sfumato.errors import FederationError, QuestionError
 from sfumato.trust.mpc.counting import OneHotLayout
-from sfumato.trust.mpc.ring import WORD
+from sfumato.trust.mpc.ring import MOST_ROWS, WORD
 from sfumato.trust.questions import Marginals, Query, from_bytes
 
 _BLOCK = struct.Struct("<I")
@@ -37,10 +38,19 @@ def block_of(data: bytes) -> int:
     return _BLOCK.unpack(data)[0]
 
 
+def dealing_label(plan: bytes, codec: bytes, maps: bytes) -> bytes:
+    """SHA-256 of what all parties were told before they dealt: plan, codec (their hashes) and maps.
+
+    Masks and seals of one-hots are made for it. So are those of an opened sum: shares of parties that were told of
+    other maps do not cancel, and whoever knows some of their masks would read the rows off what is left.
+    """
+    return hashlib.sha256(plan + codec + maps).digest()
+
+
 def block_rows(layout: OneHotLayout) -> int:
     """Persons of a block: a power of two, from public sizes alone."""
     each = WORD.itemsize * max(layout.widths)
-    return max(_LEAST_ROWS, 1 << (max(1, _BLOCK_BYTES // each).bit_length() - 1))
+    return min(MOST_ROWS, max(_LEAST_ROWS, 1 << (max(1, _BLOCK_BYTES // each).bit_length() - 1)))
 
 
 def blocks(layout: OneHotLayout, persons: int) -> int:
@@ -68,6 +78,12 @@ def maps_of(data: bytes, domain: Domain) -> tuple[np.ndarray, ...]:
             raise FederationError("parties are told of one map for each column, in order; nothing is dealt")
         maps.append(query.groups[0])
     return tuple(maps)
+
+
+def check_degree(query: Query) -> None:
+    """FederationError for a table of columns at several parties that is of more than two."""
+    if len(query.clique) > 2:
+        raise FederationError("tables of columns at several parties are of two columns; ask for those")
 
 
 def through(groups: np.ndarray, dealt: np.ndarray) -> np.ndarray:

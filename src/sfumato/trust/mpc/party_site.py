@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,10 +15,11 @@ from sfumato.privacy.events import DistributedDiscreteGaussian, Event
 from sfumato.privacy.randomness import SYSTEM, Entropy, expand
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.mpc.counting import Codes, OneHotLayout, ProductShares, after, masked
-from sfumato.trust.mpc.dealing import block_of, block_rows, blocks, maps_of, through
+from sfumato.trust.mpc.dealing import block_of, block_rows, blocks, check_degree, dealing_label, maps_of, through
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.ring import BITS, WORD
 from sfumato.trust.mpc.split import layout
@@ -90,6 +90,8 @@ class PartySite(FederatedSite):
     ) -> None:
         if plan.split is None or plan.bits != BITS:
             raise FederationError(f"parties count in a ring of {BITS} bits, by a plan that says who has which columns")
+        if len(records.codes.present) != plan.split.number:
+            raise FederationError("the plan is for a list of another number of persons")
         super().__init__(plan, identity, records, account, entropy)
         self._parts = records
         self._owners = plan.split.owners(first_codec(plan.schema))
@@ -104,14 +106,15 @@ class PartySite(FederatedSite):
         """Be told of the maps, and forget what was dealt before."""
         domain = self._parts.domain
         maps = maps_of(body, domain)
-        own = Codes(
-            tuple(maps[i][codes] for i, codes in zip(self._parts.positions, self._parts.codes.columns, strict=True)),
-            self._parts.codes.present,
-        )
         made = layout(self._owners, [int(m.max()) + 1 for m in maps])
-        label = hashlib.sha256(self._plan.digest + self._facts.codec + body).digest()
+        made.check()
+        label = dealing_label(self._plan.digest, self._facts.codec, body)
         if self._dealing is not None and self._dealing.label == label:
             raise FederationError("these columns were dealt, or are being dealt, through the same maps")
+        self._dealing = None  # what was dealt before is forgotten first: both need not be held
+        small = [m.astype(np.min_scalar_type(int(m.max()))) for m in maps]
+        columns = zip(self._parts.positions, self._parts.codes.columns, strict=True)
+        own = Codes(tuple(small[i][codes] for i, codes in columns), self._parts.codes.present)
         self._dealing = _Dealing(label, maps, own, ProductShares(self._sums.place, made))
         return b""
 
@@ -169,35 +172,51 @@ class PartySite(FederatedSite):
         other = receiver if sender == self._sums.place else sender
         return AESGCM(self._sums.pair(other).secret(_purpose(b"block", dealing, sender, block)))
 
+    def _subject(self, request: SumRequest) -> bytes:
+        return request.subject(self._facts.codec if self._dealing is None else self._dealing.label)
+
+    def _noise(self, request: SumRequest, question: SumQuestion) -> SharedNoise:
+        noise = super()._noise(request, question)
+        if not isinstance(question, Count | Marginals) or (isinstance(question, Marginals) and question.outside):
+            raise FederationError("parties answer counts and tables alone")
+        if isinstance(question, Marginals):
+            for query in filter(self._apart, question.queries):
+                self._check_dealt(query)  # before anything is charged
+        return noise
+
     def _exact(self, question: SumQuestion) -> np.ndarray:
         """This party's additive shares of the counts, modulo 2^32."""
-        match question:
-            case Count():
-                counts = self._parts.outside if question.outside else len(self._parts)
-                return np.array([counts if question.outside or self._sums.place == 0 else 0])
-            case Marginals(outside=False):
-                return np.concatenate([self._share(query).ravel() for query in question.queries])
-        raise FederationError("parties answer counts and tables alone")
+        if isinstance(question, Count):
+            counts = self._parts.outside if question.outside else len(self._parts)
+            return np.array([counts if question.outside or self._sums.place == 0 else 0])
+        assert isinstance(question, Marginals)
+        return np.concatenate([self._share(query).ravel() for query in question.queries])
 
     def _share(self, query: Query) -> np.ndarray:
         """Of one table: all of it at the one party that has all of its columns, or a share at each."""
         owners = [self._owners[i] for i in query.clique]
-        places = {place for place, _ in owners}
-        shape = query.shape(self._parts.domain)
-        if len(places) == 1:
-            mine = places == {self._sums.place}
-            return self._parts.table(query) if mine else np.zeros(shape, np.int64)
-        if len(owners) > 2:
-            raise FederationError("tables of columns at several parties are of two columns; ask for those")
+        if not self._apart(query):
+            mine = owners[0][0] == self._sums.place
+            return self._parts.table(query) if mine else np.zeros(query.shape(self._parts.domain), np.int64)
+        maps = self._check_dealt(query)
+        one, other = owners
+        table = self._begun_dealing().shares.table(one, other).astype(np.int64)
+        for axis, groups in enumerate(maps):
+            table = grouped(table, groups, axis)
+        return table
+
+    def _apart(self, query: Query) -> bool:
+        """Whether its columns lie at several parties."""
+        return len({self._owners[i][0] for i in query.clique}) > 1
+
+    def _check_dealt(self, query: Query) -> tuple[np.ndarray, ...]:
+        """Of each column of a table, the map from dealt codes to its own; FederationError where it was not dealt."""
+        check_degree(query)
         dealing = self._begun_dealing()
         if dealing.taken < dealing.blocks:
             raise FederationError("a table of columns at two parties, before all of them were dealt")
-        table = dealing.shares.table(*owners).astype(np.int64)
-        sizes = self._parts.domain.shape(query.clique)
-        asked = query.groups or tuple(np.arange(size) for size in sizes)
-        for axis, (position, groups) in enumerate(zip(query.clique, asked, strict=True)):
-            table = grouped(table, through(groups, dealing.maps[position]), axis)
-        return table
+        asked = query.groups or tuple(np.arange(size) for size in self._parts.domain.shape(query.clique))
+        return tuple(through(groups, dealing.maps[i]) for i, groups in zip(query.clique, asked, strict=True))
 
     def _charged(self, noise: SharedNoise) -> Sequence[Event]:
         return tuple(map(_twice, noise.events))

@@ -11,16 +11,12 @@ from sfumato.trust.asking import Asking
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
+from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.site_facts import first_codec
-from sfumato.trust.mpc.dealing import blocks, maps_bytes
+from sfumato.trust.mpc.counting import OneHotLayout
+from sfumato.trust.mpc.dealing import blocks, check_degree, maps_bytes
 from sfumato.trust.mpc.split import layout
 from sfumato.trust.questions import Marginals, Measurement, Query, SumQuestion
-
-
-class _Dealt:
-    """Through which maps the parties have dealt their columns last; shared by all views of one setting."""
-
-    maps = b""
 
 
 class Mpc(Federated):
@@ -40,7 +36,6 @@ class Mpc(Federated):
         split = rounds.plan.split
         assert split is not None, "parties are asked by a plan that says who has which columns"
         self._persons, self._owners = split.number, split.owners(first_codec(rounds.plan.schema))
-        self._dealt = _Dealt()
 
     def __repr__(self) -> str:
         return f"<setting of parties over {len(self.domain)} columns>"
@@ -49,23 +44,27 @@ class Mpc(Federated):
         """Noisy tables alone: rows outside the facts are counted by every party by itself, under other noise."""
         return Asking.marginals(self, queries, mu)
 
-    def coarsened(self, recode: Sequence[np.ndarray]) -> Mpc:
-        """The same records through public maps code -> coarser code; columns are dealt through them."""
-        view = super().coarsened(recode)
-        assert isinstance(view, Mpc)
-        view._dealt = self._dealt
-        return view
+    def _opened(self, question: SumQuestion, mu: Sequence[float]) -> tuple[SharedNoise, np.ndarray, int]:
+        if self._needs_dealing(question):  # refused before anything is charged
+            self._layout().check()
+        return super()._opened(question, mu)
 
     def _prepare(self, question: SumQuestion) -> None:
-        if not isinstance(question, Marginals) or not any(map(self._apart, question.queries)):
-            return
-        maps = self._recode or [np.arange(size) for size in self._fine.sizes]
-        told = maps_bytes(maps)
-        if told != self._dealt.maps:
-            made = layout(self._owners, [int(m.max()) + 1 for m in maps])
-            self._rounds.deal(told, blocks(made, self._persons))
-            self._dealt.maps = told
+        if self._needs_dealing(question):
+            self._rounds.deal(maps_bytes(self._maps()), blocks(self._layout(), self._persons))
 
-    def _apart(self, query: Query) -> bool:
-        """Whether its columns lie at several parties."""
-        return len({self._owners[i][0] for i in query.clique}) > 1
+    def _maps(self) -> Sequence[np.ndarray]:
+        """Code -> coarser code of each column, through which columns are dealt."""
+        return self._recode or [np.arange(size) for size in self._fine.sizes]
+
+    def _layout(self) -> OneHotLayout:
+        return layout(self._owners, self.domain.sizes)
+
+    def _needs_dealing(self, question: SumQuestion) -> bool:
+        """Whether tables of columns at two parties are asked; FederationError where these are of more columns."""
+        if not isinstance(question, Marginals):
+            return False
+        apart = [query for query in question.queries if len({self._owners[i][0] for i in query.clique}) > 1]
+        for query in apart:
+            check_degree(query)
+        return bool(apart)
