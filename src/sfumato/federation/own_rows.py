@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from sfumato.encoding.site_rows import site_rows
-from sfumato.errors import FederationError
+from sfumato.errors import FederationError, TableError
 from sfumato.progress import Progress
 from sfumato.schema import Schema
 from sfumato.schema.site_mapping import SiteMapping
@@ -75,6 +75,16 @@ class OwnRows:
             return self._of_party(self.persons)
         return gather(self.table, first_codec(self.plan.schema), self.progress)
 
+    def check(self) -> ExactRecords:
+        """The records that would take part; for the people of the site alone.
+
+        TableError where a party's table has several rows of one person: in a run these are left out, without a word.
+        """
+        records = self.records()
+        if isinstance(records, PartyRecords) and records.repeated:
+            raise TableError("some persons have several rows under one key: a run leaves these persons out; keep one")
+        return records
+
     def site(self, identity: SiteIdentity, account: SiteAccount) -> FederatedSite:
         """What answers for these rows."""
         if self.persons is not None:
@@ -97,7 +107,7 @@ def _listed(plan: FederationPlan, persons: str | os.PathLike[str] | None) -> Per
     if persons is None:
         raise FederationError("the plan is for parties with the same persons: name their list (--persons)")
     known = Persons.load(Path(persons))
-    if known.digest != plan.split.persons:
+    if (known.digest, len(known)) != (plan.split.persons, plan.split.number):
         raise FederationError(
             f"{os.fspath(persons)}: another list of {len(known):,} persons than the {plan.split.number:,} of the plan:"
             " take the one that the plan was made with"

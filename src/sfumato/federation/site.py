@@ -152,7 +152,7 @@ class Site:
         asked = Invitation.load(invitation)
         place = self._judge(asked, honest)
         own = OwnRows.of(asked.plan, place, source, mapping, persons, progress or Silent())
-        records = own.records()
+        records = own.check()
         asked.plan.check_capacity(place, records)
         words = tuple(asked.plan.words())
         return SiteCheck(self.name, asked.plan.digest.hex(), words, len(records), records.outside)

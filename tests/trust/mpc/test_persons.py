@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -70,9 +71,31 @@ def test_numbers_are_keys_as_they_are_written() -> None:
     assert np.flatnonzero(found.codes.present).tolist() == [1]
 
 
-def test_a_person_with_two_rows_is_refused() -> None:
-    with pytest.raises(TableError, match="two rows have one key in 'who'"):
-        records(who=["7", "7"], a=[1, 2], b=["x", "x"])
+def test_a_person_with_two_rows_is_absent_and_counted_outside() -> None:
+    """None of the rows is known to be right, and an error would tell everybody that there is a second one."""
+    found = records(who=["7", "anna", "7"], a=[1, 3, 2], b=["x", "x", "x"])
+    assert found.codes.present.tolist() == [False, False, False, True, False]
+    assert found.codes.columns[0].tolist() == [0, 0, 0, 3, 0]
+    assert (found.outside, found.repeated) == (1, True)
+
+
+def test_rows_of_a_person_in_two_batches_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = Rows.cells
+
+    def one_by_one(self: Rows) -> Iterator[pa.RecordBatch]:
+        for batch in cells(self):
+            yield from (batch.slice(i, 1) for i in range(batch.num_rows))
+
+    monkeypatch.setattr(Rows, "cells", one_by_one)
+    found = records(who=["7", "anna", "7"], a=[1, 3, 2], b=["x", "x", "x"])
+    assert found.codes.present.tolist() == [False, False, False, True, False]
+    assert found.outside == 1
+
+
+def test_keys_that_are_no_text_are_refused() -> None:
+    for keys in ([7, 8], ["\ud800"], ["a", None]):
+        with pytest.raises(FederationError, match="texts that UTF-8 can write"):
+            Persons.of(keys)  # type: ignore[arg-type]
 
 
 def test_two_rows_of_somebody_else_are_nobodys_matter() -> None:

@@ -30,13 +30,15 @@ class PartyRecords:
         domain: the encoded columns of all parties; public.
         positions: where its own stand among them.
         codes: of its own, (persons,) each, and who is present.
-        outside: rows of persons on the list with some cell that the schema's facts did not allow.
+        outside: persons on the list with some cell that the schema's facts did not allow, or with several rows.
+        repeated: whether some person has several rows; for the people of the party alone.
     """
 
     domain: Domain
     positions: tuple[int, ...]
     codes: Codes
     outside: int
+    repeated: bool = False
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self.codes.present))
@@ -68,35 +70,39 @@ def party_records(
 ) -> PartyRecords:
     """Encode the rows of the party at ``place``, each at the place of its person; rows of nobody on the list are left.
 
+    A person with several rows is absent and counted outside: none of the rows is known to be the right one.
+
     Raises:
         SchemaError: the table's columns are not those of the party.
-        TableError: the table is malformed, two rows are of one person, or none is of anybody on the list.
+        TableError: the table is malformed, or no row of it is of anybody on the list.
 
     *Formal guarantee.* Each row is encoded by itself, by public facts, to one record or to none, which is the person's
-    alone: whoever is added or removed, with all of their cells, changes no other's record.
+    alone. A row more or less, or a person with all of their rows, so changes one record at most, no other person's, and
+    ``outside`` by one; a second row of a person takes their record away, and stops nothing.
     """
     own, whole = Codec.from_schema(split.schema_of(schema, place)), Codec.from_schema(schema)
     own.check_columns(rows.columns)
     markers = schema.null_markers(schema.column(split.key))
     columns = [np.zeros(len(persons), np.min_scalar_type(axis.size - 1)) for axis in own.domain.axes]
-    seen, present = np.zeros(len(persons), bool), np.zeros(len(persons), bool)
-    outside = 0
+    seen, several, present, outside = (np.zeros(len(persons), bool) for _ in range(4))
     progress.stage("reading rows")
     for batch in rows.cells():
         at = persons.places(identifiers(batch.column(split.key), markers))
         listed = at >= 0
         places = at[listed]
-        if seen[places].any() or len(np.unique(places)) < len(places):
-            raise TableError(f"two rows have one key in {split.key!r}: every person has one row; keep one of them")
-        seen[places] = True
+        each, rows_of_each = np.unique(places, return_counts=True)
+        several[each] |= seen[each] | (rows_of_each > 1)
+        seen[each] = True
         encoded = own.encode_rows(batch)
-        outside += int(np.count_nonzero(encoded.outside[listed]))
+        outside[places] |= encoded.outside[listed]
         present[places] = ~encoded.refused[listed]
         for column, codes in zip(columns, encoded.codes.T, strict=True):
             column[places] = codes[listed]
     if not seen.any():
         raise TableError(f"no row has a key in {split.key!r} that is on the list of persons: are both written alike?")
-    positions = tuple(whole.domain.index(name) for name in own.domain.names)
+    present &= ~several
     for column in columns:
         column[~present] = 0
-    return PartyRecords(whole.domain, positions, Codes(tuple(columns), present), outside)
+    positions = tuple(whole.domain.index(name) for name in own.domain.names)
+    count, repeated = int(np.count_nonzero(outside | several)), bool(several.any())
+    return PartyRecords(whole.domain, positions, Codes(tuple(columns), present), count, repeated)

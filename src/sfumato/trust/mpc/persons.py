@@ -36,7 +36,10 @@ class Persons:
     @classmethod
     def of(cls, keys: Iterable[str]) -> Persons:
         """From keys in any order; FederationError where one stands twice or is empty, or there are none or too many."""
-        found = sorted(keys, key=str.encode)
+        try:
+            found = sorted(keys, key=str.encode)
+        except (TypeError, UnicodeEncodeError):
+            raise FederationError("the keys of persons are texts that UTF-8 can write: write numbers as text") from None
         if not 1 <= len(found) <= MOST_PERSONS:
             raise FederationError(f"a list of persons has 1 to {MOST_PERSONS:,} keys, not {len(found):,}")
         if not all(found) or any(one == other for one, other in pairwise(found)):
