@@ -47,13 +47,14 @@ _MU = 1e-3
 """Cost of a round: so little that all of them fit under the promise."""
 
 
-def _port() -> int:
+def free_port() -> int:
+    """One that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def _cpu(root: psutil.Process) -> float:
+def cpu(root: psutil.Process) -> float:
     """CPU seconds of a process and of all below it that still run."""
     total = 0.0
     for process in (root, *root.children(recursive=True)):
@@ -70,7 +71,12 @@ def measure(folder: Path, sites: int, rounds: int) -> dict[str, float]:
     (folder / "schema.yaml").write_text(SCHEMA)
     names = [f"site-{i}" for i in range(sites)]
     federation = sf.Federation.make(
-        folder / "co", folder / "schema.yaml", names, sf.Guarantee(1, 1e-9), model="mst", address=f"localhost:{_port()}"
+        folder / "co",
+        folder / "schema.yaml",
+        names,
+        sf.Guarantee(1, 1e-9),
+        model="mst",
+        address=f"localhost:{free_port()}",
     )
     made = {name: sf.Site.make(folder / name, name) for name in names}
     plan = federation.invite([request for _, request in made.values()])
@@ -93,12 +99,12 @@ def measure(folder: Path, sites: int, rounds: int) -> dict[str, float]:
             shared.set_up()
             shared.opened(question, (_MU,), VALUES)  # the first makes what is kept
             here, before = psutil.Process(), list(transport.sent)
-            used, took = _cpu(here), []
+            used, took = cpu(here), []
             for _ in range(rounds):
                 start = time.perf_counter()
                 shared.opened(question, (_MU,), VALUES)
                 took.append(time.perf_counter() - start)
-            used = _cpu(here) - used
+            used = cpu(here) - used
             sent = max(after - first for after, first in zip(transport.sent, before, strict=True)) / rounds
             reached.finish(30.0)
     finally:

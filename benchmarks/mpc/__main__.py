@@ -1,0 +1,52 @@
+"""See ``benchmarks.mpc``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterable
+
+import benchmarks.mpc
+from benchmarks.federation.figure import Row, figure
+from benchmarks.mpc import processes, simulated, utility
+
+SMALL, MIDDLE, LARGE = 10_000, 48_842, 1_000_000
+MOST = {SMALL: (1, 11), MIDDLE: (4, 55), LARGE: (60, 1100)}
+"""By persons, CPU seconds of a party and MB sent by the largest one."""
+MOST_MEMORY = 2000
+USUAL = "small,middle,processes,utility"
+
+
+def parts(fits: int) -> dict[str, Callable[[], Iterable[Row]]]:
+    """Each part by name."""
+    return {
+        "small": lambda: simulated.rows(SMALL, MOST[SMALL], ".3 s, 5 MB"),
+        "middle": lambda: simulated.rows(MIDDLE, MOST[MIDDLE], "1 s, 25 MB"),
+        "processes": lambda: (row for persons in (SMALL, MIDDLE) for row in processes.rows(persons, MOST[persons])),
+        "utility": lambda: utility.rows(fits),
+        "large": lambda: simulated.rows(LARGE, MOST[LARGE], "25 s, 800 MB", MOST_MEMORY),
+    }
+
+
+def main() -> None:
+    """Measure all, and print each figure as it comes; what fails to be measured is null, and the rest goes on."""
+    parser = argparse.ArgumentParser(
+        description=benchmarks.mpc.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default=USUAL, help="some of the parts")
+    parser.add_argument("--fits", type=int, default=6, help="fits of parties, and of each curator")
+    given = parser.parse_args()
+    found: list[Row] = []
+    for part in given.only.split(","):
+        try:
+            for row in parts(given.fits)[part]():
+                print(row, flush=True)
+                found.append(row)
+        except (RuntimeError, OSError, ValueError) as error:
+            print(f"{part}: {type(error).__name__}: {error}", flush=True)
+            found.append(figure(f"{part}: the rest was not measured", None))
+    print(json.dumps({"figures": found}))
+
+
+if __name__ == "__main__":
+    main()
