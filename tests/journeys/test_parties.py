@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import Popen
 
 import numpy as np
 from tests.journeys.conftest import CANARY, Done
@@ -78,10 +79,10 @@ class ThreeParties(Hospitals):
         assert done.code == 0, done.err
         return json_of(done.out)
 
-    def site(self, name: str, *more: object, program: str | None = None):
+    def site(self, name: str, *more: object, program: str | None = None, told: Sequence[object] = ()) -> Popen[str]:
         """The process of a party."""
         places = (f"{name}/plan.json", f"{name}.csv", "--persons", "persons.txt", "--ledger", f"{name}.ledger")
-        return self.start(name, "party", "run", *places, *more, program=program)
+        return self.start(name, *told, "party", "run", *places, *more, program=program)
 
 
 @contextmanager
