@@ -88,6 +88,14 @@ MUTANTS = (
         f"{_TESTS}test_persons.py::test_rows_of_a_person_in_two_batches_are_several",
     ),
     Mutant(
+        "a party's promise is beyond what is accounted",
+        "trust/federated/plan.py",
+        "if self.guarantee.private and self.toward_a_site.epsilon > MOST_EPSILON:",
+        "if False:",
+        "the promise itself was checked",
+        f"{_TESTS}test_hostile.py::test_a_promise_that_is_beyond_what_is_accounted_toward_a_party_is_refused",
+    ),
+    Mutant(
         "an opened sum holds shares of any dealing",
         _SITE,
         "return request.subject(self._facts.codec if self._dealing is None else self._dealing.label)",

@@ -115,8 +115,9 @@ def test_no_file_of_a_party_or_the_model_holds_a_cell_of_another(files: list[Pat
         (lambda c: c["federation"]["split"].update(number=601), "something else"),
         (lambda c: c["federation"]["split"].update(persons="none"), "numbers that none can have"),
         (lambda c: c["federation"]["split"].update(key="a"), "other columns than the schema"),
+        (lambda c: c["federation"].update(curious=0, threshold=2), "numbers that none can have"),
     ],
-    ids=["gone", "none", "epsilon", "column", "number", "hash", "key"],
+    ids=["gone", "none", "epsilon", "column", "number", "hash", "key", "curious"],
 )
 def test_a_certificate_whose_split_was_edited_is_refused(saved: Path, change, says: str) -> None:
     artifact = Artifact.load(saved)

@@ -137,7 +137,7 @@ class FederationStatement(Section):
         if self.averaging is not None:
             self.averaging.check()
         if self.split is not None:
-            self.split.check(k)
+            self.split.check(k, self.curious, self.lost)
 
     def _check_absences(self) -> None:
         missed = [absence.site for absence in self.absences]

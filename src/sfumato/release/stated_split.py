@@ -15,6 +15,8 @@ from sfumato.schema import Schema
 
 _PARTIES = 3
 """Shares of tables are of three."""
+_CURIOUS = 1
+"""Of the three: what the words say of noise and of whom it withstands is said for one."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ROUNDING = 1e-9
 """Of a figure that was computed anew."""
@@ -43,9 +45,10 @@ class StatedSplit(Section):
         del stated["toward_a_party"]
         return stated
 
-    def check(self, sites: int) -> None:
+    def check(self, sites: int, curious: int, lost: int) -> None:
         """CertificateError unless the numbers can be those of three parties."""
-        if sites != _PARTIES or len(self.columns) != _PARTIES or self.number < 1 or not _HASH.fullmatch(self.persons):
+        of_three = (sites, len(self.columns), curious, lost) == (_PARTIES, _PARTIES, _CURIOUS, 0)
+        if not of_three or self.number < 1 or not _HASH.fullmatch(self.persons):
             raise CertificateError("the certificate's parties have numbers that none can have")
 
     def check_against(self, schema: Schema, promise: Guarantee) -> None:

@@ -124,6 +124,19 @@ def test_a_model_that_asks_for_tables_of_three_columns_spends_nothing() -> None:
     assert made.setting._budget.run.events == ()
 
 
+def test_the_ring_has_room_for_the_persons_of_the_list_and_no_more() -> None:
+    """Noise as small as of epsilon 12 is in parts of a count: these fit for a hundred persons, not for 2**28."""
+    made = Parties(PEOPLE, Budget(run_of(12.0)), rounds=8)
+    assert made.plan.capacity == (100,) * 3
+    (found,) = made.setting.marginals([APART], [made.setting.mu(1.0)])
+    assert np.abs(found.values - together(PEOPLE).table(APART)).max() < 10
+
+
+def test_a_promise_that_is_beyond_what_is_accounted_toward_a_party_is_refused() -> None:
+    with pytest.raises(FederationError, match="toward another party the promise would be epsilon 2"):
+        Parties(PEOPLE, Budget(run_of(15.0)), rounds=8)
+
+
 def test_a_plan_for_another_number_of_persons_is_refused() -> None:
     made = unnoised()
     split = replace(made.plan.split, number=99)  # type: ignore[type-var]

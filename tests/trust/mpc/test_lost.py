@@ -15,7 +15,7 @@ from sfumato.trust.questions import Query
 PEOPLE = people(100)
 ASKED = [Query((3,)), Query((0, 2)), Query((2, 4))]
 """Of one party, then of two: dealt between the first and the second."""
-MU = 0.2
+MU = 0.1
 BEYOND = 20 / MU
 """No noise is so large; a sum whose masks or shares do not cancel is some billion."""
 
@@ -64,7 +64,7 @@ def test_a_party_that_is_lost_at_any_call(place: int, heard: bool) -> None:
         losing.extend(Losing(site, 0, heard) for site in sites)
         return losing
 
-    made = Parties(PEOPLE, Budget(run_of(20.0)), wrap=wrap, rounds=5 * CALLS)
+    made = Parties(PEOPLE, Budget(run_of(12.0)), wrap=wrap, rounds=5 * CALLS)
     stopped = 0
     for nth in range(1, CALLS + 1):
         made.rounds.set_up()

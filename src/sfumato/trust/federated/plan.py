@@ -53,7 +53,8 @@ class FederationPlan:
         longest: numbers of the longest answer.
         bits: of the ring.
         capacity: records that each site may hold at most, as it declares in public, by place; empty: the default, as
-            many as all may hold together, shared evenly, and at most ``TRAINED_ROWS`` each where a training is asked.
+            many as all may hold together, shared evenly, and at most ``TRAINED_ROWS`` each where a training is asked;
+            of parties, the persons on their list.
         averaging: how networks are trained by averages; None: by one secure sum a step.
         max_sites: sites at which one unit may have rows: it counts as often.
         server: hash of how the coordinator is reached and who lets sites in; empty in one process.
@@ -84,12 +85,18 @@ class FederationPlan:
         check_measurable(self.schema)
         if self.split is not None:
             self.split.check(self.schema, self.roster)
+            if self.guarantee.private and self.toward_a_site.epsilon > MOST_EPSILON:
+                raise FederationError(
+                    f"toward another party the promise would be epsilon {self.toward_a_site.epsilon:.3g}, and at most"
+                    f" {MOST_EPSILON:g} is accounted: promise less"
+                )
         self._check_unit()
         k = len(self.roster.members)
         if type(self.max_sites) is not int or not 1 <= self.max_sites <= k:
             raise FederationError(f"max_sites: {self.max_sites!r}; write a whole number from 1 to {k}, the sites")
         most = _MOST_PRODUCTS if "scatter" in self.questions else MOST_ROWS
         each = min(most // k, TRAINED_ROWS) if _TRAININGS & set(self.questions) else most // k
+        each = each if self.split is None else self.split.number
         object.__setattr__(self, "capacity", tuple(self.capacity) or (each,) * k)
         if len(self.capacity) != k or not all(type(n) is int and n >= 1 for n in self.capacity):
             raise FederationError(f"capacity: write a whole number of records from 1 on for each of the {k} sites")

@@ -1,0 +1,32 @@
+"""What a dry run of a party finds in its table, where nobody else sees it."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from tests.trust.federated.test_setting import run_of
+from tests.trust.parties import Parties, people
+
+from sfumato.errors import TableError
+from sfumato.federation.own_rows import OwnRows
+from sfumato.progress import Silent
+from sfumato.tables import Rows
+from sfumato.trust.budget import Budget
+from sfumato.trust.mpc.persons import Persons
+
+KEYS = ["anna", "bert", "carl"]
+
+
+def rows_of(who: list[str]) -> OwnRows:
+    """Of the first party of a plan for three persons."""
+    plan = Parties(people(len(KEYS)), Budget(run_of()), rounds=1).plan
+    table = Rows.open(pa.table({"who": who, "a": [1] * len(who), "b": ["x"] * len(who)}))
+    return OwnRows(plan, 0, table, Persons.of(KEYS), Silent())
+
+
+def test_a_dry_run_refuses_a_person_with_several_rows_and_a_run_leaves_them_out() -> None:
+    twice = rows_of(["anna", "bert", "anna"])
+    with pytest.raises(TableError, match="several rows under one key"):
+        twice.check()
+    assert len(twice.records()) == 1
+    assert len(rows_of(["anna", "bert"]).check()) == 2
