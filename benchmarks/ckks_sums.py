@@ -4,7 +4,7 @@
 
 TenSEAL 0.3.18 runs in an environment of its own (``make .others/ckks``, or SFUMATO_OTHERS). Both add that many whole
 numbers of a few sites; ours counts what is set up once a run into its round. With CKKS nobody learns a site's numbers
-unless the holder of the secret key and whoever adds do so together: one site that has the key, and the server, open all.
+unless the holder of the secret key and whoever adds do so together: a site that has the key, and the server, open all.
 Ours needs k - 1 of k sites for that. The last line is one JSON object; a ratio is above one where ours is the cheaper,
 and null where TenSEAL is not there.
 """

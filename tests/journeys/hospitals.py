@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import psutil
@@ -58,7 +58,14 @@ class Hospitals:
     """
 
     def __init__(
-        self, folder: Path, model: str = "mst", lost: int = 0, names: Sequence[str] = NAMES, schema: str = SCHEMA
+        self,
+        folder: Path,
+        model: str = "mst",
+        lost: int = 0,
+        names: Sequence[str] = NAMES,
+        schema: str = SCHEMA,
+        capacity: int | None = None,
+        local_steps: int | None = None,
     ) -> None:
         self.folder, self.names = folder, tuple(names)
         (folder / "schema.yaml").write_text(schema)
@@ -71,8 +78,9 @@ class Hospitals:
             curious=0 if lost else 1,
             lost=lost,
             address=f"localhost:{free_port()}",
+            local_steps=local_steps,
         )
-        made = {name: sf.Site.make(folder / name, name) for name in names}
+        made = {name: sf.Site.make(folder / name, name, capacity) for name in names}
         plan = self.federation.invite([request for _, request in made.values()])
         told = {name: site.fingerprint for name, (site, _) in made.items()}
         for place, (name, (site, _)) in enumerate(made.items()):
@@ -160,11 +168,9 @@ class Hospitals:
 
 
 @contextmanager
-def hospitals(
-    folder: Path, model: str = "mst", lost: int = 0, names: Sequence[str] = NAMES, schema: str = SCHEMA
-) -> Iterator[Hospitals]:
-    """A federation of real processes, all of which end with the block."""
-    made = Hospitals(folder, model, lost, names, schema)
+def hospitals(folder: Path, *planned: Any, **more: Any) -> Iterator[Hospitals]:
+    """A federation of real processes, all of which end with the block; see ``Hospitals`` for what it takes."""
+    made = Hospitals(folder, *planned, **more)
     try:
         yield made
     finally:

@@ -37,6 +37,16 @@ def init(
     max_sites: Annotated[
         int, typer.Option(help="Sites at which one person may have rows; the noise is as many times as wide.")
     ] = MAX_SITES,
+    local_steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Train a network by averages: steps at each site by itself before each. Default: a sum a step.", min=1
+        ),
+    ] = None,
+    proximal: Annotated[float, typer.Option(help="With --local-steps: mu of FedProx; 0 is FedAvg.", min=0)] = 0.0,
+    secure: Annotated[
+        bool, typer.Option(help="With --local-steps: whether changes are opened in a secure sum alone.")
+    ] = True,
     address: Annotated[str, typer.Option(help="HOST:PORT under which the sites will reach the coordinator.")] = ADDRESS,
     as_json: terminal.AsJson = False,
 ) -> None:
@@ -56,6 +66,9 @@ def init(
         lost=lost,
         address=address,
         max_sites=max_sites,
+        local_steps=local_steps,
+        proximal=proximal,
+        secure=secure,
     )
     wanted = "\n".join(f"  sfumato site init FOLDER --name {name}" for name in names)
     text = f"{folder}: made\nnow each site makes its keys and sends its request file:\n{wanted}\nthen: sfumato"

@@ -28,6 +28,7 @@ from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.schema.review import open_in_words
 from sfumato.synthesizer import Synthesizer, keep_certified, load
+from sfumato.trust.federated.averaging import averaging_of
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.split import VerticalSplit
@@ -58,6 +59,9 @@ class Federation:
         lost: int = LOST,
         address: str = ADDRESS,
         max_sites: int = MAX_SITES,
+        local_steps: int | None = None,
+        proximal: float = 0.0,
+        secure: bool = True,
         columns: Mapping[str, Sequence[str]] | None = None,
         key: str | None = None,
         persons: str | os.PathLike[str] | None = None,
@@ -76,6 +80,11 @@ class Federation:
             address: ``HOST:PORT`` under which the sites will reach the coordinator.
             max_sites: at how many sites one person may have rows and be protected as promised: the noise is as many
                 times as wide.
+            local_steps: train a network by averages, with few messages: so many steps at each site by itself, then the
+                mean of the sites' parameters (FedAvg). None: one secure sum a step, which is as good as one curator.
+            proximal: with ``local_steps``, how strongly each step pulls back to the last mean, mu of FedProx; 0 is
+                FedAvg.
+            secure: with ``local_steps``, whether what a site changed is opened in a secure sum alone.
             columns: for three parties that hold different columns of the same persons: by name of the party, which.
             key: of these, the column of kind identifier by which all parties know a person.
             persons: of these, path of the list of persons, with a key on each line; it is declared public.
@@ -95,10 +104,12 @@ class Federation:
             raise FederationError("without a promise sums are opened as they are: give a finite epsilon")
         named = tuple(sites)
         made = _split(named, columns, key, persons)
-        study = Study(known, model, promised, named, curious, lost, Address.parse(address), max_sites, made)
+        averaging = averaging_of(local_steps, proximal, secure)
+        study = Study(known, model, promised, named, curious, lost, Address.parse(address), max_sites, made, averaging)
         placeholders = tuple(Member(name, i.to_bytes(32, "little")) for i, name in enumerate(named))
         roster = Roster(placeholders, curious, lost)
-        agreed(known, model, promised, roster, max_sites=max_sites, split=made)  # what it refuses, it refuses now
+        more = {"averaging": averaging, "max_sites": max_sites, "split": made}
+        agreed(known, model, promised, roster, **more)  # what it refuses, it refuses now
         return cls(CoordinatorFolder.make(Path(folder), study).path)
 
     @property
@@ -142,7 +153,7 @@ class Federation:
         study, authority = self._folder.study, self._folder.authority
         roster = Roster(tuple(r.member for r in requests), study.curious, study.lost)
         facts = study.schema, study.model, study.guarantee, roster
-        more = {"max_sites": study.max_sites, "split": study.split}
+        more = {"averaging": study.averaging, "max_sites": study.max_sites, "split": study.split}
         plan = agreed(*facts, **more).plan
         declared = tuple(r.capacity or usual for r, usual in zip(requests, plan.capacity, strict=True))
         made = agreed(*facts, declared, **more).plan

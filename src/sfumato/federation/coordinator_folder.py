@@ -28,6 +28,7 @@ from sfumato.federation.kept_files import KeptFiles
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
+from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.mpc.split import VerticalSplit
 
 _STUDY, _KEYS, _STATUS, _SIGNATURES, _OVER = "study.json", "keys", "status.json", "signatures.json", "over.json"
@@ -62,6 +63,7 @@ class Study:
         lost: how many may be lost in a round.
         address: where sites will reach the coordinator.
         max_sites: sites at which one unit may have rows.
+        averaging: how networks are trained by averages; None: by one secure sum a step.
         split: which of them, as parties, holds which columns; None: each has all columns of its own rows.
     """
 
@@ -74,6 +76,7 @@ class Study:
     address: Address
     max_sites: int = 1
     split: VerticalSplit | None = None
+    averaging: Averaging | None = None
 
     def to_dict(self) -> dict[str, Json]:
         """As it is written."""
@@ -88,6 +91,7 @@ class Study:
             "address": str(self.address),
             "max_sites": self.max_sites,
             "split": None if self.split is None else self.split.to_dict(),
+            "averaging": None if self.averaging is None else asdict(self.averaging),
         }
 
     @classmethod
@@ -103,6 +107,7 @@ class Study:
             address=Address.parse(data["address"]),
             max_sites=data["max_sites"],
             split=None if data["split"] is None else VerticalSplit.from_dict(data["split"]),
+            averaging=None if data["averaging"] is None else Averaging(**data["averaging"]),
         )
 
 

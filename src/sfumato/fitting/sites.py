@@ -14,7 +14,7 @@ from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.privacy.ledger import Ledger
 from sfumato.tables import Table
 from sfumato.tables.source import RowSource
-from sfumato.trust.federated.averaging import Averaging
+from sfumato.trust.federated.averaging import Averaging, averaging_of
 from sfumato.trust.secure_sum.roster import is_site_name
 
 
@@ -126,16 +126,8 @@ def federated(
             f"{len(given)} sites have {len(called)} names, {len(kept)} ledgers, {len(mapped)} mappings and {len(most)}"
             " capacities: give each its own"
         )
-    averaging = _averaging(local_steps, proximal, secure)
+    averaging = averaging_of(local_steps, proximal, secure)
     return FederatedSource(given, called, kept, mapped, curious, lost, most, averaging, max_sites)
-
-
-def _averaging(local_steps: int | None, proximal: float, secure: bool) -> Averaging | None:
-    if local_steps is not None:
-        return Averaging(local_steps, float(proximal), secure)
-    if proximal or not secure:
-        raise FederationError("proximal and secure are of training by averages: give local_steps with them")
-    return None
 
 
 def check_apart(source: SeveralTables, books: Sequence[DatasetLedger]) -> None:

@@ -80,3 +80,12 @@ class Averaging:
                 "site": "Your site's change is clipped, and all sites share the noise: it protects a site as a whole.",
             }[self.level]
         )
+
+
+def averaging_of(local_steps: int | None, proximal: float, secure: bool) -> Averaging | None:
+    """What these options ask for; None: no averages. FederationError for options of averages without local steps."""
+    if local_steps is not None:
+        return Averaging(local_steps, float(proximal), secure)
+    if proximal or not secure:
+        raise FederationError("proximal and secure are of training by averages: give local_steps with them")
+    return None
