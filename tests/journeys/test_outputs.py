@@ -42,6 +42,7 @@ READS = {
 NO_PATHS = {
     ("fit", "model"), ("fit", "target"), ("fit", "curator"), ("fit", "purpose"), ("evaluate", "target"),
     ("sample", "given"), ("sketch", "charset"), ("sketch", "delimiter"), ("sketch", "quote"), ("ledger", "unit"),
+    ("verify", "site"),
 }  # fmt: skip
 
 
