@@ -18,7 +18,7 @@ help:
 	@echo "make wheel-test  the built wheel, without extras and with them, in fresh environments; runs the README there"
 	@echo "make advisories  known advisories against the pinned versions, where the package index gives them"
 	@echo "make bench    the figures in docs/, measured again, in two to three hours; BENCHMARKS=tables for some of them"
-	@echo "make processes  kill relays, sites and coordinators of federations at each stage of their runs; six minutes"
+	@echo "make processes  kill relays, sites and coordinators of federations at each stage of their runs, and lie to sites; ten minutes"
 	@echo "make engine   install the engine for secret shares in .others/engine, try it, and kill parties; two minutes"
 	@echo "make oracles  the slow comparisons with other people's code"
 	@echo "make docs     the documentation, in site/"

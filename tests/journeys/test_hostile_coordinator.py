@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.journeys.hospitals import PATIENCE, Hospitals, all_bytes, hospitals
 
 from sfumato.federation.authority import ADMIN
@@ -20,6 +21,8 @@ from sfumato.federation.nvflare.client import calling_out
 from sfumato.federation.nvflare.deployer import FOREIGN
 from sfumato.federation.nvflare.job import write_job
 from sfumato.federation.nvflare.pipes import listening
+
+pytestmark = pytest.mark.processes
 
 LOOSE = """
 from sfumato.cli.main import main
