@@ -1,4 +1,4 @@
-"""A promise whose delta is large: refused, or said."""
+"""What can be promised: a delta that is large is refused, or said; wider noise promises less."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sfumato.errors import SfumatoError
+from sfumato.privacy import gdp
 from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.synthesizer import Synthesizer
@@ -54,3 +55,12 @@ def test_a_delta_that_allows_publishing_a_record_is_said() -> None:
     assert "about 1,234, a noisy number" in said
     assert Guarantee(1, 1e-3).large_delta(999) is None
     assert Guarantee(math.inf, 0.5).large_delta(999) is None
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 1.2247, 4.0])
+def test_noise_so_many_times_as_wide_costs_so_much_less(times: float) -> None:
+    promised = Guarantee(1, 1e-9, unit="person")
+    wider = promised.with_noise(times)
+    assert gdp.mu(wider.epsilon, wider.delta) == pytest.approx(gdp.mu(1, 1e-9) / times, rel=1e-9)
+    assert (wider.delta, wider.unit) == (promised.delta, "person")
+    assert not Guarantee(math.inf).with_noise(times).private
