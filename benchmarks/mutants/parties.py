@@ -110,7 +110,7 @@ MUTANTS = (
         "        made.check()\n",
         "",
         "the memory that is missing is not taken either",
-        f"{_TESTS}test_hostile.py::test_maps_to_more_codes_than_memory_holds_are_refused_before_any_is_taken",
+        f"{_TESTS}test_hostile.py::test_more_cells_than_memory_holds_are_refused_before_any_is_taken",
     ),
     Mutant(
         "a table is found not to be dealt when it was paid for",

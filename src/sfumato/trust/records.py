@@ -66,10 +66,7 @@ class KeptTables:
             return self._plain(query.clique)
         if self._domain.cells(query.clique) > _LARGEST_KEPT:
             return self._count(query)
-        table = self._plain(query.clique)
-        for axis, groups in enumerate(query.groups):
-            table = grouped(table, groups, axis)
-        return table
+        return through_groups(self._plain(query.clique), query.groups)
 
     def _plain(self, clique: tuple[int, ...]) -> np.ndarray:
         kept = self._kept.get(clique)
@@ -183,18 +180,20 @@ class Records:
         return counts.reshape(shape)
 
 
-def grouped(table: np.ndarray, groups: np.ndarray, axis: int) -> np.ndarray:
-    """Add up the slices of ``table`` along ``axis`` that fall into one group; a group without a code stays zero.
+def through_groups(table: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
+    """``table`` with the slices of each axis added up that fall into one group; a group without a code stays zero.
 
-    ``np.add.reduceat`` would give such a group the next one's first slice, and so count a record many times.
+    ``np.add.reduceat`` would give such a group the next one's first slice, and so count a record many times. Nothing on
+    the way is larger than ``table`` or the answer, however far apart groups are numbered.
     """
-    used, place = np.unique(groups, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    starts = np.searchsorted(place[order], np.arange(len(used)))
-    summed = np.add.reduceat(np.take(table, order, axis=axis), starts, axis=axis)
-    largest = int(used[-1]) + 1
-    if largest == len(used):
-        return summed
-    out = np.zeros((*table.shape[:axis], largest, *table.shape[axis + 1 :]), table.dtype)
-    out[(slice(None),) * axis + (used,)] = summed
+    used, places = zip(*(np.unique(own, return_inverse=True) for own in groups), strict=True)
+    for axis, place in enumerate(places):
+        order = np.argsort(place, kind="stable")
+        starts = np.searchsorted(place[order], np.arange(len(used[axis])))
+        table = np.add.reduceat(np.take(table, order, axis=axis), starts, axis=axis)
+    shape = tuple(int(own[-1]) + 1 for own in used)
+    if shape == table.shape:
+        return table
+    out = np.zeros(shape, table.dtype)
+    out[np.ix_(*used)] = table
     return out

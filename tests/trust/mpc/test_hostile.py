@@ -13,6 +13,7 @@ from tests.trust.parties import DOMAIN, Parties, parts_of, people, together
 from sfumato.errors import FederationError
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.request import SumRequest
+from sfumato.trust.mpc import counting
 from sfumato.trust.mpc.counting import OneHotLayout
 from sfumato.trust.mpc.dealing import block_bytes, block_rows, maps_bytes
 from sfumato.trust.mpc.party_site import PartySite
@@ -79,12 +80,23 @@ def test_a_new_set_up_deals_anew_under_other_masks_and_charges_again() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 2])
-def test_maps_to_more_codes_than_memory_holds_are_refused_before_any_is_taken(position: int) -> None:
-    site = unnoised().sites[0]
+def test_maps_to_more_codes_than_there_are_are_refused(position: int) -> None:
     maps = [*FINE]
     maps[position] = FINE[position] + (1 << 24)
     with pytest.raises(FederationError, match="cells, and at most"):
-        site.call("count", maps_bytes(maps))
+        unnoised().sites[0].call("count", maps_bytes(maps))
+
+
+def test_more_cells_than_memory_holds_are_refused_before_any_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a party, and by the coordinator before its budget is charged."""
+    made = Parties(PEOPLE, Budget(run_of(1.0)), rounds=8)
+    monkeypatch.setattr(counting, "_MOST_CELLS", 10)
+    with pytest.raises(FederationError, match="and at most 10 are counted"):
+        made.setting.marginals([APART], [0.1])
+    assert made.setting._budget.run.events == ()
+    with pytest.raises(FederationError, match="and at most 10 are counted"):
+        made.sites[0].call("count", maps_bytes(FINE))
+    assert made.sites[0]._dealing is None
 
 
 def test_a_layout_is_refused_for_its_width_as_for_its_cells() -> None:

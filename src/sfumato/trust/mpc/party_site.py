@@ -24,7 +24,7 @@ from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.ring import BITS, WORD
 from sfumato.trust.mpc.split import layout
 from sfumato.trust.questions import Count, Marginals, Query, SumQuestion
-from sfumato.trust.records import grouped
+from sfumato.trust.records import through_groups
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
 
@@ -200,10 +200,7 @@ class PartySite(FederatedSite):
             return self._parts.table(query) if mine else np.zeros(query.shape(self._parts.domain), np.int64)
         maps = self._check_dealt(query)
         one, other = owners
-        table = self._begun_dealing().shares.table(one, other).astype(np.int64)
-        for axis, groups in enumerate(maps):
-            table = grouped(table, groups, axis)
-        return table
+        return through_groups(self._begun_dealing().shares.table(one, other).astype(np.int64), maps)
 
     def _apart(self, query: Query) -> bool:
         """Whether its columns lie at several parties."""
