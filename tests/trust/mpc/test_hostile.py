@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -156,3 +157,17 @@ def test_a_plan_for_another_number_of_persons_is_refused() -> None:
     account = SiteAccount(made.runs[0], plan.terms, 0)
     with pytest.raises(FederationError, match="another number of persons"):
         PartySite(plan, made.sites[0]._identity, records, account)
+
+
+def test_a_block_that_is_asked_for_many_times_at_once_is_dealt_once() -> None:
+    site = unnoised().sites[0]
+    site.call("count", maps_bytes(FINE))
+
+    def dealt(_: int) -> bool:
+        try:
+            return bool(site.call("deal", block_bytes(0)))
+        except FederationError:
+            return False
+
+    with ThreadPoolExecutor(8) as at_once:
+        assert sum(at_once.map(dealt, range(8))) == 1
