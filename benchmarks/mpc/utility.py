@@ -52,10 +52,12 @@ def rows(fits: int) -> Iterator[Row]:
     for kind, promise in (("equal epsilon", PROMISE), (f"noise x {NOISE:.2f}", PROMISE.with_noise(NOISE))):
         there = [scored(central(promise)) for _ in range(fits)]
         for measure, sign in zip(MOST_GAP, (1, -1), strict=True):
-            found = ([one[measure] for one in every] for every in (there, here))
+            curator, several = ([one[measure] for one in every] for every in (there, here))
             limit = LIMIT if promise is not PROMISE else None
-            yield behind(f"{measure} of parties behind one curator, {kind}, {fits} fits each", *found, limit, sign)
-            yield figure(f"{measure} of one curator, {kind}", fmean(one[measure] for one in there))
+            yield behind(
+                f"{measure} of parties behind one curator, {kind}, {fits} fits each", curator, several, limit, sign
+            )
+            yield figure(f"{measure} of one curator, {kind}", fmean(curator))
     for measure in MOST_GAP:
         yield figure(f"{measure} of parties", fmean(one[measure] for one in here))
     took = fmean(seconds for _, seconds in made)
