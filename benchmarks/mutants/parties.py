@@ -152,5 +152,13 @@ MUTANTS = (
         "double precision holds more than 2^53 well enough",
         f"{_TESTS}test_ring.py::test_the_largest_elements_of_the_longest_factor_stay_exact",
     ),
+    Mutant(
+        "models plan by the noise of one curator",
+        "trust/federated/setting.py",
+        "        return math.sqrt(len(roster.members) / roster.honest_shares) / mu\n",
+        "        return 1 / mu\n",
+        "a cost is a cost, whoever adds the noise",
+        f"{_TESTS}test_setting.py::test_a_table_has_the_noise_of_two_shares_and_a_party_pays_for_two_cells",
+    ),
 )
 """Of the setting of parties."""

@@ -69,6 +69,10 @@ class Rehearsal:
         """The cost of a share of the squared budget."""
         return math.sqrt(share) * self._total
 
+    def sigma(self, mu: float) -> float:
+        """The noise of a count at a cost."""
+        return 1 / mu
+
     def feature_sum(self, question: FeatureSum, mu: float) -> np.ndarray:
         """Zeros, if it can be planned."""
         return self._planned(question, mu)

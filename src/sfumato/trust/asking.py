@@ -17,6 +17,10 @@ class Asking(ABC):
     def ask(self, question: SumQuestion[Answer], mu: Sequence[float]) -> Answer:
         """The noised answer, each part at its cost of ``mu``; see ``Setting``."""
 
+    def sigma(self, mu: float) -> float:
+        """Noise of a count at this cost; see ``Setting``."""
+        return 1 / mu
+
     @abstractmethod
     def outside(self, mu: float) -> Callable[[], tuple[float, float]]:
         """Ask how many rows have some cell that the schema's facts did not allow, now or together with what comes next.

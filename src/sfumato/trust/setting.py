@@ -63,6 +63,13 @@ class Setting(Protocol):
         """The GDP cost that uses ``share`` (0..1) of the run's whole squared budget; inf without a guarantee."""
         ...
 
+    def sigma(self, mu: float) -> float:
+        """Standard deviation, about, of the noise of a count that is asked for at cost ``mu``; 0 without a guarantee.
+
+        What models plan by: it is wider than one curator's where some shares of the noise are not relied on.
+        """
+        ...
+
     @property
     def remaining(self) -> float:
         """The share (0..1) of the squared budget not yet charged; 1 without a guarantee."""

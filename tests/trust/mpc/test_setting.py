@@ -95,6 +95,7 @@ def test_a_table_has_the_noise_of_two_shares_and_a_party_pays_for_two_cells() ->
     assert event == DistributedDiscreteGaussian(event.scale, 2, 1, event.multiple)
     assert found.sigma == pytest.approx(event.sigma * math.sqrt(3 / 2))
     assert found.sigma == pytest.approx(math.sqrt(1.5) / mu, rel=0.02)
+    assert made.setting.sigma(mu) == pytest.approx(found.sigma, rel=0.02)  # what models plan by
     for run in made.runs:
         (paid,) = run.events
         assert (paid.scale, paid.shares, paid.count) == (event.scale, 2, 2)

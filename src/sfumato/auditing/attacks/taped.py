@@ -46,6 +46,10 @@ class Taped:
         """The cost of a share of the squared budget."""
         return self._noisy.mu(share)
 
+    def sigma(self, mu: float) -> float:
+        """The noise of a count at a cost."""
+        return self._noisy.sigma(mu)
+
     def count(self, mu: float) -> float:
         """Noisy number of records."""
         exact = [np.array(self._exact.count(math.inf))]

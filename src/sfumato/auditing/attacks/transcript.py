@@ -46,6 +46,10 @@ class Witness:
         """The cost of a share of the squared budget."""
         return self._noisy.mu(share)
 
+    def sigma(self, mu: float) -> float:
+        """The noise of a count at a cost."""
+        return self._noisy.sigma(mu)
+
     def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
         """Noisy contingency tables."""
         answers = self._noisy.marginals(queries, mu)

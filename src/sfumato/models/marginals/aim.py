@@ -129,15 +129,15 @@ class _Rounds:
         if not pairs:
             return 0.0
         mu = self.setting.mu(self.recipe.with_target * self.budget / len(pairs))
-        queries = [self.measured.resolution.query(c, 1 / mu) for c in pairs]
+        queries = [self.measured.resolution.query(c, self.setting.sigma(mu)) for c in pairs]
         self.measured.tables += self.setting.marginals(queries, [mu] * len(pairs))
         return self.recipe.with_target * self.budget
 
     def _round(self, share: float, belief: Belief) -> bool:
         """Select, measure, scale; whether the model changed no more than noise would change it."""
         mu = self.setting.mu(share * (1 - self.recipe.select))
-        clique = self._worst(share, 1 / mu, belief)
-        query = self.measured.resolution.query(clique, 1 / mu)
+        clique = self._worst(share, self.setting.sigma(mu), belief)
+        query = self.measured.resolution.query(clique, self.setting.sigma(mu))
         before = belief(query)
         (table,) = self.setting.marginals([query], [mu])
         self.measured.tables.append(table)

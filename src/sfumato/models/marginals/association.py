@@ -80,7 +80,7 @@ class Associations:
         if not self._coarse:
             cliques = pairs_of(len(self._setting.domain))
             mu = self._setting.mu(self._share) / math.sqrt(len(cliques))
-            queries = [self._resolution.query(c, 1 / mu) for c in cliques]
+            queries = [self._resolution.query(c, self._setting.sigma(mu)) for c in cliques]
             answers = self._setting.marginals(queries, [mu] * len(cliques))
             self._coarse = dict(zip(cliques, answers, strict=True))
         return self._coarse

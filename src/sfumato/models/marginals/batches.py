@@ -78,7 +78,7 @@ class Batches:
         belief = measured.believed()
         chosen: list[Clique] = []
         while len(chosen) < min(self.most, len(coarse)):
-            sigma = 1 / setting.mu(share / (len(chosen) + 1))
+            sigma = setting.sigma(setting.mu(share / (len(chosen) + 1)))
 
             def noise(clique: Clique, sigma: float = sigma) -> float:
                 return WORTH * expected_noise(sigma, measured.resolution.query(clique, sigma).cells(setting.domain))
@@ -101,7 +101,7 @@ def _evenly(cliques: list[Clique], share: float) -> dict[Clique, float]:
 def _asked(setting: Setting, measured: Measured, shares: Mapping[Clique, float]) -> list[Measurement]:
     """Tables at these shares of the budget, in one question."""
     costs = [setting.mu(share) for share in shares.values()]
-    queries = [measured.resolution.query(c, 1 / mu) for c, mu in zip(shares, costs, strict=True)]
+    queries = [measured.resolution.query(c, setting.sigma(mu)) for c, mu in zip(shares, costs, strict=True)]
     return setting.marginals(queries, costs)
 
 

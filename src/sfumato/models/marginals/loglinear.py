@@ -114,7 +114,7 @@ class _Fit:
 
     def _sigma(self, tables: int, part: float) -> float:
         """Noise of each of ``tables`` tables that share ``part`` of what is left."""
-        return 1 / self.setting.mu(part * self.left / max(1, tables))
+        return self.setting.sigma(self.setting.mu(part * self.left / max(1, tables)))
 
     def _noise(self, clique: Clique, tables: int) -> float:
         sigma = self._sigma(tables, 1 - self.recipe.first)
@@ -130,7 +130,7 @@ class _Fit:
 
     def _measure(self, shares: Mapping[Clique, float]) -> list[Measurement]:
         costs = [self.setting.mu(share) for share in shares.values()]
-        queries = [self.resolution.query(c, 1 / mu) for c, mu in zip(shares, costs, strict=True)]
+        queries = [self.resolution.query(c, self.setting.sigma(mu)) for c, mu in zip(shares, costs, strict=True)]
         return self.setting.marginals(queries, costs)
 
     def _again(self, base: list[Measurement]) -> list[Measurement]:

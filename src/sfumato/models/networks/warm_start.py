@@ -41,6 +41,10 @@ class Reserving:
         """As the setting's."""
         return self.setting.mu(share)
 
+    def sigma(self, mu: float) -> float:
+        """As the setting's."""
+        return self.setting.sigma(mu)
+
     @property
     def remaining(self) -> float:
         """What is left besides the reserve."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -70,6 +71,11 @@ class Federated(Asking):
     def mu(self, share: float) -> float:
         """The GDP cost that uses ``share`` of the run's squared budget."""
         return self._budget.mu(share)
+
+    def sigma(self, mu: float) -> float:
+        """Noise of a count at this cost: all sites add shares, and what is charged is that of the honest ones alone."""
+        roster = self._rounds.plan.roster
+        return math.sqrt(len(roster.members) / roster.honest_shares) / mu
 
     @property
     def remaining(self) -> float:
