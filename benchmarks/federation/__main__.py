@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterable
 
 import benchmarks.federation
 from benchmarks import federated_networks, real_sites
 from benchmarks.federation import costs, models, tables
-from benchmarks.federation.figure import Row, figure
+from benchmarks.federation.figure import Row, print_parts
 
 PARTS = ("tables", "models", "costs", "processes", "flower", "alone", "networks")
 """What is measured, in this order."""
@@ -40,16 +39,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="fits of the default model by one curator")
     parser.add_argument("--networks", type=int, default=4, help="fits of each network, and of each site alone")
     given = parser.parse_args()
-    found: list[Row] = []
-    for part in given.only.split(","):
-        try:
-            for row in parts(given)[part]():
-                print(row, flush=True)
-                found.append(row)
-        except (RuntimeError, OSError, ValueError) as error:
-            print(f"{part}: {type(error).__name__}: {error}", flush=True)
-            found.append(figure(f"{part}: the rest was not measured", None))
-    print(json.dumps({"figures": found}))
+    print_parts(parts(given), given.only)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, variance
 
 Row = dict[str, object]
@@ -23,3 +24,20 @@ def behind(name: str, there: Sequence[float], here: Sequence[float], limit: floa
     error = math.sqrt(sum(spread))
     gap = sign * (fmean(there) - fmean(here))
     return figure(name, gap, limit, None if math.isnan(error) else error)
+
+
+def print_parts(parts: Mapping[str, Callable[[], Iterable[Row]]], only: str) -> None:
+    """Measure those named in ``only``, with commas between, and print each figure as it comes; all in the last line.
+
+    What fails to be measured is null, and the rest goes on.
+    """
+    found: list[Row] = []
+    for part in only.split(","):
+        try:
+            for row in parts[part]():
+                print(row, flush=True)
+                found.append(row)
+        except (RuntimeError, OSError, ValueError) as error:
+            print(f"{part}: {type(error).__name__}: {error}", flush=True)
+            found.append(figure(f"{part}: the rest was not measured", None))
+    print(json.dumps({"figures": found}))

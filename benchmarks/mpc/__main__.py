@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterable
 
 import benchmarks.mpc
-from benchmarks.federation.figure import Row, figure
+from benchmarks.federation.figure import Row, print_parts
 from benchmarks.mpc import processes, simulated, utility
 
 SMALL, MIDDLE, LARGE = 10_000, 48_842, 1_000_000
@@ -36,16 +35,7 @@ def main() -> None:
     parser.add_argument("--only", default=USUAL, help="some of the parts")
     parser.add_argument("--fits", type=int, default=6, help="fits of parties, and of each curator")
     given = parser.parse_args()
-    found: list[Row] = []
-    for part in given.only.split(","):
-        try:
-            for row in parts(given.fits)[part]():
-                print(row, flush=True)
-                found.append(row)
-        except (RuntimeError, OSError, ValueError) as error:
-            print(f"{part}: {type(error).__name__}: {error}", flush=True)
-            found.append(figure(f"{part}: the rest was not measured", None))
-    print(json.dumps({"figures": found}))
+    print_parts(parts(given.fits), given.only)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -80,21 +79,16 @@ def init(
 def plan(
     folder: Folder,
     requests: Annotated[
-        list[Path] | None, typer.Argument(help="Request files that the sites sent.", metavar="[REQUEST]...")
+        list[Path] | None, typer.Argument(help="Request files that they sent.", metavar="[REQUEST]...")
     ] = None,
     as_json: terminal.AsJson = False,
 ) -> None:
-    """Write the plan for all sites, from their requests."""
-    write_plan(folder, requests or [], ("site", "federation"), as_json)
-
-
-def write_plan(folder: Path, requests: Sequence[Path], commands: tuple[str, str], as_json: bool) -> None:
-    """Write the plan; ``commands``: of those who take part, and of whoever makes it."""
+    """Write the plan for all who take part, from their requests."""
     import sfumato as sf
 
-    member, maker = commands
     federation = sf.Federation(folder)
-    invitation = federation.invite(requests)
+    maker, member = federation.commands
+    invitation = federation.invite(requests or [])
     made = federation.plan
     members = [{"name": m.name, "fingerprint": m.fingerprint} for m in made.roster.members]
     result = {"plan": str(invitation), "sha256": made.digest.hex(), "sites": members, "words": made.words()}

@@ -60,18 +60,7 @@ def init(
     terminal.answer({"folder": str(folder), "parties": list(held), "address": address}, text, as_json, saved=True)
 
 
-@app.command("plan")
-def plan(
-    folder: federation.Folder,
-    requests: Annotated[
-        list[Path] | None, typer.Argument(help="Request files that the parties sent.", metavar="[REQUEST]...")
-    ] = None,
-    as_json: terminal.AsJson = False,
-) -> None:
-    """Write the plan for all parties, from their requests."""
-    federation.write_plan(folder, requests or [], ("party", "mpc"), as_json)
-
-
+app.command("plan")(federation.plan)
 app.command("run")(federation.run)
 app.command("status")(federation.status)
 app.command("demo")(mpc_demo.demo)

@@ -18,6 +18,9 @@ app = typer.Typer(
 _THREADS = "OMP_NUM_THREADS"
 """Of matrix products, read once by what computes them. One is enough for a party: on a busy machine several mostly wait
 for each other, for three times the CPU seconds."""
+PartyFolder = Annotated[
+    Path | None, typer.Option("--party", help="Folder of this party. Default: that of PLAN.", metavar="FOLDER")
+]
 PersonList = Annotated[Path, typer.Option(help="List of the persons, as the plan was made with.")]
 
 
@@ -37,9 +40,7 @@ def check(
     data: site.Data,
     persons: PersonList,
     mapping: site.Mapping = None,
-    party: Annotated[
-        Path | None, typer.Option("--party", help="Folder of this party. Default: that of PLAN.", metavar="FOLDER")
-    ] = None,
+    party: PartyFolder = None,
     as_json: terminal.AsJson = False,
 ) -> None:
     """Try all that can be tried without the others: nothing is sent, and nothing charged."""
@@ -47,15 +48,7 @@ def check(
 
     with terminal.progress(quiet=as_json) as progress:
         found = sf.Site(party or plan.parent).check(plan, data, mapping=mapping, persons=persons, progress=progress)
-    text = "\n".join(
-        (
-            *found.words,
-            f"for your eyes alone: {found.rows:,} persons of the list have a row here, {found.outside:,} rows have a"
-            " cell outside the declared facts",
-            "nothing stands against taking part; nothing was sent",
-        )
-    )
-    terminal.answer(found.to_dict(), text, as_json)
+    terminal.answer(found.to_dict(), str(found), as_json)
 
 
 @app.command("run")
@@ -63,13 +56,9 @@ def run(
     plan: site.PlanFile,
     data: site.Data,
     persons: PersonList,
-    ledger: Annotated[
-        Path | None, typer.Option(help="Ledger of these rows. Default: beside DATA, with .ledger added.")
-    ] = None,
+    ledger: site.LedgerFile = None,
     mapping: site.Mapping = None,
-    party: Annotated[
-        Path | None, typer.Option("--party", help="Folder of this party. Default: that of PLAN.", metavar="FOLDER")
-    ] = None,
+    party: PartyFolder = None,
     wait: site.Wait = site.SILENCE,
     as_json: terminal.AsJson = False,
 ) -> None:
@@ -79,14 +68,9 @@ def run(
 
     here = sf.Site(party or plan.parent)
     with terminal.progress(quiet=as_json) as progress:
+        said = terminal.note
         here.run(
-            *(plan, data),
-            ledger=ledger,
-            mapping=mapping,
-            persons=persons,
-            patience=wait,
-            progress=progress,
-            said=terminal.note,
+            plan, data, ledger=ledger, mapping=mapping, persons=persons, patience=wait, progress=progress, said=said
         )
     terminal.answer({"party": here.name, "done": True}, f"party {here.name}: the run is over", as_json, saved=True)
 

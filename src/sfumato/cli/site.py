@@ -18,6 +18,9 @@ app = typer.Typer(
 )
 PlanFile = Annotated[Path, typer.Argument(help="The plan that the coordinator sent.", metavar="PLAN")]
 Data = Annotated[str, typer.Argument(help="The rows of this site; they stay here.", metavar="DATA")]
+LedgerFile = Annotated[
+    Path | None, typer.Option("--ledger", help="Ledger of these rows. Default: beside DATA, with .ledger added.")
+]
 Keys = Annotated[
     Path | None, typer.Option("--site", help="Folder of this site. Default: that of PLAN.", metavar="FOLDER")
 ]
@@ -117,24 +120,14 @@ def check(
 
     with terminal.progress(quiet=as_json) as progress:
         found = sf.Site(site or plan.parent).check(plan, data, mapping=mapping, honest=honest, progress=progress)
-    text = "\n".join(
-        (
-            *found.words,
-            f"for your eyes alone: {found.rows:,} rows would take part, {found.outside:,} have a cell outside the"
-            " declared facts",
-            "nothing stands against taking part; nothing was sent",
-        )
-    )
-    terminal.answer(found.to_dict(), text, as_json)
+    terminal.answer(found.to_dict(), str(found), as_json)
 
 
 @app.command("run")
 def run(
     plan: PlanFile,
     data: Data,
-    ledger: Annotated[
-        Path | None, typer.Option(help="Ledger of these rows. Default: beside DATA, with .ledger added.")
-    ] = None,
+    ledger: LedgerFile = None,
     mapping: Mapping = None,
     site: Keys = None,
     honest: Honest = None,
@@ -146,13 +139,6 @@ def run(
 
     here = sf.Site(site or plan.parent)
     with terminal.progress(quiet=as_json) as progress:
-        here.run(
-            *(plan, data),
-            ledger=ledger,
-            mapping=mapping,
-            honest=honest,
-            patience=wait,
-            progress=progress,
-            said=terminal.note,
-        )
+        said = terminal.note
+        here.run(plan, data, ledger=ledger, mapping=mapping, honest=honest, patience=wait, progress=progress, said=said)
     terminal.answer({"site": here.name, "done": True}, f"site {here.name}: the run is over", as_json, saved=True)

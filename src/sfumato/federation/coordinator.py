@@ -117,6 +117,11 @@ class Federation:
         """Names of the sites."""
         return self._folder.study.sites
 
+    @property
+    def commands(self) -> tuple[str, str]:
+        """Names of the commands of whoever makes the plan, and of those who take part: of sites or of parties."""
+        return self._folder.study.commands
+
     def invite(self, requests: Sequence[str | os.PathLike[str]] = ()) -> Path:
         """Write the plan for all sites, from their requests; the path of the file that each of them gets.
 
@@ -138,7 +143,8 @@ class Federation:
         missing = [name for name in self.sites if name not in found]
         if missing:
             raise FederationError(
-                f"no request yet of {', '.join(missing)}: each site makes one (sfumato site init) and sends its file"
+                f"no request yet of {', '.join(missing)}: each makes one (sfumato {self.commands[1]} init) and sends"
+                " its file"
             )
         invitation = self._invitation([found[name] for name in self.sites])
         if self._folder.invitation.exists():
@@ -176,8 +182,8 @@ class Federation:
     def _invited(self) -> Invitation:
         if not self._folder.invitation.exists():
             raise FederationError(
-                f"there is no plan yet: make it with sfumato federation plan {self._folder.path} REQUEST... once all"
-                " sites have sent their requests"
+                f"there is no plan yet: make it with sfumato {self.commands[0]} plan {self._folder.path} REQUEST..."
+                " once all have sent their requests"
             )
         return Invitation.load(self._folder.invitation)
 

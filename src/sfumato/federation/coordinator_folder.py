@@ -78,6 +78,11 @@ class Study:
     split: VerticalSplit | None = None
     averaging: Averaging | None = None
 
+    @property
+    def commands(self) -> tuple[str, str]:
+        """Names of the commands of whoever makes the plan, and of those who take part."""
+        return ("federation", "site") if self.split is None else ("mpc", "party")
+
     def to_dict(self) -> dict[str, Json]:
         """As it is written."""
         return {

@@ -102,10 +102,10 @@ def _listed(plan: FederationPlan, persons: str | os.PathLike[str] | None) -> Per
     """The list of persons of a plan for parties."""
     if plan.split is None:
         if persons is not None:
-            raise FederationError("the plan is for sites, each with persons of its own: leave the list of persons out")
+            raise FederationError("the plan is for sites, each with persons of its own: take part by sfumato site")
         return None
     if persons is None:
-        raise FederationError("the plan is for parties with the same persons: name their list (--persons)")
+        raise FederationError("the plan is for parties, who share a list of persons: take part by sfumato party")
     known = Persons.load(Path(persons))
     if (known.digest, len(known)) != (plan.split.persons, plan.split.number):
         raise FederationError(

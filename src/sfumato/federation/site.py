@@ -67,6 +67,16 @@ class SiteCheck:
             "rows_outside_facts": self.outside,
         }
 
+    def __str__(self) -> str:
+        return "\n".join(
+            (
+                *self.words,
+                f"for your eyes alone: {self.rows:,} rows would take part, {self.outside:,} have a cell outside the"
+                " declared facts",
+                "nothing stands against taking part; nothing was sent",
+            )
+        )
+
 
 class Site:
     """One site, by its folder.

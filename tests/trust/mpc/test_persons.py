@@ -13,6 +13,7 @@ from tests.trust.parties import HELD, SCHEMA
 from sfumato.errors import FederationError, SchemaError, TableError
 from sfumato.progress import Silent
 from sfumato.tables import Rows
+from sfumato.trust.mpc import persons
 from sfumato.trust.mpc.party_records import PartyRecords, party_records
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.split import VerticalSplit
@@ -110,3 +111,10 @@ def test_a_table_of_nobody_on_the_list_is_refused() -> None:
 def test_a_table_of_other_columns_is_refused() -> None:
     with pytest.raises(SchemaError, match="lacks the column 'b'"):
         records(who=["7"], a=[1])
+
+
+def test_a_device_without_an_end_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that it has no bytes at all."""
+    monkeypatch.setattr(persons, "_MOST_BYTES", 1 << 16)
+    with pytest.raises(FederationError, match="larger than any list of persons"):
+        Persons.load("/dev/zero")

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc  # pyright: ignore[reportMissingTypeStubs]
 
+from sfumato.bounded import read_bounded
 from sfumato.errors import FederationError
 
 MOST_PERSONS = 1 << 26
@@ -51,9 +52,8 @@ class Persons:
         """From a file of UTF-8 text with a key on each line; FederationError where it is none."""
         place = Path(path)
         try:
-            if place.stat().st_size > _MOST_BYTES:
-                raise FederationError(f"{place}: larger than any list of persons")
-            text = place.read_text("utf-8-sig")
+            beyond = FederationError(f"{place}: larger than any list of persons")
+            text = read_bounded(place, _MOST_BYTES, beyond).decode("utf-8-sig")
         except OSError as error:
             raise FederationError(
                 f"{place}: {error.strerror}; name a file with the key of a person on each line"
@@ -61,7 +61,7 @@ class Persons:
         except UnicodeDecodeError:
             raise FederationError(f"{place}: not UTF-8 text; write the key of a person on each line") from None
         try:
-            return cls.of(line for line in text.split("\n") if line)
+            return cls.of(line for line in text.replace("\r\n", "\n").split("\n") if line)
         except FederationError as error:
             raise FederationError(f"{place}: {error}") from None
 
