@@ -11,16 +11,14 @@ from pathlib import Path
 from sfumato.errors import EngineError
 from sfumato.trust.mpc.engine.engine_plan import EnginePlan
 from sfumato.trust.mpc.engine.local_parties import HERE, NAMES, local_plan
-from sfumato.trust.mpc.engine.lowering import Program
 from sfumato.trust.mpc.engine.mesh import PartyKeys, Peer, connect
 
-PROGRAM = Program("module {}", (((2, 3), "float32"),), (((2, 3), "float32"),), 1 << 16)
 PATIENCE = 20.0
 """Seconds for what takes a fraction of one."""
 
 
-def made_plan(folder: Path, program: Program = PROGRAM) -> EnginePlan:
-    return local_plan(folder / "parties", program)
+def made_plan(folder: Path) -> EnginePlan:
+    return local_plan(folder / "parties")
 
 
 def keys_of(folder: Path, rank: int, claimed: int | None = None) -> PartyKeys:

@@ -78,6 +78,17 @@ def test_a_fixed_number_of_steps_and_a_public_index_are_let_through():
     assert "stablehlo.while" in lower(program, ROW).text
 
 
+def test_an_index_may_be_an_argument_that_is_public():
+    assert lower(lambda x, i: x[i], ROW, WHOLE, public=[1]).public == {1}
+    with pytest.raises(EngineError, match="gather with an index that is secret"):
+        lower(lambda x, i: x[i], ROW, WHOLE, public=[0])
+
+
+def test_a_result_that_follows_from_what_is_public_is_refused():
+    with pytest.raises(EngineError, match="follows from what is public alone"):
+        lower(lambda x, y: (x + y, y * 2), ROW, ROW, public=[1])
+
+
 def test_what_is_no_program_is_refused():
     with pytest.raises(EngineError, match="is no StableHLO"):
         check_program("module { nonsense }")

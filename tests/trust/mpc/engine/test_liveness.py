@@ -6,12 +6,13 @@ import queue
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
 from sfumato.trust.mpc.engine import liveness
-from sfumato.trust.mpc.engine.frames import FrameKind, FrameWriter
+from sfumato.trust.mpc.engine.frames import FrameError, FrameKind, FrameWriter, read_frame
 from sfumato.trust.mpc.engine.mesh import Peer
 
 PATIENCE = 20
@@ -56,6 +57,24 @@ def test_messages_are_kept_by_kind_and_name_until_they_are_taken(watched):
     assert watched.lost.empty()
 
 
+def test_what_a_party_that_is_done_did_not_send_is_not_waited_for(watched):
+    watched.writer.write(FrameKind.SHARE, "a", b"1")
+    watched.writer.write(FrameKind.DONE)
+    assert watched.inbox.take(FrameKind.SHARE, "a") == b"1"
+    with pytest.raises(FrameError, match="it has ended the session"):
+        watched.inbox.take(FrameKind.SHARE, "b")
+
+
+def test_longer_messages_are_allowed_while_the_party_is_listened_to():
+    longest, (there, here) = liveness.Longest(3), socket.socketpair()
+    with there, here, ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read_frame, here, longest)
+        longest.allow(4)
+        longest.allow(2)
+        FrameWriter(there).write(FrameKind.SHARE, "a", b"1234")
+        assert reading.result(PATIENCE)[2] == b"1234"
+
+
 def test_a_party_that_ends_before_it_is_done_is_lost(watched):
     watched.there.shutdown(socket.SHUT_WR)
     assert watched.lost.get(timeout=PATIENCE) == "east is gone or does not follow the protocol: its connection ended"
@@ -69,7 +88,7 @@ def test_a_message_that_is_sent_twice_is_refused(watched):
 
 def test_a_message_that_is_too_long_is_refused(watched):
     watched.writer.write(FrameKind.ENGINE, "a", bytes(101))
-    assert "a message of 101 bytes, of which the plan allows 100" in watched.lost.get(timeout=PATIENCE)
+    assert "a message of 101 bytes, of which 100 are allowed" in watched.lost.get(timeout=PATIENCE)
 
 
 def test_a_greeting_in_the_middle_is_refused(watched):
@@ -101,10 +120,10 @@ def test_signs_of_life_are_given(watched):
 def test_the_line_that_must_never_stand_in_the_log_is_found(tmp_path, said, code):
     """Also where it comes in two pieces, behind much else."""
     program = (
-        "import os, sys, time\nfrom pathlib import Path\nfrom sfumato.trust.mpc.engine.engine_log import capture\n"
-        "old = capture(Path(sys.argv[1]), lambda: os._exit(7))\n"
+        "import os, sys\nfrom pathlib import Path\nfrom sfumato.trust.mpc.engine.engine_log import EngineLog\n"
+        "log = EngineLog(Path(sys.argv[1]), lambda: os._exit(7))\n"
         "said = sys.argv[2].encode()\nos.write(1, b'x' * 70000 + said[:3])\nos.write(2, said[3:])\n"
-        "while said[3:] not in Path(sys.argv[1]).read_bytes(): time.sleep(0.01)\ntime.sleep(0.1)"
+        "log.settle()\nlog = Path(sys.argv[1]).read_bytes()\nassert said in log\nassert b'\\0' not in log"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "log"), said.decode()]
     assert subprocess.run(command, timeout=PATIENCE, check=False).returncode == code

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +18,24 @@ import pytest
 
 from sfumato.cli.main import main
 from sfumato.errors import EngineError
-from sfumato.trust.mpc.engine import installing, local_parties
+from sfumato.trust.mpc.engine import installing, local_parties, session
 from sfumato.trust.mpc.engine.engine_plan import EnginePlan
 from sfumato.trust.mpc.engine.identities import fresh_identity
 from sfumato.trust.mpc.engine.liveness import ENDED
 from sfumato.trust.mpc.engine.lowering import lower
 from sfumato.trust.mpc.engine.rehearsed import looking_up
+from sfumato.trust.mpc.engine.run_order import (
+    Additive,
+    Keep,
+    KeptSecret,
+    Opened,
+    OpenTo,
+    OwnSecret,
+    Parts,
+    PeerSecret,
+    PublicInput,
+)
+from sfumato.trust.mpc.engine.session import EngineSession
 
 pytestmark = pytest.mark.engine
 
@@ -44,26 +56,33 @@ def short_work(x, y, z):
 
 
 class Parties:
-    """Three processes of one plan, each in its folder."""
+    """Three sessions of one plan, each in a thread, with a run of one program."""
 
     def __init__(self, engine: Path, folder: Path, function: Callable = short_work, patience: float = 60.0) -> None:
         self.engine, self.folder, self.patience = engine, folder / "parties", patience
-        program = lower(function, ROWS, ROWS, ROWS)
-        self.plan = local_parties.local_plan(self.folder, program)
-        self.processes: dict[int, subprocess.Popen[str]] = {}
-
-    def files(self, rank: int, plan: EnginePlan | None = None) -> Path:
-        given = {rank: np.ones(ROWS.shape, np.float32)}
-        return local_parties.write_party(self.folder, plan or self.plan, rank, given, self.engine, self.patience)
+        self.program = lower(function, ROWS, ROWS, ROWS)
+        self.plan = local_parties.local_plan(self.folder)
+        self.sessions: dict[int, EngineSession] = {}
+        self.found: dict[int, Future[list[np.ndarray | None]]] = {}
+        self.pool = ThreadPoolExecutor(3)
 
     def start(self, *ranks: int, changed: str = "", plan: EnginePlan | None = None) -> None:
         """Start parties; ``changed`` is what a rogue one does first, as Python text."""
+        start = session._START
+        assert start.endswith("\nmain()\n")
         for rank in ranks:
-            start = local_parties._START.replace("\nmain(said)", f"\n{changed}\nmain(said)")
-            python, package = installing.python_of(self.engine), str(local_parties._PACKAGE)
-            command = [str(python), "-I", "-c", start, package, str(self.files(rank, plan))]
-            with (self.folder / f"{rank}.err").open("w") as said:
-                self.processes[rank] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+            keys, own = local_parties.local_keys(self.folder, rank), self.folder / local_parties.NAMES[rank]
+            session._START = start.removesuffix("main()\n") + f"{changed}\nmain()\n"
+            try:
+                made = EngineSession.start(self.engine, own, plan or self.plan, keys, self.patience)
+            finally:
+                session._START = start
+            self.sessions[rank] = made
+            self.found[rank] = self.pool.submit(self.run, made)
+
+    def run(self, made: EngineSession) -> list[np.ndarray | None]:
+        ones = OwnSecret(np.ones(ROWS.shape, np.float32))
+        return made.run(self.program, [ones if made.rank == r else PeerSecret(r) for r in range(3)], [OpenTo(NORTH)])
 
     def wait_for(self, text: str, *ranks: int) -> None:
         end = time.monotonic() + 30
@@ -72,20 +91,22 @@ class Parties:
             time.sleep(0.02)
 
     def said(self, rank: int) -> str:
-        return (self.folder / f"{rank}.err").read_text()
+        return "\n".join(self.sessions[rank].said)
 
-    def ended(self, within: float, *ranks: int) -> list[int]:
-        """Exit codes; TimeoutExpired where one still runs."""
+    def ended(self, within: float, *ranks: int) -> list[str]:
+        """Why the runs ended; TimeoutError where one still goes on."""
         end = time.monotonic() + within
-        return [self.processes[rank].wait(max(0.1, end - time.monotonic())) for rank in ranks]
-
-    def opened(self) -> list[Path]:
-        return list(self.folder.glob("*/output_*"))
+        errors = [self.found[rank].exception(max(0.1, end - time.monotonic())) for rank in ranks]
+        assert all(isinstance(error, EngineError) for error in errors), errors
+        assert [self.sessions[rank]._process.returncode for rank in ranks] == [ENDED] * len(ranks)
+        return [str(error) for error in errors]
 
     def close(self) -> None:
-        for process in self.processes.values():
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+        for made in self.sessions.values():
+            made._process.kill()
+        self.pool.shutdown()
+        for made in self.sessions.values():
+            made.kill()
 
 
 @pytest.fixture
@@ -110,13 +131,111 @@ def test_the_engine_does_what_is_relied_on(engine, capsys):
     assert len(found["tried"]) == 6
 
 
-def test_the_result_is_opened_to_its_receiver_alone(parties):
-    run = parties()
-    run.start(NORTH, EAST, WEST)
-    assert run.ended(60, NORTH, EAST, WEST) == [0, 0, 0]
-    (found,) = run.opened()
-    assert found.parent.name == "north"
-    assert np.abs(np.load(found) - 2).max() < 1e-4
+@pytest.fixture(scope="module")
+def sessions(engine, tmp_path_factory) -> Iterator[tuple[EngineSession, ...]]:
+    with local_parties.local_sessions(engine, tmp_path_factory.mktemp("session") / "parties") as made:
+        yield made
+
+
+def test_the_result_is_opened_to_its_receiver_alone(sessions):
+    program = lower(short_work, ROWS, ROWS, ROWS)
+
+    def run(one: EngineSession) -> list[np.ndarray | None]:
+        ones = OwnSecret(np.ones(ROWS.shape, np.float32))
+        return one.run(program, [ones if one.rank == r else PeerSecret(r) for r in range(3)], [OpenTo(WEST)])
+
+    found = local_parties.at_once(sessions, run)
+    assert found[NORTH] == found[EAST] == [None]
+    assert found[WEST][0] is not None
+    assert np.abs(found[WEST][0] - 2).max() < 1e-4
+
+
+def test_secrets_stay_in_a_session_from_run_to_run(sessions):
+    """Every source of an argument, every receiver of a result; whole numbers are exact, also beyond 32 bits."""
+    vector, whole = jax.ShapeDtypeStruct((3,), jnp.float32), jax.ShapeDtypeStruct((2,), "int64")
+    begin = lower(lambda state, x: (state + x, x), vector, vector)
+    step = lower(
+        lambda state, rate, sums, x: (state + rate * x, state, sums * 3),
+        vector,
+        jax.ShapeDtypeStruct((), jnp.float32),
+        whole,
+        vector,
+        public=[1],
+    )
+    numbers = np.array([0.5, -1.25, 2.0], np.float32)
+
+    def run(one: EngineSession) -> list[list[np.ndarray | None]]:
+        given = OwnSecret(numbers) if one.rank == EAST else PeerSecret(EAST)
+        fixed = Parts(np.full(3, 1 << 16, np.int64))  # a quarter of each: three of them in all
+        kept = one.run(begin, [fixed, given], [Keep("state"), Keep("x")])
+        parts = Parts(np.array([2**40 + one.rank, -one.rank], np.int64))
+        arguments = [KeptSecret("state"), PublicInput(np.array(2, np.float32)), parts, KeptSecret("x")]
+        return [kept, one.run(step, arguments, [Keep("state"), Additive(), Opened()])]
+
+    found = local_parties.at_once(sessions, run)
+    assert [kept for kept, _ in found] == [[None, None]] * 3
+    shares = [results[1] for _, results in found]
+    assert all(one is not None and one.dtype == np.uint64 for one in shares)
+    total = sum(shares[1:], shares[0]).view(np.int64) / 2**18
+    assert total.tolist() == (numbers + 0.75).tolist()
+    assert [results[2].tolist() for _, results in found] == [[9 * 2**40 + 9, -9]] * 3
+
+    def open_state(one: EngineSession) -> list[np.ndarray | None]:
+        double = lower(lambda state: state * 2, vector)
+        return one.run(double, [KeptSecret("state")], [OpenTo(NORTH)])
+
+    (state,), *_ = local_parties.at_once(sessions, open_state)
+    assert np.abs(state - 2 * (3 * numbers + 0.75)).max() < 1e-3
+
+
+@pytest.mark.parametrize("what", ["public", "receiver", "nothing kept", "another has ended"])
+def test_parties_that_would_run_different_things_run_nothing(engine, tmp_path, what):
+    program = lower(lambda x, y: x * y, ROWS, ROWS, public=[1] if what == "public" else [])
+
+    def run(one: EngineSession) -> list[np.ndarray | None]:
+        ones = np.full(ROWS.shape, 1 + (one.rank == WEST), np.float32)
+        mine = OwnSecret(ones) if one.rank == NORTH else PeerSecret(NORTH)
+        if what == "another has ended" and one.rank == WEST:
+            one.close()
+        if what == "public":
+            return one.run(program, [mine, PublicInput(ones)], [OpenTo(NORTH)])
+        if what == "nothing kept":
+            return one.run(program, [mine, KeptSecret("moon")], [OpenTo(NORTH)])
+        return one.run(program, [mine, mine], [OpenTo(NORTH if one.rank == WEST else EAST)])
+
+    said = {
+        "public": "is to run another program, or on other arguments: none was run",
+        "receiver": "is to run another program, or on other arguments: none was run",
+        "nothing kept": "nothing of this shape and type is kept as moon",
+        "another has ended": "west is gone: it has ended the session",
+    }
+    with (
+        pytest.raises(EngineError, match=said[what]),
+        local_parties.local_sessions(engine, tmp_path / "parties") as three,
+    ):
+        local_parties.at_once(three, run)
+    for one in three:
+        assert "shared" not in one.said
+        with pytest.raises(EngineError):
+            one.run(program, [], [])
+
+
+def test_where_who_started_it_is_gone_a_process_ends(engine, tmp_path):
+    """And with it those of the others: nobody is left behind."""
+    with (
+        pytest.raises(EngineError, match="east is gone or does not follow the protocol"),
+        local_parties.local_sessions(engine, tmp_path / "parties") as three,
+    ):
+        left_alone(three)
+
+
+def left_alone(three: tuple[EngineSession, ...]) -> None:
+    stdin = three[EAST]._process.stdin
+    assert stdin is not None
+    stdin.close()
+    three[EAST]._process.wait(GONE)
+    program = lower(lambda x: x, ROWS)
+    local_parties.at_once((three[NORTH], three[WEST]), lambda one: one.run(program, [PeerSecret(EAST)], [Opened()]))
 
 
 @pytest.mark.parametrize("moment", ["start", "connected", "shared"])
@@ -127,21 +246,18 @@ def test_where_a_party_is_killed_the_others_end_and_nothing_is_opened(parties, m
     run.start(*others) if moment == "start" else run.start(NORTH, EAST, WEST)
     if moment != "start":
         run.wait_for(moment, killed)
-        run.processes[killed].kill()
-    assert run.ended(GONE, *others) == [ENDED, ENDED]
-    gone = local_parties.NAMES[killed]
-    assert any(f"{gone} is" in run.said(rank) for rank in others), [run.said(rank) for rank in others]
-    assert all(len(run.said(rank).splitlines()[-1]) < 200 for rank in others)
-    assert run.opened() == []
+        run.sessions[killed]._process.kill()
+    said, gone = run.ended(GONE, *others), local_parties.NAMES[killed]
+    assert any(f"{gone} is" in line for line in said), said
+    assert all(len(line) < 200 for line in said)
 
 
 def test_where_a_party_is_stopped_the_others_end(parties):
     run = parties(long_work)
     run.start(NORTH, EAST, WEST)
     run.wait_for("shared", NORTH, EAST, WEST)
-    os.kill(run.processes[EAST].pid, signal.SIGSTOP)
-    assert run.ended(GONE, NORTH, WEST) == [ENDED, ENDED]
-    assert "silent too long" in run.said(NORTH) + run.said(WEST)
+    os.kill(run.sessions[EAST]._process.pid, signal.SIGSTOP)
+    assert "silent too long" in "".join(run.ended(GONE, NORTH, WEST))
 
 
 @pytest.mark.parametrize("whose", ["of nobody", "of another party"])
@@ -159,32 +275,31 @@ def test_a_certificate_that_is_not_the_partys_is_refused(parties, whose):
     lie = f"mesh.ssl.PEM_cert_to_DER_cert = lambda t: plain(t if t != {run.plan.parties[EAST].certificate!r} else"
     run.start(EAST, changed=f"{pins}{lie} {shown!r})")
     run.start(NORTH, WEST)
-    assert run.ended(REFUSED, NORTH, EAST, WEST) == [ENDED] * 3
+    _, east, _ = run.ended(REFUSED, NORTH, EAST, WEST)
     lines = ("not let this party in", "refuses this party", "north is not at")
-    assert any(line in run.said(EAST).splitlines()[-1] for line in lines), run.said(EAST)
+    assert any(line in east for line in lines), east
     others = run.said(NORTH) + run.said(WEST)
     assert "nothing was sent to it" in others or "a caller was refused: it" in others
-    assert run.opened() == []
 
 
 def test_a_party_with_another_plan_is_refused(parties):
     run = parties(patience=5)
-    run.start(EAST, plan=replace(run.plan, longest=run.plan.longest + 1))
+    run.start(EAST, plan=replace(run.plan, subject="another"))
     run.start(NORTH, WEST)
-    assert run.ended(REFUSED, EAST) == [ENDED]
-    assert "has another plan" in run.said(EAST).splitlines()[-1]
+    (said,) = run.ended(REFUSED, EAST)
+    assert "has another plan" in said
 
 
 ROGUES = {
-    "short share": ("SHARE", "content[:-1]", "sent a share of input 1 of another form"),
-    "long share": ("SHARE", "content + b'0'", "sent a share of input 1 of another form"),
-    "share with another head": ("SHARE", "b'0' * 8 + content[8:]", "sent a share of input 1 of another form"),
+    "short share": ("SHARE", "content[:-1]", "sent a share of another size"),
+    "long share": ("SHARE", "content + b'0'", "sent a share of another size"),
     "false share of a result": (
         "SHARE",
-        "(content if 'input' in name else content[:-1] + bytes([content[-1] ^ 1]))",
-        "the shares of output 0 contradict each other",
+        "(content[:-1] + bytes([content[-1] ^ 1]) if 'result' in name else content)",
+        "the shares of a result contradict each other",
     ),
-    "absurd length": ("ENGINE", "bytes(1 << 26)", "of which the plan allows"),
+    "another order": ("ORDER", "bytes(32)", "is to run another program, or on other arguments"),
+    "absurd length": ("ENGINE", "bytes(1 << 26)", "are allowed"),
 }
 
 
@@ -197,25 +312,29 @@ def test_what_a_party_may_not_send_ends_the_run(parties, name):
         EAST,
         changed="from sfumato.trust.mpc.engine.frames import FrameKind, FrameWriter\nright = FrameWriter.write\n"
         f"def rogue(self, kind, name='', content=b''):\n"
-        f"    right(self, kind, name, {content} if kind == FrameKind.{kind} else content)\n"
+        f"    right(self, kind, name, {content} if kind == FrameKind.{kind} and name != 'seed' else content)\n"
         "FrameWriter.write = rogue",
     )
-    assert run.ended(GONE, NORTH, WEST) == [ENDED, ENDED]
-    assert said in run.said(NORTH) + run.said(WEST), (run.said(NORTH), run.said(WEST))
-    assert run.opened() == []
+    lines = run.ended(GONE, NORTH) if kind == "SHARE" and "result" in content else run.ended(GONE, NORTH, WEST)
+    assert any(said in line for line in lines), lines
 
 
 def test_a_secret_that_the_engine_opens_voids_the_run(engine, tmp_path, monkeypatch):
     """A program that the list of what is allowed refuses, let through: the engine opens an index and goes on."""
-    monkeypatch.setattr("sfumato.trust.mpc.engine.lowering.check_program", lambda text: None)
+    monkeypatch.setattr("sfumato.trust.mpc.engine.lowering.check_program", lambda text, public: None)
     program = lower(looking_up, ROWS, CODES)
     arrays = [np.ones(ROWS.shape, np.float32), np.arange(8, dtype=np.int32) % 5]
-    with pytest.raises(EngineError, match="gather with an index that is secret"):
-        local_parties.run_locally(engine, tmp_path / "checked", program, arrays)
-    monkeypatch.setattr(local_parties, "check_program", lambda text: None)
-    with pytest.raises(EngineError, match="the engine opened a secret that nobody asked it to open: this run is void"):
-        local_parties.run_locally(engine, tmp_path / "void", program, arrays)
-    assert list((tmp_path / "void").glob("*/output_*")) == []
+    with (
+        pytest.raises(EngineError, match="gather with an index that is secret"),
+        local_parties.local_sessions(engine, tmp_path / "checked") as three,
+    ):
+        local_parties.run_locally(three, program, arrays)
+    monkeypatch.setattr(session, "check_program", lambda text, public: None)
+    with (
+        pytest.raises(EngineError, match="opened a secret that nobody asked it to open: this run is void"),
+        local_parties.local_sessions(engine, tmp_path / "void") as three,
+    ):
+        local_parties.run_locally(three, program, arrays)
 
 
 def test_without_a_package_index_nothing_is_left_behind(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A selection on shares, as plain JAX runs it: parts modulo 2^64 in, an index out."""
+"""A selection on shares, as plain JAX runs it: tables and noise in, an index out."""
 
 from __future__ import annotations
 
@@ -12,33 +12,26 @@ from sfumato.trust.mpc.engine.lowering import lower
 from sfumato.trust.mpc.engine.selection import selecting
 
 
-def parts_of(tables: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    one, other = rng.integers(-(2**63), 2**63, (2, *tables.shape), dtype=np.int64)
-    with np.errstate(over="ignore"):
-        return one, other, tables - one - other
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_the_index_is_that_of_the_largest_noised_weighted_distance(seed):
     rng = np.random.default_rng(seed)
     tables, weights = rng.integers(-90, 90, (5, 7)), rng.integers(1, 9, 5)
-    noise = rng.integers(-900, 900, (3, 5))
-    scores = np.abs(tables).sum(1) * weights + noise.sum(0)
+    noise = rng.integers(-900, 900, 5)
+    scores = np.abs(tables).sum(1) * weights + noise
     program = selecting(weights, 90 * 7)
-    (found,) = run_within(program, *parts_of(tables, rng), *noise)
+    (found,) = run_within(program, tables, noise)
     assert found.tolist() == [int(np.argmax(scores))]
 
 
 def test_noise_alone_can_decide_for_the_last_or_a_negative_score():
-    rng, weights = np.random.default_rng(0), np.ones(3, dtype=int)
-    noise = np.array([[-5, -9, -4], [0, 0, 0], [0, 0, 0]])
-    (found,) = run_within(selecting(weights, 1), *parts_of(np.zeros((3, 2), dtype=int), rng), *noise)
+    noise, tables = np.array([-5, -9, -4]), np.zeros((3, 2), dtype=int)
+    (found,) = run_within(selecting(np.ones(3, dtype=int), 1), tables, noise)
     assert found.tolist() == [2]
 
 
 def test_it_may_run_on_shares():
     table, noise = jax.ShapeDtypeStruct((5, 7), "int64"), jax.ShapeDtypeStruct((5,), "int64")
-    program = lower(selecting(np.ones(5, dtype=int), 100), *[table] * 3, *[noise] * 3)
+    program = lower(selecting(np.ones(5, dtype=int), 100), table, noise)
     assert program.outputs == (((1,), "int32"),)
     assert {form[1] for form in program.inputs} == {"int64"}
 

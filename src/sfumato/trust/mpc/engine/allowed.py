@@ -8,6 +8,7 @@ log, and gives finite numbers where it went wrong.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from sfumato.errors import EngineError
@@ -39,8 +40,12 @@ _REASONS = {
 _UNKNOWN = "it is not among those that were found right on shares"
 
 
-def check_program(text: str) -> None:
-    """EngineError unless the StableHLO ``text``, all arguments of which are secret, may run on shares."""
+@lru_cache(maxsize=64)
+def check_program(text: str, public: frozenset[int] = frozenset()) -> None:
+    """EngineError unless the StableHLO ``text`` may run on shares, and all of its results are secret.
+
+    All of its arguments are secret, except for those at the places in ``public``.
+    """
     import jax
     from jax.extend.mlir import ir
 
@@ -50,7 +55,9 @@ def check_program(text: str) -> None:
             module = ir.Module.parse(text)
         except (ir.MLIRError, ValueError):
             raise EngineError("the program is no StableHLO") from None
-        _Reading(list(module.body.operations)).function("main", None)
+        reading = _Reading(list(module.body.operations))
+        if not all(reading.function("main", [place not in public for place in range(reading.arguments)])):
+            raise EngineError("a result of the program follows from what is public alone: compute it outside")
 
 
 class _Reading:
@@ -61,10 +68,16 @@ class _Reading:
         if len(self._functions) != len(functions) or "main" not in self._functions:
             raise EngineError("the program holds something beside its functions")
 
-    def function(self, name: str, secret: list[bool] | None) -> list[bool]:
-        """Which results are secret, given which arguments are; None for all."""
+    @property
+    def arguments(self) -> int:
+        """How many the program takes."""
+        (block,) = self._functions["main"].regions[0].blocks
+        return len(block.arguments)
+
+    def function(self, name: str, secret: list[bool]) -> list[bool]:
+        """Which results are secret, given which arguments are."""
         (block,) = self._functions[name].regions[0].blocks
-        return self._block(block, [True] * len(block.arguments) if secret is None else secret, {})
+        return self._block(block, secret, {})
 
     def _block(self, block: Any, secret: list[bool], outside: dict[Any, bool]) -> list[bool]:
         """Which values of its return are secret."""

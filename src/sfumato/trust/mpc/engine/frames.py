@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import socket
+import os
 import struct
 import threading
 from enum import IntEnum
+from typing import Protocol, SupportsInt
 
 from sfumato.errors import EngineError
 
@@ -29,16 +30,59 @@ class FrameKind(IntEnum):
     """What the engine sends to its like."""
     DONE = 6
     """The party needs nothing more."""
+    ORDER = 7
+    """What is to be run next: all of it to a process, its hash to the other parties."""
+    START = 8
+    """To a process: who it is, and who the others are."""
+    PROGRAM = 9
+    """To a process: StableHLO, once for all orders that name its hash."""
+    ARRAY = 10
+    """To a process an input of its own, from it a result."""
+    FIGURES = 11
+    """From a process: what it took to find the others, or to run an order."""
 
 
 class FrameError(EngineError):
     """The other side ended the connection, was silent too long, or sent what is no frame or too long."""
 
 
+class Writing(Protocol):
+    """What frames are written to."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """All of it; OSError where the other side is gone."""
+        ...
+
+
+class Reading(Protocol):
+    """What frames are read from."""
+
+    def recv_into(self, buffer: memoryview, /) -> int:
+        """Some bytes, at least one; 0 where it has ended."""
+        ...
+
+
+class PipeEnd:
+    """One end of a pipe, as frames need it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def sendall(self, data: bytes) -> None:
+        """See ``Writing``."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """See ``Reading``."""
+        return os.readv(self._descriptor, [buffer])
+
+
 class FrameWriter:
     """Writes whole frames, from any thread."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: Writing) -> None:
         self._connection, self._lock = connection, threading.Lock()
         self.sent = 0
 
@@ -52,8 +96,12 @@ class FrameWriter:
             self.sent += _HEADER.size + len(label) + len(content)
 
 
-def read_frame(connection: socket.socket, longest: int) -> tuple[FrameKind, str, bytes]:
+def read_frame(connection: Reading, longest: SupportsInt) -> tuple[FrameKind, str, bytes]:
     """The next frame; its lengths are looked at before memory is taken for it.
+
+    Args:
+        connection: that it comes from.
+        longest: bytes of its content at most, looked at once it has begun to come.
 
     Raises:
         FrameError: nothing came in time, the connection has ended, or what came is no frame of at most ``longest``
@@ -61,8 +109,8 @@ def read_frame(connection: socket.socket, longest: int) -> tuple[FrameKind, str,
     """
     try:
         kind, label, length = _HEADER.unpack(_exactly(connection, _HEADER.size))
-        if label > _LONGEST_NAME or length > longest:
-            raise FrameError(f"it sent a message of {length} bytes, of which the plan allows {longest}")
+        if label > _LONGEST_NAME or length > int(longest):
+            raise FrameError(f"it sent a message of {length} bytes, of which {int(longest)} are allowed")
         name = _exactly(connection, label).decode("ascii")
         return FrameKind(kind), name, _exactly(connection, length)
     except TimeoutError:
@@ -73,7 +121,7 @@ def read_frame(connection: socket.socket, longest: int) -> tuple[FrameKind, str,
         raise FrameError("it sent what is no message of a party") from None
 
 
-def _exactly(connection: socket.socket, size: int) -> bytes:
+def _exactly(connection: Reading, size: int) -> bytes:
     found = bytearray(size)
     view, place = memoryview(found), 0
     while place < size:

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import secrets
 import socket
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from sfumato.errors import EngineError
-from sfumato.trust.mpc.engine.allowed import check_program
-from sfumato.trust.mpc.engine.engine_plan import PARTIES, EngineParty, EnginePlan, SharedArray
-from sfumato.trust.mpc.engine.identities import check_keys, fresh_identity
-from sfumato.trust.mpc.engine.installing import package_of, python_of
+from sfumato.trust.mpc.engine.engine_plan import PARTIES, EngineParty, EnginePlan
+from sfumato.trust.mpc.engine.identities import fresh_identity
 from sfumato.trust.mpc.engine.lowering import Program
+from sfumato.trust.mpc.engine.mesh import PartyKeys
+from sfumato.trust.mpc.engine.run_order import Argument, OpenTo, OwnSecret, Parts, PeerSecret
+from sfumato.trust.mpc.engine.session import PATIENCE, EngineSession
 
 NAMES = ("north", "east", "west")
 """Of the parties."""
 HERE = "127.0.0.1"
 """Where they listen: nobody else reaches them."""
-PATIENCE = 60.0
-"""Seconds for the processes to find each other: most take one."""
-_START = """\
-import importlib.util as u, sys
-package, said = sys.argv[1:]
-spec = u.spec_from_file_location("sfumato", package + "/__init__.py", submodule_search_locations=[package])
-sys.modules["sfumato"] = module = u.module_from_spec(spec)
-spec.loader.exec_module(module)
-from sfumato.trust.mpc.engine.party_process import main
-main(said)
-"""
-"""This package alone becomes importable in the engine's environment, nothing that lies beside it."""
-_PACKAGE = Path(__file__).resolve().parents[3]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -53,82 +44,98 @@ class RunOnShares:
 
 
 def run_locally(
-    engine: Path, folder: Path, program: Program, arrays: Sequence[np.ndarray], patience: float = PATIENCE
+    sessions: Sequence[EngineSession], program: Program, arrays: Sequence[np.ndarray], parts: Sequence[int] = ()
 ) -> RunOnShares:
-    """Run ``program`` on ``arrays`` over three processes: they give the arrays in turn, the first gets the results.
+    """Run ``program`` on ``arrays``: the parties of ``sessions`` give them in turn, the first gets the results.
 
     Args:
-        engine: folder of the engine.
-        folder: for keys, plan, shares' owners' files and logs; made anew, for this account alone.
+        sessions: of the three parties, by rank.
         program: to be run.
         arrays: its arguments.
-        patience: seconds for the processes to find each other.
+        parts: places of those of which no party knows more than a part.
 
     Raises:
         EngineError: a process ended before its time; it says what the processes said.
     """
-    plan = local_plan(folder, program)
-    paths = []
-    for rank in range(PARTIES):
-        given = {place: arrays[place] for place, array in enumerate(plan.inputs) if plan.rank(array.party) == rank}
-        paths.append(write_party(folder, plan, rank, given, engine, patience))
-    processes = [start_party(engine, path) for path in paths]
-    said = [process.communicate() for process in processes]
-    if any(process.returncode for process in processes):
-        lines = [f"{n}: {err.strip().splitlines()[-1]}" for n, (_, err) in zip(NAMES, said, strict=True) if err.strip()]
+    split = {place: _split(arrays[place]) for place in parts}
+
+    def run(session: EngineSession) -> list[np.ndarray | None]:
+        def argument(place: int) -> Argument:
+            if place in split:
+                return Parts(split[place][session.rank])
+            owner = place % PARTIES
+            return OwnSecret(arrays[place]) if owner == session.rank else PeerSecret(owner)
+
+        return session.run(program, [argument(p) for p in range(len(arrays))], [OpenTo(0)] * len(program.outputs))
+
+    found, *_ = at_once(sessions, run)
+    figures = [session.figures for session in sessions]
+    results = [array for array in found if array is not None]
+    return RunOnShares(results, max(f.bytes_sent for f in figures), max(f.cpu_seconds for f in figures))
+
+
+def at_once(sessions: Sequence[EngineSession], what: Callable[[EngineSession], _T]) -> list[_T]:
+    """What comes of ``what`` for each party, all at the same time.
+
+    EngineError, with what each of them said, where it fails for one.
+    """
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        futures = [pool.submit(what, session) for session in sessions]
+    errors = [future.exception() for future in futures]
+    for error in errors:
+        if error is not None and not isinstance(error, EngineError):
+            raise error
+    called = [NAMES[session.rank] for session in sessions]
+    lines = [f"{name}: {error}" for name, error in zip(called, errors, strict=True) if error is not None]
+    if lines:
         raise EngineError("a run on shares ended before its time; " + "; ".join(lines))
-    figures = [json.loads(out) for out, _ in said]
-    results = [np.load(folder / NAMES[0] / f"output_{k}.npy", allow_pickle=False) for k in range(len(plan.outputs))]
-    return RunOnShares(results, max(f["bytes_sent"] for f in figures), max(f["cpu_seconds"] for f in figures))
+    return [future.result() for future in futures]
 
 
-def local_plan(folder: Path, program: Program) -> EnginePlan:
+@contextmanager
+def local_sessions(engine: Path, folder: Path, patience: float = PATIENCE) -> Iterator[tuple[EngineSession, ...]]:
+    """A session of three processes, which have found each other.
+
+    Args:
+        engine: folder of the engine.
+        folder: for keys and logs; made anew, for this account alone.
+        patience: seconds for the processes to find each other.
+
+    Raises:
+        EngineError: there is no engine, or a process ended before its time.
+    """
+    plan, sessions = local_plan(folder), list[EngineSession]()
+    try:
+        for rank, name in enumerate(NAMES):
+            sessions.append(EngineSession.start(engine, folder / name, plan, local_keys(folder, rank), patience))
+        at_once(sessions, EngineSession.connect)
+        yield tuple(sessions)
+        at_once(sessions, EngineSession.close)
+    finally:
+        for session in sessions:
+            session.kill()
+
+
+def local_plan(folder: Path) -> EnginePlan:
     """A plan of three parties here, with fresh keys in ``folder``."""
     folder.mkdir(mode=0o700)
     parties = []
     for name, port in zip(NAMES, _free_ports(), strict=True):
         (folder / name).mkdir()
         parties.append(EngineParty(name, HERE, port, fresh_identity(folder / name, name)))
-    inputs = tuple(SharedArray(*form, NAMES[k % PARTIES]) for k, form in enumerate(program.inputs))
-    outputs = tuple(SharedArray(*form, NAMES[0]) for form in program.outputs)
-    return EnginePlan(program.text, inputs, outputs, tuple(parties), program.longest)
+    return EnginePlan(tuple(parties))
 
 
-def write_party(
-    folder: Path, plan: EnginePlan, rank: int, given: dict[int, np.ndarray], engine: Path, patience: float
-) -> Path:
-    """The files of a party's process; returns the one that says where the others are.
-
-    Raises:
-        EngineError: its program may not run on shares, or two parties of the plan are one.
-    """
-    check_program(plan.program)
-    check_keys(plan)
+def local_keys(folder: Path, rank: int) -> PartyKeys:
+    """The keys of a party of ``local_plan``."""
     own = folder / NAMES[rank]
-    (own / "plan.json").write_bytes(plan.to_bytes())
-    inputs = {place: str(own / f"input_{place}.npy") for place in given}
-    for place, array in given.items():
-        np.save(inputs[place], array, allow_pickle=False)
-    said = {
-        "plan": str(own / "plan.json"),
-        "rank": rank,
-        "certificate": str(own / "certificate.pem"),
-        "key": str(own / "key.pem"),
-        "listen": HERE,
-        "inputs": inputs,
-        "results": str(own),
-        "spu": str(package_of(engine)),
-        "patience": patience,
-    }
-    path = own / "party.json"
-    path.write_text(json.dumps(said))
-    return path
+    return PartyKeys(rank, own / "certificate.pem", own / "key.pem", HERE)
 
 
-def start_party(engine: Path, said: Path) -> subprocess.Popen[str]:
-    """The process of a party, which runs what the file ``said`` says."""
-    command = [str(python_of(engine)), "-I", "-c", _START, str(_PACKAGE), str(said)]
-    return subprocess.Popen(command, cwd=said.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def _split(array: np.ndarray) -> list[np.ndarray]:
+    """Three parts of whole numbers, modulo 2^64, of which any two are uniform."""
+    one, other = np.frombuffer(secrets.token_bytes(16 * array.size), np.int64).reshape(2, *array.shape)
+    return [one, other, array.astype(np.int64) - one - other]
 
 
 def _free_ports() -> list[int]:

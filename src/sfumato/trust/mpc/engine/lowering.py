@@ -27,19 +27,25 @@ class Program:
 
     Attributes:
         text: StableHLO.
-        inputs: shape and type of each argument, all of them secret.
+        inputs: shape and type of each argument.
         outputs: likewise of each result.
         longest: bytes of the longest message between two parties.
+        public: places of the arguments that all parties know; the others are secret.
     """
 
     text: str
     inputs: tuple[tuple[tuple[int, ...], str], ...]
     outputs: tuple[tuple[tuple[int, ...], str], ...]
     longest: int
+    public: frozenset[int] = frozenset()
 
 
-def lower(function: Callable[..., jax.Array | tuple[jax.Array, ...]], *shapes: jax.ShapeDtypeStruct) -> Program:
-    """``function`` of secret arrays of these ``shapes`` as a program.
+def lower(
+    function: Callable[..., jax.Array | tuple[jax.Array, ...]],
+    *shapes: jax.ShapeDtypeStruct,
+    public: Iterable[int] = (),
+) -> Program:
+    """``function`` of arrays of these ``shapes`` as a program; all are secret but those at the places in ``public``.
 
     Raises:
         EngineError: it does what may not be done on shares (``allowed``).
@@ -48,11 +54,11 @@ def lower(function: Callable[..., jax.Array | tuple[jax.Array, ...]], *shapes: j
 
     with jax.enable_x64(wide(shapes)):
         lowered = jax.jit(function, keep_unused=True).lower(*shapes)
-    text = str(lowered.compiler_ir("stablehlo"))
-    check_program(text)
+    text, known = str(lowered.compiler_ir("stablehlo")), frozenset(public)
+    check_program(text, known)
     results = jax.tree.leaves(lowered.out_info)
     largest = max(math.prod(int(n) for n in found.split("x")[:-1]) for found in _TENSOR.findall(text))
-    return Program(text, _forms(shapes), _forms(results), max(_LEAST, _MESSAGE_BYTES * largest))
+    return Program(text, _forms(shapes), _forms(results), max(_LEAST, _MESSAGE_BYTES * largest), known)
 
 
 def wide(arrays: Iterable[jax.ShapeDtypeStruct | np.ndarray]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,10 @@ from sfumato.errors import EngineError
 from sfumato.extras import require
 from sfumato.results.plain import Json
 from sfumato.trust.mpc.engine.domains import run_within
-from sfumato.trust.mpc.engine.local_parties import RunOnShares, run_locally
+from sfumato.trust.mpc.engine.local_parties import RunOnShares, local_sessions, run_locally
 from sfumato.trust.mpc.engine.lowering import Program, lower
 from sfumato.trust.mpc.engine.rehearsed import REHEARSED, Rehearsed, looking_up, overflowing
+from sfumato.trust.mpc.engine.session import EngineSession
 
 if TYPE_CHECKING:
     import jax
@@ -72,22 +74,21 @@ def rehearse(engine: Path) -> EngineRehearsal:
         MissingExtra: there is no JAX to compare with.
     """
     require("networks", "a rehearsal of the engine")
-    with tempfile.TemporaryDirectory() as folder:
-        tried = [_tried(make(), engine, Path(folder) / f"run-{place}") for place, make in enumerate(REHEARSED)]
-        tried += [_overflow(engine, Path(folder) / "overflow"), _secret_index()]
+    with tempfile.TemporaryDirectory() as folder, local_sessions(engine, Path(folder) / "parties") as sessions:
+        tried = [*(_tried(make(), sessions) for make in REHEARSED), _overflow(sessions), _secret_index()]
     return EngineRehearsal(tuple(tried))
 
 
-def _tried(what: Rehearsed, engine: Path, folder: Path) -> Tried:
+def _tried(what: Rehearsed, sessions: Sequence[EngineSession]) -> Tried:
     expected = run_within(what.function, *what.arrays)
-    run = _run(what, engine, folder)
+    run = _run(what, sessions)
     error = _distance(run.results, expected)
     wrong = f"off by {error:.3g}, of which {what.error:.3g} is allowed" if not error <= what.error else ""
     return Tried(what.name, wrong or what.judge(run.results), error, run.bytes_sent, run.cpu_seconds)
 
 
-def _run(what: Rehearsed, engine: Path, folder: Path) -> RunOnShares:
-    return run_locally(engine, folder, _lowered(what), what.arrays)
+def _run(what: Rehearsed, sessions: Sequence[EngineSession]) -> RunOnShares:
+    return run_locally(sessions, _lowered(what), what.arrays, what.parts)
 
 
 def _lowered(what: Rehearsed) -> Program:
@@ -104,10 +105,10 @@ def _distance(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
     return max(float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max()) for a, b in pairs)
 
 
-def _overflow(engine: Path, folder: Path) -> Tried:
+def _overflow(sessions: Sequence[EngineSession]) -> Tried:
     """A product that is too large: seen before the run, and different from plain JAX after it."""
     what = overflowing()
-    run = _run(what, engine, folder)
+    run = _run(what, sessions)
     error = _distance(run.results, [np.asarray(what.function(*what.arrays))])
     wrong = "" if error > what.error else "on shares it is no overflow: the limits are not those of this engine"
     try:

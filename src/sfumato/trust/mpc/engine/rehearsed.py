@@ -37,9 +37,10 @@ class Rehearsed:
     Attributes:
         name: what it is about.
         function: of JAX.
-        arrays: its arguments; the parties give them in turn.
+        arrays: its arguments; the parties give them in turn, or each a part.
         error: how far a number may be from that of plain JAX; less than one is nothing at all for whole numbers.
         judge: says of the results on shares what is wrong beside, or nothing.
+        parts: places of the arguments of which each party has a part.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Rehearsed:
     arrays: tuple[np.ndarray, ...]
     error: float
     judge: Callable[[list[np.ndarray]], str] = lambda results: ""
+    parts: tuple[int, ...] = ()
 
 
 def clip_weight(left: Any, right: Any) -> Any:
@@ -127,18 +129,15 @@ def selecting_the_worst() -> Rehearsed:
     """A selection of the size that AIM makes on Adult, with noise of all three parties: the same index as in numpy."""
     rng = np.random.default_rng(4)
     tables = rng.integers(-500, 500, (_CANDIDATES, _CELLS))
-    parts = rng.integers(-(2**63), 2**63, (2, _CANDIDATES, _CELLS), dtype=np.int64)
-    with np.errstate(over="ignore"):
-        last = tables - parts[0] - parts[1]
     weights = rng.integers(1, 9, _CANDIDATES)
     b = noisy_max.scale(_EPSILON, int(weights.max()))
-    noise = [noisy_max.part(_CANDIDATES, b, shares=2) for _ in range(3)]
-    best = int(np.argmax(np.abs(tables).sum(1) * weights + sum(noise)))
+    noise = sum((noisy_max.part(_CANDIDATES, b, shares=2) for _ in range(3)), np.zeros(_CANDIDATES, np.int64))
+    best = int(np.argmax(np.abs(tables).sum(1) * weights + noise))
 
     def judge(results: list[np.ndarray]) -> str:
         return "" if int(results[0][0]) == best else "another candidate was selected"
 
-    return Rehearsed("a noised selection", selecting(weights, 500 * _CELLS), (*parts, last, *noise), 0.0, judge)
+    return Rehearsed("a noised selection", selecting(weights, 500 * _CELLS), (tables, noise), 0.0, judge, (0, 1))
 
 
 REHEARSED = (clipping, counting, operations, selecting_the_worst)

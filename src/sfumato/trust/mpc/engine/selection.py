@@ -28,8 +28,8 @@ def selecting(weights: np.ndarray, furthest: int) -> Callable[..., Any]:
         furthest: that a distance less its bias can be from 0: a public bound.
 
     Returns:
-        A function of the parts of the tables, (k, cells) int64 of each of three parties, and of their parts of the
-        noise, (k,) int64 each. Cells that a candidate has not are 0 in all parts. It gives the index, (1,) int32.
+        A function of the tables, (k, cells) int64, and of the noise, (k,) int64, of both of which each of three parties
+        has a part. Cells that a candidate has not are 0. It gives the index, (1,) int32.
 
     Raises:
         EngineError: scores could be too large to be compared.
@@ -45,10 +45,9 @@ def selecting(weights: np.ndarray, furthest: int) -> Callable[..., Any]:
         raise EngineError("scores of this selection could pass 2^30: count them in a coarser unit")
     whole = whole.astype(np.int64)
 
-    def program(*parts: Any) -> Any:
+    def program(tables: Any, noise: Any) -> Any:
         import jax.numpy as jnp
 
-        tables, noise = sum(parts[:3]), sum(parts[3:])
         scores = jnp.sum(jnp.abs(tables), axis=1) * whole + noise
         return jnp.argmax(scores.astype(jnp.int32)).astype(jnp.int32).reshape(1)  # 64 bits do not compare with -2^63
 

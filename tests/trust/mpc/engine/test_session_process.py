@@ -27,7 +27,7 @@ def reached(module: str) -> set[str]:
 
 
 def test_a_party_process_needs_no_more_than_numpy_and_the_engine():
-    modules = reached("sfumato.trust.mpc.engine.party_process")
+    modules = reached("sfumato.trust.mpc.engine.session_process")
     assert "sfumato.trust.mpc.engine.mesh" in modules
     heads = {}
     for name in modules:
