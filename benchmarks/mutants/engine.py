@@ -26,7 +26,7 @@ MUTANTS = (
     Mutant(
         "a length is believed",
         f"{_ENGINE}/frames.py",
-        "        if label > _LONGEST_NAME or length > longest:",
+        "        if label > _LONGEST_NAME or length > int(longest):",
         "        if label > _LONGEST_NAME:",
         "parties are authenticated",
         f"{_TESTS}/test_liveness.py::test_a_message_that_is_too_long_is_refused",
