@@ -98,7 +98,7 @@ MUTANTS = (
     Mutant(
         "an opened sum holds shares of any dealing",
         _SITE,
-        "return request.subject(self._facts.codec if self._dealing is None else self._dealing.label)",
+        "return request.subject(self._facts.codec if self._dealing is None else self._dealing.id)",
         "return request.subject(self._facts.codec)",
         "a share of another dealing makes the sum wrong, and nothing more",
         f"{_TESTS}test_hostile.py::test_a_coordinator_that_deals_one_thing_to_two_parties_and_another_to_the_third"
@@ -123,7 +123,7 @@ MUTANTS = (
     Mutant(
         "what was dealt outlives a set-up",
         "trust/federated/rounds.py",
-        '        self._dealt = b""  # and parties what they dealt\n',
+        '        self._dealt = self._dealing = b""  # and parties what they dealt, but for what each keeps\n',
         "",
         "the rows are the same",
         f"{_TESTS}test_hostile.py::test_a_new_set_up_deals_anew_under_other_masks_and_charges_again",
@@ -159,6 +159,38 @@ MUTANTS = (
         "        return 1 / mu\n",
         "a cost is a cost, whoever adds the noise",
         f"{_TESTS}test_setting.py::test_a_table_has_the_noise_of_two_shares_and_a_party_pays_for_two_cells",
+    ),
+    Mutant(
+        "a dealing is named by what the parties were told alone",
+        "trust/mpc/dealing.py",
+        '    return hashlib.sha256(b"sfumato dealing 1" + label + run).digest()\n',
+        '    return hashlib.sha256(b"sfumato dealing 1" + label).digest()\n',
+        "the maps and the rows are the same",
+        f"{_TESTS}test_kept_dealing.py::test_shares_of_two_dealings_of_the_same_rows_open_nothing",
+    ),
+    Mutant(
+        "kept shares are taken for other rows",
+        _SITE,
+        "        return label + bytes([self._sums.place]) + self._parts.digest\n",
+        "        return label + bytes([self._sums.place])\n",
+        "the plan is the same",
+        f"{_TESTS}test_kept_dealing.py::test_shares_are_found_again_for_the_same_rows_alone",
+    ),
+    Mutant(
+        "shares are kept before all blocks were taken",
+        _SITE,
+        "        if self._kept is not None and dealing.taken == dealing.blocks:\n",
+        "        if self._kept is not None:\n",
+        "the rest comes a moment later",
+        f"{_TESTS}test_kept_dealing.py::test_a_dealing_that_was_not_complete_is_made_anew",
+    ),
+    Mutant(
+        "one party goes on with what it kept, and the others deal",
+        "trust/federated/rounds.py",
+        "        if len(kept) == 1 and all(kept):",
+        "        if any(kept):",
+        "one that kept it has it",
+        f"{_TESTS}test_kept_dealing.py::test_one_party_that_kept_nothing_lets_all_deal_anew",
     ),
 )
 """Of the setting of parties."""

@@ -18,6 +18,7 @@ from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.gathering import gather
+from sfumato.trust.mpc.own_dealing import KeepsShares
 from sfumato.trust.mpc.party_records import PartyRecords, party_records
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.persons import Persons
@@ -85,10 +86,10 @@ class OwnRows:
             raise TableError("some persons have several rows under one key: a run leaves these persons out; keep one")
         return records
 
-    def site(self, identity: SiteIdentity, account: SiteAccount) -> FederatedSite:
-        """What answers for these rows."""
+    def site(self, identity: SiteIdentity, account: SiteAccount, kept: KeepsShares | None) -> FederatedSite:
+        """What answers for these rows; of a party, ``kept`` is where its shares outlive a set-up."""
         if self.persons is not None:
-            return PartySite(self.plan, identity, self._of_party(self.persons), account)
+            return PartySite(self.plan, identity, self._of_party(self.persons), account, kept=kept)
         encode = partial(gather, self.table, progress=self.progress)
         return FederatedSite(self.plan, identity, self.records(), account, encode=encode)
 

@@ -19,6 +19,7 @@ from sfumato.federation.credentials import Credentials
 from sfumato.federation.defaults import SILENCE
 from sfumato.federation.documents import Invitation, SiteRequest
 from sfumato.federation.own_rows import OwnRows, own_schema
+from sfumato.federation.share_file import ShareFile
 from sfumato.federation.site_folder import SiteFolder, request_name
 from sfumato.federation.site_ledger import paying
 from sfumato.federation.site_service import SiteService
@@ -213,10 +214,16 @@ class Site:
             for line in plan.words():
                 said(line)
             account = SiteAccount(paid.run, plan.terms, place, paid.prepaid)
-            site = own.site(self._folder.identity, account)
+            kept = None if plan.split is None else self._share_file(plan)
+            site = own.site(self._folder.identity, account, kept)
             service = SiteService(plan, site, seen, said, partial(self._certify, plan), bool(paid.run.events))
             self._serve(asked, service, said, patience)
             paid.finish()
+            if kept is not None:
+                kept.delete()
+
+    def _share_file(self, plan: FederationPlan) -> ShareFile:
+        return ShareFile(self._folder.path, plan.digest.hex(), self._folder.share_key)
 
     def _certify(self, plan: FederationPlan, data: bytes) -> bytes:
         """Sign a certificate of the plan, of which a copy is kept; SfumatoError where that is none."""

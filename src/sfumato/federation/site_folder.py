@@ -4,6 +4,7 @@ FOLDER/site.json            name
 FOLDER/signing.key          Ed25519: what the site is, to the others
 FOLDER/connection.key       RSA: what NVFlare shows to the coordinator's server
 FOLDER/NAME.request.json    to be given to the coordinator
+FOLDER/shares.key           what a party encrypts the shares by that it keeps while its run goes on (shares/)
 FOLDER/confirmed.json       fingerprints that other sites told this one
 FOLDER/runs.json            by plan, the run of the ledger that pays for it
 FOLDER/certificate.json     the last that this site signed
@@ -21,13 +22,15 @@ from sfumato.errors import FederationError
 from sfumato.federation.authority import fresh_key
 from sfumato.federation.documents import SiteRequest, replace_file, save_new, written
 from sfumato.federation.kept_files import KeptFiles
+from sfumato.privacy.randomness import SYSTEM
 from sfumato.trust.secure_sum.identity import KEY_BYTES, SiteIdentity, check_fingerprint
 from sfumato.trust.secure_sum.roster import Member
 
-_NAME, _SIGNING, _CONNECTION, _CONFIRMED, _RUNS, _CERTIFICATE = (
+_NAME, _SIGNING, _CONNECTION, _SHARES, _CONFIRMED, _RUNS, _CERTIFICATE = (
     "site.json",
     "signing.key",
     "connection.key",
+    "shares.key",
     "confirmed.json",
     "runs.json",
     "certificate.json",
@@ -90,6 +93,16 @@ class SiteFolder:
     def connection_key(self) -> bytes:
         """Private, in PEM."""
         return self._files.data(_CONNECTION)
+
+    @property
+    def share_key(self) -> bytes:
+        """Of the shares that are kept while a run goes on; drawn when it is asked for first."""
+        if not self._files.has(_SHARES):
+            save_new(self.path, _SHARES, SYSTEM.take(KEY_BYTES))
+        key = self._files.data(_SHARES)
+        if len(key) != KEY_BYTES:
+            raise self._files.damaged(_SHARES)
+        return key
 
     @property
     def confirmed(self) -> dict[str, str]:

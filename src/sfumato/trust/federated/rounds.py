@@ -16,7 +16,7 @@ from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.site_facts import codec_digest, first_codec
 from sfumato.trust.federated.transport import Replies, Transport
 from sfumato.trust.mpc.counting import after
-from sfumato.trust.mpc.dealing import block_bytes, dealing_label
+from sfumato.trust.mpc.dealing import block_bytes, dealing_id, dealing_label
 from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
 from sfumato.trust.secure_sum.masks import WORDS, centred
 from sfumato.trust.secure_sum.sum_coordinator import Opening, SumCoordinator
@@ -51,7 +51,7 @@ class SecureRounds:
         self.lost: dict[str, str] = {}
         self.attendance = Attendance()
         self.signatures: Mapping[int, bytes] = {}
-        self.codec = self._dealt = b""
+        self.codec = self._dealt = self._dealing = b""
 
     def set_up(self) -> None:
         """Have all sites sign the plan, then exchange the keys and the shares of a run, whose rounds are new ones.
@@ -60,7 +60,7 @@ class SecureRounds:
         """
         everybody = range(self.plan.terms.sites)
         self.codec = codec_digest(first_codec(self.plan.schema))  # sites forget what they were told of facts
-        self._dealt = b""  # and parties what they dealt
+        self._dealt = self._dealing = b""  # and parties what they dealt, but for what each keeps
         self.signatures = self._all("agree", dict.fromkeys(everybody, self.plan.digest))
         for place, signature in self.signatures.items():
             check_signed(self.plan, place, signature)
@@ -83,16 +83,22 @@ class SecureRounds:
     def deal(self, maps: bytes, blocks: int) -> None:
         """Let parties make shares of the tables of their columns, seen through ``maps``; see ``trust.mpc.dealing``.
 
-        Nothing is dealt anew where these are the maps that were dealt last.
+        Nothing is dealt anew where these are the maps that were dealt last, or where all parties kept one dealing of
+        them.
         """
         label = dealing_label(self.plan.digest, self.codec, maps)
         if label == self._dealt:
             return
         everybody = range(self.plan.terms.sites)
-        self._all("count", dict.fromkeys(everybody, maps), ENCODING)
-        for block in range(blocks):
-            dealt = self._all("deal", dict.fromkeys(everybody, block_bytes(block)))
-            self._all("dealt", {place: dealt[after(place)] for place in everybody})
+        kept = set(self._all("count", dict.fromkeys(everybody, maps), ENCODING).values())
+        if len(kept) == 1 and all(kept):  # of one dealing that was complete at all of them
+            (self._dealing,) = kept
+            self._all("kept", dict.fromkeys(everybody, self._dealing))
+        else:
+            self._dealing = dealing_id(label, self._coordinator.run)
+            for block in range(blocks):
+                dealt = self._all("deal", dict.fromkeys(everybody, block_bytes(block)))
+                self._all("dealt", {place: dealt[after(place)] for place in everybody})
         self._dealt = label
 
     def opened(self, question: SumQuestion, mu: Sequence[float], values: int) -> tuple[np.ndarray, int]:
@@ -155,7 +161,7 @@ class SecureRounds:
         raise AssertionError("a plan has at least one attempt")
 
     def _attempt(self, request: SumRequest, values: int) -> tuple[np.ndarray, int]:
-        opening = self._coordinator.opening(request.number, request.subject(self._dealt or self.codec), values)
+        opening = self._coordinator.opening(request.number, request.subject(self._dealing or self.codec), values)
         asked = dict.fromkeys(self._coordinator.present, request.data)
         masked = self._ask("masked", asked, self._patience(request.question)).answers
         with self._noted(opening, "vector", asked, masked):

@@ -130,6 +130,22 @@ class ProductShares:
         self._shares[last, place] += products[:, : mask.shape[1]]
         self._shares[following, last] += products[:, mask.shape[1] :].T
 
+    @property
+    def size(self) -> int:
+        """Bytes of all."""
+        return sum(shares.nbytes for shares in self._shares.values())
+
+    def to_bytes(self) -> bytes:
+        """All of them, in the order of the parties."""
+        return b"".join(shares.tobytes() for shares in self._shares.values())
+
+    def restore(self, data: bytes) -> None:
+        """The inverse of :meth:`to_bytes`, for the same layout."""
+        start = 0
+        for shares in self._shares.values():
+            shares[:] = np.frombuffer(data, WORD, shares.size, start).reshape(shares.shape)
+            start += shares.nbytes
+
     def table(self, one: tuple[int, int], other: tuple[int, int]) -> np.ndarray:
         """The share of the table of two columns, each given by its party and its number there; two parties."""
         (p, i), (q, j) = one, other

@@ -41,10 +41,18 @@ def block_of(data: bytes) -> int:
 def dealing_label(plan: bytes, codec: bytes, maps: bytes) -> bytes:
     """SHA-256 of what all parties were told before they dealt: plan, codec (their hashes) and maps.
 
-    Masks and seals of one-hots are made for it. So are those of an opened sum: shares of parties that were told of
-    other maps do not cancel, and whoever knows some of their masks would read the rows off what is left.
+    Masks and seals of one-hots are made for it.
     """
     return hashlib.sha256(plan + codec + maps).digest()
+
+
+def dealing_id(label: bytes, run: bytes) -> bytes:
+    """SHA-256 of the label of a dealing and of what names the ``run`` of its masks: no two dealings have one.
+
+    Masks of an opened sum are made for it: shares of other dealings do not cancel, also where parties were told the
+    same, and whoever knows some of their masks would read the rows off what is left.
+    """
+    return hashlib.sha256(b"sfumato dealing 1" + label + run).digest()
 
 
 def block_rows(layout: OneHotLayout) -> int:

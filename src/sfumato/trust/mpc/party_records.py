@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,6 +50,14 @@ class PartyRecords:
     def table(self, query: Query) -> np.ndarray:
         """Exact counts, int64, of columns that are all this party's own."""
         return self._own.table(Query(tuple(self.positions.index(i) for i in query.clique), query.groups))
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 over all codes and who is present: for this party alone, it says whether two tables are the same."""
+        running = hashlib.sha256(b"sfumato codes 1" + bytes(str(self.positions), "ascii"))
+        for column in (self.codes.present, *self.codes.columns):
+            running.update(np.ascontiguousarray(column, "<i8").data)
+        return running.digest()
 
     @cached_property
     def _own(self) -> Records:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -18,8 +18,9 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.site_facts import first_codec
-from sfumato.trust.mpc.counting import Codes, OneHotLayout, ProductShares, after, masked
-from sfumato.trust.mpc.dealing import block_of, block_rows, blocks, check_degree, dealing_label, maps_of, through
+from sfumato.trust.mpc.counting import Codes, ProductShares, after, masked
+from sfumato.trust.mpc.dealing import block_of, check_degree, dealing_id, dealing_label, maps_of, through
+from sfumato.trust.mpc.own_dealing import KeepsShares, OwnDealing
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.ring import BITS, WORD
 from sfumato.trust.mpc.split import layout
@@ -27,45 +28,11 @@ from sfumato.trust.questions import Count, Marginals, Query, SumQuestion
 from sfumato.trust.records import through_groups
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.terms import HASH_BYTES
 
 _ONE_USE = bytes(12)
 """Nonce of AES-GCM: each key seals one block, of one party for one other."""
 _MASK = 3  # nonce of ChaCha20; the key of a mask has no other use
-
-
-@dataclass
-class _Dealing:
-    """One dealing: all columns, seen through maps, block by block.
-
-    Attributes:
-        label: SHA-256 of what all parties were told; masks and seals are made for it.
-        maps: one per column of the domain.
-        own: this party's codes through them.
-        shares: of the tables, of all blocks so far.
-        dealt, taken: blocks that were sent, and that were received and added up.
-    """
-
-    label: bytes
-    maps: tuple[np.ndarray, ...]
-    own: Codes
-    shares: ProductShares
-    dealt: int = 0
-    taken: int = 0
-
-    @property
-    def layout(self) -> OneHotLayout:
-        """Where one-hots lie."""
-        return self.shares.layout
-
-    def rows(self, block: int) -> slice:
-        """The persons of a block."""
-        each = block_rows(self.layout)
-        return slice(block * each, min((block + 1) * each, len(self.own.present)))
-
-    @property
-    def blocks(self) -> int:
-        """How many there are."""
-        return blocks(self.layout, len(self.own.present))
 
 
 class PartySite(FederatedSite):
@@ -78,6 +45,10 @@ class PartySite(FederatedSite):
     number is a share that is uniform to whoever lacks a share (``ProductShares``), before it is masked anew. It is
     charged as toward another party, which knows who is on the list: each table twice, for the two cells that change
     where a person's cells are others.
+
+    A complete dealing may be ``kept`` for a set-up anew, of this process or of the next. What is opened of it is noised
+    and masked anew, and paid for, as what was opened before; its masks covered one version of the rows, and shares are
+    found again for the same plan, maps and rows alone. Shares of two dealings are never in one opened sum.
     """
 
     def __init__(
@@ -87,6 +58,7 @@ class PartySite(FederatedSite):
         records: PartyRecords,
         account: SiteAccount,
         entropy: Entropy = SYSTEM,
+        kept: KeepsShares | None = None,
     ) -> None:
         if plan.split is None or plan.bits != BITS:
             raise FederationError(f"parties count in a ring of {BITS} bits, by a plan that says who has which columns")
@@ -95,15 +67,16 @@ class PartySite(FederatedSite):
         super().__init__(plan, identity, records, account, entropy)
         self._parts = records
         self._owners = plan.split.owners(first_codec(plan.schema))
-        self._dealing: _Dealing | None = None
-        self._methods |= {"count": self._begin, "deal": self._deal, "dealt": self._take}
+        self._dealing: OwnDealing | None = None
+        self._kept, self._found = kept, b""
+        self._methods |= {"count": self._begin, "kept": self._go_on, "deal": self._deal, "dealt": self._take}
 
     def _agreed(self, body: bytes) -> bytes:
         self._dealing = None
         return super()._agreed(body)
 
     def _begin(self, body: bytes) -> bytes:
-        """Be told of the maps, and forget what was dealt before."""
+        """Be told of the maps, and forget what was dealt before; what names the dealing of these that was kept."""
         domain = self._parts.domain
         maps = maps_of(body, domain)
         made = layout(self._owners, [int(m.max()) + 1 for m in maps])
@@ -115,8 +88,24 @@ class PartySite(FederatedSite):
         small = [m.astype(np.min_scalar_type(int(m.max()))) for m in maps]
         columns = zip(self._parts.positions, self._parts.codes.columns, strict=True)
         own = Codes(tuple(small[i][codes] for i, codes in columns), self._parts.codes.present)
-        self._dealing = _Dealing(label, maps, own, ProductShares(self._sums.place, made))
+        id_, place = dealing_id(label, self._sums.run), self._sums.place
+        self._dealing = OwnDealing(label, id_, maps, own, ProductShares(place, made))
+        found = None if self._kept is None else self._kept.find(self._bound(label), self._dealing.kept_bytes)
+        self._found = found or b""
+        return self._found[:HASH_BYTES]
+
+    def _go_on(self, body: bytes) -> bytes:
+        """With the dealing that was kept, where the coordinator names that one."""
+        dealing = self._begun_dealing()
+        if not self._found or body != self._found[:HASH_BYTES] or dealing.dealt:
+            raise FederationError("no dealing of that name was kept; deal anew")
+        dealing.restore(self._found)
+        self._found = b""
         return b""
+
+    def _bound(self, label: bytes) -> bytes:
+        """What shares are kept for: these maps of this plan, and these very rows."""
+        return label + bytes([self._sums.place]) + self._parts.digest
 
     def _deal(self, body: bytes) -> bytes:
         """A block of its masked one-hots, sealed for the party behind the next."""
@@ -124,7 +113,7 @@ class PartySite(FederatedSite):
         block = block_of(body)
         if block != dealing.dealt or block >= dealing.blocks:
             raise FederationError("blocks are dealt once, in order; deal anew")
-        dealing.dealt += 1
+        dealing.dealt, self._found = dealing.dealt + 1, b""
         data = masked(self._one_hots(dealing, block), self._mask(dealing, place, block))
         return self._sealing(dealing, place, block).encrypt(_ONE_USE, data.tobytes(), dealing.label)
 
@@ -146,19 +135,21 @@ class PartySite(FederatedSite):
         masked_next = np.frombuffer(data, WORD).reshape(shape)
         dealing.shares.add(self._one_hots(dealing, block), mask, before, masked_next)
         dealing.taken += 1
+        if self._kept is not None and dealing.taken == dealing.blocks:
+            self._kept.keep(self._bound(dealing.label), dealing.to_bytes())
         return b""
 
-    def _begun_dealing(self) -> _Dealing:
+    def _begun_dealing(self) -> OwnDealing:
         if self._dealing is None:
             raise FederationError("nothing is dealt before the parties were told of the maps")
         return self._dealing
 
-    def _one_hots(self, dealing: _Dealing, block: int) -> sparse.csr_array:
+    def _one_hots(self, dealing: OwnDealing, block: int) -> sparse.csr_array:
         rows, own = dealing.rows(block), dealing.own
         part = Codes(tuple(c[rows] for c in own.columns), own.present[rows])
         return part.one_hots(dealing.layout.sizes[self._sums.place])
 
-    def _mask(self, dealing: _Dealing, place: int, block: int) -> np.ndarray:
+    def _mask(self, dealing: OwnDealing, place: int, block: int) -> np.ndarray:
         """The mask of the party at ``place``, which is this one or the one before it: the two know it."""
         other = after(place) if place == self._sums.place else place
         rows = dealing.rows(block)
@@ -166,14 +157,14 @@ class PartySite(FederatedSite):
         expand(self._sums.pair(other).secret(_purpose(b"mask", dealing, place, block)), _MASK, out)
         return out
 
-    def _sealing(self, dealing: _Dealing, sender: int, block: int) -> AESGCM:
+    def _sealing(self, dealing: OwnDealing, sender: int, block: int) -> AESGCM:
         """Seals the block of ``sender`` for the party behind the next."""
         receiver = after(sender, 2)
         other = receiver if sender == self._sums.place else sender
         return AESGCM(self._sums.pair(other).secret(_purpose(b"block", dealing, sender, block)))
 
     def _subject(self, request: SumRequest) -> bytes:
-        return request.subject(self._facts.codec if self._dealing is None else self._dealing.label)
+        return request.subject(self._facts.codec if self._dealing is None else self._dealing.id)
 
     def _noise(self, request: SumRequest, question: SumQuestion) -> SharedNoise:
         noise = super()._noise(request, question)
@@ -216,14 +207,14 @@ class PartySite(FederatedSite):
         return tuple(through(groups, dealing.maps[i]) for i, groups in zip(query.clique, asked, strict=True))
 
     def _charged(self, noise: SharedNoise) -> Sequence[Event]:
-        return tuple(map(_twice, noise.events))
+        return tuple(map(twice, noise.events))
 
 
-def _twice(event: Event) -> Event:
+def twice(event: Event) -> Event:
     """What a person with other cells costs: two cells of a table, each with noise of its own."""
     assert isinstance(event, DistributedDiscreteGaussian)
     return replace(event, count=2 * event.count)
 
 
-def _purpose(what: bytes, dealing: _Dealing, place: int, block: int) -> bytes:
+def _purpose(what: bytes, dealing: OwnDealing, place: int, block: int) -> bytes:
     return b"parties " + what + dealing.label + bytes([place]) + block.to_bytes(4, "little")
