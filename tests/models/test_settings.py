@@ -17,6 +17,8 @@ from sfumato.models.settings import SettingsError, check_settings, settings_in_w
 from sfumato.schema.columns import Content
 
 AIM = dict(settings_of(Aim()))
+WORDS = {"codes": "continuous", "usual": "shares"}
+"""Another word for each that is a setting."""
 
 
 @pytest.mark.parametrize(("name", "content"), list(MODELS))
@@ -26,7 +28,7 @@ def test_settings_of_each_recipe_come_back_from_json(name: str, content: Content
     stated = json.loads(json.dumps(settings_of(own)))
     assert MODELS[name, content].recipe(stated) == own
     for setting, value in stated.items():
-        other = "continuous" if isinstance(value, str) else value + 1 if isinstance(value, int) else value / 2
+        other = WORDS[value] if isinstance(value, str) else value + 1 if isinstance(value, int) else value / 2
         found: Any = MODELS[name, content].recipe({**stated, setting: other})
         assert found == replace(own, **{setting: other}), "each setting is read"
         assert found != own

@@ -99,10 +99,13 @@ _GROUPED = {
 }
 _OBJECTIVES = {
     "vae of tables": "vae.vae:objective",
+    "vae of tables for shares": "vae.shares:objective",
     "vae of images": "vae.images:objective",
     "critic of tables": "gan.gan:objective",
+    "critic of tables for shares": "gan.shares:objective",
     "critic of images": "gan.images:objective",
     "masked diffusion of tables": "diffusion.diffusion:objective",
+    "masked diffusion of tables for shares": "diffusion.shares:objective",
     "joint diffusion of tables": "diffusion.numbers:objective",
     "diffusion of images": "diffusion.images:objective",
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array, lax
 
 from sfumato.privacy.draws import Draws
-from sfumato.privacy.gradients import GradientGrid, Loss, clipped_sum, needs, whole_sum
+from sfumato.privacy.gradients import GradientGrid, Loss, OneHots, clipped_sum, needs, whole_sum
 from sfumato.privacy.gradients.grid import plan
 from sfumato.privacy.gradients.noise import NoiseWords, noise_like
 from sfumato.privacy.groups import Groups
@@ -33,6 +33,22 @@ Records = TypeVar("Records")
 
 
 @dataclass(frozen=True)
+class SecretView:
+    """How a loss sees records of which nobody has the whole: one-hots of all columns, never looked into by a code.
+
+    Attributes:
+        coins: ``coins(key, B)``: the random numbers drawn for a batch, which may be public; a pytree of (B, ...).
+        part: ``part(parameters, hot (B, rows), coins) -> (B, E)``: what the first layer makes of some of the columns,
+            the others being zero. Parts of owners who share out the columns add up to ``OneHots.sums``.
+        records: ``records(one-hots of all columns, coins)``: as the loss takes them.
+    """
+
+    coins: Callable[[Array, int], Any]
+    part: Callable[[Any, Array, Any], Array]
+    records: Callable[[OneHots, Any], Any]
+
+
+@dataclass(frozen=True)
 class Objective(Generic[Parameters, Records]):
     """What is made of records: the loss whose clipped gradients are added. Pure, and all that ever sees a record.
 
@@ -41,11 +57,13 @@ class Objective(Generic[Parameters, Records]):
         prepare: ``prepare(codes (B, d), key) -> records``: the loss's view of a batch with the random numbers drawn for
             it, per record.
         loss: ``loss(parameters, records, tape) -> (B,)``; see ``privacy.gradients.clipped_sum``.
+        secret: the same loss of records whose columns lie at several owners; None: it cannot be had so.
     """
 
     like: Parameters
     prepare: Callable[[Array, Array], Records]
     loss: Loss[Parameters, Records]
+    secret: SecretView | None = None
 
     @property
     def numbers(self) -> int:

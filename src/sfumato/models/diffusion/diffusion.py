@@ -24,10 +24,13 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.diffusion import numbers as continuous
 from sfumato.models.diffusion.blocks import Blocks, residual_blocks
 from sfumato.models.diffusion.joint import FittedJointDiffusion
+from sfumato.models.diffusion.masking import hidden_columns
+from sfumato.models.diffusion.shares import ShareDenoiser, squared_bound
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.initial import LOGITS
 from sfumato.models.networks.latent import inverse_rosenblatt, rosenblatt
 from sfumato.models.networks.layout import BLOCK, Layout, batched, fixed_masks
+from sfumato.models.networks.shares import SHARES, USUAL
 from sfumato.models.networks.training import (
     BATCHES,
     COUNT_SHARE,
@@ -94,10 +97,7 @@ def order_agnostic_bound(layout: Layout, network: TableDenoiser, records: Masked
 
 def _prepare(layout: Layout, codes: Integer[Array, "batch columns"], key: Key[Array, ""]) -> Masked:
     """Between one and all columns masked, in random order."""
-    many, order = jax.random.split(key)
-    columns = len(layout.domain)
-    ranks = jnp.argsort(jnp.argsort(jax.random.uniform(order, codes.shape), axis=1), axis=1)
-    return layout.rows(codes), ranks < jax.random.randint(many, (codes.shape[0], 1), 1, columns + 1)
+    return layout.rows(codes), hidden_columns(key, *codes.shape)
 
 
 def objective(domain: Domain, arrays: PublicArrays) -> Objective:
@@ -120,7 +120,7 @@ class FittedDiffusion:
 
     layout: Layout
     total: float
-    network: TableDenoiser
+    network: TableDenoiser | ShareDenoiser
 
     @property
     def domain(self) -> Domain:
@@ -175,24 +175,37 @@ class FittedDiffusion:
 
     def state(self) -> SavedState:
         """(facts, arrays) for saving."""
-        return {"total": self.total}, arrays_of(self.network)
+        form = SHARES if isinstance(self.network, ShareDenoiser) else USUAL
+        return {"total": self.total, "form": form}, arrays_of(self.network)
 
 
 @eqx.filter_jit
 def _mean_loss(
-    layout: Layout, network: TableDenoiser, codes: Integer[Array, "batch columns"]
+    layout: Layout, network: TableDenoiser | ShareDenoiser, codes: Integer[Array, "batch columns"]
 ) -> Float[Array, " batch"]:
     rows = layout.rows(codes)
 
     def one(mask: Bool[Array, " columns"]) -> Float[Array, " batch"]:
-        return order_agnostic_bound(layout, network, (rows, jnp.broadcast_to(mask, rows.shape)), Tape())
+        records = rows, jnp.broadcast_to(mask, rows.shape)
+        if isinstance(network, ShareDenoiser):
+            return squared_bound(layout, network, records, Tape())
+        return order_agnostic_bound(layout, network, records, Tape())
 
     return jax.lax.map(one, jnp.asarray(fixed_masks(len(layout.domain)))).mean(axis=0)
 
 
 @eqx.filter_jit
-def _denoised(network: TableDenoiser, rows: Integer[Array, "batch columns"]) -> Float[Array, "batch width"]:
+def _denoised(
+    network: TableDenoiser | ShareDenoiser, rows: Integer[Array, "batch columns"]
+) -> Float[Array, "batch width"]:
     return network(rows, Tape())
+
+
+_FORMS = {
+    USUAL: (TableDenoiser, "masked diffusion of tables"),
+    SHARES: (ShareDenoiser, "masked diffusion of tables for shares"),
+}
+"""By the form of the network, its class and its installed recipe."""
 
 
 @dataclass(frozen=True)
@@ -203,12 +216,14 @@ class Diffusion:
         gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
         warm_steps, steps: of training on public rows, and on private ones.
         numbers: ordered columns of more than eight codes as "codes" under a mask, or "continuous" under Gaussian noise.
+        form: of the network under masks, "usual", or "shares": what can be trained on secret shares too.
     """
 
     gradients: float = none_to_all(0.1)
     warm_steps: int = count(1000)
     steps: int = count(100)
     numbers: str = word("codes", "continuous")
+    form: str = word(USUAL, SHARES)
 
     name = "diffusion"
 
@@ -236,8 +251,9 @@ class Diffusion:
             network = self._trained(setting, share, "joint diffusion of tables", given, build, rows, total, progress)
             return FittedJointDiffusion(scale, total, network)
         layout = Layout(domain)
-        build = partial(TableDenoiser, layout.width, len(domain))
-        network = self._trained(setting, share, "masked diffusion of tables", {}, build, rows, total, progress)
+        kind, recipe = _FORMS[self.form]
+        build = partial(kind, layout.width, len(domain))
+        network = self._trained(setting, share, recipe, {}, build, rows, total, progress)
         return FittedDiffusion(layout, total, network)
 
     def _trained(
@@ -264,7 +280,8 @@ class Diffusion:
         if facts.get("numbers") == "continuous":
             return FittedJointDiffusion.restored(domain, facts, arrays)
         layout = Layout(domain)
-        network = network_of(partial(TableDenoiser, layout.width, len(domain)), arrays)
+        kind, _ = _FORMS[SHARES if facts.get("form") == SHARES else USUAL]
+        network = network_of(partial(kind, layout.width, len(domain)), arrays)
         return FittedDiffusion(layout, total_of(facts), network)
 
     def gradients_only(self) -> Diffusion:

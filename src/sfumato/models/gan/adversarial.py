@@ -63,9 +63,27 @@ class GameState(NamedTuple, Generic[Records, Made, Generator]):
     step: Int[Array, ""]
 
 
+class Scoring(NamedTuple):
+    """What scores (B,) cost: of records the discriminator, and of what is generated the generator; and the reverse."""
+
+    real: Callable[[Array], Array]
+    fake: Callable[[Array], Array]
+
+
+LOGISTIC = Scoring(lambda s: jax.nn.softplus(-s), jax.nn.softplus)
+"""The game of Goodfellow et al. 2014, in which the generator's loss does not saturate."""
+SQUARES = Scoring(lambda s: (s - 1) ** 2 / 2, lambda s: s**2 / 2)
+"""Least squares (Mao et al. 2017): scores aim at one for records, and at zero for what is generated."""
+
+
 def real_loss(discriminator: Discriminator[Records, Made], records: Records, tape: Tape) -> Float[Array, " batch"]:
     """What a record costs the discriminator, (B,): the only loss that sees records."""
-    return jax.nn.softplus(-discriminator.on_records(records, tape))
+    return LOGISTIC.real(discriminator.on_records(records, tape))
+
+
+def real_squares(discriminator: Discriminator[Records, Made], records: Records, tape: Tape) -> Float[Array, " batch"]:
+    """The same by least squares."""
+    return SQUARES.real(discriminator.on_records(records, tape))
 
 
 def game(
@@ -79,6 +97,7 @@ def game(
     batch: float,
     total: float,
     rate: float,
+    scoring: Scoring = LOGISTIC,
 ) -> DpSgd[GameState[Records, Made, Generator], Discriminator[Records, Made]]:
     """The training of the discriminator; the generator moves in its update, after the noise (post-processing).
 
@@ -91,31 +110,35 @@ def game(
         parameters=lambda game: game.discriminator,
         recipe=recipe,
         arrays=arrays,
-        update=partial(_update, generated, optimisers),
+        update=partial(_update, generated, optimisers, scoring),
         steps=steps,
         batch=batch,
         clip=_CLIP,
         total=total,
-        local=LocalTraining(_RATE, partial(_averaged, generated, optimisers[1]), partial(_on_fake, generated)),
+        local=LocalTraining(
+            _RATE, partial(_averaged, generated, optimisers[1], scoring), partial(_on_fake, generated, scoring)
+        ),
     )
 
 
 def _update(
     generated: Generated[Generator, Made],
     optimisers: tuple[optax.GradientTransformation, optax.GradientTransformation],
+    scoring: Scoring,
     state: GameState[Records, Made, Generator],
     gradient: Discriminator[Records, Made],
     key: Array,
 ) -> GameState[Records, Made, Generator]:
     """One step of the discriminator on noised real and on generated records, and now and then one of the generator."""
-    both = jax.tree.map(jnp.add, gradient, _on_fake(generated, state, key))
+    both = jax.tree.map(jnp.add, gradient, _on_fake(generated, scoring, state, key))
     updates, memory = optimisers[0].update(both, state.memories[0])
     discriminator = optax.apply_updates(state.discriminator, updates)
     turn = state.step % _DISCRIMINATOR_STEPS == _DISCRIMINATOR_STEPS - 1
     generator, own = lax.cond(
         turn,
         partial(
-            _play, generated, optimisers[1], discriminator, key=jax.random.fold_in(jax.random.wrap_key_data(key), 1)
+            *(_play, generated, optimisers[1], scoring, discriminator),
+            key=jax.random.fold_in(jax.random.wrap_key_data(key), 1),
         ),
         lambda g, m: (g, m),
         state.generator,
@@ -126,16 +149,17 @@ def _update(
 
 
 def _on_fake(
-    generated: Generated[Generator, Made], state: GameState[Records, Made, Generator], key: Array
+    generated: Generated[Generator, Made], scoring: Scoring, state: GameState[Records, Made, Generator], key: Array
 ) -> Discriminator[Records, Made]:
     """The gradient of the discriminator on generated records alone."""
     fake = generated(state.generator, jax.random.wrap_key_data(key))
-    return jax.grad(lambda d: jnp.mean(jax.nn.softplus(d.on_generated(fake))))(state.discriminator)
+    return jax.grad(lambda d: jnp.mean(scoring.fake(d.on_generated(fake))))(state.discriminator)
 
 
 def _play(
     generated: Generated[Generator, Made],
     optimiser: optax.GradientTransformation,
+    scoring: Scoring,
     discriminator: Discriminator[Records, Made],
     generator: Generator,
     memory: optax.OptState,
@@ -145,7 +169,7 @@ def _play(
     """One step of the generator."""
 
     def loss(g: Generator) -> Float[Array, ""]:
-        return jnp.mean(jax.nn.softplus(-discriminator.on_generated(generated(g, key))))
+        return jnp.mean(scoring.real(discriminator.on_generated(generated(g, key))))
 
     changes, memory = optimiser.update(jax.grad(loss)(generator), memory)
     return optax.apply_updates(generator, changes), memory
@@ -154,6 +178,7 @@ def _play(
 def _averaged(
     generated: Generated[Generator, Made],
     optimiser: optax.GradientTransformation,
+    scoring: Scoring,
     state: GameState[Records, Made, Generator],
     discriminator: Discriminator[Records, Made],
     steps: int,
@@ -163,7 +188,7 @@ def _averaged(
 
     def turn(number: Array, playing: tuple[Generator, optax.OptState]) -> tuple[Generator, optax.OptState]:
         folded = jax.random.fold_in(jax.random.wrap_key_data(key), number + 1)
-        return _play(generated, optimiser, discriminator, *playing, key=folded)
+        return _play(generated, optimiser, scoring, discriminator, *playing, key=folded)
 
     turns = max(1, steps // _DISCRIMINATOR_STEPS)  # a loop is compiled once, whatever their number
     generator, own = lax.fori_loop(0, turns, turn, (state.generator, state.memories[1]))

@@ -18,7 +18,7 @@ from jax import Array
 from jaxtyping import Float, Integer, Key
 
 from sfumato.encoding.domain import Domain
-from sfumato.models.gan.adversarial import game, real_loss
+from sfumato.models.gan.adversarial import LOGISTIC, SQUARES, game, real_loss
 from sfumato.models.gan.networks import (
     TableDiscriminator,
     TableGenerator,
@@ -26,8 +26,10 @@ from sfumato.models.gan.networks import (
     negative_log_likelihood,
     relaxed_rows,
 )
+from sfumato.models.gan.shares import ShareDiscriminator
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.layout import BLOCK, Layout, batched
+from sfumato.models.networks.shares import SHARES, USUAL
 from sfumato.models.networks.training import (
     BATCHES,
     COUNT_SHARE,
@@ -38,7 +40,7 @@ from sfumato.models.networks.training import (
     train_on_public,
 )
 from sfumato.models.networks.warm_start import rows_of, warm_start
-from sfumato.models.settings import count, none_to_all
+from sfumato.models.settings import check_settings, count, none_to_all, word
 from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Tape
 from sfumato.progress import Progress
@@ -103,6 +105,13 @@ def _loss(layout: Layout, network: TableGenerator, codes: Integer[Array, "batch 
     return negative_log_likelihood(layout, network, layout.rows(codes), Tape())
 
 
+_FORMS = {
+    USUAL: (TableDiscriminator, "critic of tables", LOGISTIC),
+    SHARES: (ShareDiscriminator, "critic of tables for shares", SQUARES),
+}
+"""By the form of the discriminator, its class, its installed recipe and what scores cost."""
+
+
 @dataclass(frozen=True)
 class Gan:
     """The recipe: a share for gradients, the rest for the noisy marginals that the generator is trained on first.
@@ -110,13 +119,18 @@ class Gan:
     Attributes:
         gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
         warm_steps, steps: of the generator on public rows, and of the discriminator on private ones.
+        form: of the discriminator, "usual", or "shares": what can be trained on secret shares too.
     """
 
     gradients: float = none_to_all(0.1)
     warm_steps: int = count(1500)
     steps: int = count(100)
+    form: str = word(USUAL, SHARES)
 
     name = "gan"
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedGan:
         """Learn from noisy marginals, then play against a discriminator with noised gradients."""
@@ -133,10 +147,11 @@ class Gan:
         else:
             total, share = max(1.0, setting.count(setting.mu(COUNT_SHARE))), min(1.0, setting.remaining)
         if share > 0:
-            critic = jax.jit(partial(TableDiscriminator, layout.width, len(layout.domain)))(jax.random.key(2))
+            kind, recipe, scoring = _FORMS[self.form]
+            critic = jax.jit(partial(kind, layout.width, len(layout.domain)))(jax.random.key(2))
             training = game(
-                critic, network, partial(_generated, layout), "critic of tables", {},
-                steps=self.steps, batch=total / BATCHES, total=total, rate=rate,
+                critic, network, partial(_generated, layout), recipe, {},
+                steps=self.steps, batch=total / BATCHES, total=total, rate=rate, scoring=scoring,
             )  # fmt: skip
             network = setting.dp_sgd(training, share, progress).average
         return FittedGan(layout, total, network)

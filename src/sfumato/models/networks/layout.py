@@ -9,7 +9,7 @@ from functools import cached_property
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.model import ImpossibleCondition
@@ -64,6 +64,16 @@ class Layout:
     def one_hot(self, rows: Integer[Array, "batch columns"]) -> Float[Array, "batch width"]:
         """(B, d) positions as (B, width) zeros and ones."""
         return jnp.zeros((rows.shape[0], self.width)).at[jnp.arange(rows.shape[0])[:, None], rows].set(1)
+
+    def spread(self, flags: Bool[Array, "batch columns"]) -> Bool[Array, "batch width"]:
+        """What is said of each column, of its codes: (B, d) -> (B, width), by a product: nothing is looked up."""
+        return flags.astype(jnp.float32) @ self._members.T > 0
+
+    def squared_errors(
+        self, outputs: Float[Array, "batch width"], hot: Float[Array, "batch width"]
+    ) -> Float[Array, "batch columns"]:
+        """Brier's score of each column, outputs being probabilities: squared distance from one-hots, (B, d)."""
+        return (outputs - hot) ** 2 @ self._members
 
     def allowed(self, given: Mapping[int, np.ndarray] | None) -> np.ndarray | None:
         """(width,) which codes a condition allows, or None without one; ImpossibleCondition if a column has none."""

@@ -22,6 +22,7 @@ from sfumato.encoding.domain import Domain
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.initial import BEFORE_ACTIVATION, LOGITS
 from sfumato.models.networks.layout import BLOCK, Layout, batched
+from sfumato.models.networks.shares import SHARES, USUAL
 from sfumato.models.networks.training import (
     BATCHES,
     COUNT_SHARE,
@@ -33,11 +34,13 @@ from sfumato.models.networks.training import (
     train_on_public,
 )
 from sfumato.models.networks.warm_start import rows_of, warm_start
-from sfumato.models.settings import count, none_to_all
+from sfumato.models.settings import check_settings, count, none_to_all, word
+from sfumato.models.vae import shares
+from sfumato.models.vae.shares import ShareAutoencoder
 from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress
-from sfumato.trust.questions import PublicArrays, fitting
+from sfumato.trust.questions import OBJECTIVES, PublicArrays, fitting
 from sfumato.trust.setting import Setting
 
 LATENT = 24
@@ -125,12 +128,12 @@ class FittedVae:
         layout: the columns.
         total: noisy number of records.
         network: weights.
-        prior: (k, 2, LATENT) means and standard deviations of a mixture.
+        prior: (k, 2, latent) means and standard deviations of a mixture.
     """
 
     layout: Layout
     total: float
-    network: TableAutoencoder
+    network: TableAutoencoder | ShareAutoencoder
     prior: np.ndarray
 
     @property
@@ -141,17 +144,17 @@ class FittedVae:
     @property
     def latent(self) -> int:
         """Dimension of the latent space."""
-        return LATENT
+        return self.prior.shape[2]
 
     def encode(self, codes: np.ndarray) -> np.ndarray:
-        """Latent means (n, LATENT) of records (n, d) that the caller owns."""
+        """Latent means (n, latent) of records (n, d) that the caller owns."""
         run = jax.jit(lambda c: self.network.encode(self.layout.rows(c), Tape())[0])
         return batched(run, codes)
 
     def decode(
         self, points: np.ndarray, rng: np.random.Generator, given: Mapping[int, np.ndarray] | None = None
     ) -> np.ndarray:
-        """One record per latent point, (n, LATENT) -> (n, d)."""
+        """One record per latent point, (n, latent) -> (n, d)."""
         allowed = self.layout.allowed(given)
         return self.layout.draw(self._outputs(points.astype(np.float32)), rng, allowed)
 
@@ -164,7 +167,7 @@ class FittedVae:
     def _block(self, n: int, rng: np.random.Generator, allowed: np.ndarray | None) -> np.ndarray:
         tries = 1 if allowed is None else _CANDIDATES
         chosen = self.prior[rng.integers(0, len(self.prior), n * tries)]
-        points = (chosen[:, 0] + chosen[:, 1] * rng.standard_normal((n * tries, LATENT))).astype(np.float32)
+        points = (chosen[:, 0] + chosen[:, 1] * rng.standard_normal((n * tries, self.latent))).astype(np.float32)
         outputs = self._outputs(points)
         if allowed is not None:
             chance = self.layout.log_chance(outputs, allowed).reshape(n, tries)
@@ -181,24 +184,52 @@ class FittedVae:
 
     def state(self) -> SavedState:
         """(facts, arrays) for saving."""
-        return {"total": self.total}, {"prior": self.prior, **arrays_of(self.network)}
+        form = SHARES if isinstance(self.network, ShareAutoencoder) else USUAL
+        return {"total": self.total, "form": form}, {"prior": self.prior, **arrays_of(self.network)}
 
 
 @eqx.filter_jit
-def _decoded(network: TableAutoencoder, points: Float[Array, "batch latent"]) -> Float[Array, "batch width"]:
+def _decoded(
+    network: TableAutoencoder | ShareAutoencoder, points: Float[Array, "batch latent"]
+) -> Float[Array, "batch width"]:
     return network.decode(points, Tape())
 
 
 @eqx.filter_jit
 def _mean_loss(
-    layout: Layout, network: TableAutoencoder, codes: Integer[Array, "batch columns"]
+    layout: Layout, network: TableAutoencoder | ShareAutoencoder, codes: Integer[Array, "batch columns"]
 ) -> Float[Array, " batch"]:
     rows = layout.rows(codes)
 
     def one(draw: Float[Array, " latent"]) -> Float[Array, " batch"]:
-        return negative_elbo(layout, 1.0, network, (rows, jnp.broadcast_to(draw, (len(rows), LATENT))), Tape())
+        records = rows, jnp.broadcast_to(draw, (len(rows), len(draw)))
+        if isinstance(network, ShareAutoencoder):
+            return shares.squared_elbo(layout, 1.0, network, records, Tape())
+        return negative_elbo(layout, 1.0, network, records, Tape())
 
-    return jax.lax.map(one, jax.random.normal(jax.random.key(0), (DRAWS, LATENT))).mean(axis=0)
+    latent = shares.LATENT if isinstance(network, ShareAutoencoder) else LATENT
+    return jax.lax.map(one, jax.random.normal(jax.random.key(0), (DRAWS, latent))).mean(axis=0)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What a form of the network is made of.
+
+    Attributes:
+        network: its class.
+        recipe: the installed code of its gradients.
+        latent: numbers of a latent point.
+    """
+
+    network: type[TableAutoencoder] | type[ShareAutoencoder]
+    recipe: str
+    latent: int
+
+
+_FORMS = {
+    USUAL: _Form(TableAutoencoder, "vae of tables", LATENT),
+    SHARES: _Form(ShareAutoencoder, "vae of tables for shares", shares.LATENT),
+}
 
 
 @dataclass(frozen=True)
@@ -208,25 +239,30 @@ class Vae:
     Attributes:
         gradients: share of the budget for DP-SGD on the rows; 1 means no warm start.
         warm_steps, steps: of training on public rows, and on private ones.
+        form: of the network, "usual", or "shares": what can be trained on secret shares too.
     """
 
     gradients: float = none_to_all(0.1)
     warm_steps: int = count(1000)
     steps: int = count(100)
+    form: str = word(USUAL, SHARES)
 
     name = "vae"
 
+    def __post_init__(self) -> None:
+        check_settings(self)
+
     def fit(self, setting: Setting, *, target: int | None, progress: Progress) -> FittedVae:
         """Learn from noisy marginals, then from noised gradients."""
-        layout = Layout(setting.domain)
-        network = jax.jit(partial(TableAutoencoder, layout.width, len(setting.domain)))(jax.random.key(0))
-        prior, share = np.stack([np.zeros((1, LATENT)), np.ones((1, LATENT))], 1).astype(np.float32), 1.0
+        layout, form = Layout(setting.domain), _FORMS[self.form]
+        network = jax.jit(partial(form.network, layout.width, len(setting.domain)))(jax.random.key(0))
+        prior, share = np.stack([np.zeros((1, form.latent)), np.ones((1, form.latent))], 1).astype(np.float32), 1.0
         rows, given = None, {"weight": np.array(1.0)}
         if self.gradients < 1:
             known = warm_start(setting, self.gradients, target, progress)
             total, rows, share = known.total, rows_of(known, _PUBLIC_ROWS), self.gradients
             given = {"weight": np.array(_PUBLIC_WEIGHT)}
-            made = objective(setting.domain, given)
+            made = OBJECTIVES.make(form.recipe, setting.domain, given)
             network = train_on_public(
                 made,
                 network,
@@ -240,7 +276,7 @@ class Vae:
             total, share = max(1.0, setting.count(setting.mu(COUNT_SHARE))), min(1.0, setting.remaining)
         if share > 0:
             network = train_on_private(
-                setting, share, "vae of tables", given, network, total=total, steps=self.steps,
+                setting, share, form.recipe, given, network, total=total, steps=self.steps,
                 batch=total / BATCHES, clip=_CLIP, rate=_COLD_RATE if rows is None else _RATE, progress=progress,
             )  # fmt: skip
         if rows is not None:
@@ -249,11 +285,11 @@ class Vae:
 
     def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedVae:
         """From a saved state."""
-        layout = Layout(domain)
+        layout, form = Layout(domain), _FORMS[SHARES if facts.get("form") == SHARES else USUAL]
         prior = arrays.get("prior")
-        if prior is None or prior.ndim != 3 or prior.shape[1:] != (2, LATENT) or not len(prior):
+        if prior is None or prior.ndim != 3 or prior.shape[1:] != (2, form.latent) or not len(prior):
             raise ValueError("the saved prior is malformed")
-        network = network_of(partial(TableAutoencoder, layout.width, len(domain)), arrays)
+        network = network_of(partial(form.network, layout.width, len(domain)), arrays)
         return FittedVae(layout, total_of(facts), network, prior)
 
     def gradients_only(self) -> Vae:
@@ -265,8 +301,8 @@ class Vae:
         return replace(self, gradients=1.0, steps=OVERFITTING_STEPS)
 
 
-def _mixture(layout: Layout, network: TableAutoencoder, rows: np.ndarray) -> np.ndarray:
-    """What the encoder makes of public rows: (k, 2, LATENT) means and standard deviations."""
+def _mixture(layout: Layout, network: TableAutoencoder | ShareAutoencoder, rows: np.ndarray) -> np.ndarray:
+    """What the encoder makes of public rows: (k, 2, latent) means and standard deviations."""
     run = jax.jit(lambda c: jnp.concatenate(network.encode(layout.rows(c), Tape()), axis=1))
-    encoded = batched(run, rows)
-    return np.stack([encoded[:, :LATENT], np.exp(encoded[:, LATENT:] / 2)], axis=1).astype(np.float32)
+    mean, log_variance = np.split(batched(run, rows), 2, axis=1)
+    return np.stack([mean, np.exp(log_variance / 2)], axis=1).astype(np.float32)

@@ -9,6 +9,7 @@ from sfumato.privacy.gradients.layers import (
     Embedding,
     EmbeddingSum,
     GroupNorm,
+    OneHots,
 )
 from sfumato.privacy.gradients.tape import Tape
 
@@ -22,6 +23,7 @@ __all__ = [
     "GroupNorm",
     "Loss",
     "Needs",
+    "OneHots",
     "Tape",
     "clipped_sum",
     "needs",

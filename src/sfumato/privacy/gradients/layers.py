@@ -7,6 +7,7 @@ layer. There is no batch normalisation: a statistic of the batch would make one 
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -75,8 +76,23 @@ class Embedding(eqx.Module):
         return tape.layer(rows, self.table[rows], ((self.table, rule),))
 
 
+class OneHots(NamedTuple):
+    """Records by one-hots, in which nothing is looked up by what they hold: what secret records come as.
+
+    Attributes:
+        hot: zeros, and a one at each row of a table that would be looked up.
+        sums: what a first layer makes of them but for its bias, where who holds them computed it; None: not yet.
+    """
+
+    hot: Float[Array, "batch rows"]
+    sums: Float[Array, "batch width"] | None = None
+
+
 class EmbeddingSum(eqx.Module):
-    """The sum of the looked-up rows, as a one-hot dense layer without its product: (B, T) -> (B, E)."""
+    """The sum of the looked-up rows, as a one-hot dense layer without its product: (B, T) -> (B, E).
+
+    Of :class:`OneHots` (B, rows) it is that product, or what was computed of it before.
+    """
 
     table: Float[Array, "rows width"]
     bias: Float[Array, " width"]
@@ -85,11 +101,14 @@ class EmbeddingSum(eqx.Module):
         self.table = _normal(key, (rows, width), 1, scale)
         self.bias = jnp.zeros(width)
 
-    def __call__(self, rows: Array, tape: Tape) -> Array:
+    def __call__(self, rows: Array | OneHots, tape: Tape) -> Array:
         """Look up and add."""
+        bias = partial(_bias, shape=self.bias.shape)
+        if isinstance(rows, OneHots):
+            sums = rows.hot @ self.table if rows.sums is None else rows.sums
+            return tape.layer(rows.hot, sums + self.bias, ((self.table, product), (self.bias, bias)))
         y = jnp.sum(self.table[rows], axis=1) + self.bias
-        rule, bias = partial(bag, table=self.table.shape[0]), partial(_bias, shape=self.bias.shape)
-        return tape.layer(rows, y, ((self.table, rule), (self.bias, bias)))
+        return tape.layer(rows, y, ((self.table, partial(bag, table=self.table.shape[0])), (self.bias, bias)))
 
 
 class GroupNorm(eqx.Module):
