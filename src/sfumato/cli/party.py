@@ -28,10 +28,14 @@ PersonList = Annotated[Path, typer.Option(help="List of the persons, as the plan
 def init(
     folder: Annotated[Path, typer.Argument(help="New folder of this party.", metavar="FOLDER")],
     name: Annotated[str, typer.Option(help="Name of this party.")],
+    engine: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT under which the others reach its engine for secret shares. Default: it has none."),
+    ] = None,
     as_json: terminal.AsJson = False,
 ) -> None:
     """Make the keys of this party, which stay in FOLDER, and a request for the receiver."""
-    site.make_keys(folder, name, None, ("receiver", "parties"), as_json)
+    site.make_keys(folder, name, None, ("receiver", "parties"), as_json, engine)
 
 
 @app.command("check")

@@ -52,12 +52,19 @@ def init(
     make_keys(folder, name, capacity, ("coordinator", "sites"), as_json)
 
 
-def make_keys(folder: Path, name: str, capacity: int | None, called: tuple[str, str], as_json: bool) -> None:
-    """Make the keys; ``called``: what whoever gets the request is, and the others."""
+def make_keys(
+    folder: Path,
+    name: str,
+    capacity: int | None,
+    called: tuple[str, str],
+    as_json: bool,
+    engine: str | None = None,
+) -> None:
+    """Make the keys; ``called``: what whoever gets the request is, and the others; ``engine``: of a party, where."""
     import sfumato as sf
 
     receiver, others = called
-    site, request = sf.Site.make(folder, name, capacity)
+    site, request = sf.Site.make(folder, name, capacity, engine=engine)
     result = {"folder": str(folder), "request": str(request), "fingerprint": site.fingerprint}
     text = (
         f"{request}: send this file to the {receiver}\nfingerprint: {site.fingerprint}\ntell it to the other {others}"

@@ -163,7 +163,9 @@ class Federation:
         plan = agreed(*facts, **more).plan
         declared = tuple(r.capacity or usual for r, usual in zip(requests, plan.capacity, strict=True))
         made = agreed(*facts, declared, **more).plan
-        plan = replace(made, server=connection_hash(study.address, authority.certificate))
+        engines = tuple(r.engine for r in requests if r.engine is not None)
+        engines = engines if len(engines) == len(requests) and study.split is not None else ()
+        plan = replace(made, server=connection_hash(study.address, authority.certificate), engine=engines)
         certificates = {r.member.name: authority.certify_site(r.certificate_request, r.member.name) for r in requests}
         return Invitation(plan, study.address, authority.certificate, certificates)
 

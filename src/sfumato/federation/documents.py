@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sfumato.federation.address import Address
 from sfumato.federation.authority import signing_request
 from sfumato.results.plain import Json, sorted_json
 from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.mpc.engine.engine_plan import EngineParty
 from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
 from sfumato.trust.secure_sum.roster import Member
 
@@ -37,19 +38,29 @@ class SiteRequest:
         member: its name and signing key.
         certificate_request: for the key of its connection, in PEM.
         capacity: records that it may hold at most, as it tells everybody; None: the plan's default.
+        engine: where other parties reach its engine for secret shares, and the certificate it shows there; None: it has
+            none.
         signature: of its signing key, over all of this.
     """
 
     member: Member
     certificate_request: str
     capacity: int | None
+    engine: EngineParty | None = None
     signature: bytes = field(default=b"", repr=False)
 
     @classmethod
-    def signed(cls, name: str, identity: SiteIdentity, connection_key: bytes, capacity: int | None) -> SiteRequest:
+    def signed(
+        cls,
+        name: str,
+        identity: SiteIdentity,
+        connection_key: bytes,
+        capacity: int | None,
+        engine: EngineParty | None = None,
+    ) -> SiteRequest:
         """A request of the site ``name``."""
         member = Member(name, identity.public_key)
-        made = cls(member, signing_request(connection_key, name), capacity)
+        made = cls(member, signing_request(connection_key, name), capacity, engine)
         return replace(made, signature=identity.sign(SignaturePurpose.REQUEST, made._payload()))
 
     def _payload(self) -> bytes:
@@ -63,6 +74,7 @@ class SiteRequest:
             "key": self.member.public_key.hex(),
             "certificate_request": self.certificate_request,
             "capacity": self.capacity,
+            **({} if self.engine is None else {"engine": asdict(self.engine)}),
             "signature": self.signature.hex(),
         }
 
@@ -72,8 +84,10 @@ class SiteRequest:
         data = _read(path, _REQUEST, "a request of a site")
         try:
             member = Member(data["site"], bytes.fromhex(data["key"]))
-            made = cls(member, data["certificate_request"], data["capacity"], bytes.fromhex(data["signature"]))
+            engine = EngineParty(**data["engine"]) if "engine" in data else None
+            made = cls(member, data["certificate_request"], data["capacity"], engine, bytes.fromhex(data["signature"]))
             known = made.to_dict() == data and len(made.signature) == SIGNATURE_BYTES
+            known = known and (engine is None or engine.name == member.name)
         except (KeyError, TypeError, ValueError, AttributeError):
             known = False
         if not known:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sfumato.errors import CheckpointError, FederationError
 from sfumato.extras import require
+from sfumato.federation.address import Address
 from sfumato.federation.authority import check_certificate
 from sfumato.federation.certifying import certify
 from sfumato.federation.credentials import Credentials
@@ -95,7 +96,9 @@ class Site:
         self._folder = SiteFolder(Path(folder))
 
     @classmethod
-    def make(cls, folder: str | os.PathLike[str], name: str, capacity: int | None = None) -> tuple[Site, Path]:
+    def make(
+        cls, folder: str | os.PathLike[str], name: str, capacity: int | None = None, *, engine: str | None = None
+    ) -> tuple[Site, Path]:
         """Draw the keys of a new site; where its request lies, to be given to the coordinator.
 
         Args:
@@ -103,11 +106,13 @@ class Site:
             name: of the site, up to 64 of the characters A-Z a-z 0-9 . _ -
             capacity: records that the site may ever hold: a public number, which must not be read off the rows.
                 Default: millions for models over tables, 65,536 for networks.
+            engine: of a party, ``HOST:PORT`` under which the two others reach its engine for secret shares; None where
+                it has none.
 
         Raises:
             OutputError: the folder is not empty, or cannot be made.
         """
-        made, request = SiteFolder.make(Path(folder), name, capacity)
+        made, request = SiteFolder.make(Path(folder), name, capacity, None if engine is None else Address.parse(engine))
         return cls(made.path), request
 
     @property
@@ -267,9 +272,12 @@ class Site:
             raise FederationError("the address or the authority in this file is not that of its plan: it was changed")
         stated = plan.capacity, plan.averaging, plan.max_sites, plan.split
         made = agreed(plan.schema, plan.model, plan.guarantee, plan.roster, *stated)
-        if replace(made.plan, server=plan.server) != plan:
+        if replace(made.plan, server=plan.server, engine=plan.engine) != plan:
             raise FederationError("the plan allows other questions or numbers than its model needs: take no part")
-        declared = SiteRequest.load(self._folder.path / request_name(self.name)).capacity
+        asked_for = SiteRequest.load(self._folder.path / request_name(self.name))
+        if plan.engine and plan.engine[place] != asked_for.engine:
+            raise FederationError("the plan names another engine for this party than its request does: take no part")
+        declared = asked_for.capacity
         usual = replace(plan, capacity=()).capacity[place]
         if plan.capacity[place] != (declared or usual):
             raise FederationError(

@@ -3,6 +3,8 @@
 FOLDER/site.json            name
 FOLDER/signing.key          Ed25519: what the site is, to the others
 FOLDER/connection.key       RSA: what NVFlare shows to the coordinator's server
+FOLDER/engine.key           what its engine for secret shares shows to the other parties, and FOLDER/engine.pem; of a
+                            party that has one
 FOLDER/NAME.request.json    to be given to the coordinator
 FOLDER/shares.key           what a party encrypts the shares by that it keeps while its run goes on (shares/)
 FOLDER/confirmed.json       fingerprints that other sites told this one
@@ -19,13 +21,19 @@ from pathlib import Path
 
 from sfumato.atomic import atomic_folder
 from sfumato.errors import FederationError
+from sfumato.federation.address import Address
 from sfumato.federation.authority import fresh_key
 from sfumato.federation.documents import SiteRequest, replace_file, save_new, written
 from sfumato.federation.kept_files import KeptFiles
 from sfumato.privacy.randomness import SYSTEM
+from sfumato.trust.mpc.engine.engine_plan import EngineParty
+from sfumato.trust.mpc.engine.identities import identity as engine_identity
+from sfumato.trust.mpc.engine.mesh import PartyKeys
 from sfumato.trust.secure_sum.identity import KEY_BYTES, SiteIdentity, check_fingerprint
 from sfumato.trust.secure_sum.roster import Member
 
+_ENGINE_KEY, _ENGINE = "engine.key", "engine.pem"
+_HERE = ("localhost", "127.0.0.1")
 _NAME, _SIGNING, _CONNECTION, _SHARES, _CONFIRMED, _RUNS, _CERTIFICATE = (
     "site.json",
     "signing.key",
@@ -76,16 +84,23 @@ class SiteFolder:
         self.identity = SiteIdentity(key)
 
     @classmethod
-    def make(cls, path: Path, name: str, capacity: int | None) -> tuple[SiteFolder, Path]:
+    def make(
+        cls, path: Path, name: str, capacity: int | None, engine: Address | None = None
+    ) -> tuple[SiteFolder, Path]:
         """A new folder with fresh keys, and the request in it; OutputError where there is one already."""
         identity, connection = SiteIdentity.fresh(), fresh_key()
         Member(name, identity.public_key)  # its name is one
-        request = SiteRequest.signed(name, identity, connection, capacity)
+        engine_key, certificate = engine_identity(name)
+        reached = None if engine is None else EngineParty(name, engine.host, engine.port, certificate)
+        request = SiteRequest.signed(name, identity, connection, capacity, reached)
         with atomic_folder(path) as part:
             part.chmod(0o700)
             save_new(part, _NAME, json.dumps({"name": name}).encode())
             save_new(part, _SIGNING, identity.private_bytes())
             save_new(part, _CONNECTION, connection)
+            if reached is not None:
+                save_new(part, _ENGINE_KEY, engine_key)
+                save_new(part, _ENGINE, certificate.encode())
             save_new(part, request_name(name), written(request))
         return cls(path), path / request_name(name)
 
@@ -93,6 +108,18 @@ class SiteFolder:
     def connection_key(self) -> bytes:
         """Private, in PEM."""
         return self._files.data(_CONNECTION)
+
+    def engine_keys(self, rank: int, host: str) -> PartyKeys:
+        """What its engine shows as the party of this rank, which the others reach at ``host``.
+
+        FederationError where this party was made without one.
+        """
+        if not self._files.has(_ENGINE_KEY):
+            raise FederationError(
+                f"{self.path}: this party has no engine for secret shares: make it anew with --engine HOST:PORT"
+            )
+        listen = host if host in _HERE else ""
+        return PartyKeys(rank, self.path / _ENGINE, self.path / _ENGINE_KEY, listen)
 
     @property
     def share_key(self) -> bytes:

@@ -46,7 +46,7 @@ class ConnectedSource:
         given = self.plan
         declared = given.capacity, given.averaging, given.max_sites, given.split
         made = agreed(plan.schema, plan.model, plan.guarantee, given.roster, *declared)
-        made = replace(made, plan=replace(made.plan, server=given.server))
+        made = replace(made, plan=replace(made.plan, server=given.server, engine=given.engine))
         if made.plan != given:
             raise FederationError("the plan was made for another fit, or by another version of sfumato: make it anew")
         return ConnectedSites(self, made)

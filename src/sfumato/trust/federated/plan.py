@@ -15,6 +15,8 @@ from sfumato.results.plain import Json, sorted_json
 from sfumato.schema import Schema
 from sfumato.trust.federated.averaging import SITE_UNIT, Averaging
 from sfumato.trust.mpc.counting import PARTIES
+from sfumato.trust.mpc.engine.engine_plan import EngineParty, EnginePlan
+from sfumato.trust.mpc.engine.identities import check_keys
 from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.questions import Count, Marginals, SumQuestion
 from sfumato.trust.records import ExactRecords
@@ -35,6 +37,7 @@ MOST_STEPS = 96
 A step over sites costs a message of the size of the network, and at the same promise a larger batch carries less noise
 for each record: a hundred large ones were as good as three hundred.
 """
+_PORTS = range(1, 1 << 16)  # of machines
 TRAINED_ROWS = 1 << 16
 """Records that a site of a training may hold where nobody declared how many: each step takes as long as for so many."""
 
@@ -59,6 +62,7 @@ class FederationPlan:
         max_sites: sites at which one unit may have rows: it counts as often.
         server: hash of how the coordinator is reached and who lets sites in; empty in one process.
         split: which site holds which columns of the same persons, as parties do; None: each has all columns of its own.
+        engine: of such parties, how each reaches the others' engines for secret shares; empty where they have none.
 
     FederationError for capacities that no plan can have, for averages that keep another promise than it makes, and for
     categories left to be measured.
@@ -78,6 +82,7 @@ class FederationPlan:
     max_sites: int = 1
     server: str = ""
     split: VerticalSplit | None = None
+    engine: tuple[EngineParty, ...] = ()
 
     def __post_init__(self) -> None:
         if self.averaging is not None:
@@ -91,6 +96,7 @@ class FederationPlan:
                     f" {MOST_EPSILON:g} is accounted: promise less"
                 )
         self._check_unit()
+        self._check_engine()
         k = len(self.roster.members)
         if type(self.max_sites) is not int or not 1 <= self.max_sites <= k:
             raise FederationError(f"max_sites: {self.max_sites!r}; write a whole number from 1 to {k}, the sites")
@@ -115,6 +121,16 @@ class FederationPlan:
                 f"the plan promises per {self.guarantee.unit}, and what is counted is each {unit}: nobody bounds the"
                 f" rows of a {self.guarantee.unit}"
             )
+
+    def _check_engine(self) -> None:
+        """FederationError unless the engines are those of the parties, and no two of them are one."""
+        if not self.engine:
+            return
+        if self.split is None or [one.name for one in self.engine] != [m.name for m in self.roster.members]:
+            raise FederationError("a plan names the engine of each of three parties, in their order, or of none")
+        if not all(type(one.host) is type(one.certificate) is str and one.port in _PORTS for one in self.engine):
+            raise FederationError("an engine is reached at a host and a port from 1 to 65535")
+        check_keys(EnginePlan(self.engine))
 
     @property
     def max_rows(self) -> int:
@@ -174,6 +190,7 @@ class FederationPlan:
             "server": self.server,
             **({} if self.averaging is None else {"averaging": asdict(self.averaging)}),
             **({} if self.split is None else {"split": self.split.to_dict()}),
+            **({"engine": [asdict(one) for one in self.engine]} if self.engine else {}),
         }
 
     @classmethod
@@ -211,6 +228,7 @@ class FederationPlan:
             server=data["server"],
             averaging=Averaging(**data["averaging"]) if "averaging" in data else None,
             split=VerticalSplit.from_dict(data["split"]) if "split" in data else None,
+            engine=tuple(EngineParty(**one) for one in data.get("engine", ())),
         )
 
     @cached_property

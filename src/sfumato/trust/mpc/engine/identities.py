@@ -17,25 +17,32 @@ from sfumato.trust.mpc.engine.engine_plan import EnginePlan
 
 _VALID = dt.timedelta(days=1)
 """Of the certificates of a rehearsal, from a day before on: for no longer."""
+LASTING = dt.timedelta(days=3650)
+"""Of the certificate of a party, which is believed because it stands in a plan that is signed, and no longer."""
 
 
 def fresh_identity(folder: Path, name: str) -> str:
     """A key, and its certificate under ``name``, in ``folder``; returns the certificate in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = certify(key, name)
+    key, certificate = identity(name, _VALID)
     descriptor = os.open(folder / "key.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
-        stream.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        stream.write(key)
     (folder / "certificate.pem").write_text(certificate)
     return certificate
 
 
-def certify(key: CertificateIssuerPrivateKeyTypes, name: str) -> str:
+def identity(name: str, valid: dt.timedelta = LASTING) -> tuple[bytes, str]:
+    """A fresh key and its certificate under ``name``, both in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), certify(key, name, valid)
+
+
+def certify(key: CertificateIssuerPrivateKeyTypes, name: str, valid: dt.timedelta = _VALID) -> str:
     """A certificate that ``key`` signs for itself, in PEM."""
     subject, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), dt.datetime.now(dt.UTC)
     built = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
     built = built.serial_number(x509.random_serial_number())
-    built = built.not_valid_before(now - _VALID).not_valid_after(now + _VALID)
+    built = built.not_valid_before(now - _VALID).not_valid_after(now + valid)
     return built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode("ascii")
 
 
