@@ -85,7 +85,7 @@ def measure(folder: Path, persons: int) -> dict[str, float]:
             shared.set_up()
             own = [psutil.Process(process.pid) for process in processes]
             before, sent, began = _spent(own), list(transport.sent), time.perf_counter()
-            ask(shared, persons)
+            ask(shared)
             took = time.perf_counter() - began
             alone, together = (
                 max(last - first for last, first in zip(*both, strict=True))

@@ -29,7 +29,7 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.transport import InProcess
 from sfumato.trust.mpc.counting import Codes
-from sfumato.trust.mpc.dealing import blocks, maps_bytes
+from sfumato.trust.mpc.dealing import maps_bytes
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.split import VerticalSplit, layout
@@ -72,7 +72,7 @@ def parties(codes: np.ndarray) -> tuple[list[Timed], InProcess, SecureRounds]:
     for place, (key, own) in enumerate(zip(keys, POSITIONS, strict=True)):
         run = Ledger.open().begin(plan.at_a_site, "benchmark")
         columns = tuple(np.ascontiguousarray(codes[:, i]) for i in own)
-        records = PartyRecords(DOMAIN, own, Codes(columns, present), 0)
+        records = PartyRecords(DOMAIN, own, Codes(columns, present), ~present)
         made.append(Timed(PartySite(plan, key, records, SiteAccount(run, plan.terms, place))))
     transport = InProcess(made)
     rounds = SecureRounds(plan, transport)
@@ -80,12 +80,12 @@ def parties(codes: np.ndarray) -> tuple[list[Timed], InProcess, SecureRounds]:
     return made, transport, rounds
 
 
-def ask(rounds: SecureRounds, persons: int) -> np.ndarray:
+def ask(rounds: SecureRounds) -> np.ndarray:
     """Deal all columns, and open all tables with noise, int64."""
     split = rounds.plan.split
     assert split is not None
     made = layout([(place, i) for place, own in enumerate(POSITIONS) for i in range(len(own))], DOMAIN.sizes)
-    rounds.deal(MAPS, blocks(made, persons))
+    rounds.deal(MAPS, made)
     return rounds.opened(PAIRS, COSTS, CELLS)[0]
 
 
@@ -93,10 +93,10 @@ def rows(persons: int, most: tuple[float, float], stretch: str, most_memory: flo
     """Figures for so many persons: ``most`` CPU seconds and MB; ``stretch`` says what was hoped for."""
     codes = people(persons)
     with threadpool_limits(1):
-        ask(parties(people(_FEW))[2], _FEW)  # what a process computes once, as the tables of its noise
+        ask(parties(people(_FEW))[2])  # what a process computes once, as the tables of its noise
         made, transport, rounds = parties(codes)
         before, sent = [one.seconds for one in made], list(transport.sent)
-        ask(rounds, persons)
+        ask(rounds)
     seconds = max(one.seconds - first for one, first in zip(made, before, strict=True))
     megabytes = max(last - first for last, first in zip(transport.sent, sent, strict=True)) / MEGABYTE
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE

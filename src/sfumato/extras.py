@@ -12,6 +12,7 @@ EXTRAS = {
     "images": ("PIL",),
     "frames": ("pandas", "polars", "duckdb"),
     "federated": ("nvflare", "psutil"),
+    "mpc": ("private_set_intersection",),
     "sql": ("ibis", "duckdb", "psycopg"),
 }
 """Packages by the extra that brings them, under the names that are imported; the wheel itself brings none of them."""

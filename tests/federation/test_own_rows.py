@@ -29,4 +29,4 @@ def test_a_dry_run_refuses_a_person_with_several_rows_and_a_run_leaves_them_out(
     with pytest.raises(TableError, match="several rows under one key"):
         twice.check()
     assert len(twice.records()) == 1
-    assert len(rows_of(["anna", "bert"]).check()) == 2
+    assert len(rows_of(["anna", "bert"]).check()[0]) == 2

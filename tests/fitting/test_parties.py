@@ -105,6 +105,41 @@ def test_no_file_of_a_party_or_the_model_holds_a_cell_of_another(files: list[Pat
     assert not [key for key in KEYS if key.encode() in data]
 
 
+def test_parties_without_a_list_fit_whom_they_have_in_common(files: list[Path]) -> None:
+    """Each party lacks others, and has a stranger: the model is that of a curator of those that all three have."""
+    whole, there = table(), [range(580), range(20, 600), range(600)]
+    for path, some in zip(files, there, strict=True):
+        own = csv.read_csv(path)
+        known = {KEYS[i] for i in some}
+        csv.write_csv(
+            own.filter(pa.array([k in known or k.startswith("stranger") for k in own["who"].to_pylist()])), path
+        )
+    source = sf.parties(files, key="who", most_persons=700)
+    together = sf.Synthesizer(SCHEMA, "mst", WITHOUT).fit(source)
+    alone = sf.Synthesizer(SCHEMA, "mst", WITHOUT).fit(whole.slice(20, 560))
+    drawn = [s.sample(500, seed=1).arrow.drop_columns("who") for s in (together, alone)]
+    assert drawn[0] == drawn[1]
+    assert together.default_rows == 560
+
+
+def test_the_certificate_of_an_intersection_tells_its_two_sides_apart(tmp_path: Path) -> None:
+    tables = [table().select(["who", *held]) for held in HELD]
+    ledgers = [tmp_path / f"{i}.ledger" for i in range(3)]
+    source = sf.parties(tables, key="who", most_persons=700, ledgers=ledgers)
+    sf.Synthesizer(SCHEMA, "independent", PROMISE).fit(source).save(tmp_path / "model.sfm")
+    found = sf.verify(tmp_path / "model.sfm").certificate
+    said = str(found)
+    for text in (
+        "found by private set intersection among up to 700 keys of each",
+        "Each party learnt who they are, and so how many, exactly",
+        "their number was opened with noise alone",
+        "not of who the persons are",
+    ):
+        assert text in said
+    split = found.federation.split
+    assert (split.alignment, split.persons, split.number) == ("private intersection", None, 700)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -114,10 +149,12 @@ def test_no_file_of_a_party_or_the_model_holds_a_cell_of_another(files: list[Pat
         (lambda c: c["federation"]["split"]["columns"][0].append("f"), "other columns than the schema"),
         (lambda c: c["federation"]["split"].update(number=601), "something else"),
         (lambda c: c["federation"]["split"].update(persons="none"), "numbers that none can have"),
+        (lambda c: c["federation"]["split"].update(persons=None), "numbers that none can have"),
+        (lambda c: c["federation"]["split"].update(alignment="private intersection"), "numbers that none can have"),
         (lambda c: c["federation"]["split"].update(key="a"), "other columns than the schema"),
         (lambda c: c["federation"].update(curious=0, threshold=2), "numbers that none can have"),
     ],
-    ids=["gone", "none", "epsilon", "column", "number", "hash", "key", "curious"],
+    ids=["gone", "none", "epsilon", "column", "number", "hash", "no list", "alignment", "key", "curious"],
 )
 def test_a_certificate_whose_split_was_edited_is_refused(saved: Path, change, says: str) -> None:
     artifact = Artifact.load(saved)
@@ -141,10 +178,13 @@ def test_a_model_that_asks_for_more_than_counts_is_refused_before_anything_is_ch
     [
         ({"persons": ["nobody"]}, "are both written alike"),
         ({"persons": [*KEYS, KEYS[0]]}, "each key once"),
+        ({"persons": None}, "neither persons nor most_persons"),
+        ({"most_persons": 700}, "leave most_persons out"),
+        ({"persons": None, "most_persons": 500}, "more persons than the 500"),
         ({"names": ["a", "b"]}, "2 names"),
         ({"key": "d"}, "lies at two parties|describe it as"),
     ],
-    ids=["nobody", "twice", "names", "key"],
+    ids=["nobody", "twice", "neither", "both", "few", "names", "key"],
 )
 def test_what_does_not_fit_is_refused(files: list[Path], changed: dict, says: str) -> None:
     with pytest.raises(sf.SfumatoError, match=says):

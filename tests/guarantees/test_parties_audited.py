@@ -24,7 +24,7 @@ from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.mpc import party_site
 from sfumato.trust.mpc.counting import ProductShares
-from sfumato.trust.mpc.dealing import blocks, maps_bytes
+from sfumato.trust.mpc.dealing import maps_bytes
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.split import layout
 from sfumato.trust.questions import Count, Marginals, Query, SumQuestion
@@ -70,7 +70,7 @@ def made(kind: Callable[..., PartySite] = PartySite) -> Parties:
 
 def deal(parties: Parties, maps: list[np.ndarray]) -> None:
     owners = parties.plan.split.owners(CODEC)  # type: ignore[union-attr]
-    parties.rounds.deal(maps_bytes(maps), blocks(layout(owners, DOMAIN.sizes), len(PEOPLE)))
+    parties.rounds.deal(maps_bytes(maps), layout(owners, DOMAIN.sizes))
 
 
 def opened(parties: Parties, question: SumQuestion) -> tuple[np.ndarray, SharedNoise]:

@@ -52,7 +52,7 @@ def parts_of(codes: np.ndarray, absent: Sequence[np.ndarray] | None = None) -> l
     """The records of each party; ``absent`` (n,) of each: whom it has no row of."""
     gone = absent or [np.zeros(len(codes), bool)] * 3
     return [
-        PartyRecords(DOMAIN, own, Codes(tuple(np.where(out, 0, codes[:, i]) for i in own), ~out), int(out.sum()))
+        PartyRecords(DOMAIN, own, Codes(tuple(np.where(out, 0, codes[:, i]) for i in own), ~out), out)
         for own, out in zip(POSITIONS, gone, strict=True)
     ]
 

@@ -29,7 +29,16 @@ def init(
         list[str], typer.Option(help="What a party holds; once for each of the three.", metavar="PARTY=COL,COL...")
     ],
     key: Annotated[str, typer.Option(help="Column by which all parties know a person.", metavar="COL")],
-    persons: Annotated[Path, typer.Option(help="List of the persons, a key on each line; declared public.")],
+    persons: Annotated[
+        Path | None, typer.Option(help="List of the persons, a key on each line; declared public.")
+    ] = None,
+    most_persons: Annotated[
+        int | None,
+        typer.Option(
+            help="Without a list: persons that a party may have at most, a public number. Who is common is found by"
+            " private set intersection, and told to the parties alone."
+        ),
+    ] = None,
     epsilon: Annotated[float, typer.Option(help="Privacy loss toward whoever gets the model.")] = 1.0,
     delta: Annotated[float, typer.Option(help="Probability beyond epsilon.")] = terminal.DELTA,
     model: Annotated[str, typer.Option(help=f"One of {MODELS}, over marginals.")] = "auto",
@@ -53,6 +62,7 @@ def init(
         columns=held,
         key=key,
         persons=persons,
+        most_persons=most_persons,
     )
     wanted = "\n".join(f"  sfumato party init FOLDER --name {name}" for name in held)
     text = f"{folder}: made\nnow each party makes its keys and sends its request file:\n{wanted}\nthen: sfumato"

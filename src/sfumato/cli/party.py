@@ -21,7 +21,7 @@ for each other, for three times the CPU seconds."""
 PartyFolder = Annotated[
     Path | None, typer.Option("--party", help="Folder of this party. Default: that of PLAN.", metavar="FOLDER")
 ]
-PersonList = Annotated[Path, typer.Option(help="List of the persons, as the plan was made with.")]
+PersonList = Annotated[Path | None, typer.Option(help="List of the persons, where the plan was made with one.")]
 
 
 @app.command("init")
@@ -42,7 +42,7 @@ def init(
 def check(
     plan: site.PlanFile,
     data: site.Data,
-    persons: PersonList,
+    persons: PersonList = None,
     mapping: site.Mapping = None,
     party: PartyFolder = None,
     as_json: terminal.AsJson = False,
@@ -59,7 +59,7 @@ def check(
 def run(
     plan: site.PlanFile,
     data: site.Data,
-    persons: PersonList,
+    persons: PersonList = None,
     ledger: site.LedgerFile = None,
     mapping: site.Mapping = None,
     party: PartyFolder = None,

@@ -65,6 +65,7 @@ class Federation:
         columns: Mapping[str, Sequence[str]] | None = None,
         key: str | None = None,
         persons: str | os.PathLike[str] | None = None,
+        most_persons: int | None = None,
     ) -> Federation:
         """Fix what is to be fitted, and draw the keys of the connections.
 
@@ -88,6 +89,8 @@ class Federation:
             columns: for three parties that hold different columns of the same persons: by name of the party, which.
             key: of these, the column of kind identifier by which all parties know a person.
             persons: of these, path of the list of persons, with a key on each line; it is declared public.
+            most_persons: in its place, how many persons a party may have at most, a public number: the persons are then
+                those of whom all three have a row, found by private set intersection.
 
         Raises:
             SfumatoError: what cannot be kept, with the fix; nothing is left behind.
@@ -103,7 +106,7 @@ class Federation:
         if not promised.private:
             raise FederationError("without a promise sums are opened as they are: give a finite epsilon")
         named = tuple(sites)
-        made = _split(named, columns, key, persons)
+        made = _split(named, columns, key, persons, most_persons)
         averaging = averaging_of(local_steps, proximal, secure)
         study = Study(known, model, promised, named, curious, lost, Address.parse(address), max_sites, made, averaging)
         placeholders = tuple(Member(name, i.to_bytes(32, "little")) for i, name in enumerate(named))
@@ -306,13 +309,21 @@ def _split(
     columns: Mapping[str, Sequence[str]] | None,
     key: str | None,
     persons: str | os.PathLike[str] | None,
+    most: int | None,
 ) -> VerticalSplit | None:
     """Who holds which columns, where three parties do; FederationError where something of it is not told."""
-    if columns is None and key is None and persons is None:
+    if columns is None and key is None and persons is None and most is None:
         return None
-    if columns is None or key is None or persons is None:
-        raise FederationError("parties that hold different columns of the same persons: give columns, key and persons")
+    if columns is None or key is None or (persons is None) == (most is None):
+        raise FederationError(
+            "parties that hold different columns of the same persons: give columns, key, and either persons (a public"
+            " list) or most_persons (they are found by intersection)"
+        )
     if set(parties) != set(columns):
         raise FederationError(f"columns are given of {', '.join(columns)}, and the parties are {', '.join(parties)}")
+    held = tuple(tuple(columns[name]) for name in parties)
+    if persons is None:
+        assert most is not None
+        return VerticalSplit(key, held, None, most)
     known = Persons.load(Path(persons))
-    return VerticalSplit(key, tuple(tuple(columns[name]) for name in parties), known.digest, len(known))
+    return VerticalSplit(key, held, known.digest, len(known))

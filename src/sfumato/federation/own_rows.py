@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from sfumato.encoding.site_rows import site_rows
@@ -18,6 +19,9 @@ from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.gathering import gather
+from sfumato.trust.mpc.aligning_party import AligningParty
+from sfumato.trust.mpc.key_notes import key_notes
+from sfumato.trust.mpc.keys import OwnKeys, own_keys
 from sfumato.trust.mpc.own_dealing import KeepsShares
 from sfumato.trust.mpc.party_records import PartyRecords, party_records
 from sfumato.trust.mpc.party_site import PartySite
@@ -40,7 +44,7 @@ class OwnRows:
         plan: that it takes part in.
         place: of the site.
         table: in the columns of its schema.
-        persons: of a plan for parties, the list of persons; None in any other.
+        persons: of a plan with a list of persons, that list; None in any other.
         progress: receives stages.
     """
 
@@ -72,30 +76,56 @@ class OwnRows:
 
     def records(self) -> ExactRecords:
         """The records that take part at first."""
-        if self.persons is not None:
-            return self._of_party(self.persons)
-        return gather(self.table, first_codec(self.plan.schema), self.progress)
+        if self.plan.split is None:
+            return gather(self.table, first_codec(self.plan.schema), self.progress)
+        return self._of_party(self.persons or self._keys.persons)
 
-    def check(self) -> ExactRecords:
-        """The records that would take part; for the people of the site alone.
+    def check(self) -> tuple[ExactRecords, tuple[str, ...]]:
+        """The records that would take part, and notes on a party's keys; for the people of the site alone.
 
         TableError where a party's table has several rows of one person: in a run these are left out, without a word.
         """
         records = self.records()
         if isinstance(records, PartyRecords) and records.repeated:
             raise TableError("some persons have several rows under one key: a run leaves these persons out; keep one")
-        return records
+        return records, () if self.plan.split is None else key_notes(self._keys.raw)
 
-    def site(self, identity: SiteIdentity, account: SiteAccount, kept: KeepsShares | None) -> FederatedSite:
-        """What answers for these rows; of a party, ``kept`` is where its shares outlive a set-up."""
+    def site(
+        self, identity: SiteIdentity, account: SiteAccount, kept: KeepsShares | None, said: Callable[[str], None]
+    ) -> FederatedSite:
+        """What answers for these rows.
+
+        Args:
+            identity: of the site.
+            account: over a run of its ledger.
+            kept: of a party with a list of persons, where its shares outlive a set-up; positions of an intersection are
+                of one set-up, and so are shares of them.
+            said: takes a line for the people of the site.
+        """
+        if self.plan.split is None:
+            encode = partial(gather, self.table, progress=self.progress)
+            return FederatedSite(self.plan, identity, self.records(), account, encode=encode)
         if self.persons is not None:
             return PartySite(self.plan, identity, self._of_party(self.persons), account, kept=kept)
-        encode = partial(gather, self.table, progress=self.progress)
-        return FederatedSite(self.plan, identity, self.records(), account, encode=encode)
+        persons = self._keys.persons
+        return AligningParty(
+            self.plan,
+            identity,
+            persons,
+            self._of_party(persons),
+            account,
+            lambda common: said(f"for your eyes alone: {common:,} persons are common to all three parties"),
+        )
+
+    @cached_property
+    def _keys(self) -> OwnKeys:
+        split = self.plan.split
+        assert split is not None, "persons have keys in a plan for parties"
+        return own_keys(self.table, self.plan.schema, split, self.progress)
 
     def _of_party(self, persons: Persons) -> PartyRecords:
         split = self.plan.split
-        assert split is not None, "a list of persons is of a plan for parties"
+        assert split is not None, "persons are of a plan for parties"
         return party_records(self.table, self.plan.schema, split, self.place, persons, self.progress)
 
 
@@ -105,8 +135,12 @@ def _listed(plan: FederationPlan, persons: str | os.PathLike[str] | None) -> Per
         if persons is not None:
             raise FederationError("the plan is for sites, each with persons of its own: take part by sfumato site")
         return None
+    if plan.split.persons is None:
+        if persons is not None:
+            raise FederationError("the plan is for an intersection, with no list of persons: leave --persons out")
+        return None
     if persons is None:
-        raise FederationError("the plan is for parties, who share a list of persons: take part by sfumato party")
+        raise FederationError("the plan is for parties with a list of persons: give it (sfumato party, --persons)")
     known = Persons.load(Path(persons))
     if (known.digest, len(known)) != (plan.split.persons, plan.split.number):
         raise FederationError(

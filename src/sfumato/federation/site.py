@@ -51,6 +51,7 @@ class SiteCheck:
         words: the plan in plain words.
         rows: records that the site would take part with.
         outside: rows with some cell that the schema's facts do not allow.
+        keys: of a party, what it should know of the keys of its persons.
     """
 
     site: str
@@ -58,6 +59,7 @@ class SiteCheck:
     words: tuple[str, ...]
     rows: int
     outside: int
+    keys: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Json]:
         """As JSON values."""
@@ -67,6 +69,7 @@ class SiteCheck:
             "words": list(self.words),
             "rows": self.rows,
             "rows_outside_facts": self.outside,
+            "keys": list(self.keys),
         }
 
     def __str__(self) -> str:
@@ -75,6 +78,7 @@ class SiteCheck:
                 *self.words,
                 f"for your eyes alone: {self.rows:,} rows would take part, {self.outside:,} have a cell outside the"
                 " declared facts",
+                *(f"for your eyes alone: {note}" for note in self.keys),
                 "nothing stands against taking part; nothing was sent",
             )
         )
@@ -158,20 +162,21 @@ class Site:
             invitation: the file with the plan.
             source: the rows of this site.
             mapping: path of the site's own file (``site.yaml``); None for a table as the schema says.
-            persons: of a plan for parties, path of the list of persons.
+            persons: of a plan for parties with a list of persons, its path.
             honest: how many of the sites you rely on to be honest; default: as many as the plan needs.
             progress: receives stages.
 
         Raises:
+            MissingExtra: the plan finds persons by intersection, and ``openmined.psi`` is not installed.
             SfumatoError: the first thing that stands against taking part, with the fix.
         """
-        asked = Invitation.load(invitation)
+        asked = _invited(invitation)
         place = self._judge(asked, honest)
         own = OwnRows.of(asked.plan, place, source, mapping, persons, progress or Silent())
-        records = own.check()
+        records, keys = own.check()
         asked.plan.check_capacity(place, records)
         words = tuple(asked.plan.words())
-        return SiteCheck(self.name, asked.plan.digest.hex(), words, len(records), records.outside)
+        return SiteCheck(self.name, asked.plan.digest.hex(), words, len(records), records.outside, keys)
 
     def run(
         self,
@@ -193,14 +198,14 @@ class Site:
             source: the rows of this site; they never leave it.
             ledger: of the rows; default: beside them.
             mapping: path of the site's own file (``site.yaml``); None for a table as the schema says.
-            persons: of a plan for parties, path of the list of persons.
+            persons: of a plan for parties with a list of persons, its path.
             honest: how many of the sites you rely on to be honest; default: as many as the plan needs.
             patience: seconds to wait for the coordinator, and to go on without a word of it.
             progress: receives stages, rounds and what was spent.
             said: takes the plan in plain words, and what happens.
 
         Raises:
-            MissingExtra: NVFlare is not installed.
+            MissingExtra: NVFlare is not installed, or ``openmined.psi`` where persons are found by intersection.
             Overdraft: the ledger has no room for what the plan may cost.
             FederationError: the coordinator has said nothing for so long: it may have ended, or carried the plan out.
             SfumatoError: what else stands against it, with the fix; nothing was sent.
@@ -210,7 +215,7 @@ class Site:
         more than ``FederationPlan.at_a_site``; a plan that was carried out is not carried out again.
         """
         require("federated", "a run over real sites")
-        asked = Invitation.load(invitation)
+        asked = _invited(invitation)
         plan, place = asked.plan, self._judge(asked, honest)
         seen = progress or Silent()
         book = ledger_of(source, ledger, plan.guarantee.private)
@@ -220,7 +225,7 @@ class Site:
                 said(line)
             account = SiteAccount(paid.run, plan.terms, place, paid.prepaid)
             kept = None if plan.split is None else self._share_file(plan)
-            site = own.site(self._folder.identity, account, kept)
+            site = own.site(self._folder.identity, account, kept, said)
             service = SiteService(plan, site, seen, said, partial(self._certify, plan), bool(paid.run.events))
             self._serve(asked, service, said, patience)
             paid.finish()
@@ -298,6 +303,15 @@ class Site:
             yield
         finally:
             lock.give_back()
+
+
+def _invited(path: str | os.PathLike[str]) -> Invitation:
+    """The invitation in a file; MissingExtra where what its plan needs of this site is not installed."""
+    asked = Invitation.load(path)
+    split = asked.plan.split
+    if split is not None and split.persons is None:
+        require("mpc", "a plan that finds the persons by intersection")
+    return asked
 
 
 @contextmanager

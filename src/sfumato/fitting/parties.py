@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfumato.errors import FederationError
+from sfumato.extras import require
 from sfumato.federation.defaults import DEADLINE
 from sfumato.fitting.agreed import Agreed, agreed
 from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
@@ -20,7 +21,9 @@ from sfumato.progress import Progress
 from sfumato.tables import Rows
 from sfumato.tables.source import RowSource
 from sfumato.trust.federated.transport import InProcess
+from sfumato.trust.mpc.aligning_party import AligningParty
 from sfumato.trust.mpc.counting import PARTIES
+from sfumato.trust.mpc.keys import own_keys
 from sfumato.trust.mpc.party_records import party_records
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.persons import Persons
@@ -37,14 +40,16 @@ class PartiesSource:
     Attributes:
         sources: the table of each party.
         key: the column by which all of them know a person.
-        persons: the list of persons, declared public.
+        persons: the list of persons, declared public; None: they are found by intersection.
+        number: of persons on the list, or the most that a party may have.
         names: of the parties.
         ledgers: of each party; None: beside its rows.
     """
 
     sources: tuple[RowSource, ...]
     key: str
-    persons: Persons
+    persons: Persons | None
+    number: int
     names: tuple[str, ...]
     ledgers: tuple[Ledger | str | os.PathLike[str] | None, ...]
 
@@ -52,9 +57,12 @@ class PartiesSource:
         """Open the tables and find the ledger of each party; no row is read.
 
         Raises:
+            MissingExtra: persons are to be found by intersection, and ``openmined.psi`` is not installed.
             FederationError: columns at two parties, or at none, or what is asked for is nothing that parties answer.
             SfumatoError: a table cannot be opened, or has no place for its ledger.
         """
+        if self.persons is None:
+            require("mpc", "to find the common persons of parties")
         books = tuple(
             ledger_of(table, ledger, plan.guarantee.private)
             for table, ledger in zip(self.sources, self.ledgers, strict=True)
@@ -62,7 +70,8 @@ class PartiesSource:
         check_apart(self, books)
         tables = tuple(Rows.open(table, plan.schema.dialect) for table in self.sources)
         columns = tuple(tuple(n for n in table.columns if n != self.key) for table in tables)
-        split = VerticalSplit(self.key, columns, self.persons.digest, len(self.persons))
+        listed = None if self.persons is None else self.persons.digest
+        split = VerticalSplit(self.key, columns, listed, self.number)
         identities = tuple(SiteIdentity.fresh() for _ in tables)
         members = tuple(Member(n, i.public_key) for n, i in zip(self.names, identities, strict=True))
         made = agreed(plan.schema, plan.model, plan.guarantee, Roster(members, CURIOUS, LOST), split=split)
@@ -73,7 +82,8 @@ def parties(
     sources: Sequence[RowSource],
     *,
     key: str,
-    persons: Sequence[str] | str | os.PathLike[str],
+    persons: Sequence[str] | str | os.PathLike[str] | None = None,
+    most_persons: int | None = None,
     names: Sequence[str] | None = None,
     ledgers: Sequence[Ledger | str | os.PathLike[str] | None] | None = None,
 ) -> PartiesSource:
@@ -89,11 +99,15 @@ def parties(
         persons: the keys of the persons, or a file with one on each line. It is declared public: that somebody is on
             it is hidden from nobody. Who has no row at some party is in no table with its columns; rows of others are
             left out.
+        most_persons: in its place, how many persons a party may have at most, a public number that is not read off the
+            rows: the persons are then those of whom all three have a row, found by private set intersection (extra
+            ``[mpc]``), and known to the parties alone.
         names: of the parties; default: the names of their files, or ``site-1`` and so on.
         ledgers: of each party; default: ``PATH.ledger`` beside its rows.
 
     Raises:
-        FederationError: not three parties, names or ledgers that are not as many, a key that stands twice.
+        FederationError: not three parties, names or ledgers that are not as many, a key that stands twice, or neither a
+            list of persons nor how many there are at most.
 
     >>> import pyarrow as pa
     >>> import sfumato as sf
@@ -117,8 +131,17 @@ def parties(
             f"{len(given)} tables, {len(called)} names and {len(kept)} ledgers: counting on shares is of {PARTIES}"
             " parties, each with its own"
         )
+    if persons is None:
+        if most_persons is None:
+            raise FederationError(
+                "neither persons nor most_persons: give a public list, or how many persons a party may have (who is"
+                " common is then found by intersection)"
+            )
+        return PartiesSource(given, key, None, most_persons, called, kept)
+    if most_persons is not None:
+        raise FederationError("persons and most_persons: a list says how many there are; leave most_persons out")
     known = Persons.load(Path(persons)) if isinstance(persons, str | os.PathLike) else Persons.of(persons)
-    return PartiesSource(given, key, known, called, kept)
+    return PartiesSource(given, key, known, len(known), called, kept)
 
 
 @dataclass(frozen=True)
@@ -130,14 +153,14 @@ class SimulatedParties:
         books: the ledger of each.
         identities: their signing keys, drawn for this fit.
         agreed: the plan and the model.
-        persons: the list that the plan holds the hash of.
+        persons: the list that the plan holds the hash of; None: they are found by intersection.
     """
 
     tables: tuple[Rows, ...]
     books: tuple[DatasetLedger, ...]
     identities: tuple[SiteIdentity, ...]
     agreed: Agreed
-    persons: Persons
+    persons: Persons | None
     rows = None
     book = DatasetLedger(None)
     log = None
@@ -157,7 +180,11 @@ class SimulatedParties:
             runs = site_runs(stack, shared, plan, self.books)
             endpoints = []
             for place, (table, identity, run) in enumerate(zip(self.tables, self.identities, runs, strict=True)):
-                records = party_records(table, shared.schema, split, place, self.persons, progress)
                 account = SiteAccount(run, shared.terms, place)
-                endpoints.append(PartySite(shared, identity, records, account))
+                persons = self.persons or own_keys(table, shared.schema, split, progress).persons
+                records = party_records(table, shared.schema, split, place, persons, progress)
+                if self.persons is not None:
+                    endpoints.append(PartySite(shared, identity, records, account))
+                else:
+                    endpoints.append(AligningParty(shared, identity, persons, records, account))
             yield InProcess(endpoints)

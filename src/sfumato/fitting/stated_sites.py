@@ -57,6 +57,7 @@ def _absence(site: str, absence: Absence) -> StatedAbsence:
 
 def _stated_split(split: VerticalSplit, toward: Guarantee) -> StatedSplit:
     return StatedSplit(
+        alignment=split.alignment,
         key=split.key,
         columns=split.columns,
         persons=split.persons,

@@ -18,6 +18,8 @@ _PARTIES = 3
 _CURIOUS = 1
 """Of the three: what the words say of noise and of whom it withstands is said for one."""
 _HASH = re.compile(r"[0-9a-f]{64}")
+_ALIGNMENTS = ("private intersection", "public list")
+"""How persons were found, without a list and with one."""
 _ROUNDING = 1e-9
 """Of a figure that was computed anew."""
 
@@ -26,16 +28,18 @@ class StatedSplit(Section):
     """Who held which columns.
 
     Attributes:
+        alignment: how the rows of a person were found at all parties.
         key: the column by which all parties knew a person.
         columns: of each party, in the order of the sites.
-        persons: SHA-256 of the list of persons, which was declared public.
-        number: of persons on it.
+        persons: SHA-256 of the list of persons, which was declared public; None: these were found by intersection.
+        number: of persons on the list, or the most that a party could bring.
         toward_a_party: epsilon of the promise toward another party, at the same delta.
     """
 
+    alignment: str
     key: str
     columns: tuple[tuple[str, ...], ...]
-    persons: str
+    persons: str | None
     number: int
     toward_a_party: float
 
@@ -48,7 +52,8 @@ class StatedSplit(Section):
     def check(self, sites: int, curious: int, lost: int) -> None:
         """CertificateError unless the numbers can be those of three parties."""
         of_three = (sites, len(self.columns), curious, lost) == (_PARTIES, _PARTIES, _CURIOUS, 0)
-        if not of_three or self.number < 1 or not _HASH.fullmatch(self.persons):
+        known = self.persons is None or _HASH.fullmatch(self.persons)
+        if not of_three or self.number < 1 or not known or self.alignment != _ALIGNMENTS[self.persons is not None]:
             raise CertificateError("the certificate's parties have numbers that none can have")
 
     def check_against(self, schema: Schema, promise: Guarantee) -> None:
@@ -65,9 +70,8 @@ class StatedSplit(Section):
         return [
             f"Three parties held different columns of the same persons: {held}. They knew each other's persons by "
             f"{self.key}.",
-            f"The persons are the {self.number:,} of a list that was declared public: that somebody is on it is "
-            "protected from nobody.",
-            "Toward another party the promise speaks of what a person's cells say, not of who is on the list, and its "
+            *(self._of_intersection() if self.persons is None else self._of_list()),
+            "Toward another party the promise speaks of what a person's cells say, not of who the persons are, and its "
             f"epsilon is {self.toward_a_party:.3g}, for that party knows more: a person whose cells are others is in "
             "two other cells of each table.",
             "This holds where the three follow the protocol, at most one of them is curious, and no two of them "
@@ -75,4 +79,21 @@ class StatedSplit(Section):
             "can make tables wrong, and learn more from what is opened than is promised.",
             "The noise is made so that the shares of two parties are enough: it is 1.22 times as wide as that of one "
             "curator.",
+        ]
+
+    def _of_list(self) -> list[str]:
+        return [
+            f"The persons are the {self.number:,} of a list that was declared public: that somebody is on it is "
+            "protected from nobody."
+        ]
+
+    def _of_intersection(self) -> list[str]:
+        return [
+            "The persons are those of whom all three had a row, found by private set intersection among up to "
+            f"{self.number:,} keys of each. Each party learnt who they are, and so how many, exactly: to the parties "
+            "that is a release without noise, to which each agreed. Toward whoever gets the model the promise holds "
+            "for that too: their number was opened with noise alone, and no message hung on it.",
+            "After two runs over tables that changed in between, each party has seen who came and who went. A party "
+            "that did not follow the protocol could bring keys of persons whom it has no row of, and learn which of "
+            "them both others know.",
         ]

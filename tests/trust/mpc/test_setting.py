@@ -152,14 +152,15 @@ def test_no_mask_covers_two_blocks_or_two_dealings(sites: list[PartySite]) -> No
         (lambda sites, sent: sites[0].call("deal", block_bytes(0)), "once, in order"),
         (lambda sites, sent: sites[0].call("deal", block_bytes(7)), "once, in order"),
         (lambda sites, sent: sites[0].call("deal", b"\0"), "names no block"),
-        (lambda sites, sent: sites[0].call("dealt", sent[2]), "cannot be opened"),  # of another party
-        (lambda sites, sent: sites[0].call("dealt", sent[0]), "cannot be opened"),  # its own
+        (lambda sites, sent: sites[0].call("dealt", sent[2]), "another length"),  # of another party
+        (lambda sites, sent: sites[0].call("dealt", sent[0]), "another length"),  # its own
         (lambda sites, sent: sites[0].call("dealt", sent[1][:-1] + bytes([sent[1][-1] ^ 1])), "cannot be opened"),
-        (lambda sites, sent: sites[0].call("dealt", b""), "cannot be opened"),
+        (lambda sites, sent: sites[0].call("dealt", sent[1] + bytes(1 << 20)), "another length"),
+        (lambda sites, sent: sites[0].call("dealt", b""), "another length"),
         (lambda sites, sent: sites[0].call("count", IDENTITY[:-1]), "question|bytes"),
         (lambda sites, sent: sites[0].call("count", maps_bytes([np.arange(7)])), "one map for each"),
     ],
-    ids=["twice", "beyond", "no block", "another's", "own", "changed", "empty", "no maps", "one map"],
+    ids=["twice", "beyond", "no block", "another's", "own", "changed", "long", "empty", "no maps", "one map"],
 )
 def test_a_dealing_that_is_not_the_agreed_one_is_refused(
     sites: list[PartySite], change: Callable[[list[PartySite], list[bytes]], bytes], says: str

@@ -295,7 +295,7 @@ class FederationPlan:
             return []
         other = self.toward_a_site
         return [
-            f"Promise toward another party, of what a person's cells say and not of who is on the list: epsilon"
+            f"Promise toward another party, of what a person's cells say and not of who the persons are: epsilon"
             f" {other.epsilon:.3g}, delta {other.delta:g}."
         ]
 

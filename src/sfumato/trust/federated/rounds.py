@@ -15,8 +15,9 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.site_facts import codec_digest, first_codec
 from sfumato.trust.federated.transport import Replies, Transport
-from sfumato.trust.mpc.counting import after
-from sfumato.trust.mpc.dealing import block_bytes, dealing_id, dealing_label
+from sfumato.trust.mpc.counting import OneHotLayout, after
+from sfumato.trust.mpc.dealing import block_bytes, blocks, dealing_id, dealing_label, sealed_block
+from sfumato.trust.mpc.intersection.steps import find_common, with_common
 from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
 from sfumato.trust.secure_sum.masks import WORDS, centred
 from sfumato.trust.secure_sum.sum_coordinator import Opening, SumCoordinator
@@ -69,6 +70,10 @@ class SecureRounds:
         self._round = max(self._round, -(-self._coordinator.used // self.plan.attempts))
         deliveries = self._coordinator.deliveries(self._all("shares", dict.fromkeys(everybody, keys)))
         self._all("receive", deliveries)
+        split = self.plan.split
+        if split is not None and split.persons is None:
+            common = find_common(lambda method, asked: self._all(method, asked, ENCODING), split.number)
+            self.codec = with_common(self.codec, common)
 
     def check_left(self, rounds: int) -> None:
         """FederationError unless so many ``rounds`` are left of those of the plan."""
@@ -80,12 +85,14 @@ class SecureRounds:
         """Count sums that were opened before the coordinator was started again, and are not asked for now."""
         self.opened_rounds += opened
 
-    def deal(self, maps: bytes, blocks: int) -> None:
+    def deal(self, maps: bytes, layout: OneHotLayout) -> None:
         """Let parties make shares of the tables of their columns, seen through ``maps``; see ``trust.mpc.dealing``.
 
         Nothing is dealt anew where these are the maps that were dealt last, or where all parties kept one dealing of
-        them.
+        them. FederationError where a block is of another length than its ``layout`` says: it is not passed on.
         """
+        assert self.plan.split is not None, "columns are dealt by parties"
+        persons = self.plan.split.number
         label = dealing_label(self.plan.digest, self.codec, maps)
         if label == self._dealt:
             return
@@ -96,8 +103,11 @@ class SecureRounds:
             self._all("kept", dict.fromkeys(everybody, self._dealing))
         else:
             self._dealing = dealing_id(label, self._coordinator.run)
-            for block in range(blocks):
+            for block in range(blocks(layout, persons)):
                 dealt = self._all("deal", dict.fromkeys(everybody, block_bytes(block)))
+                for place, data in dealt.items():
+                    if len(data) != sealed_block(layout, persons, place, block):
+                        raise FederationError(f"site {self._name(place)} deals a block of another length than it has")
                 self._all("dealt", {place: dealt[after(place)] for place in everybody})
         self._dealt = label
 

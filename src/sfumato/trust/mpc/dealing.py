@@ -18,6 +18,7 @@ from sfumato.errors import FederationError, QuestionError
 from sfumato.trust.mpc.counting import OneHotLayout
 from sfumato.trust.mpc.ring import MOST_ROWS, WORD
 from sfumato.trust.questions import Marginals, Query, from_bytes
+from sfumato.trust.secure_sum.messages import TAG_BYTES
 
 _BLOCK = struct.Struct("<I")
 _BLOCK_BYTES = 1 << 23
@@ -64,6 +65,18 @@ def block_rows(layout: OneHotLayout) -> int:
 def blocks(layout: OneHotLayout, persons: int) -> int:
     """How many of them there are."""
     return -(-persons // block_rows(layout))
+
+
+def rows_of(layout: OneHotLayout, persons: int, block: int) -> slice:
+    """The persons of a block."""
+    each = block_rows(layout)
+    return slice(block * each, min((block + 1) * each, persons))
+
+
+def sealed_block(layout: OneHotLayout, persons: int, place: int, block: int) -> int:
+    """Bytes of a sealed block of the party at ``place``."""
+    rows = rows_of(layout, persons, block)
+    return (rows.stop - rows.start) * layout.widths[place] * WORD.itemsize + TAG_BYTES
 
 
 def maps_bytes(maps: Sequence[np.ndarray]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from sfumato.trust.mpc.counting import Codes, OneHotLayout, ProductShares
-from sfumato.trust.mpc.dealing import block_rows, blocks
+from sfumato.trust.mpc.dealing import blocks, rows_of
 from sfumato.trust.secure_sum.terms import HASH_BYTES
 
 
@@ -52,8 +52,7 @@ class OwnDealing:
 
     def rows(self, block: int) -> slice:
         """The persons of a block."""
-        each = block_rows(self.layout)
-        return slice(block * each, min((block + 1) * each, len(self.own.present)))
+        return rows_of(self.layout, len(self.own.present), block)
 
     @property
     def blocks(self) -> int:

@@ -1,10 +1,10 @@
-"""One party's columns of the persons of a list, as codes in the order of the list."""
+"""One party's columns of the persons of a list, or of its own, as codes in their order."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,8 +15,8 @@ from sfumato.errors import QuestionError, TableError
 from sfumato.progress import Progress
 from sfumato.schema import Schema
 from sfumato.tables import Rows
-from sfumato.trust.gathering import identifiers
 from sfumato.trust.mpc.counting import Codes
+from sfumato.trust.mpc.keys import keys_of
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.questions import Query
@@ -31,18 +31,23 @@ class PartyRecords:
         domain: the encoded columns of all parties; public.
         positions: where its own stand among them.
         codes: of its own, (persons,) each, and who is present.
-        outside: persons on the list with some cell that the schema's facts did not allow, or with several rows.
+        outside_facts: (persons,) who has some cell that the schema's facts did not allow, or several rows.
         repeated: whether some person has several rows; for the people of the party alone.
     """
 
     domain: Domain
     positions: tuple[int, ...]
     codes: Codes
-    outside: int
+    outside_facts: np.ndarray
     repeated: bool = False
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self.codes.present))
+
+    @property
+    def outside(self) -> int:
+        """Persons on the list who have some cell that the schema's facts did not allow, or several rows."""
+        return int(np.count_nonzero(self.outside_facts))
 
     def __repr__(self) -> str:
         return f"<private records of a party: {len(self.positions)} columns>"
@@ -64,6 +69,13 @@ class PartyRecords:
         """Its records, without those who are absent."""
         axes = tuple(self.domain.axes[i] for i in self.positions)
         return Records([c[self.codes.present] for c in self.codes.columns], Domain(axes))
+
+    def at(self, places: np.ndarray) -> PartyRecords:
+        """The same records in another order: of each position (n,) the number of a person here, and -1 of nobody."""
+        there = places >= 0
+        columns = tuple(np.where(there, column[places], column.dtype.type(0)) for column in self.codes.columns)
+        codes = Codes(columns, there & self.codes.present[places])
+        return replace(self, codes=codes, outside_facts=there & self.outside_facts[places])
 
     def matrix(self) -> np.ndarray:
         """Refused: no party has all columns."""
@@ -91,12 +103,11 @@ def party_records(
     """
     own, whole = Codec.from_schema(split.schema_of(schema, place)), Codec.from_schema(schema)
     own.check_columns(rows.columns)
-    markers = schema.null_markers(schema.column(split.key))
     columns = [np.zeros(len(persons), np.min_scalar_type(axis.size - 1)) for axis in own.domain.axes]
     seen, several, present, outside = (np.zeros(len(persons), bool) for _ in range(4))
     progress.stage("reading rows")
     for batch in rows.cells():
-        at = persons.places(identifiers(batch.column(split.key), markers))
+        at = persons.places(keys_of(batch, schema, split))
         listed = at >= 0
         places = at[listed]
         each, rows_of_each = np.unique(places, return_counts=True)
@@ -113,5 +124,4 @@ def party_records(
     for column in columns:
         column[~present] = 0
     positions = tuple(whole.domain.index(name) for name in own.domain.names)
-    count, repeated = int(np.count_nonzero(outside | several)), bool(several.any())
-    return PartyRecords(whole.domain, positions, Codes(tuple(columns), present), count, repeated)
+    return PartyRecords(whole.domain, positions, Codes(tuple(columns), present), outside | several, bool(several.any()))

@@ -19,7 +19,7 @@ from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.mpc.counting import Codes, ProductShares, after, masked
-from sfumato.trust.mpc.dealing import block_of, check_degree, dealing_id, dealing_label, maps_of, through
+from sfumato.trust.mpc.dealing import block_of, check_degree, dealing_id, dealing_label, maps_of, sealed_block, through
 from sfumato.trust.mpc.own_dealing import KeepsShares, OwnDealing
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.ring import BITS, WORD
@@ -81,7 +81,7 @@ class PartySite(FederatedSite):
         maps = maps_of(body, domain)
         made = layout(self._owners, [int(m.max()) + 1 for m in maps])
         made.check()
-        label = dealing_label(self._plan.digest, self._facts.codec, body)
+        label = dealing_label(self._plan.digest, self._codec, body)
         if self._dealing is not None and self._dealing.label == label:
             raise FederationError("these columns were dealt, or are being dealt, through the same maps")
         self._dealing = None  # what was dealt before is forgotten first: both need not be held
@@ -123,14 +123,13 @@ class PartySite(FederatedSite):
         block = dealing.taken
         if block >= dealing.dealt:
             raise FederationError("a block is taken once this party has dealt its own; deal anew")
+        if len(sealed) != sealed_block(dealing.layout, len(dealing.own.present), after(place), block):
+            raise FederationError("a block of another party has another length than its columns have")
         try:
             data = self._sealing(dealing, after(place), block).decrypt(_ONE_USE, sealed, dealing.label)
         except InvalidTag:
             raise FederationError("a block of another party cannot be opened: changed, or of another dealing") from None
-        rows = dealing.rows(block)
-        shape = rows.stop - rows.start, dealing.layout.widths[after(place)]
-        if len(data) != shape[0] * shape[1] * WORD.itemsize:
-            raise FederationError("a block of another party is of another size than its columns have")
+        shape = -1, dealing.layout.widths[after(place)]
         mask, before = (self._mask(dealing, p, block) for p in (place, after(place, 2)))
         masked_next = np.frombuffer(data, WORD).reshape(shape)
         dealing.shares.add(self._one_hots(dealing, block), mask, before, masked_next)
@@ -164,7 +163,12 @@ class PartySite(FederatedSite):
         return AESGCM(self._sums.pair(other).secret(_purpose(b"block", dealing, sender, block)))
 
     def _subject(self, request: SumRequest) -> bytes:
-        return request.subject(self._facts.codec if self._dealing is None else self._dealing.id)
+        return request.subject(self._codec if self._dealing is None else self._dealing.id)
+
+    @property
+    def _codec(self) -> bytes:
+        """Hash of what records are encoded by, to which every mask is bound."""
+        return self._facts.codec
 
     def _noise(self, request: SumRequest, question: SumQuestion) -> SharedNoise:
         noise = super()._noise(request, question)

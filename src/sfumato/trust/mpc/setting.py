@@ -14,7 +14,7 @@ from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.mpc.counting import OneHotLayout
-from sfumato.trust.mpc.dealing import blocks, check_degree, maps_bytes
+from sfumato.trust.mpc.dealing import check_degree, maps_bytes
 from sfumato.trust.mpc.split import layout
 from sfumato.trust.questions import Marginals, Measurement, Query, SumQuestion
 
@@ -35,7 +35,7 @@ class Mpc(Federated):
         super().__init__(rounds, domain, budget, recode)
         split = rounds.plan.split
         assert split is not None, "parties are asked by a plan that says who has which columns"
-        self._persons, self._owners = split.number, split.owners(first_codec(rounds.plan.schema))
+        self._owners = split.owners(first_codec(rounds.plan.schema))
 
     def __repr__(self) -> str:
         return f"<setting of parties over {len(self.domain)} columns>"
@@ -51,7 +51,7 @@ class Mpc(Federated):
 
     def _prepare(self, question: SumQuestion) -> None:
         if self._needs_dealing(question):
-            self._rounds.deal(maps_bytes(self._maps()), blocks(self._layout(), self._persons))
+            self._rounds.deal(maps_bytes(self._maps()), self._layout())
 
     def _maps(self) -> Sequence[np.ndarray]:
         """Code -> coarser code of each column, through which columns are dealt."""

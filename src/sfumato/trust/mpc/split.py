@@ -1,4 +1,4 @@
-"""Which party holds which columns of the persons of a list: public facts of the signed plan."""
+"""Which party holds which columns of the same persons, and how these are found: public facts of the signed plan."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sfumato.errors import FederationError
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.trust.mpc.counting import PARTIES, OneHotLayout
+from sfumato.trust.mpc.intersection.steps import MOST_COMMON
 from sfumato.trust.mpc.persons import MOST_PERSONS
 from sfumato.trust.secure_sum.roster import Roster
 
@@ -27,18 +28,26 @@ class VerticalSplit:
     Attributes:
         key: the column of kind identifier by which all of them know a person; every party has it.
         columns: by place, the names of the other columns that the party holds.
-        persons: SHA-256 of the list of persons; see ``Persons``.
-        number: of persons on it.
+        persons: SHA-256 of the list of persons, declared public; see ``Persons``. None: the persons are those of whom
+            every party has a row, found by private set intersection.
+        number: of persons on the list, or the most that a party may bring: in an intersection nothing but the parties'
+            own rows hangs on how many are common.
     """
 
     key: str
     columns: tuple[tuple[str, ...], ...]
-    persons: str
+    persons: str | None
     number: int
+
+    @property
+    def alignment(self) -> str:
+        """How the rows of a person are found at all parties, in two words."""
+        return "public list" if self.persons is not None else "private intersection"
 
     def to_dict(self) -> dict[str, Json]:
         """As JSON values."""
         return {
+            "alignment": self.alignment,
             "key": self.key,
             "columns": [list(names) for names in self.columns],
             "persons": self.persons,
@@ -58,10 +67,9 @@ class VerticalSplit:
                 f"columns are split among {PARTIES} parties, of which {CURIOUS} may be curious and none lost: name as"
                 " many"
             )
-        if len(self.columns) != PARTIES or not _HASH.fullmatch(self.persons):
+        if len(self.columns) != PARTIES or (self.persons is not None and not _HASH.fullmatch(self.persons)):
             raise FederationError("a split names the columns of each of its parties, and the hash of the persons")
-        if type(self.number) is not int or not 1 <= self.number <= MOST_PERSONS:
-            raise FederationError(f"a list of persons has 1 to {MOST_PERSONS:,} keys, not {self.number!r}")
+        self._check_number()
         self._check_key(schema)
         self._check_columns(schema, [m.name for m in roster.members])
         if schema.measured():
@@ -69,6 +77,12 @@ class VerticalSplit:
                 f"column {schema.measured()[0]!r}: its bounds or categories are left to be measured, which parties do"
                 " not do: declare them"
             )
+
+    def _check_number(self) -> None:
+        most = MOST_PERSONS if self.persons is not None else MOST_COMMON
+        if type(self.number) is not int or not 1 <= self.number <= most:
+            what = "a list of persons has" if self.persons is not None else "to find who is common, a party brings"
+            raise FederationError(f"{what} 1 to {most:,} keys, not {self.number!r}")
 
     def _check_key(self, schema: Schema) -> None:
         if schema.column(self.key).kind != "identifier":
@@ -129,11 +143,30 @@ class VerticalSplit:
         """What each party reads before it signs."""
         return [
             *(f"Party {p} holds {', '.join(names)}." for p, names in zip(parties, self.columns, strict=True)),
-            f"The persons are the {self.number:,} of a list that is declared public (SHA-256 {self.persons}): who is on"
-            f" it is hidden from nobody. A party knows them by {self.key}.",
+            *(self._of_list() if self.persons is not None else self._of_intersection()),
             "One party by itself learns nothing of the columns of the others but what is opened with noise. ANY TWO"
             " PARTIES TOGETHER can read all columns of everybody. A party that does not follow the protocol can make"
             " sums wrong, and learn more from what is opened than the promise says.",
+        ]
+
+    def _of_list(self) -> list[str]:
+        return [
+            f"The persons are the {self.number:,} of a list that is declared public (SHA-256 {self.persons}): who is on"
+            f" it is hidden from nobody. A party knows them by {self.key}."
+        ]
+
+    def _of_intersection(self) -> list[str]:
+        return [
+            f"The persons are those of whom all three parties have a row, by {self.key}: each party brings up to"
+            f" {self.number:,} keys to a private set intersection.",
+            "EACH PARTY LEARNS WHO IS COMMON TO ALL THREE, AND SO HOW MANY: exactly, without noise. Who signs agrees to"
+            " that. Of other persons a party learns nothing: not whom two others share, and not how many they have.",
+            "Whoever gets the model and carries the messages learns neither: it gets the count with noise alone, and"
+            f" what is sent is as if each party had {self.number:,} persons.",
+            "Who is common is found once for a run. After another run over tables that have changed, each party sees"
+            " who has come and gone.",
+            f"A party that does not follow the protocol can bring up to {self.number:,} keys of persons whom it has no"
+            " row of, and learns which of them both others know: keys that can be guessed protect nobody from that.",
         ]
 
 

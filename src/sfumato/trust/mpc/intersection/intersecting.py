@@ -1,0 +1,168 @@
+"""One party's part in finding who is common: it answers each call once, in order, and opens what the others sealed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from sfumato.errors import FederationError
+from sfumato.privacy.randomness import Entropy, expand
+from sfumato.trust.mpc.counting import PARTIES, after
+from sfumato.trust.mpc.intersection.points import POINT_BYTES, fresh_secret, hashed, multiplied, quotient
+from sfumato.trust.mpc.intersection.steps import (
+    HOPS,
+    NAME_BYTES,
+    NONCE_BYTES,
+    READER,
+    block_keys,
+    key_blocks,
+    sealed_list,
+    sealed_points,
+    sealed_store,
+)
+from sfumato.trust.mpc.intersection.store import VALUE_BYTES, read, written
+from sfumato.trust.secure_sum.run_keys import PairKeys
+
+_ONE_USE = bytes(12)
+"""Nonce of AES-GCM: each key seals one message, of one party for one other."""
+_KEY, _NOBODY = "k", "n"
+"""Before the keys of persons, and before those that fill a party's number up: no person has one of these."""
+_NOBODY_BYTES = 32
+"""Of a key that nobody has."""
+_STORE, _LIST = HOPS, HOPS + 1
+"""Numbers of the messages after those of points."""
+_ORDER = 4  # nonce of ChaCha20; the key of an order has no other use
+
+
+class Intersecting:
+    """A party that brings its keys, and learns which of them both others bring.
+
+    Args:
+        place: of the party.
+        pair: what it shares with the party at a place, in this run.
+        most: keys that each party brings, with those that nobody has.
+        keys: of its persons, each once.
+        plan: SHA-256 of the signed plan.
+        entropy: source of secrets.
+
+    Attributes:
+        places: (most,) of each position of the common list the number of the person among ``keys``, and -1 of nobody;
+            None until it is found. All parties have the same person at a position; positions are drawn anew for a run.
+        hash: of who is common, and of a number that the parties alone know.
+
+    *Formal guarantee.* Beside what it brings itself, a party that follows the protocol learns who is common, and so how
+    many. The points that it is sent are to it as drawn anew: each party's own go round under a cover that it alone
+    knows, so that points of two parties never have one form for a third to compare. From the stores it can tell who is
+    in both, for keys that it brought: all else in them is random to who lacks the secret of their two writers. All
+    secrets are of one run. What the coordinator carries is sealed, and as long for any keys.
+    """
+
+    def __init__(
+        self,
+        place: int,
+        pair: Callable[[int], PairKeys],
+        most: int,
+        keys: Sequence[str],
+        plan: bytes,
+        entropy: Entropy,
+    ) -> None:
+        self._place, self._pair, self._most, self._plan, self._entropy = place, pair, most, plan, entropy
+        self._brought = len(keys)
+        nobody = [_NOBODY + entropy.take(_NOBODY_BYTES).hex() for _ in range(most - len(keys))]
+        self._keys = [_KEY + key for key in keys] + nobody
+        self._cover, self._secret = fresh_secret(entropy), fresh_secret(entropy)
+        self._values: list[bytes] = []
+        self._step, self._stage = 0, "pass"
+        self._told: bytes | None = None
+        self.places: np.ndarray | None = None
+        self.hash = b""
+
+    def passed(self, sealed: bytes) -> bytes:
+        """The next step of a block of points: begin with its own, multiply another's twice, take its own back."""
+        self._at("pass")
+        block, hop = divmod(self._step, HOPS + 1)
+        self._step += 1
+        if hop == 0:
+            return self._sealed(hashed(self._keys[block_keys(self._most, block)], self._cover), 0, block)
+        points = self._opened(sealed, after(self._place, 2), hop - 1, block, sealed_points(self._most, block))
+        if hop < HOPS:
+            return self._sealed(multiplied(points, self._secret), hop, block)
+        whole = multiplied(points, quotient(self._secret, self._cover))
+        self._values += [whole[start : start + POINT_BYTES] for start in range(0, len(whole), POINT_BYTES)]
+        if block + 1 == key_blocks(self._most):
+            self._stage = "read" if self._place == READER else "store"
+        return b""
+
+    def store(self) -> bytes:
+        """The store of this party's values, sealed for the reader."""
+        self._at("store")
+        self._stage = "common"
+        (other,) = {0, 1, 2} - {READER, self._place}
+        shared = self._pair(other).secret(b"parties common values" + self._plan)
+        drawn = b"".join(hashlib.sha256(shared + value).digest()[:VALUE_BYTES] for value in self._values)
+        values = np.frombuffer(drawn, np.uint64).reshape(len(self._values), -1)
+        return self._sealed(written(self._values, values, self._entropy), _STORE)
+
+    def read(self, sealed: bytes) -> bytes:
+        """Read the stores of the two others: who is in both, in a sealed list for each."""
+        self._at("read")
+        self._stage = "common"
+        size, others = sealed_store(self._most), [place for place in range(PARTIES) if place != READER]
+        parts = [sealed[:size], sealed[size:]]
+        stores = [self._opened(part, place, _STORE, 0, size) for part, place in zip(parts, others, strict=True)]
+        mine = self._values[: self._brought]
+        one, other = (read(store, mine, self._most) for store in stores)
+        nonce = self._entropy.take(NONCE_BYTES)
+        common = np.flatnonzero((one == other).all(axis=1))
+        names = [_name(nonce, mine[i]) for i in common]
+        names += [self._entropy.take(NAME_BYTES) for _ in range(self._most - len(names))]
+        self._told = nonce + b"".join(sorted(names))
+        return b"".join(self._sealed(self._told, _LIST, receiver=place) for place in others)
+
+    def common(self, sealed: bytes) -> bytes:
+        """Learn who is common; the hash by which all parties know it."""
+        self._at("common")
+        self._stage = "over"
+        told = self._told or self._opened(sealed, READER, _LIST, 0, sealed_list(self._most))
+        nonce, listed = told[:NONCE_BYTES], told[NONCE_BYTES:]
+        names = {listed[start : start + NAME_BYTES] for start in range(0, len(listed), NAME_BYTES)}
+        mine = {value: i for i, value in enumerate(self._values[: self._brought]) if _name(nonce, value) in names}
+        found = sorted(mine)
+        self.places = np.full(self._most, -1)
+        whole = b"".join(found)
+        order = np.empty(2 * self._most, np.uint32)
+        expand(hashlib.sha256(b"parties common order" + nonce + whole).digest(), _ORDER, order)
+        positions = np.argsort(order.view(np.uint64), kind="stable")[: len(found)]
+        self.places[positions] = [mine[value] for value in found]
+        self.hash = hashlib.sha256(b"parties common" + nonce + whole).digest()
+        return self.hash
+
+    def _at(self, stage: str) -> None:
+        """FederationError unless this is what comes next: a message is made once, and a key seals one."""
+        if self._stage != stage:
+            raise FederationError("who is common is found once, step by step; set up anew")
+
+    def _sealed(self, text: bytes, message: int, block: int = 0, receiver: int | None = None) -> bytes:
+        to = receiver if receiver is not None else READER if message == _STORE else after(self._place)
+        return self._sealing(to, self._place, message, block).encrypt(_ONE_USE, text, self._plan)
+
+    def _opened(self, sealed: bytes, sender: int, message: int, block: int, size: int) -> bytes:
+        if len(sealed) != size:
+            raise FederationError("a message of another party has another length than the plan says")
+        try:
+            return self._sealing(sender, sender, message, block).decrypt(_ONE_USE, sealed, self._plan)
+        except InvalidTag:
+            raise FederationError("a message of another party cannot be opened: changed, or of another run") from None
+
+    def _sealing(self, other: int, sender: int, message: int, block: int) -> AESGCM:
+        purpose = b"parties common" + bytes([message, sender]) + block.to_bytes(4, "little")
+        return AESGCM(self._pair(other).secret(purpose))
+
+
+def _name(nonce: bytes, value: bytes) -> bytes:
+    """What stands for a common person in a list: to those who have the value alone."""
+    return hashlib.sha256(b"parties common name" + nonce + value).digest()[:NAME_BYTES]
