@@ -16,6 +16,7 @@ import sfumato as sf
 from sfumato.errors import FederationError
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.transport import InProcess, Replies
 from sfumato.trust.mpc.aligning_party import AligningParty
@@ -23,10 +24,11 @@ from sfumato.trust.mpc.dealing import maps_bytes
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.setting import Mpc
 from sfumato.trust.mpc.split import VerticalSplit
-from sfumato.trust.questions import Query
+from sfumato.trust.questions import Count, Query
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
 from sfumato.trust.secure_sum.roster import Member, Roster
+from sfumato.trust.secure_sum.terms import RoundNumber
 
 MOST = 60
 INFINITE = [math.inf]
@@ -146,7 +148,10 @@ def test_parties_with_other_persons_at_a_position_open_nothing() -> None:
     """A party that believes in another list makes other masks: the sum stays closed."""
     made = Aligned(SOME, Budget(run_of(1.0)))
     made.rounds.set_up()
+    request = SumRequest(RoundNumber(1), Count(), (1.0,))
+    assert len({site._subject(request) for site in made.sites}) == 1
     made.sites[1]._common.hash = bytes(32)
+    assert len({site._subject(request) for site in made.sites}) == 2
     with pytest.raises(FederationError, match="nothing was opened"):
         made.setting.count(made.setting.mu(0.1))
 

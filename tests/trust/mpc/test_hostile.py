@@ -171,3 +171,23 @@ def test_a_block_that_is_asked_for_many_times_at_once_is_dealt_once() -> None:
 
     with ThreadPoolExecutor(8) as at_once:
         assert sum(at_once.map(dealt, range(8))) == 1
+
+
+class Longer:
+    """A party whose block has a byte more."""
+
+    def __init__(self, site: PartySite, taken: list[bytes]) -> None:
+        self._site, self._taken = site, taken
+
+    def call(self, method: str, body: bytes) -> bytes:
+        if method == "dealt":
+            self._taken.append(body)
+        return self._site.call(method, body) + (b"\0" if method == "deal" else b"")
+
+
+def test_a_block_that_is_longer_than_the_plan_says_is_not_passed_on() -> None:
+    taken: list[bytes] = []
+    made = Parties(PEOPLE, Budget(run_of()), wrap=lambda sites: [Longer(sites[0], taken), *sites[1:]], rounds=8)
+    with pytest.raises(FederationError, match="party-0 deals a block of another length"):
+        made.setting.marginals([APART], INFINITE)
+    assert taken == []

@@ -43,13 +43,13 @@ def test_blocks_add_up(monkeypatch: pytest.MonkeyPatch, blocks: int) -> None:
 
 
 def test_positions_are_drawn_anew_for_a_run() -> None:
-    """Of 12 positions two, in an order: two runs are alike by chance 1 in 132, five by less than 1e-8."""
-    orders = []
+    """Of 12 positions two: five runs take the same two by chance 5e-8."""
+    taken = []
     for _ in range(5):
         trio = Trio.of(SETS, MOST)
         trio.found()
-        orders.append(keys_at(trio)[0])
-    assert any(order != orders[0] for order in orders)
+        taken.append({position for position, key in enumerate(keys_at(trio)[0]) if key})
+    assert len(set().union(*taken)) > 2
 
 
 OTHERS = [
@@ -120,7 +120,7 @@ def test_the_reader_finds_nothing_of_whom_it_shares_with_one_party_alone() -> No
 
 
 def test_the_list_of_the_reader_stands_in_no_order_of_its_table() -> None:
-    trio = Trio.of([sorted("abcdefghijkl")] * 3, MOST)
+    trio = Trio.of([sorted("abcdefghij")] * 3, MOST)
     trio.found()
     (told,) = (answer for method, _, answer in trio.sent if method == "read")
     half = told[: steps.sealed_list(MOST)]
