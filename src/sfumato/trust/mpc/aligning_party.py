@@ -51,7 +51,7 @@ class AligningParty(PartySite):
         entropy: Entropy = SYSTEM,
     ) -> None:
         assert plan.split is not None, "a plan for parties"
-        self._most, self._persons, self._own, self._found = plan.split.number, persons, records, found
+        self._most, self._persons, self._own, self._say = plan.split.number, persons, records, found
         super().__init__(plan, identity, records.at(np.full(self._most, -1)), account, entropy)
         self._common = self._fresh()
         self._methods |= {
@@ -77,7 +77,7 @@ class AligningParty(PartySite):
         common = self._common.common(body)
         assert self._common.places is not None
         self._parts = self._own.at(self._common.places)
-        self._found(int(np.count_nonzero(self._common.places >= 0)))
+        self._say(int(np.count_nonzero(self._common.places >= 0)))
         return common
 
     @property
