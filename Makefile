@@ -91,9 +91,6 @@ oracles: $(INSTALLED) .others/anonymeter
 .others/flwr:  # for benchmarks.flower_secagg alone
 	@$(PYTHON) -m venv $@ && $@/bin/pip install --quiet --disable-pip-version-check flwr==1.41.0 || { rm -rf $@; exit 1; }
 
-.others/ckks:  # for benchmarks.ckks_sums alone
-	@$(PYTHON) -m venv $@ && $@/bin/pip install --quiet --disable-pip-version-check tenseal==0.3.18 || { rm -rf $@; exit 1; }
-
 docs: $(DOCS_INSTALLED)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 

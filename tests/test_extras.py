@@ -11,7 +11,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from benchmarks.edges.readme import Block, blocks
+from benchmarks.edges.readme import APART, Block, blocks
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tests.test_imports import imported, modules
@@ -48,10 +48,10 @@ def test_an_extra_asks_for_the_packages_that_the_code_looks_for(extra: str) -> N
         assert not provides(package) & distributions(PROJECT["dependencies"]), package
 
 
-def test_all_is_every_extra() -> None:
+def test_all_is_every_extra_but_what_nobody_needs_for_work() -> None:
     asked = [Requirement(text) for text in OPTIONAL["all"]]
     assert {requirement.name for requirement in asked} == {"sfumato"}
-    assert set().union(*(requirement.extras for requirement in asked)) == set(extras.EXTRAS)
+    assert set().union(*(requirement.extras for requirement in asked)) == extras.EXTRAS.keys() - APART
     assert [r.extras for r in asked if r.marker is not None] == [{"mpc"}]  # there are wheels for some platforms alone
 
 
@@ -77,7 +77,7 @@ def test_a_missing_package_is_found_without_an_import(monkeypatch: pytest.Monkey
 
 def test_a_block_of_the_readme_names_its_extras() -> None:
     assert Block("console", '$ pip install "sfumato[sql,images]"').extras == {"sql", "images"}
-    assert Block("python", "# needs sfumato[all]").extras == set(extras.EXTRAS)
+    assert Block("python", "# needs sfumato[all]").extras == extras.EXTRAS.keys() - APART
     named = [block.extras for block in blocks(ROOT / "README.md")]
     assert frozenset() in named  # some need none
     assert set().union(*named) <= set(extras.EXTRAS)

@@ -79,8 +79,8 @@ MUTANTS = (
     Mutant(
         "a coordinator that goes on begins with round one",
         "trust/federated/rounds.py",
-        "        self._round = max(self._round, -(-self._coordinator.used // self.plan.attempts))\n",
-        "",
+        "        self._round = max(self._round, -(-self._set_up_sums() // self.plan.attempts))\n",
+        "        self._set_up_sums()\n",
         "each set-up is a run of its own",
         "tests/fitting/test_federated_resume.py::test_tables_that_were_opened_are_not_asked_again",
     ),

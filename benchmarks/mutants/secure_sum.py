@@ -3,6 +3,7 @@
 from benchmarks.mutants.mutant import Mutant
 
 _SITE = "trust/secure_sum/sum_site.py"
+_NUMBERED = "trust/secure_sum/numbered_site.py"
 _TESTS = "tests/trust/secure_sum/"
 
 MUTANTS = (
@@ -48,7 +49,7 @@ MUTANTS = (
     ),
     Mutant(
         "a round is answered twice",
-        _SITE,
+        _NUMBERED,
         "            if slot <= self._last:\n",
         "            if slot < self._last:\n",
         "a message that was lost on the way is asked for again",
@@ -114,7 +115,7 @@ MUTANTS = (
     ),
     Mutant(
         "a copied process draws other noise",
-        _SITE,
+        _NUMBERED,
         'return KeyedEntropy(derived(self._noise_key, b"noise" + packed(number) + subject))',
         "return self._entropy",
         "fresh noise is the best noise",

@@ -12,6 +12,7 @@ EXTRAS = {
     "images": ("PIL",),
     "frames": ("pandas", "polars", "duckdb"),
     "federated": ("nvflare", "psutil"),
+    "he": ("tenseal",),
     "mpc": ("private_set_intersection",),
     "sql": ("ibis", "duckdb", "psycopg"),
 }

@@ -14,8 +14,9 @@ from sfumato.privacy.randomness import Entropy
 from sfumato.trust import summing
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.averaging import Averaging
+from sfumato.trust.federated.encrypted_rounds import EncryptedRounds
 from sfumato.trust.federated.federated_site import FederatedSite
-from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan import MASKED, FederationPlan, Sums
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.sharing import SharedNoise
@@ -77,6 +78,8 @@ class Federation:
         rounds: int = 1100,
         capacity: tuple[int, ...] = (),
         averaging: Averaging | None = None,
+        bits: int = 64,
+        sums: Sums = MASKED,
         wrap: Callable[[list[FederatedSite]], Sequence[Endpoint]] = lambda sites: sites,
     ) -> None:
         keys = [SiteIdentity.fresh() for _ in parts]
@@ -90,9 +93,10 @@ class Federation:
             roster,
             questions,
             rounds=rounds,
-            bits=64,
+            bits=bits,
             capacity=capacity,
             averaging=averaging,
+            sums=sums,
         )
         self.runs = [boundless_run(f"site {i}", self.plan.at_a_site.epsilon) for i in range(len(parts))]
         self.sites = [
@@ -102,7 +106,7 @@ class Federation:
             for i, (key, part) in enumerate(zip(keys, parts, strict=True))
         ]
         self.transport = InProcess(wrap(self.sites))
-        self.rounds = SecureRounds(self.plan, self.transport)
+        self.rounds = (SecureRounds if sums == MASKED else EncryptedRounds)(self.plan, self.transport)
         self.rounds.set_up()
         self.setting = Federated(self.rounds, domain, budget)
 

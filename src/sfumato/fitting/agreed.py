@@ -14,14 +14,15 @@ from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.schema import Schema
 from sfumato.trust.federated.averaging import Averaging
-from sfumato.trust.federated.plan import FederationPlan, check_measurable
+from sfumato.trust.federated.plan import MASKED, FederationPlan, Sums, check_measurable
 from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.secure_sum.noise import CountNoise
 from sfumato.trust.secure_sum.roster import MOST_SITES, Roster
-from sfumato.trust.secure_sum.terms import ring_bits
 
 _KINDS = {"marginals": "marginals", "feature_sum": "feature sum", "scatter": "scatter", "gradients": "descent"}
 """Kinds of questions, by what a model's entry says that it asks."""
+_VECTORS = frozenset({"feature_sum", "scatter"})
+"""What lies on so fine a grid that it takes the wide ring."""
 _COUNTED = frozenset({"marginals", "select", "distances"})
 """What a model may ask of parties: those that compare take their one-shot path where nobody does."""
 _NARROW, _WIDE = 32, 64
@@ -50,6 +51,7 @@ def agreed(
     averaging: Averaging | None = None,
     max_sites: int = 1,
     split: VerticalSplit | None = None,
+    sums: Sums = MASKED,
 ) -> Agreed:
     """The plan for a model: it allows the kinds of questions that the model asks, and no other.
 
@@ -76,6 +78,11 @@ def agreed(
             f"model {choice.name!r} asks for {', '.join(sorted(asks - _COUNTED))}, and parties count: take a model over"
             " marginals (auto, aim, mst, independent)"
         )
+    if sums != MASKED and _VECTORS & asks:
+        raise FederationError(
+            f"model {choice.name!r} asks for sums of vectors in steps so fine that encrypted ones are not exact: add"
+            " under masks, or take another model"
+        )
     known = _KINDS if averaging is None else {**_KINDS, "gradients": "local run"}
     kinds = ("count", *(kind for asked, kind in known.items() if asked in asks))
     given = tuple(capacity)
@@ -90,13 +97,14 @@ def agreed(
         averaging=averaging,
         max_sites=max_sites,
         split=split,
+        sums=sums,
     )
     if narrow.max_rows != 1 and "gradients" in asks:
         raise UnsupportedUnit(
             f"model {choice.name!r} clips gradients per row, but a unit may hold {narrow.max_rows} rows at all sites:"
             " take a model over marginals, or declare max_rows 1 and max_sites 1"
         )
-    fits = not {"feature_sum", "scatter"} & asks and _fits_counts(narrow)
+    fits = not _VECTORS & asks and _fits_counts(narrow)
     if split is not None and not fits:
         raise FederationError("parties count in a ring of 32 bits, which does not hold noise as small: promise less")
     return Agreed(narrow if fits else replace(narrow, bits=_WIDE), choice)
@@ -108,4 +116,4 @@ def _fits_counts(plan: FederationPlan) -> bool:
         return True
     finest = CountNoise.of_cost(mu_for(plan.guarantee), plan.roster, plan.max_rows)
     most = plan.most_rows * finest.multiple
-    return ring_bits(most, finest.deviation(MOST_SITES) * finest.multiple) <= plan.bits
+    return plan.holds(most, finest.deviation(MOST_SITES) * finest.multiple)

@@ -29,9 +29,10 @@ from sfumato.schema.site_mapping import SiteMapping
 from sfumato.tables import Rows
 from sfumato.tables.source import RowSource
 from sfumato.trust.budget import Budget
+from sfumato.trust.federated.encrypted_rounds import EncryptedRounds
 from sfumato.trust.federated.facts import settled_codec
 from sfumato.trust.federated.federated_site import FederatedSite
-from sfumato.trust.federated.plan import FederationPlan, check_measurable
+from sfumato.trust.federated.plan import MASKED, FederationPlan, check_measurable
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.site_facts import first_codec
@@ -176,7 +177,16 @@ def opened_sites(source: FederatedSource, plan: Plan) -> SimulatedSites:
     identities = tuple(SiteIdentity.fresh() for _ in rows)
     members = tuple(Member(name, i.public_key) for name, i in zip(source.names, identities, strict=True))
     roster = Roster(members, source.curious, source.lost)
-    made = agreed(plan.schema, plan.model, plan.guarantee, roster, source.capacity, source.averaging, source.max_sites)
+    made = agreed(
+        plan.schema,
+        plan.model,
+        plan.guarantee,
+        roster,
+        source.capacity,
+        source.averaging,
+        source.max_sites,
+        sums=source.sums,
+    )
     return SimulatedSites(rows, books, identities, made)
 
 
@@ -202,7 +212,8 @@ def learn_federated(
     answered; see ``Federated``. What it keeps of an earlier try is neither asked nor charged again.
     """
     progress.stage("keys of the sites")
-    rounds = SecureRounds(sites.agreed.plan, transport, sites.deadline)
+    made = SecureRounds if sites.agreed.plan.sums == MASKED else EncryptedRounds
+    rounds = made(sites.agreed.plan, transport, sites.deadline)
     rounds.set_up()
     sites.keep_signed(rounds.signatures)
     budget = Budget(opened.run, opened.answer_log, progress)

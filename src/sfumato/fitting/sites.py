@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from sfumato.errors import FederationError
+from sfumato.extras import require
 from sfumato.federation.defaults import CURIOUS, LOST, MAX_SITES
 from sfumato.fitting.dataset_ledger import DatasetLedger
 from sfumato.privacy.ledger import Ledger
 from sfumato.tables import Table
 from sfumato.tables.source import RowSource
 from sfumato.trust.federated.averaging import Averaging, averaging_of
+from sfumato.trust.federated.plan import MASKED, Sums
 from sfumato.trust.secure_sum.roster import is_site_name
 
 
@@ -46,6 +48,7 @@ class FederatedSource:
         capacity: records that each may hold at most; empty: the default of ``FederationPlan``.
         averaging: how networks are trained by averages; None: by one secure sum a step.
         max_sites: sites at which one unit may have rows.
+        sums: how they are added.
     """
 
     sources: tuple[RowSource, ...]
@@ -57,6 +60,7 @@ class FederatedSource:
     capacity: tuple[int, ...] = ()
     averaging: Averaging | None = None
     max_sites: int = 1
+    sums: Sums = MASKED
 
 
 def federated(
@@ -72,6 +76,7 @@ def federated(
     proximal: float = 0.0,
     secure: bool = True,
     max_sites: int = MAX_SITES,
+    sums: Sums = MASKED,
 ) -> FederatedSource:
     """Rows that lie at several sites, simulated in this process: what ``Synthesizer.fit`` takes in place of a table.
 
@@ -101,8 +106,12 @@ def federated(
             clear: without a guarantee it tells of the site's rows, under one its own noise protects them.
         max_sites: at how many sites one person (the schema's unit) may have rows and still be protected as promised:
             the noise is as many times as wide. 1: whoever is at two sites counts twice. Networks take 1 alone.
+        sums: ``"masked"``, or ``"encrypted"``: sites encrypt (CKKS, extra ``[he]``), a server adds what it cannot read,
+            and the holder of the one key opens the totals. It is there to be compared: it costs many times as much, and
+            the server and that holder together could read every site's numbers. Real sites refuse it.
 
     Raises:
+        MissingExtra: encrypted sums, without TenSEAL.
         FederationError: sites, names, ledgers, mappings and capacities that are not as many, or options of averages
             without them. Too few sites, the same rows or ledger at two of them, numbers that the secure sum or the plan
             cannot keep (see ``Roster`` and ``FederationPlan``), and averages for a model that is no network are refused
@@ -126,8 +135,10 @@ def federated(
             f"{len(given)} sites have {len(called)} names, {len(kept)} ledgers, {len(mapped)} mappings and {len(most)}"
             " capacities: give each its own"
         )
+    if sums == "encrypted":
+        require("he", "sums under encryption")
     averaging = averaging_of(local_steps, proximal, secure)
-    return FederatedSource(given, called, kept, mapped, curious, lost, most, averaging, max_sites)
+    return FederatedSource(given, called, kept, mapped, curious, lost, most, averaging, max_sites, sums)
 
 
 def check_apart(source: SeveralTables, books: Sequence[DatasetLedger]) -> None:

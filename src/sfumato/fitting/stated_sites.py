@@ -29,6 +29,7 @@ def planned_statement(plan: FederationPlan, simulated: bool) -> FederationStatem
         bytes_received=0,
         averaging=_stated(plan.averaging),
         max_sites=plan.max_sites,
+        sums=plan.sums,
         split=_stated_split(plan.split, plan.toward_a_site) if plan.split and plan.guarantee.private else None,
     )
 

@@ -23,6 +23,10 @@ _UNSIGNED = "The keys of its sites were drawn for this fit alone: no institution
 """What signatures of sites show, and what not."""
 
 
+_MASKED, _ENCRYPTED = "masked", "encrypted"
+"""How sums are made."""
+
+
 class StatedSite(Section):
     """A site, by its name and the SHA-256 of its signing key."""
 
@@ -87,6 +91,7 @@ class FederationStatement(Section):
             None where it was not kept yet.
         absences: of each site that was missing from some round, as the coordinator saw it.
         split: which party held which columns of the same persons; None: each site had all columns of its own persons.
+        sums: how numbers of several sites were added: ``masked`` or, at simulated sites, ``encrypted``.
     """
 
     plan: str
@@ -104,6 +109,7 @@ class FederationStatement(Section):
     signed: bool | None = None
     absences: tuple[StatedAbsence, ...] = ()
     split: StatedSplit | None = None
+    sums: str = "masked"
 
     @property
     def setting(self) -> str:
@@ -133,6 +139,10 @@ class FederationStatement(Section):
             raise CertificateError("the certificate's federation has people at more sites than there are")
         if self.signed is not None and self.signed is self.simulated:
             raise CertificateError("the certificate says that simulated sites signed, or that other sites did not")
+        if self.sums not in (_MASKED, _ENCRYPTED) or (
+            self.sums == _ENCRYPTED and not (self.simulated and not self.split)
+        ):
+            raise CertificateError("the certificate's federation added numbers as no such sites can")
         self._check_absences()
         if self.averaging is not None:
             self.averaging.check()
@@ -148,13 +158,12 @@ class FederationStatement(Section):
 
     def limits(self) -> list[str]:
         """Where the promise ends in this federation, in plain words."""
-        k, c = len(self.sites), self.curious
+        k = len(self.sites)
         names = ", ".join(s.name for s in self.sites)
         opened = "One sum was opened" if self.rounds == 1 else f"Sums were opened {self.rounds} times"
         since = " since its coordinator was started last" if self.resumed else ""
         said = [
-            f"The rows lay at {k} sites ({names}). What the coordinator saw beside the opened sums hides them as long "
-            f"as at least {k - c} of these are honest: the coordinator may lie and collude with up to {c} of them.",
+            f"The rows lay at {k} sites ({names}). {self._hidden()}",
             "Toward a coordinator that lies the promise is up to twice as large: it can call a question that was "
             "answered a failed attempt, and have it answered again, until a site's own ledger refuses.",
             *([] if self.split is not None else [self._several()]),
@@ -174,6 +183,22 @@ class FederationStatement(Section):
             said.append("All sites were simulated in one process: from whoever ran it, nothing is hidden.")
         said += [] if self.signed is None else [_SIGNED if self.signed else _UNSIGNED]
         return said
+
+    def _hidden(self) -> str:
+        """How sums were made, and whom that withstands."""
+        honest, c = len(self.sites) - self.curious, self.curious
+        if self.sums == _MASKED:
+            return (
+                "What the coordinator saw beside the opened sums hides them as long as at least "
+                f"{honest} of these are honest: the coordinator may lie and collude with up to {c} of them."
+            )
+        return (
+            "Sums were made under homomorphic encryption (CKKS), not under masks: each site encrypted its noised whole "
+            "numbers, a server without the key added them, and of the totals that the holder of the one key opened "
+            f"only rounded numbers left. That hides the rows as long as at least {honest} of these sites are honest, "
+            "the server hands on totals alone, and the holder of the key looks at rounded totals alone: these two "
+            "together, or one site with the server where it holds the key, could read the numbers of every site."
+        )
 
     def _several(self) -> str:
         """Of a person with rows at several sites."""

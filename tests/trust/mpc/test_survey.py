@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from scipy import stats
+from tests.models.marginals.population import DOMAIN as COUNTED
+from tests.models.marginals.population import people as counted
 from tests.trust.federated.test_setting import run_of
+from tests.trust.federation import Federation, unevenly
 from tests.trust.mpc.test_counting import LAYOUT, codes_of, masks_of, shares_of
 from tests.trust.parties import Parties, people, together
 
 from sfumato.trust.budget import Budget
+from sfumato.trust.central import Central
 from sfumato.trust.mpc.counting import PARTIES
 from sfumato.trust.questions import Query
+from sfumato.trust.records import Records
 
 INFINITE = math.inf
 
@@ -47,3 +53,25 @@ def test_secret_sharing() -> None:
     assert whole[0].max() < 50, "a table of 50 persons, the same from each drawing of masks"
     for seen in (tables[:, 1, 0, 0], tables[:, 1, 0, 0] + tables[:, 2, 0, 0]):
         assert stats.chisquare(np.bincount(seen >> np.uint32(28), minlength=16)).pvalue > 1e-6
+
+
+def test_homomorphic_encryption() -> None:
+    """Sites whose sums are made under encryption tell what they tell under masks: without noise exactly what one
+    curator would, and with noise answers of the same law.
+
+    Error rate: one test of chance 1e-6, and a deviation within five times its own.
+    """
+    rows, cells = counted(2000), 40 * [Query((i, j)) for i in range(4) for j in range(i + 1, 4)]
+    exact = Central(Records.of(rows, COUNTED), Budget(run_of())).marginals(cells, [INFINITE] * len(cells))
+    noise = {}
+    for sums in ("masked", "encrypted"):
+        told = Federation(unevenly(rows, 3), COUNTED, Budget(run_of()), rounds=4, bits=32, sums=sums)
+        for here, there in zip(told.setting.marginals(cells, [INFINITE] * len(cells)), exact, strict=True):
+            np.testing.assert_array_equal(here.values, there.values)
+        noised = Federation(unevenly(rows, 3), COUNTED, Budget(run_of(9.0)), rounds=4, bits=32, sums=sums)
+        tables = noised.setting.marginals(cells, [0.05] * len(cells))
+        noise[sums] = np.concatenate(
+            [(here.values - there.values).ravel() for here, there in zip(tables, exact, strict=True)]
+        )
+    assert noise["encrypted"].std() == pytest.approx(20, rel=5 / math.sqrt(2 * noise["encrypted"].size))
+    assert stats.ks_2samp(noise["masked"], noise["encrypted"]).pvalue > 1e-6

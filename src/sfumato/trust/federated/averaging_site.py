@@ -12,7 +12,7 @@ from sfumato.trust.federated.site_facts import SiteFacts
 from sfumato.trust.questions import LocalRun
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.masks import in_ring
-from sfumato.trust.secure_sum.sum_site import SumSite
+from sfumato.trust.secure_sum.numbered_site import NumberedSite
 
 if TYPE_CHECKING:
     from sfumato.trust.federated.local_runs import LocalRuns
@@ -60,13 +60,13 @@ class AveragingSite:
             self._account.prepay_steps(self._runs.step, self._runs.needed, self._runs.spare)
         return b""
 
-    def masked(self, request: SumRequest, sums: SumSite) -> bytes:
-        """What a local run changed, under the masks of ``sums``."""
+    def masked(self, request: SumRequest, sums: NumberedSite) -> bytes:
+        """What a local run changed, hidden by ``sums``."""
         run, runs = self._checked(request)
         change = partial(runs.change, run)
         return self._account.answer(sums, request.number, self._subject(request), change, training=runs.step)
 
-    def clear(self, request: SumRequest, sums: SumSite) -> bytes:
+    def clear(self, request: SumRequest, sums: NumberedSite) -> bytes:
         """The same as it is; ``sums`` draws its noise alone."""
         if self._plan.averaging is None or self._plan.averaging.secure:
             raise FederationError("the plan lets nothing of this site be seen in the clear")

@@ -15,9 +15,10 @@ from sfumato.errors import FederationError, Overdraft, QuestionError, TooMuchNoi
 from sfumato.privacy.events import Event
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.trust import summing
+from sfumato.trust.encrypted_sum.encrypting_site import EncryptingSite
 from sfumato.trust.federated.agreement import check_signatures, sign_plan
 from sfumato.trust.federated.averaging_site import AveragingSite
-from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan import MASKED, FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.site_facts import Encode, SiteFacts
@@ -25,6 +26,7 @@ from sfumato.trust.questions import GradientStep, LocalRun, Marginals, SumQuesti
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.numbered_site import NumberedSite
 from sfumato.trust.secure_sum.sum_site import SumSite
 
 if TYPE_CHECKING:
@@ -74,21 +76,16 @@ class FederatedSite:
         self._signed = False
         self._before: dict[str, Callable[[bytes], bytes]] = {"agree": self._agreed, "begin": self._begun}
         self._methods: dict[str, Callable[[bytes], bytes]] = {
-            "key": lambda _: self._sums.key(),
-            "shares": lambda body: self._sums.shares(body),
-            "receive": self._received,
             "facts": self._facts.told,
             "descent": self._paid,
             "averaging": self._averages.begin,
             "clear": lambda body: self._averages.clear(SumRequest.of(body), self._sums),
             "masked": self._masked,
-            "consent": lambda body: self._sums.consent(body),
-            "unmask": lambda body: self._sums.unmask(body),
         }
 
     def call(self, method: str, body: bytes) -> bytes:
         """The answer to one call; FederationError, without a word about the records, where there is none."""
-        answer = self._before.get(method) or self._methods.get(method)
+        answer = self._before.get(method) or self._methods.get(method) or self._sums.calls.get(method)
         if answer is None:
             raise FederationError("a site has no such method")
         try:
@@ -109,8 +106,9 @@ class FederatedSite:
         """Those that are asked now."""
         return self._facts.records
 
-    def _fresh_sums(self) -> SumSite:
-        return SumSite(self._plan.terms, self._identity, self._entropy, self._account.answered)
+    def _fresh_sums(self) -> NumberedSite:
+        made = SumSite if self._plan.sums == MASKED else EncryptingSite
+        return made(self._plan.terms, self._identity, self._entropy, self._account.answered)
 
     def _agreed(self, body: bytes) -> bytes:
         """Sign the plan, where the coordinator means this one; keys and all that was prepared for are drawn anew."""
@@ -124,10 +122,6 @@ class FederatedSite:
     def _begun(self, body: bytes) -> bytes:
         check_signatures(self._plan, body)
         self._signed = True
-        return b""
-
-    def _received(self, body: bytes) -> bytes:
-        self._sums.receive(body)
         return b""
 
     def _masked(self, body: bytes) -> bytes:

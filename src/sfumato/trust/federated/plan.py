@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sfumato.errors import FederationError, SfumatoError
 from sfumato.privacy.accounting import toward_who_knows_the_others
 from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee, check_promise
 from sfumato.results.plain import Json, sorted_json
 from sfumato.schema import Schema
+from sfumato.trust.encrypted_sum.ckks import BY_RING
 from sfumato.trust.federated.averaging import SITE_UNIT, Averaging
 from sfumato.trust.mpc.counting import PARTIES
 from sfumato.trust.mpc.engine.engine_plan import EngineParty, EnginePlan
@@ -21,8 +22,16 @@ from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.questions import Count, Marginals, SumQuestion
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.roster import Member, Roster
-from sfumato.trust.secure_sum.terms import SumTerms
+from sfumato.trust.secure_sum.terms import REACH, SumTerms, ring_bits
 
+Sums = Literal["masked", "encrypted"]
+"""How numbers of several sites are added."""
+MASKED: Sums = "masked"
+NO_SHARED_KEY = (
+    "sums under encryption are for simulated sites: CKKS by TenSEAL has no key of several holders, so the one who holds"
+    " it and whoever adds would read every site's numbers together; real sites add under masks, leave sums out"
+)
+"""Why real sites refuse them."""
 FORMAT = "sfumato federation plan/1"
 HEADROOM = 2.0
 """A site's ledger may be charged up to so many times the promise: an attempt that fails is charged, and made again."""
@@ -63,6 +72,7 @@ class FederationPlan:
         server: hash of how the coordinator is reached and who lets sites in; empty in one process.
         split: which site holds which columns of the same persons, as parties do; None: each has all columns of its own.
         engine: of such parties, how each reaches the others' engines for secret shares; empty where they have none.
+        sums: how numbers of several sites are added: under masks, or, by simulated sites, encrypted.
 
     FederationError for capacities that no plan can have, for averages that keep another promise than it makes, and for
     categories left to be measured.
@@ -83,10 +93,12 @@ class FederationPlan:
     server: str = ""
     split: VerticalSplit | None = None
     engine: tuple[EngineParty, ...] = ()
+    sums: Sums = MASKED
 
     def __post_init__(self) -> None:
         if self.averaging is not None:
             self.averaging.check(self.guarantee)
+        self._check_sums()
         check_measurable(self.schema)
         if self.split is not None:
             self.split.check(self.schema, self.roster)
@@ -111,6 +123,35 @@ class FederationPlan:
                 f"capacity: the sites declare {self.most_rows:,} records together; at most {most:,} can be added up for"
                 " this model: declare fewer"
             )
+
+    def _check_sums(self) -> None:
+        """FederationError unless numbers can be added as it says."""
+        if self.sums not in get_args(Sums):
+            raise FederationError(f"sums: {self.sums!r}; write one of {', '.join(get_args(Sums))}")
+        if self.sums == MASKED:
+            return
+        if self.server:
+            raise FederationError(NO_SHARED_KEY)
+        if self.split is not None:
+            raise FederationError("parties count on shares, which are added under masks: leave encrypted sums out")
+        if self.averaging is not None and not self.averaging.secure:
+            raise FederationError("secure=False sends changes in the clear: nothing of it is encrypted, leave one out")
+
+    def holds(self, largest: float, sigma: float) -> bool:
+        """Whether its sums are right where they are at most ``largest`` in size, with noise of scale ``sigma``.
+
+        FederationError where no ring holds them; see ``terms.ring_bits``.
+        """
+        bits = ring_bits(largest, sigma)
+        fits = self.sums == MASKED or largest + REACH * sigma <= BY_RING[self.bits].largest
+        return bits <= self.bits and fits
+
+    @property
+    def room(self) -> str:
+        """What holds its sums, in words."""
+        if self.sums == MASKED:
+            return f"a ring of {self.bits} bits"
+        return f"an encrypted sum, which is exact up to {BY_RING[self.bits].total_bits} bits,"
 
     def _check_unit(self) -> None:
         """FederationError unless the promise is per unit of the schema, by which a site bounds its rows."""
@@ -191,6 +232,7 @@ class FederationPlan:
             **({} if self.averaging is None else {"averaging": asdict(self.averaging)}),
             **({} if self.split is None else {"split": self.split.to_dict()}),
             **({"engine": [asdict(one) for one in self.engine]} if self.engine else {}),
+            **({} if self.sums == MASKED else {"sums": self.sums}),
         }
 
     @classmethod
@@ -210,6 +252,8 @@ class FederationPlan:
 
     @classmethod
     def _read(cls, data: Mapping[str, Any]) -> FederationPlan:
+        if "sums" in data:  # of a file: no simulated site reads one
+            raise FederationError(NO_SHARED_KEY)
         members = tuple(Member(site["name"], bytes.fromhex(site["key"])) for site in data["sites"])
         guarantee = Guarantee(**data["guarantee"])
         check_promise(guarantee)

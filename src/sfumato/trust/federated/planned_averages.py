@@ -19,7 +19,6 @@ from sfumato.trust.federated.descents import site_rooms
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.questions import LocalRun
 from sfumato.trust.secure_sum.noise import VectorNoise
-from sfumato.trust.secure_sum.terms import ring_bits
 from sfumato.trust.steps import Planned
 
 _FURTHEST = 4.0
@@ -64,8 +63,8 @@ class PlannedAverages:
             raise FederationError(
                 f"a training of {self.asked.descent.capacity} records drawn at a time, where sites draw up to {drawn}"
             )
-        if level == "site" and ring_bits(*self._largest) > self.plan.bits:
-            raise FederationError(f"a sum of changes that a ring of {self.plan.bits} bits does not hold")
+        if level == "site" and not self.plan.holds(*self._largest):
+            raise FederationError(f"a sum of changes that {self.plan.room} does not hold")
 
     @property
     def averaging(self) -> Averaging:

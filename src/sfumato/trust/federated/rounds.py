@@ -66,14 +66,24 @@ class SecureRounds:
         for place, signature in self.signatures.items():
             check_signed(self.plan, place, signature)
         self._all("begin", dict.fromkeys(everybody, write_signatures(self.signatures)))
-        keys = self._coordinator.keys(self._all("key", dict.fromkeys(everybody, b"")))
-        self._round = max(self._round, -(-self._coordinator.used // self.plan.attempts))
-        deliveries = self._coordinator.deliveries(self._all("shares", dict.fromkeys(everybody, keys)))
-        self._all("receive", deliveries)
+        self._round = max(self._round, -(-self._set_up_sums() // self.plan.attempts))
         split = self.plan.split
         if split is not None and split.persons is None:
             common = find_common(lambda method, asked: self._all(method, asked, ENCODING), split.number)
             self.codec = with_common(self.codec, common)
+
+    @property
+    def _present(self) -> tuple[int, ...]:
+        """Places of the sites that were set up; empty before."""
+        return self._coordinator.present
+
+    def _set_up_sums(self) -> int:
+        """Exchange the keys and the shares of a run; the most numbers of the plan that a site has used."""
+        everybody = range(self.plan.terms.sites)
+        keys = self._coordinator.keys(self._all("key", dict.fromkeys(everybody, b"")))
+        deliveries = self._coordinator.deliveries(self._all("shares", dict.fromkeys(everybody, keys)))
+        self._all("receive", deliveries)
+        return self._coordinator.used
 
     def check_left(self, rounds: int) -> None:
         """FederationError unless so many ``rounds`` are left of those of the plan."""
@@ -120,12 +130,12 @@ class SecureRounds:
 
     def tell_facts(self, facts: bytes) -> Mapping[str, bytes]:
         """Tell every site what was found of the facts left open; by name, what each made of it."""
-        told = self._all("facts", dict.fromkeys(self._coordinator.present, facts), ENCODING)
+        told = self._all("facts", dict.fromkeys(self._present, facts), ENCODING)
         return {self._name(place): made for place, made in told.items()}
 
     def begin_descent(self, asked: bytes) -> None:
         """Let every site pay for a training; FederationError where one does not."""
-        self._all("descent", dict.fromkeys(self._coordinator.present, asked))
+        self._all("descent", dict.fromkeys(self._present, asked))
 
     def opened_step(self, step: GradientStep, numbers: int) -> np.ndarray:
         """The noised sum of a step of the training that was begun, (numbers,) int64."""
@@ -133,7 +143,7 @@ class SecureRounds:
 
     def begin_averaging(self, asked: bytes) -> None:
         """Let every site pay for a training by averages; FederationError where one does not."""
-        self._all("averaging", dict.fromkeys(self._coordinator.present, asked))
+        self._all("averaging", dict.fromkeys(self._present, asked))
 
     def added_changes(self, run: LocalRun, numbers: int, secure: bool) -> tuple[np.ndarray, int]:
         """What a local run changed at all sites together, (numbers,) int64, and at how many.
@@ -144,7 +154,7 @@ class SecureRounds:
             return self._in_a_new_round(run, (), numbers)
         self._round += 1
         request = SumRequest(RoundNumber(self._round), run)
-        asked = dict.fromkeys(self._coordinator.present, request.data)
+        asked = dict.fromkeys(self._present, request.data)
         answers = self._ask("clear", asked, self._patience(run)).answers
         whole = {place: a for place, a in answers.items() if len(a) == WORDS[32].itemsize * numbers}
         self.attendance.saw(self._round, "change", asked, whole)
@@ -172,7 +182,7 @@ class SecureRounds:
 
     def _attempt(self, request: SumRequest, values: int) -> tuple[np.ndarray, int]:
         opening = self._coordinator.opening(request.number, request.subject(self._dealing or self.codec), values)
-        asked = dict.fromkeys(self._coordinator.present, request.data)
+        asked = dict.fromkeys(self._present, request.data)
         masked = self._ask("masked", asked, self._patience(request.question)).answers
         with self._noted(opening, "vector", asked, masked):
             for place, answer in masked.items():

@@ -17,7 +17,6 @@ from sfumato.trust.noising import by_weight
 from sfumato.trust.questions import Answer, Count, FeatureSum, Marginals, Price, Scatter, SumQuestion
 from sfumato.trust.secure_sum.noise import CountNoise, VectorNoise
 from sfumato.trust.secure_sum.roster import MOST_SITES, Roster
-from sfumato.trust.secure_sum.terms import ring_bits
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,10 @@ class SharedNoise:
             counts = isinstance(part, CountNoise)
             multiple = part.multiple if counts else 1
             each = multiple if counts else part.sensitivity / plan.max_rows
-            if ring_bits(plan.most_rows * each, part.deviation(MOST_SITES) * multiple) > plan.bits:
-                raise FederationError(f"an answer that a ring of {plan.bits} bits does not hold: ask at a smaller cost")
+            if not plan.holds(plan.most_rows * each, part.deviation(MOST_SITES) * multiple):
+                raise FederationError(
+                    f"an answer that {plan.room} does not hold: ask at a smaller cost, or declare a smaller capacity"
+                )
 
     def add(self, whole: np.ndarray, entropy: Entropy) -> np.ndarray:
         """A site's exact sums (values,) with its share of the noise, in the units in which they are opened; int64."""

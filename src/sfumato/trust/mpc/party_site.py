@@ -28,6 +28,7 @@ from sfumato.trust.questions import Count, Marginals, Query, SumQuestion
 from sfumato.trust.records import through_groups
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.sum_site import SumSite
 from sfumato.trust.secure_sum.terms import HASH_BYTES
 
 _ONE_USE = bytes(12)
@@ -65,6 +66,7 @@ class PartySite(FederatedSite):
         if len(records.codes.present) != plan.split.number:
             raise FederationError("the plan is for a list of another number of persons")
         super().__init__(plan, identity, records, account, entropy)
+        self._sums: SumSite
         self._parts = records
         self._owners = plan.split.owners(first_codec(plan.schema))
         self._dealing: OwnDealing | None = None

@@ -13,13 +13,13 @@ from sfumato.errors import FederationError
 from sfumato.privacy.events import Event
 from sfumato.privacy.ledger import Run
 from sfumato.privacy.randomness import Entropy
+from sfumato.trust.secure_sum.numbered_site import NumberedSite
 from sfumato.trust.secure_sum.prepaid import PrepaidSteps, Training
-from sfumato.trust.secure_sum.sum_site import SumSite
 from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
 
 class SiteAccount:
-    """One site's account of one plan, over a run of its own ledger; it outlives the ``SumSite`` of each set-up.
+    """One site's account of one plan, over a run of its own ledger; it outlives the site object of each set-up.
 
     *Formal guarantee.* The site decides by its own ledger: its cap is a valid filter for whatever the coordinator asks
     after seeing answers (``Run.charge``). Each number is noted, and paid for, on disk before its vector exists, and
@@ -38,7 +38,7 @@ class SiteAccount:
         self._steps = PrepaidSteps(run, prepaid)
         self._lock = threading.RLock()  # a coordinator may ask twice at once: a number is used by one of the calls
         self.answered: dict[int, int] = {place: run.steps}
-        """By place, how many numbers of the plan each site was seen to have used: give it to every ``SumSite``."""
+        """By place, how many numbers of the plan each site was seen to have used: give it to every ``NumberedSite``."""
 
     def prepay_steps(self, step: Training, needed: int, spare: int) -> None:
         """Have ``needed`` steps of a training paid for, each of which is a ``step`` and has a number of its own.
@@ -76,14 +76,14 @@ class SiteAccount:
 
     def answer(
         self,
-        site: SumSite,
+        site: NumberedSite,
         number: RoundNumber,
         subject: bytes,
         noised: Callable[[Entropy], np.ndarray],
         events: Sequence[Event] = (),
         training: Event | None = None,
     ) -> bytes:
-        """Charge, then make the vector by ``noised``, which draws from the entropy given, then mask it.
+        """Charge, then make the vector by ``noised``, which draws from the entropy given, then hide it.
 
         ``noised`` reads rows and adds the site's share of the noise (``noise``); it runs only if all is paid for.
         """

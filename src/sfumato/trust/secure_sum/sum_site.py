@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
-from sfumato.trust.secure_sum.keyed_entropy import KeyedEntropy
 from sfumato.trust.secure_sum.masks import SEED_BYTES, WORDS, add_mask, commitment, derived, in_ring
 from sfumato.trust.secure_sum.messages import (
     COORDINATOR,
@@ -28,6 +26,7 @@ from sfumato.trust.secure_sum.messages import (
     write,
     write_table,
 )
+from sfumato.trust.secure_sum.numbered_site import NumberedSite
 from sfumato.trust.secure_sum.run_keys import (
     KeyEntry,
     PairKeys,
@@ -35,7 +34,6 @@ from sfumato.trust.secure_sum.run_keys import (
     check_answered,
     check_keys,
     consent_payload,
-    packed,
 )
 from sfumato.trust.secure_sum.shamir import SHARE_BYTES, read_share, split
 from sfumato.trust.secure_sum.terms import HASH_BYTES, RoundNumber, SumTerms
@@ -50,8 +48,10 @@ class _Pending:
     survivors: tuple[int, ...] | None = None
 
 
-class SumSite:
-    """One site in one run. Its methods are called in the order in which they stand; the last four, once a round.
+class SumSite(NumberedSite):
+    """One site in one run, under masks; arguments as of ``NumberedSite``.
+
+    Its methods are called in the order in which they stand; the last four, once a round.
 
     *Formal guarantee.* Whatever the coordinator and up to c other sites do together, they learn of this site's vectors
     no more than sums over at least k - c - d honest sites that were all asked the same, one for each number at most, if
@@ -64,13 +64,6 @@ class SumSite:
 
     Seeds are of one number. So what is given in one round opens no other, and no key of a run or of a site is ever
     rebuilt. The noise must be in the vector before it comes here: this is no differential privacy by itself.
-
-    Args:
-        terms: what was agreed on.
-        identity: the site's signing key; FederationError where the plan does not name it.
-        entropy: of keys, masks and shares. Another one than the system's is for tests alone.
-        answered: by place, how many numbers of the plan each site was seen to have used, this one by its ledger. It is
-            kept up to date here, and given to the next object after a new set-up: see ``accounts.SiteAccount``.
     """
 
     def __init__(
@@ -80,22 +73,25 @@ class SumSite:
         entropy: Entropy = SYSTEM,
         answered: dict[int, int] | None = None,
     ) -> None:
-        self.terms, self.place = terms, terms.roster.position(identity.public_key)
-        self._identity, self._entropy = identity, entropy
+        super().__init__(terms, identity, entropy, answered)
         self._key: RunKey | None = None
-        self._noise_key = entropy.take(SEED_BYTES)
         self._seeds: list[bytes] = []  # of this site's own masks, by slot
         self._pairs: dict[int, PairKeys] = {}  # by place of the other site
         self._shares: dict[int, bytes] = {}  # of every site's own masks, all slots in a row, by place
         self._run = NO_RUN
         self._ready = False
-        self._answered = {} if answered is None else answered
-        self._last = self._answered.get(self.place, 0) - 1  # slot of the last number answered
         self._pending: _Pending | None = None
-        self._lock = threading.RLock()  # a coordinator may ask twice at once: each step is taken by one of the calls
 
-    def __repr__(self) -> str:
-        return f"<site {self.terms.roster.members[self.place].name} of a secure sum>"
+    @property
+    def calls(self) -> Mapping[str, Callable[[bytes], bytes]]:
+        """See ``NumberedSite``."""
+        return {
+            "key": lambda _: self.key(),
+            "shares": self.shares,
+            "receive": self.receive,
+            "consent": self.consent,
+            "unmask": self.unmask,
+        }
 
     @property
     def run(self) -> bytes:
@@ -133,8 +129,8 @@ class SumSite:
         self._run = run
         return write(self._head(MessageKind.SHARES), write_table(self._sealed_shares()))
 
-    def receive(self, delivery: bytes) -> None:
-        """Set-up 3: the other sites' shares for this one; then it is ready."""
+    def receive(self, delivery: bytes) -> bytes:
+        """Set-up 3: the other sites' shares for this one; then it is ready, and says nothing."""
         if self._ready or not self._pairs:
             raise FederationError("shares are taken once, after this site has sent its own; set up anew")
         body = read(delivery, self._expected(MessageKind.DELIVERY), self.terms)
@@ -146,17 +142,10 @@ class SumSite:
             for slot in range(self.terms.slots):
                 read_share(self._share(place, slot))
         self._ready = True
-
-    def entropy(self, number: RoundNumber, subject: bytes) -> Entropy:
-        """What this number's noise and samples are to be drawn from: a copy of the process draws the same."""
-        return KeyedEntropy(derived(self._noise_key, b"noise" + packed(number) + subject))
+        return b""
 
     def masked(self, number: RoundNumber, subject: bytes, values: np.ndarray) -> bytes:
-        """Round 1: the masked vector. ``values`` (n,) are whole numbers, noised, for what ``subject`` is the hash of.
-
-        The site's ledger must have been charged for ``number`` (see ``accounts``). FederationError, with nothing sent,
-        for a number that was answered before, or lies below one that was.
-        """
+        """Round 1: the masked vector; see ``NumberedSite``."""
         if not self._ready:
             raise FederationError("the run is not set up; nothing is answered")
         if len(subject) != HASH_BYTES:
@@ -204,22 +193,15 @@ class SumSite:
 
     def _begin(self, number: RoundNumber, subject: bytes) -> int:
         """Use a number up, before anything of it leaves; its slot."""
-        slot = self.terms.slot(number)
         with self._lock:
-            if slot <= self._last:
-                raise FederationError(f"{number} was answered, or passed over; a retry needs a new attempt")
-            self._last, self._pending = slot, _Pending(number, subject)
-            self._saw((self.place,), slot)
+            slot = self._use(number)
+            self._pending = _Pending(number, subject)
         return slot
 
     def _asked(self) -> _Pending:
         if self._pending is None:
             raise FederationError("no round is open at this site: it has been unmasked, or was never answered")
         return self._pending
-
-    def _saw(self, places: Iterable[int], slot: int) -> None:
-        """That these sites have used a number."""
-        self._answered.update({place: max(slot + 1, self._answered.get(place, 0)) for place in places})
 
     def _survivors(self, message: bytes, pending: _Pending) -> tuple[int, ...]:
         body = read(message, self._expected(MessageKind.SURVIVORS, pending.number), self.terms)
