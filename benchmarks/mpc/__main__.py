@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import benchmarks.mpc
 from benchmarks.federation.figure import Row, print_parts
-from benchmarks.mpc import processes, simulated, utility
+from benchmarks.mpc import gradients, processes, simulated, utility
 
 SMALL, MIDDLE, LARGE = 10_000, 48_842, 1_000_000
 MOST = {SMALL: (1, 11), MIDDLE: (4, 55), LARGE: (60, 1100)}
@@ -23,6 +23,7 @@ def parts(fits: int) -> dict[str, Callable[[], Iterable[Row]]]:
         "middle": lambda: simulated.rows(MIDDLE, MOST[MIDDLE], "1 s, 25 MB"),
         "processes": lambda: (row for persons in (SMALL, MIDDLE) for row in processes.rows(persons, MOST[persons])),
         "utility": lambda: utility.rows(fits),
+        "gradients": gradients.rows,
         "large": lambda: simulated.rows(LARGE, MOST[LARGE], "25 s, 800 MB", MOST_MEMORY),
     }
 

@@ -4,6 +4,7 @@ from benchmarks.mutants.mutant import Mutant
 
 _ENGINE = "trust/mpc/engine"
 _TESTS = "tests/trust/mpc/engine"
+_ARITHMETIC = "tests/privacy/gradients/test_arithmetic.py"
 _NOISY = "tests/privacy/mechanisms/test_noisy_max.py"
 
 MUTANTS = (
@@ -55,6 +56,38 @@ MUTANTS = (
         "        secret = _either(secret, secret)\n        self._block(body, secret, known)\n",
         "what goes into a loop says what is secret in it",
         f"{_TESTS}/test_allowed.py::test_what_opens_or_breaks_on_shares_is_refused",
+    ),
+    Mutant(
+        "a weight on shares by a root and a quotient",
+        "privacy/gradients/arithmetic.py",
+        "lax.rsqrt(jnp.clip(squared, least, self.furthest))",
+        "1 / jnp.sqrt(jnp.clip(squared, least, self.furthest))",
+        "it is the same number, in the open",
+        f"{_ARITHMETIC}::test_weights_take_an_inverse_root_and_never_a_root_or_a_quotient",
+    ),
+    Mutant(
+        "a sum on shares is clipped after it was made",
+        "privacy/gradients/clipped.py",
+        "    signals = one.signals * weights[:, None]",
+        "    signals = one.signals * jnp.min(weights)",
+        "one weight is one product",
+        f"{_ARITHMETIC}::test_a_clipped_sum_is_the_naive_one_and_says_how_far_a_record_moves_it",
+    ),
+    Mutant(
+        "a gradient beyond what shares hold is cut off and counted",
+        "privacy/gradients/arithmetic.py",
+        "        return jnp.where(beyond, 0.0, root * (clip * self.scale * self.below) - self.unit) * present",
+        "        return (root * (clip * self.scale * self.below) - self.unit) * present",
+        "its norm is cut off before, so the root is in range",
+        f"{_ARITHMETIC}::test_a_gradient_longer_than_a_weight_can_say_is_counted_nowhere",
+    ),
+    Mutant(
+        "who has no record at one party counts on shares",
+        f"{_ENGINE}/gradient_step.py",
+        "present[0] * present[1] * present[2]",
+        "present[0] * present[1]",
+        "the one-hots of who is absent are zeros",
+        f"{_TESTS}/test_gradient_step.py::test_it_is_the_sum_that_a_curator_clips_of_those_whom_all_parties_know",
     ),
     Mutant(
         "products up to 2^28",

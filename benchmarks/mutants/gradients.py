@@ -84,7 +84,7 @@ MUTANTS = (
     ),
     Mutant(
         "padding counts as records",
-        "privacy/gradients/clipped.py",
+        "privacy/gradients/arithmetic.py",
         "usable = mask & jnp.isfinite(norms) & jnp.isfinite(losses)",
         "usable = jnp.isfinite(norms) & jnp.isfinite(losses)",
         "padding is taken to have no gradient",
@@ -100,7 +100,7 @@ MUTANTS = (
     ),
     Mutant(
         "the largest gradient is clipped, for all",
-        "privacy/gradients/clipped.py",
+        "privacy/gradients/arithmetic.py",
         "return jnp.where(usable, jnp.minimum(1, bound / jnp.maximum(norms, bound)), 0)",
         "return jnp.where(usable, jnp.minimum(1, bound / jnp.maximum(jnp.max(jnp.where(usable, norms, 0)), bound)), 0)",
         "one factor for the batch keeps the direction of the sum",
@@ -108,7 +108,7 @@ MUTANTS = (
     ),
     Mutant(
         "a poisoned record spoils the others",
-        "privacy/gradients/clipped.py",
+        "privacy/gradients/arithmetic.py",
         "usable = mask & jnp.isfinite(norms) & jnp.isfinite(losses)",
         "usable = mask",
         "a loss that is not finite would be seen at once, it seems; NaN then tells who was there",
@@ -116,8 +116,8 @@ MUTANTS = (
     ),
     Mutant(
         "norms that underflow",
-        "privacy/gradients/contractions.py",
-        "    return jnp.sum(flat * flat, axis=1) + flat.shape[1] * _FLUSHED",
+        "privacy/gradients/arithmetic.py",
+        "    return jnp.sum(flat * flat, axis=1) + flat.shape[1] * self.flushed",
         "    return jnp.sum(flat * flat, axis=1)",
         "a term of 1e-38 seems to do nothing",
         f"{_CLIPPED}::test_tiny_signals_times_huge_inputs_are_not_lost_to_underflow",

@@ -58,8 +58,8 @@ def test_a_loss_is_the_same_of_codes_of_one_hots_and_of_what_owners_made_of_thei
         )
         for records in (
             objective.prepare(jnp.asarray(CODES), key),
-            view.records(OneHots(jnp.asarray(HOT)), coins),
-            view.records(OneHots(jnp.asarray(HOT), sum(parts)), coins),
+            view.records(OneHots(jnp.asarray(HOT), 3), coins),
+            view.records(OneHots(jnp.asarray(HOT), 3, sum(parts)), coins),
         )
     ]
     for other in found[1:]:
@@ -83,7 +83,7 @@ def test_nothing_is_looked_up_by_what_a_record_holds(name: str) -> None:
     coins = objective.secret.coins(key, len(CODES))
 
     def clipped(hot):
-        records = objective.secret.records(OneHots(hot), coins)
+        records = objective.secret.records(OneHots(hot, 3), coins)
         return clipped_sum(objective.loss, network, records, jnp.ones(len(CODES), bool), 1.0)
 
     text = str(jax.jit(clipped).lower(jnp.asarray(HOT)).compiler_ir("stablehlo"))

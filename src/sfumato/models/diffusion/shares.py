@@ -68,7 +68,9 @@ def _hidden(layout: Layout, network: ShareDenoiser, rows: OneHots, masked: Bool[
     """What the network sees of one-hots: those of columns that are not hidden, and one for the mask of each other."""
     masks = masked.astype(jnp.float32)
     hot = jnp.concatenate([_shown(layout, rows.hot, masked), masks], axis=1)
-    return OneHots(hot, None if rows.sums is None else rows.sums + masks @ network.first.table[layout.width :])
+    return OneHots(
+        hot, rows.ones, None if rows.sums is None else rows.sums + masks @ network.first.table[layout.width :]
+    )
 
 
 def _shown(

@@ -31,11 +31,14 @@ class ShareDiscriminator(eqx.Module):
 
     def on_records(self, rows: Integer[Array, "batch columns"] | OneHots, tape: Tape) -> Float[Array, " batch"]:
         """Scores (B,) of rows (B, d)."""
-        return self.last(jax.nn.relu(self.first(rows, tape)), tape)[:, 0]
+        return self._rest(self.first(rows, tape), tape)
 
     def on_generated(self, soft: Float[Array, "batch width"]) -> Float[Array, " batch"]:
         """Scores (B,) of relaxed rows (B, width)."""
-        return self.on_records(OneHots(soft), Tape())
+        return self._rest(soft @ self.first.table + self.first.bias, Tape())
+
+    def _rest(self, h: Float[Array, "batch hidden"], tape: Tape) -> Float[Array, " batch"]:
+        return self.last(jax.nn.relu(h), tape)[:, 0]
 
 
 def objective(domain: Domain, arrays: PublicArrays) -> Objective:

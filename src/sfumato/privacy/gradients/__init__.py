@@ -1,6 +1,6 @@
 """Clipped per-record gradients at the price of ordinary ones."""
 
-from sfumato.privacy.gradients.clipped import Loss, clipped_sum, needs, whole_sum
+from sfumato.privacy.gradients.clipped import Loss, clipped_sum, fixed_sensitivity, fixed_sum, needs, whole_sum
 from sfumato.privacy.gradients.grid import GradientGrid, Needs
 from sfumato.privacy.gradients.layers import (
     Constant,
@@ -26,6 +26,8 @@ __all__ = [
     "OneHots",
     "Tape",
     "clipped_sum",
+    "fixed_sensitivity",
+    "fixed_sum",
     "needs",
     "whole_sum",
 ]

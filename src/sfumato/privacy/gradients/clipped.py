@@ -11,8 +11,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from sfumato.privacy.gradients.arithmetic import FIXED, SINGLE, Factors
 from sfumato.privacy.gradients.contractions import Contraction
 from sfumato.privacy.gradients.grid import GradientGrid, Needs
 from sfumato.privacy.gradients.tape import Tape, contractions
@@ -24,7 +25,7 @@ Records = TypeVar("Records")
 Loss = Callable[[Parameters, Records, Tape], Array]
 """``loss(parameters, records, tape)``: (B,) losses, each of one record."""
 
-_ROUNDING = 2.0**-16  # share of the clip norm kept free for single-precision rounding
+clip_weights = SINGLE.weights
 
 
 def clipped_sum(
@@ -83,19 +84,6 @@ def clipped_sum(
     return eqx.combine(summed, fixed)
 
 
-def clip_weights(
-    squared_norms: Float[Array, " batch"],
-    losses: Float[Array, " batch"],
-    mask: Bool[Array, " batch"],
-    clip: float | Array,
-) -> Float[Array, " batch"]:
-    """The factor (B,) that clips each record; zero for padding and for anything not finite."""
-    norms = jnp.sqrt(squared_norms)
-    usable = mask & jnp.isfinite(norms) & jnp.isfinite(losses)
-    bound = jnp.asarray(clip, norms.dtype) * (1 - _ROUNDING)
-    return jnp.where(usable, jnp.minimum(1, bound / jnp.maximum(norms, bound)), 0)
-
-
 def _clipped(
     loss: Loss[Parameters, Records], parameters: Parameters, records: Records, mask: Array, clip: float | Array
 ) -> Parameters:
@@ -120,6 +108,51 @@ def whole_sum(
         losses, parts, rebuilt = _traced(loss, parameters, records)
         weights = clip_weights(reduce(jnp.add, [p.counted_norms for p in parts]), losses, mask, grid.clip)
         return rebuilt([part.count(weights * grid.steps_per_unit) for part in parts])
+
+
+def fixed_sum(
+    loss: Loss[Parameters, Records],
+    parameters: Parameters,
+    records: Records,
+    present: Float[Array, " batch"],
+    clip: float,
+) -> Parameters:
+    """:func:`clipped_sum` on secret shares, in the fixed point of ``arithmetic.FIXED``; in the open, its twin.
+
+    Takes and gives what that does, but for ``present`` (B,), ones and zeros: zeros for padding, and for who is absent.
+
+    *Formal guarantee.* On shares, one record more moves the result by at most :func:`fixed_sensitivity` units, whatever
+    it holds, as long as no number on the way leaves the ring: ``FixedPoint.weights``.
+    """
+    _, parts, rebuilt = _traced(loss, parameters, records)
+    factors = _factors(parts)
+    weights = FIXED.weights(factors, present, clip)
+    return rebuilt([_weighed(one, weights) for one in factors])
+
+
+def fixed_sensitivity(loss: Loss[Parameters, Records], parameters: Parameters, records: Records, clip: float) -> float:
+    """How far one record moves :func:`fixed_sum`, in l2 norm and units; what it is given may be shapes."""
+    found: list[Factors] = []
+
+    def traced(parameters: Parameters, records: Records) -> Array:
+        losses, parts, _ = _traced(loss, parameters, records)
+        found.extend(_factors(parts))
+        return losses
+
+    jax.eval_shape(traced, parameters, records)
+    return FIXED.sensitivity(clip, found)
+
+
+def _factors(parts: list[Contraction]) -> list[Factors]:
+    found = [part.factors for part in parts if part.factors is not None]
+    if len(found) < len(parts):
+        raise ValueError("a layer of this network cannot be clipped on shares: its gradients are no outer products")
+    return found
+
+
+def _weighed(one: Factors, weights: Float[Array, " batch"]) -> Array:
+    signals = one.signals * weights[:, None]
+    return jnp.sum(signals, axis=0) if one.inputs is None else one.inputs.T @ signals
 
 
 def needs(loss: Loss[Parameters, Records], parameters: Parameters, records: Records) -> Needs:

@@ -26,6 +26,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Integer
 
+from sfumato.privacy.gradients.arithmetic import SINGLE, Factors
+
 BLOCK = 128
 """Records whose products are added in single precision before blocks are added: it bounds the rounding of a sum."""
 
@@ -38,8 +40,7 @@ clipped no further. A larger number asks for more noise, a smaller one clips mor
 FEW = 4
 """Positions of a layer whose parts are added up by themselves: with more, the bound on rounding grows too much."""
 
-_FLUSHED = 2e-38  # a square below this may be lost to zero in single precision
-_CANCELLED = 1e-6  # a sum of signed products may be wrong by this part of its absolute sum
+_CANCELLED = SINGLE.cancelled
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Contraction:
         rounding: how far rounding moves ``count`` at most between neighbours, in l2 norm and steps.
         positions: parts of a record's gradient that ``count`` adds up by themselves.
         amounts: (B,) upper bound of the squared sum of their lengths; None for one part, whose length is the norm.
+        factors: what is multiplied, for arithmetic that is not single precision; None: it is no outer product.
     """
 
     squared_norms: Float[Array, " batch"]
@@ -63,6 +65,7 @@ class Contraction:
     rounding: float
     positions: int = 1
     amounts: Array | None = None
+    factors: Factors | None = None
 
     @property
     def counted_norms(self) -> Float[Array, " batch"]:
@@ -81,10 +84,7 @@ def rounded(x: Array) -> Array:
     return jnp.rint(x).astype(jnp.int32)
 
 
-def squares(x: Array) -> Array:
-    """Upper bound of the squared l2 norm of each record's entries, (B, ...) -> (B,); tight to rounding."""
-    flat = x.reshape(x.shape[0], -1)
-    return jnp.sum(flat * flat, axis=1) + flat.shape[1] * _FLUSHED
+squares = SINGLE.squares
 
 
 def kept(x: Array, weights: Array) -> Array:
@@ -114,7 +114,8 @@ def formed(gradients: Array) -> Contraction:
 
 def total(signals: Array, shape: tuple[int, ...]) -> Contraction:
     """A bias of ``shape`` added at every position: the record's gradient is the sum of its signals."""
-    return formed(signals.reshape(signals.shape[0], -1, *shape).sum(axis=1))
+    found = formed(signals.reshape(signals.shape[0], -1, *shape).sum(axis=1))
+    return replace(found, factors=Factors(None, signals)) if signals.ndim == len(shape) + 1 == 2 else found
 
 
 def product(inputs: Float[Array, "batch ... inputs"], signals: Float[Array, "batch ... outputs"]) -> Contraction:
@@ -151,7 +152,13 @@ def _outer(inputs: Array, signals: Array) -> Contraction:
         lambda w: _by_blocks(kept(inputs, w), weighted(signals, w)),
         inputs.shape[1] + signals.shape[1],
         math.sqrt(inputs.shape[1] * signals.shape[1]),
+        factors=Factors(inputs, signals),
     )
+
+
+def hot_product(inputs: Float[Array, "batch rows"], signals: Float[Array, "batch width"], ones: int) -> Contraction:
+    """A table (V, E) of which so many rows are taken, given as one-hots (B, V); signals (B, E)."""
+    return replace(_outer(inputs, signals), factors=Factors(inputs, signals, ones))
 
 
 def _by_blocks(left: Array, right: Array) -> Array:

@@ -7,7 +7,6 @@ layer. There is no batch normalisation: a statistic of the batch would make one 
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Key
 
-from sfumato.privacy.gradients.contractions import Contraction, bag, held, product, tokens, total
+from sfumato.privacy.gradients.contractions import Contraction, bag, held, hot_product, product, tokens, total
 from sfumato.privacy.gradients.convolve import convolve, kernel_gradients
 from sfumato.privacy.gradients.tape import Tape
 
@@ -76,15 +75,17 @@ class Embedding(eqx.Module):
         return tape.layer(rows, self.table[rows], ((self.table, rule),))
 
 
-class OneHots(NamedTuple):
+class OneHots(eqx.Module):
     """Records by one-hots, in which nothing is looked up by what they hold: what secret records come as.
 
     Attributes:
         hot: zeros, and a one at each row of a table that would be looked up.
+        ones: how many there are of a record: public.
         sums: what a first layer makes of them but for its bias, where who holds them computed it; None: not yet.
     """
 
     hot: Float[Array, "batch rows"]
+    ones: int = eqx.field(static=True)
     sums: Float[Array, "batch width"] | None = None
 
 
@@ -106,7 +107,8 @@ class EmbeddingSum(eqx.Module):
         bias = partial(_bias, shape=self.bias.shape)
         if isinstance(rows, OneHots):
             sums = rows.hot @ self.table if rows.sums is None else rows.sums
-            return tape.layer(rows.hot, sums + self.bias, ((self.table, product), (self.bias, bias)))
+            rule = partial(hot_product, ones=rows.ones)
+            return tape.layer(rows.hot, sums + self.bias, ((self.table, rule), (self.bias, bias)))
         y = jnp.sum(self.table[rows], axis=1) + self.bias
         return tape.layer(rows, y, ((self.table, partial(bag, table=self.table.shape[0])), (self.bias, bias)))
 

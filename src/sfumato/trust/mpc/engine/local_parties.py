@@ -18,7 +18,7 @@ from sfumato.trust.mpc.engine.engine_plan import PARTIES, EngineParty, EnginePla
 from sfumato.trust.mpc.engine.identities import fresh_identity
 from sfumato.trust.mpc.engine.lowering import Program
 from sfumato.trust.mpc.engine.mesh import PartyKeys
-from sfumato.trust.mpc.engine.run_order import Argument, OpenTo, OwnSecret, Parts, PeerSecret
+from sfumato.trust.mpc.engine.run_order import Argument, OpenTo, OwnSecret, Parts, PeerSecret, PublicInput
 from sfumato.trust.mpc.engine.session import PATIENCE, EngineSession
 
 NAMES = ("north", "east", "west")
@@ -46,7 +46,7 @@ class RunOnShares:
 def run_locally(
     sessions: Sequence[EngineSession], program: Program, arrays: Sequence[np.ndarray], parts: Sequence[int] = ()
 ) -> RunOnShares:
-    """Run ``program`` on ``arrays``: the parties of ``sessions`` give them in turn, the first gets the results.
+    """Run ``program`` on ``arrays``: the parties of ``sessions`` give secrets in turn, the first gets the results.
 
     Args:
         sessions: of the three parties, by rank.
@@ -63,6 +63,8 @@ def run_locally(
         def argument(place: int) -> Argument:
             if place in split:
                 return Parts(split[place][session.rank])
+            if place in program.public:
+                return PublicInput(arrays[place])
             owner = place % PARTIES
             return OwnSecret(arrays[place]) if owner == session.rank else PeerSecret(owner)
 

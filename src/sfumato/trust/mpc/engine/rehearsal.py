@@ -95,7 +95,7 @@ def _lowered(what: Rehearsed) -> Program:
     import jax
 
     shapes: list[jax.ShapeDtypeStruct] = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in what.arrays]
-    return lower(what.function, *shapes)
+    return lower(what.function, *shapes, public=what.public)
 
 
 def _distance(found: list[np.ndarray], expected: list[np.ndarray]) -> float:

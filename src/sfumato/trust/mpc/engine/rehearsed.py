@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from sfumato.encoding.domain import Domain
 from sfumato.privacy.mechanisms import noisy_max
 from sfumato.trust.mpc.engine.selection import selecting
 
 _ULP = 2.0**-18
 """Of a fixed-point number."""
-_SCALE = 0.25
-"""By which squared norms are multiplied, so that their product stays small."""
-_BELOW = 1 - 2.0**-8
-"""Of the clip weight: what arithmetic on shares may add is taken off before."""
 CLIP = 1.0
 """Norm that no clipped record exceeds."""
 BOX = 4.0
@@ -25,6 +22,7 @@ _NORMS = (-1.0, 6.0)
 """Powers of ten of the norms of records that are clipped."""
 _RECORDS, _WIDE = 2000, 20  # of the records that are clipped, and numbers in each
 _ROWS, _CODES = 256, 24  # of the one-hots that are counted
+_STEP_DOMAIN, _STEP_ROWS = Domain.of(["a", "b", "c", "d"], [4, 3, 5, 6]), 32  # of a step of a training
 _CANDIDATES, _CELLS, _EPSILON = 91, 600, 0.5  # of a selection: all pairs of 14 columns, a large table
 _SMALL = (0.5, 3.0)
 """Numbers on which every operation is right to a few of the last places."""
@@ -41,6 +39,7 @@ class Rehearsed:
         error: how far a number may be from that of plain JAX; less than one is nothing at all for whole numbers.
         judge: says of the results on shares what is wrong beside, or nothing.
         parts: places of the arguments of which each party has a part.
+        public: places of the arguments that all parties know.
     """
 
     name: str
@@ -49,20 +48,16 @@ class Rehearsed:
     error: float
     judge: Callable[[list[np.ndarray]], str] = lambda results: ""
     parts: tuple[int, ...] = ()
+    public: frozenset[int] = frozenset()
 
 
 def clip_weight(left: Any, right: Any) -> Any:
-    """Weights of records whose gradient is ``left`` times ``right``, outer products, so that none is above CLIP.
-
-    By the root of one ulp more, never by a root and a division: a root is 0 from 2^17, and a small factor is rounded.
-    """
-    import jax
+    """Weights of records whose gradient is ``left`` times ``right``, outer products, so that none is above CLIP."""
     import jax.numpy as jnp
 
-    squares = [jnp.sum(factor * factor, -1) * _SCALE + _ULP for factor in (left, right)]
-    product = squares[0] * squares[1] + _ULP
-    least = (CLIP * _SCALE) ** 2
-    return CLIP * _SCALE * _BELOW * jax.lax.rsqrt(jnp.maximum(product, least))
+    from sfumato.privacy.gradients.arithmetic import FIXED, Factors
+
+    return FIXED.weights([Factors(left, right)], jnp.ones(left.shape[0], left.dtype), CLIP)
 
 
 def _clipped(left: Any, right: Any) -> Any:
@@ -86,6 +81,19 @@ def clipping() -> Rehearsed:
         return "" if largest <= CLIP else f"a record of norm {largest:.4f} was left by a clip at {CLIP:g}"
 
     return Rehearsed("clipped records", _clipped, (left, right), 2.0**-7, judge)
+
+
+def stepping() -> Rehearsed:
+    """A step of DP-SGD for a small autoencoder of rows whose columns lie at all three: its clipped sum."""
+    import jax
+
+    from sfumato.trust.mpc.engine.gradient_step import GradientProgram
+    from sfumato.trust.mpc.engine.small_network import SmallNetwork, small_objective
+
+    step = GradientProgram(small_objective(_STEP_DOMAIN), _STEP_DOMAIN, (0, 1, 2, 0), _STEP_ROWS, CLIP)
+    network = SmallNetwork(sum(_STEP_DOMAIN.sizes), jax.random.key(0))
+    arrays = step.simulated(network, np.random.default_rng(5))
+    return Rehearsed("a clipped sum of gradients", step.function, tuple(arrays), 2.0**-10, public=step.program.public)
 
 
 def counting() -> Rehearsed:
@@ -140,7 +148,7 @@ def selecting_the_worst() -> Rehearsed:
     return Rehearsed("a noised selection", selecting(weights, 500 * _CELLS), (tables, noise), 0.0, judge, (0, 1))
 
 
-REHEARSED = (clipping, counting, operations, selecting_the_worst)
+REHEARSED = (clipping, stepping, counting, operations, selecting_the_worst)
 """What an engine must do right."""
 
 
