@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 from tests.trust.federated.test_setting import run_of
 from tests.trust.parties import Parties, people
 
-from sfumato.errors import TableError
+from sfumato.errors import FederationError, TableError
 from sfumato.federation.own_rows import OwnRows
 from sfumato.progress import Silent
 from sfumato.tables import Rows
@@ -30,3 +33,18 @@ def test_a_dry_run_refuses_a_person_with_several_rows_and_a_run_leaves_them_out(
         twice.check()
     assert len(twice.records()) == 1
     assert len(rows_of(["anna", "bert"]).check()[0]) == 2
+
+
+def test_another_list_or_none_or_one_too_many_is_refused(tmp_path: Path) -> None:
+    plan = Parties(people(len(KEYS)), Budget(run_of()), rounds=1).plan
+    table, other = pa.table({"who": KEYS, "a": [1] * 3, "b": ["x"] * 3}), tmp_path / "other.txt"
+    other.write_text("anna\nbert\n")
+    with pytest.raises(FederationError, match="another list of 2 persons than the 3 of the plan"):
+        OwnRows.of(plan, 0, table, None, other, Silent())
+    with pytest.raises(FederationError, match="parties with a list of persons: give it"):
+        OwnRows.of(plan, 0, table, None, None, Silent())
+    assert plan.split is not None
+    found = replace(plan, split=replace(plan.split, persons=None))
+    with pytest.raises(FederationError, match="with no list of persons: leave --persons out"):
+        OwnRows.of(found, 0, table, None, other, Silent())
+    assert OwnRows.of(found, 0, table, None, None, Silent()).persons is None

@@ -103,3 +103,17 @@ def check_paid(made: ThreeParties, lost: int) -> dict[str, int]:
     assert paid[KILLED] == events + lost
     assert min(paid.values()) >= paid[KILLED], "they answered before it"
     return paid
+
+
+@pytest.mark.parametrize("call", ["pass 3", "common 1"])
+def test_a_party_that_is_killed_while_common_persons_are_found_comes_back(
+    call: str, tmp_path: Path, run: Callable[..., Done]
+) -> None:
+    with parties(tmp_path, run, listed=False) as made:
+        waiting = [made.site(name) for name in OTHERS]
+        killed_at(made, Moment(call, LOST, 0))
+        back = made.site(KILLED)
+        assert made.coordinator(*DEADLINE).wait(PATIENCE) == 0, made.said("coordinator")
+        assert [site.wait(PATIENCE) for site in (back, *waiting)] == [0] * 3, [made.said(n) for n in made.names]
+    events = len(sf.verify(tmp_path / "model.sfm").certificate.composition.events)
+    assert {made.charged(name) for name in made.names} == {("closed", events)}

@@ -26,10 +26,16 @@ columns:
 """
 HELD = {"hospital": ("age", "ill"), "insurer": ("smokes",), "council": ("town",)}
 PERSONS = [f"P-{i:04d}" for i in range(700)]
+ABSENT = {"hospital": range(20), "insurer": range(20, 40), "council": range(10, 50)}
+"""Whom a party has no row of, where there is no list: 50 of 700 are not common."""
+MOST = 800
 
 
-def tables(folder: Path) -> None:
-    """A table of each party, in an order of its own; one cell holds a text that nobody else may ever see."""
+def tables(folder: Path, listed: bool) -> None:
+    """A table of each party, in an order of its own; one cell holds a text that nobody else may ever see.
+
+    Where no list says who is in, each lacks some, and has a stranger.
+    """
     rng = np.random.default_rng(11)
     age, smokes = rng.integers(20, 90, len(PERSONS)), rng.random(len(PERSONS)) < 0.4
     columns = {
@@ -38,16 +44,18 @@ def tables(folder: Path) -> None:
         "ill": smokes & (age > 40),
         "town": np.where(smokes, "Delft", rng.choice(["Ede", "Goes"], len(PERSONS))).astype(object),
     }
-    columns["town"][3] = CANARY
+    columns["town"][60] = CANARY
     for name, held in HELD.items():
         with (folder / f"{name}.csv").open("w", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(["person", *held])
             for i in rng.permutation(len(PERSONS)):
-                writer.writerow(
-                    [PERSONS[i], *(str(columns[c][i]).lower() if c != "town" else columns[c][i] for c in held)]
-                )
-    (folder / "persons.txt").write_text("\n".join(PERSONS))
+                if listed or i not in ABSENT[name]:
+                    cells = (str(columns[c][i]).lower() if c != "town" else columns[c][i] for c in held)
+                    writer.writerow([PERSONS[i] if i != 60 else f" {PERSONS[i]}", *cells])
+            writer.writerow([f"of {name}", *("1" if c == "age" else "false" for c in held)])
+    if listed:
+        (folder / "persons.txt").write_text("\n".join(PERSONS))
     (folder / "schema.yaml").write_text(SCHEMA)
 
 
@@ -55,14 +63,22 @@ Run = Callable[..., Done]
 
 
 class ThreeParties(Hospitals):
-    """Folders of three parties and a receiver, made by the commands that people would type."""
+    """Folders of three parties and a receiver, made by the commands that people would type.
 
-    def __init__(self, folder: Path, run: Run) -> None:
+    Args:
+        folder: for all of them.
+        run: a command.
+        listed: whether a list says who the persons are; else the parties find whom they have in common.
+    """
+
+    def __init__(self, folder: Path, run: Run, listed: bool = True) -> None:
         self.folder, self.names, self._run = folder, tuple(HELD), run
         self._started, self._of, self._logs = [], {}, []
-        tables(folder)
+        tables(folder, listed)
+        self._list = ("--persons", "persons.txt") if listed else ()
         columns = [f"--columns={name}={','.join(held)}" for name, held in HELD.items()]
-        named = ("--key", "person", "--persons", "persons.txt", "--model", "mst", "--delta", "1e-6")
+        who = self._list or ("--most-persons", str(MOST))
+        named = ("--key", "person", *who, "--model", "mst", "--delta", "1e-6")
         where = ("--address", f"localhost:{free_port()}")
         self.told("mpc", "init", "co", "--schema", "schema.yaml", *columns, *named, *where)
         made = {name: self.told("party", "init", name, "--name", name) for name in HELD}
@@ -81,14 +97,14 @@ class ThreeParties(Hospitals):
 
     def site(self, name: str, *more: object, program: str | None = None, told: Sequence[object] = ()) -> Popen[str]:
         """The process of a party."""
-        places = (f"{name}/plan.json", f"{name}.csv", "--persons", "persons.txt", "--ledger", f"{name}.ledger")
+        places = (f"{name}/plan.json", f"{name}.csv", *self._list, "--ledger", f"{name}.ledger")
         return self.start(name, *told, "party", "run", *places, *more, program=program)
 
 
 @contextmanager
-def parties(folder: Path, run: Run) -> Iterator[ThreeParties]:
+def parties(folder: Path, run: Run, listed: bool = True) -> Iterator[ThreeParties]:
     """Three parties, all of whose processes end with the block."""
-    made = ThreeParties(folder, run)
+    made = ThreeParties(folder, run, listed)
     try:
         yield made
     finally:
@@ -96,11 +112,18 @@ def parties(folder: Path, run: Run) -> Iterator[ThreeParties]:
 
 
 def test_three_processes_count_what_none_of_them_sees(tmp_path: Path, run: Run) -> None:
-    with parties(tmp_path, run) as made:
+    """They find whom they have in common themselves, and the receiver learns neither who nor how many."""
+    with parties(tmp_path, run, listed=False) as made:
         refusals(tmp_path, run)
-        checked = made.told("party", "check", "insurer/plan.json", "insurer.csv", "--persons", "persons.txt")
-        assert (checked["rows"], checked["rows_outside_facts"]) == (700, 0)
-        assert "ANY TWO PARTIES TOGETHER" in "\n".join(checked["words"])
+        checked = made.told("party", "check", "council/plan.json", "council.csv")
+        assert (checked["rows"], checked["rows_outside_facts"]) == (661, 2)
+        words = "\n".join(checked["words"])
+        assert "ANY TWO PARTIES TOGETHER" in words
+        assert "EACH PARTY LEARNS WHO IS COMMON" in words
+        notes = "\n".join(checked["keys"])
+        assert "1 keys have spaces around them" in notes
+        assert "most keys look like A-0000" in notes
+        assert "CAN BE GUESSED" in notes
         sites = [made.site(name) for name in made.names]
         receiver = made.coordinator("--json")
         assert receiver.wait(PATIENCE) == 0, made.said("coordinator")
@@ -109,6 +132,10 @@ def test_three_processes_count_what_none_of_them_sees(tmp_path: Path, run: Run) 
     found = sf.verify(tmp_path / "model.sfm", sites=told)
     assert [(s.name, s.certified, s.confirmed) for s in found.sites] == [(name, True, True) for name in made.names]
     split = found.certificate.federation.split
+    assert (split.alignment, split.number) == ("private intersection", MOST)
+    for name in made.names:
+        assert "650 persons are common to all three parties" in made.said(name)
+    assert "650" not in made.said("coordinator")
     assert {n: tuple(c) for n, c in zip(HELD, split.columns, strict=True)} == HELD
     events = len(found.certificate.composition.events)
     for name in made.names:
@@ -121,19 +148,18 @@ def test_three_processes_count_what_none_of_them_sees(tmp_path: Path, run: Run) 
 
 
 def refusals(folder: Path, run: Run) -> None:
-    """What a party finds at home: another's table, another list."""
-    (folder / "short.txt").write_text("\n".join(PERSONS[1:]))
-    for table, persons, said in (
-        ("council.csv", "persons.txt", "lacks the column 'smokes'"),
-        ("insurer.csv", "short.txt", "another list of 699 persons than the 700 of the plan"),
+    """What a party finds at home: another's table, a list that the plan does not want."""
+    for words, said in (
+        (["council.csv"], "lacks the column 'smokes'"),
+        (["insurer.csv", "--persons", "insurer.csv"], "no list of persons: leave --persons out"),
     ):
-        refused = run("party", "check", "insurer/plan.json", table, "--persons", persons)
+        refused = run("party", "check", "insurer/plan.json", *words)
         assert (refused.code, said in refused.err) == (2, True), refused.err
 
 
 def kept_to_itself(made: ThreeParties) -> None:
-    """No cell of a party, and no key of a person, is in any file but its own table and the list."""
-    own = {made.folder / f"{name}.csv" for name in HELD} | {made.folder / "persons.txt", made.folder / "short.txt"}
+    """No cell of a party, and no key of a person, is in any file but its own table."""
+    own = {made.folder / f"{name}.csv" for name in HELD}
     secrets = [CANARY.encode(), *(key.encode() for key in PERSONS)]
     said = [path for path, data in all_bytes(made.folder) if path not in own and any(s in data for s in secrets)]
     assert said == []
