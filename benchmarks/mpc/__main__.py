@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 
 import benchmarks.mpc
 from benchmarks.federation.figure import Row, print_parts
-from benchmarks.mpc import gradients, processes, simulated, utility
+from benchmarks.mpc import alignment, gradients, processes, simulated, utility
 
 SMALL, MIDDLE, LARGE = 10_000, 48_842, 1_000_000
 MOST = {SMALL: (1, 11), MIDDLE: (4, 55), LARGE: (60, 1100)}
 """By persons, CPU seconds of a party and MB sent by the largest one."""
 MOST_MEMORY = 2000
+ALIGNED = (10_000, 50_000, 100_000)
+"""Keys of a party."""
 USUAL = "small,middle,processes,utility"
 
 
@@ -22,6 +24,7 @@ def parts(fits: int) -> dict[str, Callable[[], Iterable[Row]]]:
         "small": lambda: simulated.rows(SMALL, MOST[SMALL], ".3 s, 5 MB"),
         "middle": lambda: simulated.rows(MIDDLE, MOST[MIDDLE], "1 s, 25 MB"),
         "processes": lambda: (row for persons in (SMALL, MIDDLE) for row in processes.rows(persons, MOST[persons])),
+        "alignment": lambda: (row for keys in ALIGNED for row in alignment.rows(keys)),
         "utility": lambda: utility.rows(fits),
         "gradients": gradients.rows,
         "large": lambda: simulated.rows(LARGE, MOST[LARGE], "25 s, 800 MB", MOST_MEMORY),

@@ -129,6 +129,14 @@ MUTANTS = (
         "tests/trust/mpc/test_setting.py::test_a_dealing_that_is_not_the_agreed_one_is_refused",
     ),
     Mutant(
+        "a message of any length is read",
+        "federation/nvflare/pipes.py",
+        "if size <= self._most else None",
+        "if size <= MOST_BYTES else None",
+        "four gigabytes are a bound too",
+        "tests/federation/test_pipes.py::test_of_a_message_that_is_too_long_nothing_is_read",
+    ),
+    Mutant(
         "the coordinator passes on a block of any length",
         "trust/federated/rounds.py",
         "                if len(data) != sealed_block(layout, persons, place, block):\n",

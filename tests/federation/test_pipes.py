@@ -29,6 +29,18 @@ def test_messages_come_whole_and_in_order() -> None:
         far.close()
 
 
+def test_of_a_message_that_is_too_long_nothing_is_read() -> None:
+    with listening(10) as listener:
+        near = Pipe.open(listener.path)
+        far = listener.accept(10.0)
+        assert far is not None
+        near.give(bytes(10))
+        near.give(bytes(11))
+        assert [far.take(), far.take()] == [bytes(10), None]
+        near.close()
+        far.close()
+
+
 def test_who_says_nothing_is_not_waited_for() -> None:
     with listening() as listener:
         assert listener.accept(0.01) is None

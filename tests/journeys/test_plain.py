@@ -19,6 +19,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tests.journeys.conftest import HEADER, Done, environment, people, write_csv
+from tests.journeys.test_parties import HELD
+from tests.journeys.test_parties import SCHEMA as PARTIES_SCHEMA
 from tests.release.test_consistency import STEPS, charged, saved
 
 import sfumato as sf
@@ -222,3 +224,26 @@ def test_a_planted_import_is_found(tmp_path: Path, folder: Path, module: str) ->
     done = run_plain(folder, ["-c", code], tmp_path)
     assert done.code == 1
     assert re.search(r"No module named 'jax'|jax is not installed", done.err)
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["list", "intersection"])
+def test_a_party_checks_its_table_and_needs_an_extra_where_there_is_no_list(tmp_path: Path, listed: bool) -> None:
+    """Where it is missing, that is said before anything else: here there is not even a table."""
+    (tmp_path / "persons.txt").write_text("P-0001\nP-0002\n")
+    who = {"persons": tmp_path / "persons.txt"} if listed else {"most_persons": 10}
+    schema, promise = sf.Schema.parse(PARTIES_SCHEMA), sf.Guarantee(1, 1e-6)
+    made = sf.Federation.make(
+        tmp_path / "co", schema, list(HELD), promise, model="mst", columns=HELD, key="person", **who
+    )
+    sites = {name: sf.Site.make(tmp_path / name, name) for name in HELD}
+    plan = made.invite([request for _, request in sites.values()])
+    told = {name: site.fingerprint for name, (site, _) in sites.items()}
+    sites["insurer"][0].confirm({name: known for name, known in told.items() if name != "insurer"})
+    line = ["-m", "sfumato.cli", "party", "check", str(plan), "insurer.csv", "--party", "insurer"]
+    if not listed:
+        run_plain(tmp_path, line).refused(install("mpc"))
+        return
+    (tmp_path / "insurer.csv").write_text("person,smokes\nP-0001,true\nP-0002,false\n")
+    done = run_plain(tmp_path, [*line, "--persons", "persons.txt"])
+    assert done.code == 0, done.err
+    assert "2 rows would take part" in done.out

@@ -16,7 +16,7 @@ from sfumato.extras import require
 from sfumato.federation.defaults import PORT
 
 if TYPE_CHECKING:
-    from sfumato import Federation, Schema
+    from sfumato import Federation, Schema, Table
 
 _HELD = {
     "registry": ("age", "marital-status", "relationship", "race", "sex", "native-country"),
@@ -28,7 +28,10 @@ _KEY = "person"
 """Column that is added, by which the parties know a person."""
 _NOISE = math.sqrt(3 / 2)
 """How many times as wide the noise is as one curator's, for three parties of which one may be curious."""
-_PERSONS = "persons.txt"
+_LACKED = 0.02
+"""Share of all persons whom a party has no row of: each party lacks others."""
+_MOST_PERSONS = 40_000
+"""That a party may have: a public number, above how many there are."""
 
 
 def demo(
@@ -38,16 +41,20 @@ def demo(
     port: Annotated[int, typer.Option(help="Port of this machine that the parties call.", min=1, max=65535)] = PORT,
     as_json: terminal.AsJson = False,
 ) -> None:
-    """Adult census split by columns among three parties who count on shares over mutual TLS, beside one curator."""
+    """Adult census split by columns among three parties who find whom they have in common, and count on shares.
+
+    Each is a process, over mutual TLS; beside them is one curator of the common persons.
+    """
     import sfumato as sf
 
     require("federated", "the demonstration")
+    require("mpc", "the demonstration")
     require("report", "the demonstration")
     left = Left.prepared(output)
     promised = terminal.guarantee(epsilon, terminal.DELTA)
     people = sf.examples.adult()
     schema = sf.Schema.load(sf.examples.adult_schema()).with_target("income")
-    persons = _written(left.work)
+    common = _written(left.work)
     federation = sf.Federation.make(
         left.work / "receiver",
         _with_key(schema),
@@ -57,11 +64,13 @@ def demo(
         address=f"localhost:{port}",
         columns=_HELD,
         key=_KEY,
-        persons=persons,
+        most_persons=_MOST_PERSONS,
     )
     plan, told = _introduced(federation, left.work)
     held = ", ".join(f"{name} {len(columns)}" for name, columns in _HELD.items())
-    terminal.note(f"three parties that know the same {len(people):,} persons, one process each; columns: {held} ...")
+    terminal.note(
+        f"three parties, each of which lacks some of {len(people):,} persons, one process each; columns: {held}"
+    )
     commands = {name: _command(left.work, plan, name) for name in _HELD}
     with running(left.work, "party", commands), terminal.progress() as progress:
         together = federation.fit(left.model, patience=PATIENCE, progress=progress)
@@ -70,8 +79,8 @@ def demo(
         sf.report(left.model, left.report, progress=progress)
     terminal.note("one curator with all columns, at the same epsilon, and with noise as wide as the parties' ...")
     rows = {
-        "central": alone(people, together, schema, promised),
-        f"central, noise x {_NOISE:.2f}": alone(people, together, schema, promised.with_noise(_NOISE)),
+        "central": alone(common, together, schema, promised),
+        f"central, noise x {_NOISE:.2f}": alone(common, together, schema, promised.with_noise(_NOISE)),
         "parties": measured(together, schema),
     }
     stated = found.certificate.federation
@@ -81,6 +90,7 @@ def demo(
         "epsilon": found.epsilon,
         "files": left.files,
         "parties": {name: list(columns) for name, columns in _HELD.items()},
+        "alignment": None if stated is None or stated.split is None else stated.split.alignment,
         "fingerprints": told,
         "rounds": None if stated is None else stated.rounds,
         "bytes_sent_by_a_party": None if stated is None else stated.bytes_sent,
@@ -106,21 +116,20 @@ def _with_key(schema: Schema) -> Schema:
     return schema.with_columns((*key.columns, *schema.columns))
 
 
-def _written(work: Path) -> Path:
-    """Each party's table, in an order of its own, and the list of persons, whose path is given back."""
+def _written(work: Path) -> Table:
+    """Write each party's table of the persons that it has, in an order of its own; the rows of those whom all have."""
     import numpy as np
 
     import sfumato as sf
 
-    rows = sf.examples.adult().arrow
-    keys = [f"{i:05d}" for i in range(len(rows))]
-    rows = rows.append_column(_KEY, [keys])
+    people = sf.examples.adult().arrow
+    rows = people.append_column(_KEY, [[f"{i:05d}" for i in range(len(people))]])
+    common = set(range(len(rows)))
     for seed, (name, columns) in enumerate(_HELD.items()):
-        order = np.random.default_rng(seed).permutation(len(rows))
+        order = np.random.default_rng(seed).permutation(len(rows))[int(_LACKED * len(rows)) :]
         sf.Table(rows.select([_KEY, *columns]).take(order)).write(work / f"{name}.csv")
-    persons = work / _PERSONS
-    persons.write_text("\n".join(keys))
-    return persons
+        common.intersection_update(order.tolist())
+    return sf.Table(people.take(sorted(common)))
 
 
 def _introduced(federation: Federation, work: Path) -> tuple[Path, Mapping[str, str]]:
@@ -137,5 +146,4 @@ def _introduced(federation: Federation, work: Path) -> tuple[Path, Mapping[str, 
 
 def _command(work: Path, plan: Path, name: str) -> list[object]:
     """What a party types to take part."""
-    own = ["--persons", work / _PERSONS, "--party", work / name]
-    return ["party", "run", plan, work / f"{name}.csv", *own]
+    return ["party", "run", plan, work / f"{name}.csv", "--party", work / name]

@@ -49,7 +49,8 @@ class ReachedSites:
         self._names = list(names) or self._names
         server = self._stack.enter_context(serving(folder, address, *self._folder.credentials(address.host)))
         server.wait_for(self._names, self._patience, self._kept.missing)
-        self._transport = server.transport(self._names, min(roster.fewest, len(self._names)), self._kept.lost)
+        fewest, most = min(roster.fewest, len(self._names)), len(self._names) * self._invited.plan.most_bytes
+        self._transport = server.transport(self._names, fewest, self._kept.lost, most)
         return self._transport
 
     def finish(self, certificate: bytes, deadline: float) -> dict[str, bytes]:

@@ -250,7 +250,8 @@ class Site:
         folder = self._folder.path / "connection"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
-        with calling_out(folder, self.name, asked.address, credentials, said, patience) as client:
+        most = asked.plan.most_bytes
+        with calling_out(folder, self.name, asked.address, credentials, said, patience, most) as client:
             client.serve(service, lambda: service.done)
 
     def _judge(self, asked: Invitation, honest: int | None) -> int:

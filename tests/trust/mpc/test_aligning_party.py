@@ -20,7 +20,9 @@ from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.transport import InProcess, Replies
 from sfumato.trust.mpc.aligning_party import AligningParty
-from sfumato.trust.mpc.dealing import maps_bytes
+from sfumato.trust.mpc.counting import OneHotLayout
+from sfumato.trust.mpc.dealing import maps_bytes, sealed_block
+from sfumato.trust.mpc.intersection.steps import MOST_COMMON, sealed_store
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.setting import Mpc
 from sfumato.trust.mpc.split import VerticalSplit
@@ -167,14 +169,22 @@ def test_a_new_set_up_finds_them_anew_and_in_another_order() -> None:
     assert found.values.sum() == len(COMMON)
 
 
+def plan_of(number: int) -> FederationPlan:
+    roster = Roster(tuple(Member(f"p{i}", bytes([i] * 32)) for i in range(3)))
+    split, promise = VerticalSplit("who", HELD, None, number), sf.Guarantee(1, 1e-6)
+    return FederationPlan(SCHEMA, "aim", promise, roster, ("count", "marginals"), split=split)
+
+
 def test_a_number_that_none_can_bring_is_refused() -> None:
-    for number in (0, (1 << 20) + 1):
+    for number in (0, MOST_COMMON + 1):
         with pytest.raises(FederationError, match="a party brings 1 to 1,048,576 keys"):
-            FederationPlan(
-                SCHEMA,
-                "aim",
-                sf.Guarantee(1, 1e-6),
-                Roster(tuple(Member(f"p{i}", bytes([i] * 32)) for i in range(3))),
-                ("count", "marginals"),
-                split=VerticalSplit("who", HELD, None, number),
-            )
+            plan_of(number)
+
+
+def test_the_longest_messages_fit_what_the_plan_allows_and_little_else_does(aligned: Aligned) -> None:
+    """Two stores, and a block of the widest one-hots; a message of gigabytes is refused unread."""
+    plan, widest = plan_of(MOST_COMMON), OneHotLayout(((1 << 18,), (1,), (1,)))
+    assert 2 * sealed_store(MOST_COMMON) < plan.most_bytes
+    assert sealed_block(widest, 10**6, 0, 0) < plan_of(1).most_bytes < plan.most_bytes < 1 << 28
+    sent = [size for _, *both in aligned.transport.calls for sizes in both for size in sizes.values()]
+    assert max(sent) < aligned.plan.most_bytes

@@ -17,7 +17,7 @@ from sfumato.federation.credentials import Credentials
 from sfumato.federation.nvflare.attended import attended
 from sfumato.federation.nvflare.handshake import NOTHING_LOST, wait_for_server
 from sfumato.federation.nvflare.kits import write_site
-from sfumato.federation.nvflare.pipes import SITE_PIPE, Call, Listener, Pipe, listening
+from sfumato.federation.nvflare.pipes import MOST_BYTES, SITE_PIPE, Call, Listener, Pipe, listening
 from sfumato.trust.federated.transport import Endpoint
 
 _STEP = 1.0
@@ -113,6 +113,7 @@ def calling_out(
     credentials: Credentials,
     said: Callable[[str], None],
     patience: float = math.inf,
+    most: int = MOST_BYTES,
 ) -> Iterator[Client]:
     """A client of the site ``name`` while the block lasts, once the server can be reached.
 
@@ -123,6 +124,7 @@ def calling_out(
         credentials: of the site.
         said: takes a line about what is waited for.
         patience: seconds to wait for the server, and to go on without a call.
+        most: bytes of a call, see ``FederationPlan.most_bytes``.
 
     FederationError where the server is none of this federation, does not let this site in, or does not come.
     """
@@ -133,7 +135,7 @@ def calling_out(
     values = ["--set", "secure_train=true", f"uid={name}", f"org={ORGANISATION}", "config_folder=config"]
     values.append(f"heart_beat_interval={_HEARTBEAT}")
     command = [sys.executable, "-u", "-m", module, *options, *values]
-    with listening() as listener:
+    with listening(most) as listener:
         client = Client(
             listener,
             lambda until: wait_for_server(address, kit / "startup", said, until),

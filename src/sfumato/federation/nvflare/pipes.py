@@ -20,7 +20,7 @@ SITE_PIPE = "SFUMATO_SITE_PIPE"
 UNSEEN = b"no answer came in time, or its process ended"
 """All that is said of a call that failed on its way: the site itself said nothing."""
 MOST_BYTES = 1 << 32
-"""Of one message: that of a hundred sites with the longest vector that a plan of a sensible size has."""
+"""Of one message where no plan says less."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,18 @@ class Call:
 
 
 class Pipe:
-    """One end of a socket: whole messages of bytes, each behind its length."""
+    """One end of a socket: whole messages of bytes, each behind its length.
+
+    Args:
+        end: of the socket.
+        most: bytes of a message that is taken; of a longer one nothing is read, and the other side is taken for gone.
+    """
 
     ANSWERED, FAILED = b"\0", b"\1"
     """First byte of a site's answer: what follows is the answer, or why there is none."""
 
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
+    def __init__(self, end: socket.socket, most: int = MOST_BYTES) -> None:
+        self._end, self._most = end, most
 
     @classmethod
     def open(cls, path: str) -> Pipe:
@@ -90,11 +95,11 @@ class Pipe:
             raise FederationError(_GONE) from None
 
     def take(self, patience: float | None = None) -> bytes | None:
-        """The next message; None where the other side has gone, or said nothing for ``patience`` seconds."""
+        """The next message; None where the other side has gone, said nothing for ``patience`` seconds, or too much."""
         self._end.settimeout(patience)
         try:
             (size,) = _SIZE.unpack(self._exactly(_SIZE.size))
-            return self._exactly(size) if size <= MOST_BYTES else None
+            return self._exactly(size) if size <= self._most else None
         except OSError:
             return None
 
@@ -128,8 +133,8 @@ class Listener:
         path: of the socket.
     """
 
-    def __init__(self, folder: str) -> None:
-        self.path = str(Path(folder) / "pipe")
+    def __init__(self, folder: str, most: int) -> None:
+        self.path, self._most = str(Path(folder) / "pipe"), most
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(self.path)
         self._socket.listen()
@@ -142,7 +147,7 @@ class Listener:
         except OSError:
             return None
         end.settimeout(None)
-        return Pipe(end)
+        return Pipe(end, self._most)
 
     def close(self) -> None:
         """Let nobody in any more."""
@@ -150,10 +155,13 @@ class Listener:
 
 
 @contextmanager
-def listening() -> Iterator[Listener]:
-    """One while the block lasts, in a folder with a short path: that of a socket has 108 bytes at most."""
+def listening(most: int = MOST_BYTES) -> Iterator[Listener]:
+    """One while the block lasts, in a folder with a short path: that of a socket has 108 bytes at most.
+
+    Nobody who comes in is let send more than ``most`` bytes at a time.
+    """
     with tempfile.TemporaryDirectory(prefix="sfumato-") as folder:
-        listener = Listener(folder)
+        listener = Listener(folder, most)
         try:
             yield listener
         finally:

@@ -19,7 +19,7 @@ from sfumato.federation.credentials import Credentials
 from sfumato.federation.nvflare.attended import attended
 from sfumato.federation.nvflare.job import write_job
 from sfumato.federation.nvflare.kits import write_admin, write_server
-from sfumato.federation.nvflare.pipes import UNSEEN, Call, Pipe, listening
+from sfumato.federation.nvflare.pipes import MOST_BYTES, UNSEEN, Call, Pipe, listening
 from sfumato.trust.federated.transport import Replies
 
 _STEP = 0.2
@@ -131,18 +131,21 @@ class Server:
                 raise FederationError(f"not there after {patience:g} seconds: {named}; nothing was asked of any site")
             time.sleep(_STEP)
 
-    def transport(self, sites: Sequence[str], fewest: int, lost: Callable[[set[str]], None]) -> ServerTransport:
+    def transport(
+        self, sites: Sequence[str], fewest: int, lost: Callable[[set[str]], None], most: int = MOST_BYTES
+    ) -> ServerTransport:
         """Calls of these sites, in this order; ``lost`` is told which of them did not answer the last one.
 
-        All must be there at first; where relays are started anew later, the ``fewest`` that a sum can do with.
+        All must be there at first; where relays are started anew later, the ``fewest`` that a sum can do with. Answers
+        of all sites together that are longer than ``most`` bytes are not taken.
         """
-        return ServerTransport(sites, lambda: self._linked(sites, fewest), lost)
+        return ServerTransport(sites, lambda: self._linked(sites, fewest, most), lost)
 
-    def _linked(self, sites: Sequence[str], fewest: int) -> Pipe:
+    def _linked(self, sites: Sequence[str], fewest: int, most: int) -> Pipe:
         """Start a job whose relays link the sites to this process."""
         first = self._job is None
         needed, patience = (len(sites), _START) if first else (fewest, _AGAIN)
-        with listening() as listener, _silenced():
+        with listening(most) as listener, _silenced():
             if self._job is not None:
                 with contextlib.suppress(Exception):
                     self._session.abort_job(self._job)

@@ -18,9 +18,11 @@ from sfumato.trust.federated.averaging import SITE_UNIT, Averaging
 from sfumato.trust.mpc.counting import PARTIES
 from sfumato.trust.mpc.engine.engine_plan import EngineParty, EnginePlan
 from sfumato.trust.mpc.engine.identities import check_keys
+from sfumato.trust.mpc.intersection.steps import sealed_store
 from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.questions import Count, Marginals, SumQuestion
 from sfumato.trust.records import ExactRecords
+from sfumato.trust.secure_sum.messages import sealed_bytes
 from sfumato.trust.secure_sum.roster import Member, Roster
 from sfumato.trust.secure_sum.terms import REACH, SumTerms, ring_bits
 
@@ -47,6 +49,10 @@ A step over sites costs a message of the size of the network, and at the same pr
 for each record: a hundred large ones were as good as three hundred.
 """
 _PORTS = range(1, 1 << 16)  # of machines
+_NUMBER_BYTES = 8
+"""Of a number of the longest answer, in the wide ring or as it is asked with."""
+_OTHERS = 1 << 27
+"""Bytes of whatever else is sent: a block of 64 rows of a quarter of a million codes has half as many."""
 TRAINED_ROWS = 1 << 16
 """Records that a site of a training may hold where nobody declared how many: each step takes as long as for so many."""
 
@@ -183,6 +189,16 @@ class FederationPlan:
     def most_rows(self) -> int:
         """Records that all sites may hold together."""
         return sum(self.capacity)
+
+    @property
+    def most_bytes(self) -> int:
+        """Of a message to a site or from it: a longer one is not read.
+
+        Room is for a question with the numbers of an answer twice, as parameters come, and for what hangs on no plan:
+        certificates, and a block of the widest one-hots.
+        """
+        found = 0 if self.split is None or self.split.persons is not None else 2 * sealed_store(self.split.number)
+        return 2 * _NUMBER_BYTES * self.longest + len(self.roster.members) * sealed_bytes(self.terms) + found + _OTHERS
 
     def moved_by(self, question: SumQuestion) -> int:
         """The most that one unit moves the counts of ``question`` by: its rows, or what parties count of each of them.
