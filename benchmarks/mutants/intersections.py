@@ -129,6 +129,14 @@ MUTANTS = (
         "tests/trust/mpc/test_setting.py::test_a_dealing_that_is_not_the_agreed_one_is_refused",
     ),
     Mutant(
+        "a plan goes on with other persons",
+        "federation/site_folder.py",
+        "        if stored.get(plan, named) != named:\n",
+        "        if False:\n",
+        "a table grows, and the sums are right all the same",
+        "tests/federation/test_brought.py::test_a_plan_that_goes_on_takes_the_persons_that_it_began_with",
+    ),
+    Mutant(
         "a message of any length is read",
         "federation/nvflare/pipes.py",
         "if size <= self._most else None",

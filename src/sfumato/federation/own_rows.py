@@ -117,6 +117,12 @@ class OwnRows:
             lambda common: said(f"for your eyes alone: {common:,} persons are common to all three parties"),
         )
 
+    @property
+    def brought(self) -> str | None:
+        """SHA-256 of the persons that a party brings to an intersection; None where there is none. Private."""
+        split = self.plan.split
+        return None if split is None or split.persons is not None else self._keys.persons.digest
+
     @cached_property
     def _keys(self) -> OwnKeys:
         split = self.plan.split

@@ -223,6 +223,8 @@ class Site:
         with self._alone(), paying(self._folder, plan, book) as paid, _logged(self._folder.path / "site.log"):
             for line in plan.words():
                 said(line)
+            if own.brought is not None:
+                self._folder.keep_persons(plan.digest.hex(), own.brought)
             account = SiteAccount(paid.run, plan.terms, place, paid.prepaid)
             kept = None if plan.split is None else self._share_file(plan)
             site = own.site(self._folder.identity, account, kept, said)

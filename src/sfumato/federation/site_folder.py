@@ -9,11 +9,13 @@ FOLDER/NAME.request.json    to be given to the coordinator
 FOLDER/shares.key           what a party encrypts the shares by that it keeps while its run goes on (shares/)
 FOLDER/confirmed.json       fingerprints that other sites told this one
 FOLDER/runs.json            by plan, the run of the ledger that pays for it
+FOLDER/persons.json         by plan of parties without a list, what names the persons that this party brings to it
 FOLDER/certificate.json     the last that this site signed
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +45,7 @@ _NAME, _SIGNING, _CONNECTION, _SHARES, _CONFIRMED, _RUNS, _CERTIFICATE = (
     "runs.json",
     "certificate.json",
 )
+_PERSONS = "persons.json"
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,20 @@ class SiteFolder:
                     f" take the old one out of {self.path / _CONFIRMED}"
                 )
         self._files.save(_CONFIRMED, {k: v for k, v in {**known, **told}.items() if k != self.name})
+
+    def keep_persons(self, plan: str, persons: str) -> None:
+        """Keep what names the persons that are brought to a plan; FederationError where others were brought before.
+
+        All tries of a plan are one run, in which nobody comes or goes: else the other parties would see who.
+        """
+        named = hashlib.blake2b(persons.encode(), key=self.share_key).hexdigest()
+        stored = self._files.facts(_PERSONS)
+        if stored.get(plan, named) != named:
+            raise FederationError(
+                "the table has other persons than when this plan was first run, and the other parties would see who"
+                " came or went: take the table of then, or ask for a new plan"
+            )
+        self._files.save(_PERSONS, {**stored, plan: named})
 
     def keep_certificate(self, data: bytes) -> None:
         """Keep what this site signs, in place of the last."""
