@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 import benchmarks.mpc
 from benchmarks.federation.figure import Row, print_parts
-from benchmarks.mpc import alignment, gradients, processes, simulated, utility
+from benchmarks.mpc import alignment, gradients, processes, simulated, utility, wan
 
 SMALL, MIDDLE, LARGE = 10_000, 48_842, 1_000_000
 MOST = {SMALL: (1, 11), MIDDLE: (4, 55), LARGE: (60, 1100)}
@@ -27,7 +28,11 @@ def parts(fits: int) -> dict[str, Callable[[], Iterable[Row]]]:
         "alignment": lambda: (row for keys in ALIGNED for row in alignment.rows(keys)),
         "utility": lambda: utility.rows(fits),
         "gradients": gradients.rows,
-        "large": lambda: simulated.rows(LARGE, MOST[LARGE], "25 s, 800 MB", MOST_MEMORY),
+        "wan": wan.rows,
+        "large": lambda: chain(
+            simulated.rows(LARGE, MOST[LARGE], "25 s, 800 MB", MOST_MEMORY),
+            processes.rows(LARGE, MOST[LARGE], MOST_MEMORY),
+        ),
     }
 
 
