@@ -20,6 +20,7 @@ from jaxtyping import Float, Integer, Key
 
 from sfumato.encoding.domain import Domain
 from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
+from sfumato.models.networks.coarse import CoarseCodes, FittedCoarse, bins_of
 from sfumato.models.networks.initial import BEFORE_ACTIVATION, LOGITS
 from sfumato.models.networks.layout import BLOCK, Layout, batched
 from sfumato.models.networks.shares import SHARES, USUAL
@@ -283,8 +284,14 @@ class Vae:
             prior = _mixture(layout, network, rows[:_ANCHORS])
         return FittedVae(layout, total, network, prior)
 
-    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedVae:
+    def restore(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedVae | FittedCoarse:
         """From a saved state."""
+        if "bins" not in facts:
+            return self._restored(domain, facts, arrays)
+        codes = CoarseCodes(domain, bins_of(facts))
+        return FittedCoarse(codes, self._restored(codes.domain, facts, arrays))
+
+    def _restored(self, domain: Domain, facts: SavedFacts, arrays: SavedArrays) -> FittedVae:
         layout, form = Layout(domain), _FORMS[SHARES if facts.get("form") == SHARES else USUAL]
         prior = arrays.get("prior")
         if prior is None or prior.ndim != 3 or prior.shape[1:] != (2, form.latent) or not len(prior):
