@@ -207,9 +207,17 @@ def test_the_words_are_never_safe(internal):
 
 
 def test_without_a_certificate_it_says_so(folder):
-    fitted = sf.Synthesizer(folder / "schema.yaml", guarantee=sf.Guarantee(float("inf"), 1e-6)).fit(folder / "real.csv")
-    fitted.save(folder / "bare.sfm")
+    fitted = sf.Synthesizer(folder / "schema.yaml", guarantee=sf.Guarantee(1, 1e-6), no_certificate=True)
+    fitted.fit(folder / "real.csv").save(folder / "bare.sfm")
     assert sf.report(folder / "bare.sfm", folder / "bare.html").verdict == "No guarantee"
+
+
+def test_what_was_fitted_without_noise_has_no_report_that_may_be_released(folder):
+    fitted = sf.Synthesizer(folder / "schema.yaml", guarantee=sf.Guarantee(float("inf"), 1e-6)).fit(folder / "real.csv")
+    fitted.save(folder / "noiseless.sfm")
+    with pytest.raises(SfumatoError, match="no report of it may be released"):
+        sf.report(folder / "noiseless.sfm", folder / "noiseless.html")
+    assert not (folder / "noiseless.html").exists()
 
 
 def test_what_is_missing_is_said(folder):

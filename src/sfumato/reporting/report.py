@@ -122,6 +122,11 @@ def _written(
     began = perf_counter()
     seen.stage("drawing rows")
     release = Release.load(model)
+    if build == "releasable" and not release.guarantee.private:
+        raise SfumatoError(
+            "this model was fitted without noise: what is drawn from it may reveal rows, and no report of it may be"
+            " released; give --real and --holdout for an internal one"
+        )
     if release.schema.image is not None:
         require("images", "a report of images")
     codes = release.fitted.sample(min(_ROWS, release.default_rows), np.random.default_rng(seed), {})
