@@ -14,6 +14,7 @@ from benchmarks.mutants import (
     accounting,
     drafts,
     encoding,
+    encrypted,
     encrypted_sum,
     engine,
     facts,
@@ -52,6 +53,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "intersections": intersections.MUTANTS,
     "processes": processes.MUTANTS,
     "engine": engine.MUTANTS,
+    "encrypted": encrypted.MUTANTS,
     "signatures": signatures.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from sfumato.schema import Schema
 from sfumato.trust.encrypted_sum.ckks import BY_RING
 from sfumato.trust.federated.averaging import SITE_UNIT, Averaging
 from sfumato.trust.mpc.counting import PARTIES
+from sfumato.trust.mpc.encrypted.training import EncryptedTraining
 from sfumato.trust.mpc.engine.engine_plan import EngineParty, EnginePlan
 from sfumato.trust.mpc.engine.identities import check_keys
 from sfumato.trust.mpc.intersection.steps import sealed_store
@@ -79,6 +81,7 @@ class FederationPlan:
         split: which site holds which columns of the same persons, as parties do; None: each has all columns of its own.
         engine: of such parties, how each reaches the others' engines for secret shares; empty where they have none.
         sums: how numbers of several sites are added: under masks, or, by simulated sites, encrypted.
+        encrypted: of such parties, a training on their shares without a promise; None: they count, with one.
 
     FederationError for capacities that no plan can have, for averages that keep another promise than it makes, and for
     categories left to be measured.
@@ -100,6 +103,7 @@ class FederationPlan:
     split: VerticalSplit | None = None
     engine: tuple[EngineParty, ...] = ()
     sums: Sums = MASKED
+    encrypted: EncryptedTraining | None = None
 
     def __post_init__(self) -> None:
         if self.averaging is not None:
@@ -115,6 +119,7 @@ class FederationPlan:
                 )
         self._check_unit()
         self._check_engine()
+        self._check_encrypted()
         k = len(self.roster.members)
         if type(self.max_sites) is not int or not 1 <= self.max_sites <= k:
             raise FederationError(f"max_sites: {self.max_sites!r}; write a whole number from 1 to {k}, the sites")
@@ -179,6 +184,18 @@ class FederationPlan:
             raise FederationError("an engine is reached at a host and a port from 1 to 65535")
         check_keys(EnginePlan(self.engine))
 
+    def _check_encrypted(self) -> None:
+        """FederationError where a training without a promise stands beside one, or beside sums that it would open."""
+        if self.encrypted is None:
+            return
+        if self.split is None or self.guarantee.private or self.questions:
+            raise FederationError(
+                "a training on shares is of three parties, makes no promise (epsilon inf), and opens no sum"
+            )
+        if self.split.persons is None:
+            raise FederationError("a training on shares is of persons of a public list: give persons, no intersection")
+        self.encrypted.check([member.name for member in self.roster.members])
+
     @property
     def max_rows(self) -> int:
         """Rows that one unit may hold at all sites together."""
@@ -232,7 +249,7 @@ class FederationPlan:
             "format": FORMAT,
             "schema": self.schema.dump(),
             "model": self.model,
-            "guarantee": asdict(self.guarantee),
+            "guarantee": {**asdict(self.guarantee), **({} if self.guarantee.private else {"epsilon": None})},
             "sites": [{"name": m.name, "key": m.public_key.hex()} for m in self.roster.members],
             "curious": self.roster.curious,
             "lost": self.roster.lost,
@@ -249,6 +266,7 @@ class FederationPlan:
             **({} if self.split is None else {"split": self.split.to_dict()}),
             **({"engine": [asdict(one) for one in self.engine]} if self.engine else {}),
             **({} if self.sums == MASKED else {"sums": self.sums}),
+            **({} if self.encrypted is None else {"encrypted": self.encrypted.to_dict()}),
         }
 
     @classmethod
@@ -271,7 +289,8 @@ class FederationPlan:
         if "sums" in data:  # of a file: no simulated site reads one
             raise FederationError(NO_SHARED_KEY)
         members = tuple(Member(site["name"], bytes.fromhex(site["key"])) for site in data["sites"])
-        guarantee = Guarantee(**data["guarantee"])
+        stated = data["guarantee"]
+        guarantee = Guarantee(**{**stated, "epsilon": math.inf if stated["epsilon"] is None else stated["epsilon"]})
         check_promise(guarantee)
         return cls(
             schema=Schema.parse(data["schema"]),
@@ -289,6 +308,7 @@ class FederationPlan:
             averaging=Averaging(**data["averaging"]) if "averaging" in data else None,
             split=VerticalSplit.from_dict(data["split"]) if "split" in data else None,
             engine=tuple(EngineParty(**one) for one in data.get("engine", ())),
+            encrypted=EncryptedTraining.from_dict(data["encrypted"]) if "encrypted" in data else None,
         )
 
     @cached_property
@@ -326,6 +346,8 @@ class FederationPlan:
 
     def words(self) -> list[str]:
         """What each site reads before it signs."""
+        if self.encrypted is not None and self.split is not None:
+            return self._words_of_a_training(self.encrypted, self.split)
         promise, own = self.guarantee, self.at_a_site
         if promise.private:
             said = f"Promise toward whoever gets the model: epsilon {promise.epsilon:g}, delta {promise.delta:g} per"
@@ -347,6 +369,17 @@ class FederationPlan:
             *(self._capacities() if split is None else split.words([m.name for m in self.roster.members])),
             *self._trained(),
             *self.roster.words(),
+        ]
+
+    def _words_of_a_training(self, encrypted: EncryptedTraining, split: VerticalSplit) -> list[str]:
+        """What each party reads of a training on shares."""
+        names = [member.name for member in self.roster.members]
+        return [
+            f"Plan {self.digest.hex()}: compare this number with the other parties, by telephone.",
+            *encrypted.words(),
+            f"Columns: {', '.join(self.schema.names)}.",
+            *split.words(names, f"what {encrypted.receiver} obtains"),
+            *(f"{member.name}: {member.fingerprint}" for member in self.roster.members),
         ]
 
     def _toward_a_party(self) -> list[str]:

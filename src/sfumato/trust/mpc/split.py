@@ -139,12 +139,12 @@ class VerticalSplit:
             seen[place] += 1
         return tuple(owners)
 
-    def words(self, parties: Sequence[str]) -> list[str]:
-        """What each party reads before it signs."""
+    def words(self, parties: Sequence[str], opened: str = "what is opened with noise") -> list[str]:
+        """What each party reads before it signs; ``opened``: what one party learns of the columns of others."""
         return [
             *(f"Party {p} holds {', '.join(names)}." for p, names in zip(parties, self.columns, strict=True)),
             *(self._of_list() if self.persons is not None else self._of_intersection()),
-            "One party by itself learns nothing of the columns of the others but what is opened with noise. ANY TWO"
+            f"One party by itself learns nothing of the columns of the others but {opened}. ANY TWO"
             " PARTIES TOGETHER can read all columns of everybody. A party that does not follow the protocol can make"
             " sums wrong, and learn more from what is opened than the promise says.",
         ]
