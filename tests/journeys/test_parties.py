@@ -69,19 +69,29 @@ class ThreeParties(Hospitals):
         folder: for all of them.
         run: a command.
         listed: whether a list says who the persons are; else the parties find whom they have in common.
+        fitted: options that say what is fitted.
+        engines: whether each has an engine for secret shares.
     """
 
-    def __init__(self, folder: Path, run: Run, listed: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run: Run,
+        listed: bool = True,
+        fitted: Sequence[str] = ("--model", "mst"),
+        engines: bool = False,
+    ) -> None:
         self.folder, self.names, self._run = folder, tuple(HELD), run
         self._started, self._of, self._logs = [], {}, []
         tables(folder, listed)
         self._list = ("--persons", "persons.txt") if listed else ()
         columns = [f"--columns={name}={','.join(held)}" for name, held in HELD.items()]
         who = self._list or ("--most-persons", str(MOST))
-        named = ("--key", "person", *who, "--model", "mst", "--delta", "1e-6")
+        named = ("--key", "person", *who, *fitted, "--delta", "1e-6")
         where = ("--address", f"localhost:{free_port()}")
         self.told("mpc", "init", "co", "--schema", "schema.yaml", *columns, *named, *where)
-        made = {name: self.told("party", "init", name, "--name", name) for name in HELD}
+        at = {name: ("--engine", f"localhost:{free_port()}") if engines else () for name in HELD}
+        made = {name: self.told("party", "init", name, "--name", name, *at[name]) for name in HELD}
         self.told("mpc", "plan", "co", *(str(answer["request"]) for answer in made.values()))
         for name in HELD:
             others = [f"{other}={told['fingerprint']}" for other, told in made.items() if other != name]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sfumato.cli import federation_demo, terminal
 from sfumato.cli.fit import MODELS
 from sfumato.federation.defaults import ADDRESS, CURIOUS, DEADLINE, LOST, MAX_SITES, PATIENCE
+
+if TYPE_CHECKING:
+    from sfumato import Federation
 
 app = typer.Typer(
     name="federation",
@@ -119,6 +122,9 @@ def run(
     import sfumato as sf
 
     federation = sf.Federation(folder)
+    if federation.encrypted_for is not None:
+        _train(federation, wait, deadline, as_json)
+        return
     with terminal.progress() as progress:
         fitted = federation.fit(output, key=key, patience=wait, deadline=deadline, progress=progress)
     stated = fitted.certificate
@@ -160,6 +166,17 @@ def run(
         text += f"\n{', '.join(federation.untold)}: not told that the run is over; the same command tells them"
     if outside > 3 * noise:
         text += f"\nabout {outside:,.0f} (noise {noise:,.0f}) rows lie outside the declared facts"
+    terminal.answer(result, text, as_json, saved=True)
+
+
+def _train(federation: Federation, wait: float, deadline: float, as_json: bool) -> None:
+    """Run a training on shares, of which nothing comes here."""
+    with terminal.progress() as progress:
+        federation.train(patience=wait, deadline=deadline, progress=progress)
+    receiver = federation.encrypted_for
+    result = {"receiver": receiver, "plan": federation.plan.digest.hex(), "certified": False, "epsilon": None}
+    text = f"trained on the shares of {', '.join(federation.sites)}: {receiver} alone has the model, which has NO"
+    text += " CERTIFICATE and may reveal rows; no party saw those of another"
     terminal.answer(result, text, as_json, saved=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from sfumato.cli import federation, mpc_demo, terminal
 from sfumato.cli.fit import MODELS
-from sfumato.federation.defaults import ADDRESS
+from sfumato.federation.defaults import ADDRESS, USUAL_STEPS
 
 app = typer.Typer(
     name="mpc",
@@ -39,18 +40,31 @@ def init(
             " private set intersection, and told to the parties alone."
         ),
     ] = None,
-    epsilon: Annotated[float, typer.Option(help="Privacy loss toward whoever gets the model.")] = 1.0,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Privacy loss toward whoever gets the model. Default: 1.")
+    ] = None,
     delta: Annotated[float, typer.Option(help="Probability beyond epsilon.")] = terminal.DELTA,
     model: Annotated[str, typer.Option(help=f"One of {MODELS}, over marginals.")] = "auto",
     target: Annotated[str | None, typer.Option(help="Column of interest.", metavar="COL")] = None,
     address: Annotated[str, typer.Option(help="HOST:PORT under which the parties will reach the receiver.")] = ADDRESS,
+    encrypted_for: Annotated[
+        str | None,
+        typer.Option(
+            help="Train 'vae' wholly on secret shares WITHOUT differential privacy, for this party alone: the model"
+            " may reveal rows.",
+            metavar="PARTY",
+        ),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="With --encrypted-for: steps, in multiples of 25.")] = USUAL_STEPS,
     as_json: terminal.AsJson = False,
 ) -> None:
     """Fix what is to be fitted and who holds what, in a new FOLDER with the keys of the connections."""
     import sfumato as sf
 
     held = terminal.held(columns)
-    promised = terminal.guarantee(epsilon, delta)
+    if encrypted_for is not None and epsilon is not None:
+        raise sf.SfumatoError("--encrypted-for promises nothing: leave --epsilon out")
+    promised = terminal.guarantee(math.inf if encrypted_for is not None else 1.0 if epsilon is None else epsilon, delta)
     sf.Federation.make(
         folder,
         schema,
@@ -63,8 +77,11 @@ def init(
         key=key,
         persons=persons,
         most_persons=most_persons,
+        encrypted_for=encrypted_for,
+        steps=steps,
     )
-    wanted = "\n".join(f"  sfumato party init FOLDER --name {name}" for name in held)
+    engine = "" if encrypted_for is None else " --engine HOST:PORT"
+    wanted = "\n".join(f"  sfumato party init FOLDER --name {name}{engine}" for name in held)
     text = f"{folder}: made\nnow each party makes its keys and sends its request file:\n{wanted}\nthen: sfumato"
     text += f" mpc plan {folder} REQUEST..."
     terminal.answer({"folder": str(folder), "parties": list(held), "address": address}, text, as_json, saved=True)

@@ -21,6 +21,10 @@ for each other, for three times the CPU seconds."""
 PartyFolder = Annotated[
     Path | None, typer.Option("--party", help="Folder of this party. Default: that of PLAN.", metavar="FOLDER")
 ]
+WithEngine = Annotated[
+    Path | None,
+    typer.Option("--engine", help="Of the engine for secret shares. Default: sfumato/engine among the user's data."),
+]
 PersonList = Annotated[Path | None, typer.Option(help="List of the persons, where the plan was made with one.")]
 
 
@@ -45,13 +49,15 @@ def check(
     persons: PersonList = None,
     mapping: site.Mapping = None,
     party: PartyFolder = None,
+    engine: WithEngine = None,
     as_json: terminal.AsJson = False,
 ) -> None:
     """Try all that can be tried without the others: nothing is sent, and nothing charged."""
     import sfumato as sf
 
     with terminal.progress(quiet=as_json) as progress:
-        found = sf.Site(party or plan.parent).check(plan, data, mapping=mapping, persons=persons, progress=progress)
+        own = {"mapping": mapping, "persons": persons, "engine": None if engine is None else sf.Engine(engine)}
+        found = sf.Site(party or plan.parent).check(plan, data, **own, progress=progress)
     terminal.answer(found.to_dict(), str(found), as_json)
 
 
@@ -63,6 +69,11 @@ def run(
     ledger: site.LedgerFile = None,
     mapping: site.Mapping = None,
     party: PartyFolder = None,
+    engine: WithEngine = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where the model goes, at the party that obtains it from shares."),
+    ] = None,
     wait: site.Wait = site.SILENCE,
     as_json: terminal.AsJson = False,
 ) -> None:
@@ -74,7 +85,16 @@ def run(
     with terminal.progress(quiet=as_json) as progress:
         said = terminal.note
         here.run(
-            plan, data, ledger=ledger, mapping=mapping, persons=persons, patience=wait, progress=progress, said=said
+            plan,
+            data,
+            ledger=ledger,
+            mapping=mapping,
+            persons=persons,
+            engine=None if engine is None else sf.Engine(engine),
+            output=output,
+            patience=wait,
+            progress=progress,
+            said=said,
         )
     terminal.answer({"party": here.name, "done": True}, f"party {here.name}: the run is over", as_json, saved=True)
 

@@ -12,12 +12,13 @@ from sfumato.errors import CheckpointError, FederationError, SchemaError, Sfumat
 from sfumato.extras import require
 from sfumato.federation.address import Address
 from sfumato.federation.coordinator_folder import CoordinatorFolder, Over, Study
-from sfumato.federation.defaults import ADDRESS, CURIOUS, DEADLINE, LOST, MAX_SITES, PATIENCE
+from sfumato.federation.defaults import ADDRESS, CURIOUS, DEADLINE, LOST, MAX_SITES, PATIENCE, USUAL_STEPS
 from sfumato.federation.documents import Invitation, SiteRequest, connection_hash, replace_file, written
 from sfumato.federation.reached import ReachedSites
 from sfumato.federation.run_status import KeptProgress
 from sfumato.fitting.agreed import agreed
 from sfumato.fitting.connected import ConnectedSource
+from sfumato.fitting.encrypted_rounds import train
 from sfumato.folder_lock import FolderLock
 from sfumato.models.choose import check_suits
 from sfumato.privacy.guarantee import Guarantee, check_promise
@@ -66,6 +67,8 @@ class Federation:
         key: str | None = None,
         persons: str | os.PathLike[str] | None = None,
         most_persons: int | None = None,
+        encrypted_for: str | None = None,
+        steps: int = USUAL_STEPS,
     ) -> Federation:
         """Fix what is to be fitted, and draw the keys of the connections.
 
@@ -91,6 +94,9 @@ class Federation:
             persons: of these, path of the list of persons, with a key on each line; it is declared public.
             most_persons: in its place, how many persons a party may have at most, a public number: the persons are then
                 those of whom all three have a row, found by private set intersection.
+            encrypted_for: train ``vae`` wholly on secret shares, without differential privacy, for this one of them: it
+                obtains the model, which may reveal rows, and nobody else does. ``guarantee`` is one of epsilon inf.
+            steps: of such a training, in multiples of 25.
 
         Raises:
             SfumatoError: what cannot be kept, with the fix; nothing is left behind.
@@ -103,17 +109,51 @@ class Federation:
         unit = known.unit.column if known.unit.kind == "id" else "row"
         promised = replace(guarantee, unit=unit)
         check_promise(promised)
-        if not promised.private:
-            raise FederationError("without a promise sums are opened as they are: give a finite epsilon")
         named = tuple(sites)
         made = _split(named, columns, key, persons, most_persons)
+        if encrypted_for is not None:
+            return cls._make_encrypted(folder, known, promised, named, made, model, address, encrypted_for, steps)
+        if not promised.private:
+            raise FederationError("without a promise sums are opened as they are: give a finite epsilon")
         averaging = averaging_of(local_steps, proximal, secure)
         study = Study(known, model, promised, named, curious, lost, Address.parse(address), max_sites, made, averaging)
-        placeholders = tuple(Member(name, i.to_bytes(32, "little")) for i, name in enumerate(named))
-        roster = Roster(placeholders, curious, lost)
+        roster = Roster(_placeholders(named), curious, lost)
         more = {"averaging": averaging, "max_sites": max_sites, "split": made}
         agreed(known, model, promised, roster, **more)  # what it refuses, it refuses now
         return cls(CoordinatorFolder.make(Path(folder), study).path)
+
+    @classmethod
+    def _make_encrypted(
+        cls,
+        folder: str | os.PathLike[str],
+        schema: Schema,
+        guarantee: Guarantee,
+        parties: tuple[str, ...],
+        split: VerticalSplit | None,
+        model: str,
+        address: str,
+        receiver: str,
+        steps: int,
+    ) -> Federation:
+        """Fix a training on shares."""
+        require("networks", "a training on secret shares")
+        if guarantee.private or model not in ("auto", "vae"):
+            raise FederationError(
+                "what is trained on shares without noise is vae, and promises nothing: give epsilon inf, and no model"
+                " or vae"
+            )
+        if split is None:
+            raise FederationError("three parties train on shares of columns: give columns, key and persons")
+        study = Study(schema, "vae", guarantee, parties, CURIOUS, 0, Address.parse(address), 1, split)
+        study = replace(study, receiver=receiver, steps=steps)
+        roster = Roster(_placeholders(parties), CURIOUS, 0)
+        _encrypted_plan(study, roster)  # what it refuses, it refuses now
+        return cls(CoordinatorFolder.make(Path(folder), study).path)
+
+    @property
+    def encrypted_for(self) -> str | None:
+        """Who obtains what is trained on shares without a promise; None where what is fitted keeps one."""
+        return self._folder.study.receiver
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -161,16 +201,24 @@ class Federation:
     def _invitation(self, requests: Sequence[SiteRequest]) -> Invitation:
         study, authority = self._folder.study, self._folder.authority
         roster = Roster(tuple(r.member for r in requests), study.curious, study.lost)
+        made = self._agreed(roster, requests) if study.receiver is None else _encrypted_plan(study, roster)
+        engines = tuple(r.engine for r in requests if r.engine is not None)
+        engines = engines if len(engines) == len(requests) and study.split is not None else ()
+        if study.receiver is not None and not engines:
+            raise FederationError(
+                "a training on shares needs the engine of each party: make the parties with --engine HOST:PORT"
+            )
+        plan = replace(made, server=connection_hash(study.address, authority.certificate), engine=engines)
+        certificates = {r.member.name: authority.certify_site(r.certificate_request, r.member.name) for r in requests}
+        return Invitation(plan, study.address, authority.certificate, certificates)
+
+    def _agreed(self, roster: Roster, requests: Sequence[SiteRequest]) -> FederationPlan:
+        study = self._folder.study
         facts = study.schema, study.model, study.guarantee, roster
         more = {"averaging": study.averaging, "max_sites": study.max_sites, "split": study.split}
         plan = agreed(*facts, **more).plan
         declared = tuple(r.capacity or usual for r, usual in zip(requests, plan.capacity, strict=True))
-        made = agreed(*facts, declared, **more).plan
-        engines = tuple(r.engine for r in requests if r.engine is not None)
-        engines = engines if len(engines) == len(requests) and study.split is not None else ()
-        plan = replace(made, server=connection_hash(study.address, authority.certificate), engine=engines)
-        certificates = {r.member.name: authority.certify_site(r.certificate_request, r.member.name) for r in requests}
-        return Invitation(plan, study.address, authority.certificate, certificates)
+        return agreed(*facts, declared, **more).plan
 
     def _check_same(self, made: Invitation) -> None:
         if Invitation.load(self._folder.invitation).plan != made.plan:
@@ -221,6 +269,8 @@ class Federation:
         require("federated", "a run over real sites")
         invited, folder = self._invited(), self._folder
         plan = invited.plan
+        if plan.encrypted is not None:
+            raise FederationError(f"{plan.encrypted.receiver} alone obtains the model of this plan: train it")
         kept = KeptProgress(progress or Silent(), folder.keep_status, plan.digest.hex(), plan.guarantee.epsilon)
         synthesizer = Synthesizer(plan.schema, plan.model, plan.guarantee, key=key)
         model = Path(output).absolute()
@@ -239,6 +289,37 @@ class Federation:
             self._tell(synthesizer, Over(model, self.sites), reached, deadline, kept)
         kept.ended("done")
         return synthesizer
+
+    def train(
+        self, *, patience: float = PATIENCE, deadline: float = DEADLINE, progress: Progress | None = None
+    ) -> None:
+        """Run a training on shares: its receiver's own process writes the model, and nothing of it comes here.
+
+        Args:
+            patience: seconds to wait for all parties to be there.
+            deadline: seconds that a party has for each answer; more where it takes steps.
+            progress: receives stages and steps.
+
+        Raises:
+            MissingExtra: NVFlare is not installed.
+            FederationError: the plan is of no such training, or a party is not there, does not agree, or is lost. The
+                same commands begin anew.
+        """
+        require("federated", "a run over real sites")
+        invited, folder = self._invited(), self._folder
+        if invited.plan.encrypted is None:
+            raise FederationError("the plan keeps a promise, by sums that are opened here: fit it")
+        plan = invited.plan
+        kept = KeptProgress(progress or Silent(), folder.keep_status, plan.digest.hex(), plan.guarantee.epsilon)
+        with self._alone(), ReachedSites(folder, invited, patience, kept) as reached:
+            try:
+                signed = train(plan, reached.connect(kept), deadline, kept)
+                self._signed(signed)
+                reached.finish(b"", deadline)
+            except BaseException as error:
+                kept.ended(f"stopped: {error}" if isinstance(error, SfumatoError) else "stopped")
+                raise
+        kept.ended("done")
 
     @property
     def untold(self) -> tuple[str, ...]:
@@ -302,6 +383,20 @@ class Federation:
             there = {SiteRequest.load(path).member.name for path in self._folder.requests()}
             return {"stage": "waiting for requests", "sites": {name: name in there for name in self.sites}}
         return self._folder.status or {"stage": "planned", "plan": self.plan.digest.hex()}
+
+
+def _placeholders(sites: Sequence[str]) -> tuple[Member, ...]:
+    """Members whose keys are not known yet."""
+    return tuple(Member(name, i.to_bytes(32, "little")) for i, name in enumerate(sites))
+
+
+def _encrypted_plan(study: Study, roster: Roster) -> FederationPlan:
+    """The plan of a training on shares."""
+    from sfumato.fitting.encrypted_fit import EncryptedFit  # imports jax
+
+    assert study.split is not None, study.sites
+    assert study.receiver is not None, study.sites
+    return EncryptedFit.of(study.schema, roster, study.split, study.receiver, study.steps).plan
 
 
 def _split(

@@ -13,6 +13,7 @@ FOLDER/over.json            where the model is, and which sites have not heard y
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from sfumato.errors import FederationError
 from sfumato.federation.address import Address
 from sfumato.federation.authority import Authority, fresh_key
 from sfumato.federation.credentials import Credentials
+from sfumato.federation.defaults import USUAL_STEPS
 from sfumato.federation.documents import save_new
 from sfumato.federation.kept_files import KeptFiles
 from sfumato.privacy.guarantee import Guarantee
@@ -65,6 +67,8 @@ class Study:
         max_sites: sites at which one unit may have rows.
         averaging: how networks are trained by averages; None: by one secure sum a step.
         split: which of them, as parties, holds which columns; None: each has all columns of its own rows.
+        receiver: of a training on shares without a promise, who obtains the model; None: what is fitted keeps one.
+        steps: of such a training.
     """
 
     schema: Schema
@@ -77,6 +81,8 @@ class Study:
     max_sites: int = 1
     split: VerticalSplit | None = None
     averaging: Averaging | None = None
+    receiver: str | None = None
+    steps: int = USUAL_STEPS
 
     @property
     def commands(self) -> tuple[str, str]:
@@ -89,7 +95,7 @@ class Study:
             "format": _FORMAT,
             "schema": self.schema.dump(),
             "model": self.model,
-            "guarantee": asdict(self.guarantee),
+            "guarantee": {**asdict(self.guarantee), **({} if self.guarantee.private else {"epsilon": None})},
             "sites": list(self.sites),
             "curious": self.curious,
             "lost": self.lost,
@@ -97,15 +103,19 @@ class Study:
             "max_sites": self.max_sites,
             "split": None if self.split is None else self.split.to_dict(),
             "averaging": None if self.averaging is None else asdict(self.averaging),
+            "receiver": self.receiver,
+            "steps": self.steps,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Study:
         """The inverse."""
+        promise = data["guarantee"]
+        epsilon = math.inf if promise["epsilon"] is None else promise["epsilon"]
         return cls(
             schema=Schema.parse(data["schema"]),
             model=data["model"],
-            guarantee=Guarantee(**data["guarantee"]),
+            guarantee=Guarantee(**{**promise, "epsilon": epsilon}),
             sites=tuple(data["sites"]),
             curious=data["curious"],
             lost=data["lost"],
@@ -113,6 +123,8 @@ class Study:
             max_sites=data["max_sites"],
             split=None if data["split"] is None else VerticalSplit.from_dict(data["split"]),
             averaging=None if data["averaging"] is None else Averaging(**data["averaging"]),
+            receiver=data.get("receiver"),
+            steps=data.get("steps", USUAL_STEPS),
         )
 
 

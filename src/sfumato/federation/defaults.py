@@ -16,5 +16,7 @@ PATIENCE = 600.0
 """Seconds that a run waits for all sites to be there: they are started by hand."""
 DEADLINE = 30.0
 """Seconds that a site has for an answer: a sum over millions of rows takes a few."""
+USUAL_STEPS = 300
+"""Of a training on secret shares, where nobody says how many: two minutes on one quiet machine."""
 SILENCE = 86_400.0
 """Seconds that a site goes on without a word of the coordinator: a model may be learnt for hours between two calls."""

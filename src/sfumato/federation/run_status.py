@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -81,7 +82,7 @@ class KeptProgress:
                 "steps": self._total,
                 "seconds_left": None if left is None else round(left, 1),
                 "epsilon_spent": self._epsilon,
-                "epsilon": self._promised,
+                "epsilon": self._promised if math.isfinite(self._promised) else None,
                 "sites_missing": list(self._missing),
                 "sites_lost": list(self._lost),
                 "sites_certified": list(self._certified),

@@ -35,6 +35,7 @@ from sfumato.results.plain import Json
 from sfumato.schema.site_draft import draft_mapping
 from sfumato.tables.source import RowSource
 from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.mpc.engine.engine import Engine
 from sfumato.trust.secure_sum.accounts import SiteAccount
 
 Said = Callable[[str], None]
@@ -154,6 +155,7 @@ class Site:
         mapping: str | os.PathLike[str] | None = None,
         persons: str | os.PathLike[str] | None = None,
         honest: int | None = None,
+        engine: Engine | None = None,
         progress: Progress | None = None,
     ) -> SiteCheck:
         """Try all that can be tried at this site alone; nothing is sent, and nothing charged.
@@ -164,6 +166,7 @@ class Site:
             mapping: path of the site's own file (``site.yaml``); None for a table as the schema says.
             persons: of a plan for parties with a list of persons, its path.
             honest: how many of the sites you rely on to be honest; default: as many as the plan needs.
+            engine: of a plan for a training on shares; default: the one among the user's data.
             progress: receives stages.
 
         Raises:
@@ -175,6 +178,11 @@ class Site:
         own = OwnRows.of(asked.plan, place, source, mapping, persons, progress or Silent())
         records, keys = own.check()
         asked.plan.check_capacity(place, records)
+        if asked.plan.encrypted is not None:
+            from sfumato.fitting.encrypted_fit import EncryptedFit  # imports jax
+
+            _ = engine or Engine()  # EngineError where there is none
+            EncryptedFit(asked.plan).try_out(progress or Silent())
         words = tuple(asked.plan.words())
         return SiteCheck(self.name, asked.plan.digest.hex(), words, len(records), records.outside, keys)
 
@@ -187,6 +195,8 @@ class Site:
         mapping: str | os.PathLike[str] | None = None,
         persons: str | os.PathLike[str] | None = None,
         honest: int | None = None,
+        engine: Engine | None = None,
+        output: str | os.PathLike[str] | None = None,
         patience: float = SILENCE,
         progress: Progress | None = None,
         said: Said = lambda line: None,
@@ -200,6 +210,8 @@ class Site:
             mapping: path of the site's own file (``site.yaml``); None for a table as the schema says.
             persons: of a plan for parties with a list of persons, its path.
             honest: how many of the sites you rely on to be honest; default: as many as the plan needs.
+            engine: of a plan for a training on shares; default: the one among the user's data.
+            output: of such a plan, where the model goes, at the party that obtains it; None at any other.
             patience: seconds to wait for the coordinator, and to go on without a word of it.
             progress: receives stages, rounds and what was spent.
             said: takes the plan in plain words, and what happens.
@@ -218,8 +230,13 @@ class Site:
         asked = _invited(invitation)
         plan, place = asked.plan, self._judge(asked, honest)
         seen = progress or Silent()
-        book = ledger_of(source, ledger, plan.guarantee.private)
         own = OwnRows.of(plan, place, source, mapping, persons, seen)
+        if plan.encrypted is not None:
+            self._train(asked, place, own, engine, output, seen, said, patience)
+            return
+        if output is not None:
+            raise FederationError("the coordinator saves the model of this plan: leave output out")
+        book = ledger_of(source, ledger, plan.guarantee.private)
         with self._alone(), paying(self._folder, plan, book) as paid, _logged(self._folder.path / "site.log"):
             for line in plan.words():
                 said(line)
@@ -236,6 +253,30 @@ class Site:
 
     def _share_file(self, plan: FederationPlan) -> ShareFile:
         return ShareFile(self._folder.path, plan.digest.hex(), self._folder.share_key)
+
+    def _train(
+        self,
+        asked: Invitation,
+        place: int,
+        own: OwnRows,
+        engine: Engine | None,
+        output: str | os.PathLike[str] | None,
+        seen: Progress,
+        said: Said,
+        patience: float,
+    ) -> None:
+        """Take part in a training on shares."""
+        from sfumato.federation.training_party import TrainingParty  # imports jax
+
+        party = TrainingParty(self._folder, asked.plan, place, engine or Engine(), output)
+        with self._alone(), _logged(self._folder.path / "site.log"):
+            for line in asked.plan.words():
+                said(line)
+            with party.answering(own, seen) as answers:
+                service = SiteService(asked.plan, answers, seen, said, None)
+                self._serve(asked, service, said, patience)
+        if output is not None:
+            said(f"{os.fspath(output)}: the model, without a certificate")
 
     def _certify(self, plan: FederationPlan, data: bytes) -> bytes:
         """Sign a certificate of the plan, of which a copy is kept; SfumatoError where that is none."""
@@ -274,13 +315,11 @@ class Site:
     def _check_plan(self, asked: Invitation, place: int) -> None:
         """FederationError unless a coordinator that follows the rules can have made this plan."""
         plan = asked.plan
-        if not plan.guarantee.private:
+        if not plan.guarantee.private and plan.encrypted is None:
             raise FederationError("the plan makes no promise: sums would be opened without noise; no site takes part")
         if plan.server != asked.connection:
             raise FederationError("the address or the authority in this file is not that of its plan: it was changed")
-        stated = plan.capacity, plan.averaging, plan.max_sites, plan.split
-        made = agreed(plan.schema, plan.model, plan.guarantee, plan.roster, *stated)
-        if replace(made.plan, server=plan.server, engine=plan.engine) != plan:
+        if replace(_made(plan), server=plan.server, engine=plan.engine) != plan:
             raise FederationError("the plan allows other questions or numbers than its model needs: take no part")
         asked_for = SiteRequest.load(self._folder.path / request_name(self.name))
         if plan.engine and plan.engine[place] != asked_for.engine:
@@ -315,6 +354,18 @@ def _invited(path: str | os.PathLike[str]) -> Invitation:
     if split is not None and split.persons is None:
         require("mpc", "a plan that finds the persons by intersection")
     return asked
+
+
+def _made(plan: FederationPlan) -> FederationPlan:
+    """The plan as its own facts make it here, but for where anybody is reached."""
+    if plan.encrypted is None or plan.split is None:
+        stated = plan.capacity, plan.averaging, plan.max_sites, plan.split
+        return agreed(plan.schema, plan.model, plan.guarantee, plan.roster, *stated).plan
+    from sfumato.fitting.encrypted_fit import EncryptedFit, check_program  # imports jax
+
+    made = EncryptedFit.of(plan.schema, plan.roster, plan.split, plan.encrypted.receiver, plan.encrypted.steps)
+    check_program(made, plan)
+    return made.plan
 
 
 @contextmanager

@@ -26,7 +26,8 @@ class SiteService:
         site: answers.
         progress: receives stages and rounds.
         said: takes a line for the people of the site.
-        certify: the site's signature under a certificate; SfumatoError where it does not sign that.
+        certify: the site's signature under a certificate; SfumatoError where it does not sign that; None: there is
+            none to be signed.
         paid: whether something of the plan was charged in an earlier process.
 
     Attributes:
@@ -39,7 +40,7 @@ class SiteService:
         site: Endpoint,
         progress: Progress,
         said: Callable[[str], None],
-        certify: Callable[[bytes], bytes],
+        certify: Callable[[bytes], bytes] | None,
         paid: bool = False,
     ) -> None:
         self._plan, self._site, self._progress, self._said, self._certify = plan, site, progress, said, certify
@@ -70,6 +71,8 @@ class SiteService:
 
     def _certified(self, certificate: bytes) -> bytes:
         """The signature under the certificate; nothing where the site does not sign it. The run is over either way."""
+        if self._certify is None:
+            return b""
         try:
             signature = self._certify(certificate)
         except SfumatoError as error:
