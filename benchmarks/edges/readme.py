@@ -12,8 +12,9 @@ from sfumato.extras import EXTRAS
 
 _BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EXTRA = re.compile(r"sfumato\[([a-z,]+)\]")
-APART = frozenset({"he"})
-"""Extras that ``[all]`` leaves out: sums under encryption are there to be compared, and nobody needs it."""
+APART = frozenset({"he", "mpc"})
+"""Extras that ``[all]`` leaves out: sums under encryption are there to be compared, and what finds common persons of
+parties is not there for each platform."""
 _ALL = {"all": EXTRAS.keys() - APART}
 
 ELSEWHERE = {

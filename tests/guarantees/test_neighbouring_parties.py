@@ -13,12 +13,15 @@ from tests.trust.parties import HELD, SCHEMA
 
 from sfumato.progress import Silent
 from sfumato.tables import Rows
+from sfumato.trust.mpc.keys import own_keys
 from sfumato.trust.mpc.party_records import PartyRecords, party_records
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.split import VerticalSplit
 
 PERSONS = Persons.of([f"p{i}" for i in range(20)])
 SPLIT = VerticalSplit("who", HELD, PERSONS.digest, len(PERSONS))
+UNLISTED = VerticalSplit("who", HELD, None, 40)
+"""Of parties who find whom they have in common."""
 HELD_HERE = [f"p{i},{i % 7},{'xyz'[i % 3]}" for i in range(0, 20, 2)]
 TWICE = [*HELD_HERE, "p4,1,y"]
 """Files to add a line to; in one of them somebody has two rows."""
@@ -63,6 +66,32 @@ def test_a_line_more_changes_one_record(own: list[str], line: str, tmp_path: Pat
         assert len(changed) <= 1
         assert len(changed) == 0 or records(more)[changed[0], 0] + records(less)[changed[0], 0] == 1  # it comes or goes
         assert abs(more.outside - less.outside) <= 1
+
+
+def common(lines: list[str], path: Path) -> tuple[np.ndarray, int]:
+    """Of each person whom both others have, whether the record is common and present, and its codes; who is outside.
+
+    Positions are drawn anew for a run, so records are told apart by their persons.
+    """
+    path.write_text("\n".join(("who,a,b", *lines, "")))
+    rows = Rows.open(path)
+    own = own_keys(rows, SCHEMA, UNLISTED, Silent()).persons
+    there = own.places(PERSONS.keys)
+    aligned = party_records(rows, SCHEMA, UNLISTED, 0, own, Silent()).at(there)
+    return records(aligned), aligned.outside
+
+
+@pytest.mark.parametrize("own", [HELD_HERE, TWICE], ids=["one row each", "one with two"])
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
+def test_a_line_more_changes_one_record_of_the_common_persons(own: list[str], line: str, tmp_path: Path) -> None:
+    """Also where it makes somebody common, which the parties see, and whoever gets the model does not."""
+    less, outside = common(own, tmp_path / "less.csv")
+    for place in (0, 4, len(own)):
+        more, beyond = common([*own[:place], line, *own[place:]], tmp_path / "more.csv")
+        changed = np.flatnonzero((more != less).any(axis=1))
+        assert len(changed) <= 1
+        assert len(changed) == 0 or more[changed[0], 0] + less[changed[0], 0] == 1
+        assert abs(beyond - outside) <= 1
 
 
 def test_a_person_with_all_of_their_lines_is_one_record(tmp_path: Path) -> None:
