@@ -155,7 +155,7 @@ def test_sites_that_are_lost_are_left_out_as_the_plan_allows() -> None:
         run.holder.opened(replace(total, survivors=(0, 1, 2)))
 
 
-@pytest.mark.parametrize("wrong", ["place", "number", "subject", "cut", "long", "more", "fewer", "noise"])
+@pytest.mark.parametrize("wrong", ["place", "number", "subject", "cut", "long", "more", "fewer", "noise", "scale"])
 def test_a_message_that_is_not_what_it_should_be_counts_as_none(wrong: str) -> None:
     run, values = Encrypted(5, lost=1), np.ones((5, 3), int)
     messages = run.sent(FIRST, values)
@@ -169,6 +169,7 @@ def test_a_message_that_is_not_what_it_should_be_counts_as_none(wrong: str) -> N
         "long": good + b"x",
         "more": good + good[32:],
         "fewer": asked.write(0, encrypted(site._context, BY_RING[32], values[0, :2])),
+        "scale": asked.write(0, [tenseal.ckks_vector(site._context, [1.0] * 3, scale=2.0**20).serialize()]),
         "noise": good[:36] + bytes(len(good) - 36),
     }[wrong]
     np.testing.assert_array_equal(run.total(FIRST, 3, messages), [4, 4, 4])

@@ -97,6 +97,8 @@ def read(context: Any, ciphertexts: Sequence[bytes], numbers: int) -> list[Any]:
         raise FederationError(UNREADABLE) from None
     if [one.size() for one in found] != [min(SLOTS, numbers - start) for start in range(0, numbers, SLOTS)]:
         raise FederationError("ciphertexts of more numbers, or fewer, than were asked for")
+    if any(part.scale != context.global_scale for one in found for part in one.ciphertext()):
+        raise FederationError("a ciphertext of another scale, which adds up with no other")
     return found
 
 
