@@ -39,6 +39,7 @@ MAY_IMPORT = {
         f"release.{name}": {"release", "trust.secure_sum.identity"}
         for name in ("site_signatures", "signed_plan", "checked_sites")
     },  # by the keys that sites sign with
+    "release.stated_split": {"release", "schema", "privacy", "trust.secure_sum.identity"},
     "fitting": {"fitting", "release", "trust", "models", "encoding", "schema", "tables", "privacy", "reporting.page"},
     "federation": {
         "federation",

@@ -29,7 +29,7 @@ ELSEWHERE = {
     "sfumato party ": "needs several machines, which tests/journeys/test_parties.py makes of processes",
     "sfumato mpc ": "needs them too",
     " --site ": "needs fingerprints that sites told, which tests/journeys/test_institutions.py has",
-    "hospital.csv": "needs tables of three parties, which tests/fitting/test_parties.py makes",
+    "hospital.csv": "needs tables of parties or owners, which tests/fitting/test_parties.py and test_servers.py make",
     "ibis.postgres": "needs a server, which tests/trust/test_database.py starts",
     "/usr/share/datasets": "needs a package of Debian, whose images tests/journeys/test_images.py fits",
     "fashion.sfm": "made from that package, as in tests/journeys/test_images.py",

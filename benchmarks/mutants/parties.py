@@ -66,7 +66,7 @@ MUTANTS = (
     Mutant(
         "rows outside the facts move a count by one",
         "trust/federated/plan.py",
-        "return self.max_rows * (PARTIES if outside and self.split is not None else 1)",
+        "return self.max_rows * (len(self.split.columns) if outside and self.split is not None else 1)",
         "return self.max_rows",
         "a person has one row",
         f"{_TESTS}test_setting.py::test_rows_outside_have_the_noise_of_three_counts",

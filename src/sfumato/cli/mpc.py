@@ -27,7 +27,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="New folder of the receiver.", metavar="FOLDER")],
     schema: Annotated[Path, typer.Option(help="Public schema of all columns, reviewed.")],
     columns: Annotated[
-        list[str], typer.Option(help="What a party holds; once for each of the three.", metavar="PARTY=COL,COL...")
+        list[str], typer.Option(help="What a party holds; once for each of them.", metavar="PARTY=COL,COL...")
     ],
     key: Annotated[str, typer.Option(help="Column by which all parties know a person.", metavar="COL")],
     persons: Annotated[
@@ -46,6 +46,10 @@ def init(
     delta: Annotated[float, typer.Option(help="Probability beyond epsilon.")] = terminal.DELTA,
     model: Annotated[str, typer.Option(help=f"One of {MODELS}, over marginals.")] = "auto",
     target: Annotated[str | None, typer.Option(help="Column of interest.", metavar="COL")] = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(help="A server that computes in the parties' place; once for each of three.", metavar="NAME"),
+    ] = None,
     address: Annotated[str, typer.Option(help="HOST:PORT under which the parties will reach the receiver.")] = ADDRESS,
     encrypted_for: Annotated[
         str | None,
@@ -79,12 +83,18 @@ def init(
         most_persons=most_persons,
         encrypted_for=encrypted_for,
         steps=steps,
+        servers=server or (),
     )
     engine = "" if encrypted_for is None else " --engine HOST:PORT"
-    wanted = "\n".join(f"  sfumato party init FOLDER --name {name}{engine}" for name in held)
+    wanted = "\n".join(f"  sfumato party init FOLDER --name {name}{engine}" for name in (*held, *(server or ())))
     text = f"{folder}: made\nnow each party makes its keys and sends its request file:\n{wanted}\nthen: sfumato"
     text += f" mpc plan {folder} REQUEST..."
-    terminal.answer({"folder": str(folder), "parties": list(held), "address": address}, text, as_json, saved=True)
+    terminal.answer(
+        {"folder": str(folder), "parties": list(held), "servers": server or [], "address": address},
+        text,
+        as_json,
+        saved=True,
+    )
 
 
 app.command("plan")(federation.plan)

@@ -99,6 +99,53 @@ def run(
     terminal.answer({"party": here.name, "done": True}, f"party {here.name}: the run is over", as_json, saved=True)
 
 
+@app.command("share")
+def share(
+    plan: site.PlanFile,
+    data: site.Data,
+    persons: Annotated[Path, typer.Option(help="List of the persons, as the plan was made with.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path(),
+    ledger: site.LedgerFile = None,
+    mapping: site.Mapping = None,
+    party: PartyFolder = None,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """As an owner of columns, share them to the three servers of PLAN: a sealed file for each of them.
+
+    The ledger is charged with the whole plan. The files can be sent by any way: the servers alone can open them.
+    """
+    import sfumato as sf
+
+    here = sf.Site(party or plan.parent)
+    with terminal.progress(quiet=as_json) as progress:
+        made = here.share(
+            plan, data, output, persons=persons, ledger=ledger, mapping=mapping, progress=progress, said=terminal.note
+        )
+    text = "\n".join(f"{path}: send it to that server" for path in made)
+    terminal.answer({"owner": here.name, "files": list(map(str, made))}, text, as_json, saved=True)
+
+
+@app.command("serve")
+def serve(
+    plan: site.PlanFile,
+    shares: Annotated[list[Path], typer.Argument(help="Files that the owners sent, one of each.", metavar="SHARES...")],
+    party: PartyFolder = None,
+    wait: site.Wait = site.SILENCE,
+    as_json: terminal.AsJson = False,
+) -> None:
+    """As one of three servers, take part in the run of PLAN on what its owners shared.
+
+    The files are deleted once the receiver says that it is over, and so is the key to open them.
+    """
+    os.environ.setdefault(_THREADS, "1")
+    import sfumato as sf
+
+    here = sf.Site(party or plan.parent)
+    with terminal.progress(quiet=as_json) as progress:
+        here.serve(plan, shares, patience=wait, progress=progress, said=terminal.note)
+    terminal.answer({"server": here.name, "done": True}, f"server {here.name}: the run is over", as_json, saved=True)
+
+
 app.command("confirm")(site.confirm)
 app.command("map")(site.map_)
 app.command("install")(party_engine.install)

@@ -31,6 +31,7 @@ from sfumato.schema.review import open_in_words
 from sfumato.synthesizer import Synthesizer, keep_certified, load
 from sfumato.trust.federated.averaging import averaging_of
 from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.mpc.outsourced import Outsourced
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.secure_sum.roster import Member, Roster
@@ -69,6 +70,7 @@ class Federation:
         most_persons: int | None = None,
         encrypted_for: str | None = None,
         steps: int = USUAL_STEPS,
+        servers: Sequence[str] = (),
     ) -> Federation:
         """Fix what is to be fitted, and draw the keys of the connections.
 
@@ -97,6 +99,8 @@ class Federation:
             encrypted_for: train ``vae`` wholly on secret shares, without differential privacy, for this one of them: it
                 obtains the model, which may reveal rows, and nobody else does. ``guarantee`` is one of epsilon inf.
             steps: of such a training, in multiples of 25.
+            servers: names of three who compute in the place of the parties (``sites``), which are then any number,
+                share their columns to them before, and do nothing else.
 
         Raises:
             SfumatoError: what cannot be kept, with the fix; nothing is left behind.
@@ -109,8 +113,8 @@ class Federation:
         unit = known.unit.column if known.unit.kind == "id" else "row"
         promised = replace(guarantee, unit=unit)
         check_promise(promised)
-        named = tuple(sites)
-        made = _split(named, columns, key, persons, most_persons)
+        named = tuple(servers or sites)
+        made = _split(tuple(sites), columns, key, persons, most_persons, servers)
         if encrypted_for is not None:
             return cls._make_encrypted(folder, known, promised, named, made, model, address, encrypted_for, steps)
         if not promised.private:
@@ -142,8 +146,10 @@ class Federation:
                 "what is trained on shares without noise is vae, and promises nothing: give epsilon inf, and no model"
                 " or vae"
             )
-        if split is None:
-            raise FederationError("three parties train on shares of columns: give columns, key and persons")
+        if split is None or split.outsourced is not None:
+            raise FederationError(
+                "three parties train on shares of columns that they hold: give columns, key and persons, and no servers"
+            )
         study = Study(schema, "vae", guarantee, parties, CURIOUS, 0, Address.parse(address), 1, split)
         study = replace(study, receiver=receiver, steps=steps)
         roster = Roster(_placeholders(parties), CURIOUS, 0)
@@ -176,20 +182,22 @@ class Federation:
                 other keys.
         """
         found: dict[str, SiteRequest] = {}
+        everybody = self.sites + self._folder.study.owners
         for path in (*self._folder.requests(), *map(Path, requests)):
             request = SiteRequest.load(path)
             name = request.member.name
-            if name not in self.sites:
-                raise FederationError(f"{path}: site {name} is none of this federation ({', '.join(self.sites)})")
+            if name not in everybody:
+                raise FederationError(f"{path}: site {name} is none of this federation ({', '.join(everybody)})")
             if found.setdefault(name, request) != request:
                 raise FederationError(f"{path}: another request of site {name} than the one that was taken in before")
-        missing = [name for name in self.sites if name not in found]
+        missing = [name for name in everybody if name not in found]
         if missing:
             raise FederationError(
                 f"no request yet of {', '.join(missing)}: each makes one (sfumato {self.commands[1]} init) and sends"
                 " its file"
             )
-        invitation = self._invitation([found[name] for name in self.sites])
+        owners = tuple(found[name].member for name in self._folder.study.owners)
+        invitation = self._invitation([found[name] for name in self.sites], owners)
         if self._folder.invitation.exists():
             self._check_same(invitation)
         else:
@@ -198,10 +206,10 @@ class Federation:
             replace_file(self._folder.invitation, written(invitation))
         return self._folder.invitation
 
-    def _invitation(self, requests: Sequence[SiteRequest]) -> Invitation:
+    def _invitation(self, requests: Sequence[SiteRequest], owners: tuple[Member, ...]) -> Invitation:
         study, authority = self._folder.study, self._folder.authority
         roster = Roster(tuple(r.member for r in requests), study.curious, study.lost)
-        made = self._agreed(roster, requests) if study.receiver is None else _encrypted_plan(study, roster)
+        made = self._agreed(roster, requests, owners) if study.receiver is None else _encrypted_plan(study, roster)
         engines = tuple(r.engine for r in requests if r.engine is not None)
         engines = engines if len(engines) == len(requests) and study.split is not None else ()
         if study.receiver is not None and not engines:
@@ -212,10 +220,14 @@ class Federation:
         certificates = {r.member.name: authority.certify_site(r.certificate_request, r.member.name) for r in requests}
         return Invitation(plan, study.address, authority.certificate, certificates)
 
-    def _agreed(self, roster: Roster, requests: Sequence[SiteRequest]) -> FederationPlan:
+    def _agreed(self, roster: Roster, requests: Sequence[SiteRequest], owners: tuple[Member, ...]) -> FederationPlan:
         study = self._folder.study
         facts = study.schema, study.model, study.guarantee, roster
-        more = {"averaging": study.averaging, "max_sites": study.max_sites, "split": study.split}
+        split = study.split
+        if split is not None and split.outsourced is not None:
+            known = replace(split.outsourced, owners=owners, sealing=tuple(r.sealing for r in requests))
+            split = replace(split, outsourced=known)
+        more = {"averaging": study.averaging, "max_sites": study.max_sites, "split": split}
         plan = agreed(*facts, **more).plan
         declared = tuple(r.capacity or usual for r, usual in zip(requests, plan.capacity, strict=True))
         return agreed(*facts, declared, **more).plan
@@ -381,7 +393,8 @@ class Federation:
         """How far it is: ``stage`` and, once it runs, what was reported last."""
         if not self._folder.invitation.exists():
             there = {SiteRequest.load(path).member.name for path in self._folder.requests()}
-            return {"stage": "waiting for requests", "sites": {name: name in there for name in self.sites}}
+            everybody = self.sites + self._folder.study.owners
+            return {"stage": "waiting for requests", "sites": {name: name in there for name in everybody}}
         return self._folder.status or {"stage": "planned", "plan": self.plan.digest.hex()}
 
 
@@ -405,9 +418,10 @@ def _split(
     key: str | None,
     persons: str | os.PathLike[str] | None,
     most: int | None,
+    servers: Sequence[str],
 ) -> VerticalSplit | None:
     """Who holds which columns, where three parties do; FederationError where something of it is not told."""
-    if columns is None and key is None and persons is None and most is None:
+    if columns is None and key is None and persons is None and most is None and not servers:
         return None
     if columns is None or key is None or (persons is None) == (most is None):
         raise FederationError(
@@ -417,8 +431,9 @@ def _split(
     if set(parties) != set(columns):
         raise FederationError(f"columns are given of {', '.join(columns)}, and the parties are {', '.join(parties)}")
     held = tuple(tuple(columns[name]) for name in parties)
+    outsourced = Outsourced.awaited(parties, len(servers)) if servers else None
     if persons is None:
         assert most is not None
-        return VerticalSplit(key, held, None, most)
+        return VerticalSplit(key, held, None, most, outsourced)
     known = Persons.load(Path(persons))
-    return VerticalSplit(key, held, known.digest, len(known))
+    return VerticalSplit(key, held, known.digest, len(known), outsourced)

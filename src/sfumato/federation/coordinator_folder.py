@@ -85,6 +85,12 @@ class Study:
     steps: int = USUAL_STEPS
 
     @property
+    def owners(self) -> tuple[str, ...]:
+        """Names of the owners of columns, where the sites are servers that have none; none in any other study."""
+        outsourced = None if self.split is None else self.split.outsourced
+        return () if outsourced is None else tuple(owner.name for owner in outsourced.owners)
+
+    @property
     def commands(self) -> tuple[str, str]:
         """Names of the commands of whoever makes the plan, and of those who take part."""
         return ("federation", "site") if self.split is None else ("mpc", "party")

@@ -22,6 +22,7 @@ from sfumato.federation.authority import signing_request
 from sfumato.results.plain import Json, sorted_json
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.mpc.engine.engine_plan import EngineParty
+from sfumato.trust.mpc.outsourced import SealingKey
 from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
 from sfumato.trust.secure_sum.roster import Member
 
@@ -38,6 +39,7 @@ class SiteRequest:
         member: its name and signing key.
         certificate_request: for the key of its connection, in PEM.
         capacity: records that it may hold at most, as it tells everybody; None: the plan's default.
+        sealing: key to which shares of rows are sealed for it, where a plan makes it a server.
         engine: where other parties reach its engine for secret shares, and the certificate it shows there; None: it has
             none.
         signature: of its signing key, over all of this.
@@ -46,6 +48,7 @@ class SiteRequest:
     member: Member
     certificate_request: str
     capacity: int | None
+    sealing: SealingKey
     engine: EngineParty | None = None
     signature: bytes = field(default=b"", repr=False)
 
@@ -56,11 +59,12 @@ class SiteRequest:
         identity: SiteIdentity,
         connection_key: bytes,
         capacity: int | None,
+        sealing_key: bytes,
         engine: EngineParty | None = None,
     ) -> SiteRequest:
         """A request of the site ``name``."""
-        member = Member(name, identity.public_key)
-        made = cls(member, signing_request(connection_key, name), capacity, engine)
+        member, sealing = Member(name, identity.public_key), SealingKey.signed(sealing_key, identity)
+        made = cls(member, signing_request(connection_key, name), capacity, sealing, engine)
         return replace(made, signature=identity.sign(SignaturePurpose.REQUEST, made._payload()))
 
     def _payload(self) -> bytes:
@@ -74,6 +78,7 @@ class SiteRequest:
             "key": self.member.public_key.hex(),
             "certificate_request": self.certificate_request,
             "capacity": self.capacity,
+            "sealing": self.sealing.to_dict(),
             **({} if self.engine is None else {"engine": asdict(self.engine)}),
             "signature": self.signature.hex(),
         }
@@ -84,8 +89,9 @@ class SiteRequest:
         data = _read(path, _REQUEST, "a request of a site")
         try:
             member = Member(data["site"], bytes.fromhex(data["key"]))
+            sealing, signature = SealingKey.from_dict(data["sealing"]), bytes.fromhex(data["signature"])
             engine = EngineParty(**data["engine"]) if "engine" in data else None
-            made = cls(member, data["certificate_request"], data["capacity"], engine, bytes.fromhex(data["signature"]))
+            made = cls(member, data["certificate_request"], data["capacity"], sealing, engine, signature)
             known = made.to_dict() == data and len(made.signature) == SIGNATURE_BYTES
             known = known and (engine is None or engine.name == member.name)
         except (KeyError, TypeError, ValueError, AttributeError):

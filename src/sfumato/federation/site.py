@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,12 +20,13 @@ from sfumato.federation.credentials import Credentials
 from sfumato.federation.defaults import SILENCE
 from sfumato.federation.documents import Invitation, SiteRequest
 from sfumato.federation.own_rows import OwnRows, own_schema
+from sfumato.federation.sealed_shares import SealedShares, by_owner, check_new, outsourced_of, write_sealed
 from sfumato.federation.share_file import ShareFile
 from sfumato.federation.site_folder import SiteFolder, request_name
 from sfumato.federation.site_ledger import paying
 from sfumato.federation.site_service import SiteService
 from sfumato.fitting.agreed import agreed
-from sfumato.fitting.dataset_ledger import ledger_of
+from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
 from sfumato.folder_lock import FolderLock
 from sfumato.models import MODELS
 from sfumato.models.choose import check_suits
@@ -34,9 +35,15 @@ from sfumato.progress import Progress, Silent
 from sfumato.results.plain import Json
 from sfumato.schema.site_draft import draft_mapping
 from sfumato.tables.source import RowSource
+from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.mpc.engine.engine import Engine
+from sfumato.trust.mpc.party_records import PartyRecords
+from sfumato.trust.mpc.row_sharing import RowSharing
+from sfumato.trust.mpc.server_site import ServerRecords, ServerSite, cuts
+from sfumato.trust.mpc.whole_plan import charge_whole
 from sfumato.trust.secure_sum.accounts import SiteAccount
+from sfumato.trust.secure_sum.roster import check_confirmed
 
 Said = Callable[[str], None]
 """Takes a line for the people of the site."""
@@ -145,7 +152,8 @@ class Site:
             SfumatoError: the plan or the heading of the table cannot be read.
         """
         plan = Invitation.load(invitation).plan
-        return draft_mapping(own_schema(plan, self._place(plan)), source)
+        place = self._place(plan) if plan.outsourced is None else self._owner_place(plan)
+        return draft_mapping(own_schema(plan, place), source)
 
     def check(
         self,
@@ -174,10 +182,12 @@ class Site:
             SfumatoError: the first thing that stands against taking part, with the fix.
         """
         asked = _invited(invitation)
-        place = self._judge(asked, honest)
+        owner = asked.plan.outsourced is not None
+        place = self._judge_owner(asked) if owner else self._judge(asked, honest)
         own = OwnRows.of(asked.plan, place, source, mapping, persons, progress or Silent())
         records, keys = own.check()
-        asked.plan.check_capacity(place, records)
+        if not owner:  # who has no more rows than there are persons
+            asked.plan.check_capacity(place, records)
         if asked.plan.encrypted is not None:
             from sfumato.fitting.encrypted_fit import EncryptedFit  # imports jax
 
@@ -228,8 +238,13 @@ class Site:
         """
         require("federated", "a run over real sites")
         asked = _invited(invitation)
-        plan, place = asked.plan, self._judge(asked, honest)
-        seen = progress or Silent()
+        plan = asked.plan
+        if plan.outsourced is not None:
+            raise FederationError(
+                "the plan names servers, who compute: an owner of columns takes part by sfumato party share, and a"
+                " server by sfumato party serve"
+            )
+        place, seen = self._judge(asked, honest), progress or Silent()
         own = OwnRows.of(plan, place, source, mapping, persons, seen)
         if plan.encrypted is not None:
             self._train(asked, place, own, engine, output, seen, said, patience)
@@ -237,19 +252,123 @@ class Site:
         if output is not None:
             raise FederationError("the coordinator saves the model of this plan: leave output out")
         book = ledger_of(source, ledger, plan.guarantee.private)
+        kept = None if plan.split is None else self._share_file(plan)
+
+        def site(account: SiteAccount) -> FederatedSite:
+            if own.brought is not None:
+                self._folder.keep_persons(plan.digest.hex(), own.brought)
+            return own.site(self._folder.identity, account, kept, said)
+
+        self._take_part(asked, place, book, site, () if kept is None else (kept.delete,), patience, seen, said)
+
+    def share(
+        self,
+        invitation: str | os.PathLike[str],
+        source: RowSource,
+        output: str | os.PathLike[str],
+        *,
+        persons: str | os.PathLike[str],
+        ledger: Ledger | str | os.PathLike[str] | None = None,
+        mapping: str | os.PathLike[str] | None = None,
+        progress: Progress | None = None,
+        said: Said = lambda line: None,
+    ) -> list[Path]:
+        """Share the columns of an owner to the three servers of the plan: a sealed file for each, to be carried there.
+
+        Args:
+            invitation: the file with the plan.
+            source: the rows of the owner.
+            output: folder for the files.
+            persons: path of the list of persons.
+            ledger: of the rows; default: beside them.
+            mapping: path of the owner's own file (``site.yaml``); None for a table as the schema says.
+            progress: receives stages.
+            said: takes the plan in plain words.
+
+        Raises:
+            Overdraft: the ledger has no room for the whole plan.
+            OutputError: there are such files already: they are not replaced.
+            SfumatoError: what else stands against it, with the fix; nothing was charged or written.
+
+        *Formal guarantee.* The ledger is charged with all that servers may answer of these rows by the plan, durably,
+        before the first byte of a share is written, and once a plan: shared again, the servers answer no more than
+        before. See ``RowSharing`` for what one server learns of its file.
+        """
+        asked = Invitation.load(invitation)
+        plan, place = asked.plan, self._judge_owner(asked)
+        book = ledger_of(source, ledger, plan.guarantee.private)
+        records = OwnRows.of(plan, place, source, mapping, persons, progress or Silent()).records()
+        assert isinstance(records, PartyRecords)
+        folder = Path(output)
+        check_new(folder, plan, place)
+        with self._alone():
+            for line in plan.words():
+                said(line)
+            with paying(self._folder, plan, book) as paid:
+                charge_whole(paid.run, plan)
+            sharing = RowSharing(cuts(plan)[place], records.codes, records.outside)
+            return write_sealed(folder, plan, self._folder.identity, sharing)
+
+    def serve(
+        self,
+        invitation: str | os.PathLike[str],
+        shares: Sequence[str | os.PathLike[str]],
+        *,
+        patience: float = SILENCE,
+        progress: Progress | None = None,
+        said: Said = lambda line: None,
+    ) -> None:
+        """Compute, as a server of the plan, on what its owners shared; what was sent is deleted at the end.
+
+        Args:
+            invitation: the file with the plan.
+            shares: the files that the owners sealed for this server, one of each.
+            patience, progress, said: as of :meth:`run`.
+
+        Raises:
+            MissingExtra: NVFlare is not installed.
+            SfumatoError: what stands against it, with the fix.
+
+        *Formal guarantee.* See ``ServerSite``. The server's account of the plan is ``server.ledger`` in its folder.
+        """
+        require("federated", "a run over real servers")
+        asked = Invitation.load(invitation)
+        plan, files = asked.plan, [Path(path) for path in shares]
+        outsourced_of(plan)
+        place, seen = self._judge(asked, None), progress or Silent()
+        opened = by_owner([SealedShares(file, plan, place, self._folder.sealing_key) for file in files], plan)
+
+        def site(account: SiteAccount) -> FederatedSite:
+            received = [one.received(cut) for one, cut in zip(opened, cuts(plan), strict=True)]
+            records = ServerRecords.of(plan, received, [one.agreed for one in opened], seen)
+            return ServerSite(plan, self._folder.identity, records, account)
+
+        over = [*(partial(file.unlink, missing_ok=True) for file in files), self._folder.delete_sealing_key]
+        book = DatasetLedger(self._folder.path / "server.ledger")
+        self._take_part(asked, place, book, site, over, patience, seen, said)
+
+    def _take_part(
+        self,
+        asked: Invitation,
+        place: int,
+        book: DatasetLedger,
+        site: Callable[[SiteAccount], FederatedSite],
+        over: Sequence[Callable[[], None]],
+        patience: float,
+        progress: Progress,
+        said: Said,
+    ) -> None:
+        """Answer until the coordinator says that it is done; then do what is in ``over``."""
+        plan = asked.plan
         with self._alone(), paying(self._folder, plan, book) as paid, _logged(self._folder.path / "site.log"):
             for line in plan.words():
                 said(line)
-            if own.brought is not None:
-                self._folder.keep_persons(plan.digest.hex(), own.brought)
-            account = SiteAccount(paid.run, plan.terms, place, paid.prepaid)
-            kept = None if plan.split is None else self._share_file(plan)
-            site = own.site(self._folder.identity, account, kept, said)
-            service = SiteService(plan, site, seen, said, partial(self._certify, plan), bool(paid.run.events))
+            made = site(SiteAccount(paid.run, plan.terms, place, paid.prepaid))
+            service = SiteService(plan, made, progress, said, partial(self._certify, plan), bool(paid.run.events))
             self._serve(asked, service, said, patience)
+            for end in over:
+                end()
             paid.finish()
-            if kept is not None:
-                kept.delete()
 
     def _share_file(self, plan: FederationPlan) -> ShareFile:
         return ShareFile(self._folder.path, plan.digest.hex(), self._folder.share_key)
@@ -304,6 +423,7 @@ class Site:
         if plan.roster.members[place].name != self.name:
             raise FederationError(f"the plan calls this site {plan.roster.members[place].name}, not {self.name}")
         plan.roster.confirm_fingerprints(self._folder.confirmed)
+        self._check_outsourced(plan)
         if honest is not None:
             plan.roster.check_floor(honest)
         check_certificate(asked.certificates[self.name], asked.authority, self._folder.connection_key, self.name)
@@ -312,7 +432,37 @@ class Site:
         MODELS[plan.model, plan.schema.content].recipe()  # imports what a site computes with, or says what is missing
         return place
 
+    def _judge_owner(self, asked: Invitation) -> int:
+        """This owner's place among those of the plan; FederationError where it should not share anything."""
+        plan = asked.plan
+        place, owners = self._owner_place(plan), outsourced_of(plan).owners
+        if owners[place].name != self.name:
+            raise FederationError(f"the plan calls this owner {owners[place].name}, not {self.name}")
+        check_confirmed(plan.roster.members, self._folder.confirmed)
+        self._check_outsourced(plan)
+        self._check_made(asked)
+        return place
+
+    def _owner_place(self, plan: FederationPlan) -> int:
+        place = outsourced_of(plan).position(self._folder.identity.public_key)
+        if place is None:
+            raise FederationError(
+                "the plan names this folder as no owner of columns: a server takes part by sfumato party serve"
+            )
+        return place
+
+    def _check_outsourced(self, plan: FederationPlan) -> None:
+        """FederationError unless all owners are confirmed, and each server signed the key that shares are sealed to."""
+        if plan.outsourced is not None:
+            check_confirmed(plan.outsourced.owners, self._folder.confirmed)
+            plan.outsourced.check_keys(plan.roster)
+
     def _check_plan(self, asked: Invitation, place: int) -> None:
+        """FederationError unless this site's facts are in it, and a coordinator can have made this plan."""
+        self._check_made(asked)
+        self._check_declared(asked.plan, place)
+
+    def _check_made(self, asked: Invitation) -> None:
         """FederationError unless a coordinator that follows the rules can have made this plan."""
         plan = asked.plan
         if not plan.guarantee.private and plan.encrypted is None:
@@ -321,6 +471,9 @@ class Site:
             raise FederationError("the address or the authority in this file is not that of its plan: it was changed")
         if replace(_made(plan), server=plan.server, engine=plan.engine) != plan:
             raise FederationError("the plan allows other questions or numbers than its model needs: take no part")
+
+    def _check_declared(self, plan: FederationPlan, place: int) -> None:
+        """FederationError unless the plan holds what this site declared in its request."""
         asked_for = SiteRequest.load(self._folder.path / request_name(self.name))
         if plan.engine and plan.engine[place] != asked_for.engine:
             raise FederationError("the plan names another engine for this party than its request does: take no part")

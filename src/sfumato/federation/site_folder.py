@@ -6,6 +6,7 @@ FOLDER/connection.key       RSA: what NVFlare shows to the coordinator's server
 FOLDER/engine.key           what its engine for secret shares shows to the other parties, and FOLDER/engine.pem; of a
                             party that has one
 FOLDER/NAME.request.json    to be given to the coordinator
+FOLDER/sealing.key          X25519: to which owners seal what they share, where a plan makes it a server
 FOLDER/shares.key           what a party encrypts the shares by that it keeps while its run goes on (shares/)
 FOLDER/confirmed.json       fingerprints that other sites told this one
 FOLDER/runs.json            by plan, the run of the ledger that pays for it
@@ -36,10 +37,11 @@ from sfumato.trust.secure_sum.roster import Member
 
 _ENGINE_KEY, _ENGINE = "engine.key", "engine.pem"
 _HERE = ("localhost", "127.0.0.1")
-_NAME, _SIGNING, _CONNECTION, _SHARES, _CONFIRMED, _RUNS, _CERTIFICATE = (
+_NAME, _SIGNING, _CONNECTION, _SEALING, _SHARES, _CONFIRMED, _RUNS, _CERTIFICATE = (
     "site.json",
     "signing.key",
     "connection.key",
+    "sealing.key",
     "shares.key",
     "confirmed.json",
     "runs.json",
@@ -91,16 +93,17 @@ class SiteFolder:
         cls, path: Path, name: str, capacity: int | None, engine: Address | None = None
     ) -> tuple[SiteFolder, Path]:
         """A new folder with fresh keys, and the request in it; OutputError where there is one already."""
-        identity, connection = SiteIdentity.fresh(), fresh_key()
+        identity, connection, sealing = SiteIdentity.fresh(), fresh_key(), SYSTEM.take(KEY_BYTES)
         Member(name, identity.public_key)  # its name is one
         engine_key, certificate = engine_identity(name)
         reached = None if engine is None else EngineParty(name, engine.host, engine.port, certificate)
-        request = SiteRequest.signed(name, identity, connection, capacity, reached)
+        request = SiteRequest.signed(name, identity, connection, capacity, sealing, reached)
         with atomic_folder(path) as part:
             part.chmod(0o700)
             save_new(part, _NAME, json.dumps({"name": name}).encode())
             save_new(part, _SIGNING, identity.private_bytes())
             save_new(part, _CONNECTION, connection)
+            save_new(part, _SEALING, sealing)
             if reached is not None:
                 save_new(part, _ENGINE_KEY, engine_key)
                 save_new(part, _ENGINE, certificate.encode())
@@ -123,6 +126,23 @@ class SiteFolder:
             )
         listen = host if host in _HERE else ""
         return PartyKeys(rank, self.path / _ENGINE, self.path / _ENGINE_KEY, listen)
+
+    @property
+    def sealing_key(self) -> bytes:
+        """Private; FederationError where it was deleted with what was sealed to it."""
+        if not self._files.has(_SEALING):
+            raise FederationError(
+                f"{self.path} has no key for shares any more: it was deleted at the end of a run; make a new folder for"
+                " another plan (sfumato party init)"
+            )
+        key = self._files.data(_SEALING)
+        if len(key) != KEY_BYTES:
+            raise self._files.damaged(_SEALING)
+        return key
+
+    def delete_sealing_key(self) -> None:
+        """So that nobody reads any more what was sealed to it, also of copies on the way."""
+        (self.path / _SEALING).unlink(missing_ok=True)
 
     @property
     def share_key(self) -> bytes:

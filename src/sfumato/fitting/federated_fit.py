@@ -38,7 +38,7 @@ from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.federated.transport import CountingTransport, InProcess
 from sfumato.trust.gathering import gather
-from sfumato.trust.mpc.setting import Mpc
+from sfumato.trust.mpc.setting import Mpc, MpcOfServers
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
 from sfumato.trust.secure_sum.noise import CountNoise
@@ -218,15 +218,25 @@ def learn_federated(
     sites.keep_signed(rounds.signatures)
     budget = Budget(opened.run, opened.answer_log, progress)
     codec = settled_codec(plan.schema, rounds, budget)
-    setting = (Federated if sites.agreed.plan.split is None else Mpc)(rounds, codec.domain, budget)
+    setting = _setting(sites.agreed.plan)(rounds, codec.domain, budget)
     release, outside = taught(plan, codec, setting, progress)
     if plan.guarantee.private and not sites.simulated:
         release = replace(release, sites=_signatures(rounds).to_dict())
     return release, outside, final_statement(rounds, transport, sites.simulated, opened.resumed > 0)
 
 
+def _setting(plan: FederationPlan) -> type[Federated]:
+    """Of sites, of parties, or of servers."""
+    if plan.split is None:
+        return Federated
+    return Mpc if plan.outsourced is None else MpcOfServers
+
+
 def _signatures(rounds: SecureRounds) -> SiteSignatures:
-    """The plan of real sites with what each gave under it."""
-    members = rounds.plan.roster.members
+    """The plan of real sites with what each gave under it, and each owner of what servers have."""
+    members, outsourced = rounds.plan.roster.members, rounds.plan.outsourced
     given = {members[place].name: signature for place, signature in rounds.signatures.items()}
+    if outsourced is not None:
+        named = zip(outsourced.owners, rounds.owners_signed, strict=True)
+        given |= {owner.name: signature for owner, signature in named}
     return SiteSignatures(rounds.plan.to_dict(), given)

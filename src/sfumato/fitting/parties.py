@@ -15,6 +15,7 @@ from sfumato.fitting.agreed import Agreed, agreed
 from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
 from sfumato.fitting.federated_fit import site_runs
 from sfumato.fitting.plan import Plan
+from sfumato.fitting.servers import SimulatedServers, fresh_outsourced
 from sfumato.fitting.sites import check_apart, named
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress
@@ -44,6 +45,7 @@ class PartiesSource:
         number: of persons on the list, or the most that a party may have.
         names: of the parties.
         ledgers: of each party; None: beside its rows.
+        servers: names of those who compute in the parties' place; none: the parties do.
     """
 
     sources: tuple[RowSource, ...]
@@ -52,8 +54,9 @@ class PartiesSource:
     number: int
     names: tuple[str, ...]
     ledgers: tuple[Ledger | str | os.PathLike[str] | None, ...]
+    servers: tuple[str, ...] = ()
 
-    def opened(self, plan: Plan) -> SimulatedParties:
+    def opened(self, plan: Plan) -> SimulatedParties | SimulatedServers:
         """Open the tables and find the ledger of each party; no row is read.
 
         Raises:
@@ -71,10 +74,15 @@ class PartiesSource:
         tables = tuple(Rows.open(table, plan.schema.dialect) for table in self.sources)
         columns = tuple(tuple(n for n in table.columns if n != self.key) for table in tables)
         listed = None if self.persons is None else self.persons.digest
-        split = VerticalSplit(self.key, columns, listed, self.number)
-        identities = tuple(SiteIdentity.fresh() for _ in tables)
-        members = tuple(Member(n, i.public_key) for n, i in zip(self.names, identities, strict=True))
+        computing = self.servers or self.names
+        identities = tuple(SiteIdentity.fresh() for _ in computing)
+        members = tuple(Member(n, i.public_key) for n, i in zip(computing, identities, strict=True))
+        outsourced, owners = fresh_outsourced(self.names, identities) if self.servers else (None, ())
+        split = VerticalSplit(self.key, columns, listed, self.number, outsourced)
         made = agreed(plan.schema, plan.model, plan.guarantee, Roster(members, CURIOUS, LOST), split=split)
+        if self.servers:
+            assert self.persons is not None, "a plan with servers has a list"
+            return SimulatedServers(tables, books, owners, identities, made, self.persons)
         return SimulatedParties(tables, books, identities, made, self.persons)
 
 
@@ -86,6 +94,7 @@ def parties(
     most_persons: int | None = None,
     names: Sequence[str] | None = None,
     ledgers: Sequence[Ledger | str | os.PathLike[str] | None] | None = None,
+    servers: Sequence[str] = (),
 ) -> PartiesSource:
     r"""Columns of the same persons at three parties, simulated in this process: what ``Synthesizer.fit`` takes.
 
@@ -104,10 +113,12 @@ def parties(
             ``[mpc]``), and known to the parties alone.
         names: of the parties; default: the names of their files, or ``site-1`` and so on.
         ledgers: of each party; default: ``PATH.ledger`` beside its rows.
+        servers: names of three who compute in the place of the parties, which are then any number, share their columns
+            to them before, and do nothing else: each one's ledger is charged with the whole plan at once.
 
     Raises:
-        FederationError: not three parties, names or ledgers that are not as many, a key that stands twice, or neither a
-            list of persons nor how many there are at most.
+        FederationError: not three parties or servers, names or ledgers that are not as many, a key that stands twice,
+            or neither a list of persons nor how many there are at most.
 
     >>> import pyarrow as pa
     >>> import sfumato as sf
@@ -126,7 +137,12 @@ def parties(
     given = tuple(sources)
     called = tuple(names) if names is not None else named(given)
     kept = tuple(ledgers) if ledgers is not None else (None,) * len(given)
-    if not len(given) == len(called) == len(kept) == PARTIES:
+    if servers and (len(servers) != PARTIES or not len(given) == len(called) == len(kept) >= 1):
+        raise FederationError(
+            f"{len(servers)} servers for {len(given)} tables, {len(called)} names and {len(kept)} ledgers: name"
+            f" {PARTIES} servers, and owners each with its own"
+        )
+    if not servers and not len(given) == len(called) == len(kept) == PARTIES:
         raise FederationError(
             f"{len(given)} tables, {len(called)} names and {len(kept)} ledgers: counting on shares is of {PARTIES}"
             " parties, each with its own"
@@ -137,11 +153,11 @@ def parties(
                 "neither persons nor most_persons: give a public list, or how many persons a party may have (who is"
                 " common is then found by intersection)"
             )
-        return PartiesSource(given, key, None, most_persons, called, kept)
+        return PartiesSource(given, key, None, most_persons, called, kept, tuple(servers))
     if most_persons is not None:
         raise FederationError("persons and most_persons: a list says how many there are; leave most_persons out")
     known = Persons.load(Path(persons)) if isinstance(persons, str | os.PathLike) else Persons.of(persons)
-    return PartiesSource(given, key, known, len(known), called, kept)
+    return PartiesSource(given, key, known, len(known), called, kept, tuple(servers))
 
 
 @dataclass(frozen=True)

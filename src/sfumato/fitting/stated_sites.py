@@ -5,12 +5,13 @@ from __future__ import annotations
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.absences import StatedAbsence
 from sfumato.release.federation import FederationStatement, StatedAveraging, StatedSite
-from sfumato.release.stated_split import StatedSplit
+from sfumato.release.stated_split import StatedOutsourcing, StatedOwner, StatedSealing, StatedSplit
 from sfumato.trust.federated.attendance import Absence
 from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.transport import CountingTransport
+from sfumato.trust.mpc.outsourced import Outsourced
 from sfumato.trust.mpc.split import VerticalSplit
 
 
@@ -64,6 +65,19 @@ def _stated_split(split: VerticalSplit, toward: Guarantee) -> StatedSplit:
         persons=split.persons,
         number=split.number,
         toward_a_party=toward.epsilon,
+        outsourced=_stated_outsourcing(split.outsourced),
+    )
+
+
+def _stated_outsourcing(outsourced: Outsourced | None) -> StatedOutsourcing | None:
+    if outsourced is None:
+        return None
+    return StatedOutsourcing(
+        owners=tuple(StatedOwner(name=o.name, key=o.public_key.hex()) for o in outsourced.owners),
+        sealing=tuple(
+            StatedSealing(public=key.public.hex(), signature=key.signature.hex()) for key in outsourced.sealing
+        ),
+        days=outsourced.days,
     )
 
 

@@ -46,9 +46,20 @@ def check_plan(plan: Mapping[str, Json], certificate: Certificate, schema: str) 
         raise CertificateError("the certificate's federation had more rounds than the plan of its sites allows")
 
 
+def owner_keys_of(plan: Mapping[str, Json]) -> dict[str, bytes]:
+    """By name, the public signing key of each owner whose columns servers have; none in any other plan."""
+    match plan.get("split"):
+        case {"outsourced": {"owners": owners}}:
+            return _keys(owners)
+    return {}
+
+
 def keys_of(plan: Mapping[str, Json]) -> dict[str, bytes]:
     """By name, the public signing key of each site of a plan; CertificateError where one has none."""
-    stated = plan.get("sites")
+    return _keys(plan.get("sites"))
+
+
+def _keys(stated: Json) -> dict[str, bytes]:
     sites = stated if isinstance(stated, list) else []
     found: dict[str, bytes] = {}
     try:

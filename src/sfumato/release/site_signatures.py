@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from sfumato.errors import CertificateError, FederationError
 from sfumato.release.certificate import Certificate
 from sfumato.release.signature import payload
-from sfumato.release.signed_plan import check_plan, keys_of
+from sfumato.release.signed_plan import check_plan, keys_of, owner_keys_of
 from sfumato.results.plain import Json, sorted_json
 from sfumato.trust.secure_sum.identity import SignaturePurpose, check_signature
 
@@ -70,7 +70,8 @@ class SiteSignatures:
         return replace(self, certified=fitting)
 
     def check(self, certificate: Certificate, stored: Mapping[str, Json], schema: str) -> None:
-        """CertificateError unless all sites of a certificate, and nobody else, signed a plan that says the same.
+        """CertificateError unless all sites of a certificate, the owners of columns that servers have, and nobody else,
+        signed a plan that says the same.
 
         Args:
             certificate: of the model.
@@ -78,8 +79,9 @@ class SiteSignatures:
             schema: of the model, as text.
         """
         check_plan(self.plan, certificate, schema)
-        keys = keys_of(self.plan)
-        odd = (keys.keys() ^ self.agreed.keys()) | (self.certified.keys() - keys.keys())
+        sites, owners = keys_of(self.plan), owner_keys_of(self.plan)
+        keys = {**sites, **owners}
+        odd = (keys.keys() ^ self.agreed.keys()) | (self.certified.keys() - sites.keys())
         if odd:
             raise CertificateError(
                 f"a site of the plan did not sign it, or one signed that it does not name: {min(odd)[:64]!r}"

@@ -12,6 +12,7 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.sections import Section
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
+from sfumato.trust.secure_sum.identity import fingerprint
 
 _PARTIES = 3
 """Shares of tables are of three."""
@@ -20,8 +21,43 @@ _CURIOUS = 1
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ALIGNMENTS = ("private intersection", "public list")
 """How persons were found, without a list and with one."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ROUNDING = 1e-9
 """Of a figure that was computed anew."""
+
+
+class StatedOwner(Section):
+    """An owner of columns, by its name and its signing key, in hexadecimal digits."""
+
+    name: str
+    key: str
+
+
+class StatedSealing(Section):
+    """A server's key for shares, and its signature under it, in hexadecimal digits."""
+
+    public: str
+    signature: str
+
+
+class StatedOutsourcing(Section):
+    """That owners shared their columns to servers, which were the sites.
+
+    Attributes:
+        owners: in the order of the columns.
+        sealing: the servers' keys for shares, as the plan has them.
+        days: that servers keep shares, at most.
+    """
+
+    owners: tuple[StatedOwner, ...]
+    sealing: tuple[StatedSealing, ...]
+    days: int
+
+    def check(self) -> None:
+        """CertificateError for names and keys that no owner can have."""
+        fit = all(_NAME.fullmatch(o.name) and _HASH.fullmatch(o.key) for o in self.owners)
+        if not fit or len(self.sealing) != _PARTIES or self.days < 1:
+            raise CertificateError("the certificate's owners have names, keys or numbers that none can have")
 
 
 class StatedSplit(Section):
@@ -34,6 +70,7 @@ class StatedSplit(Section):
         persons: SHA-256 of the list of persons, which was declared public; None: these were found by intersection.
         number: of persons on the list, or the most that a party could bring.
         toward_a_party: epsilon of the promise toward another party, at the same delta.
+        outsourced: who owned the columns, where the sites were servers; None: the sites held them.
     """
 
     alignment: str
@@ -42,17 +79,23 @@ class StatedSplit(Section):
     persons: str | None
     number: int
     toward_a_party: float
+    outsourced: StatedOutsourcing | None = None
 
     def planned(self) -> dict[str, Json]:
         """What the plan of the parties says of the split, as JSON values."""
         stated = self.to_dict()
         del stated["toward_a_party"]
+        if self.outsourced is None:
+            del stated["outsourced"]
         return stated
 
     def check(self, sites: int, curious: int, lost: int) -> None:
         """CertificateError unless the numbers can be those of three parties."""
-        of_three = (sites, len(self.columns), curious, lost) == (_PARTIES, _PARTIES, _CURIOUS, 0)
-        known = self.persons is None or _HASH.fullmatch(self.persons)
+        if self.outsourced is not None:
+            self.outsourced.check()
+        holders = _PARTIES if self.outsourced is None else len(self.outsourced.owners)
+        of_three = (sites, len(self.columns), curious, lost) == (_PARTIES, holders, _CURIOUS, 0)
+        known = _HASH.fullmatch(self.persons) if self.persons is not None else self.outsourced is None
         if not of_three or self.number < 1 or not known or self.alignment != _ALIGNMENTS[self.persons is not None]:
             raise CertificateError("the certificate's parties have numbers that none can have")
 
@@ -66,10 +109,12 @@ class StatedSplit(Section):
 
     def limits(self, names: Sequence[str]) -> list[str]:
         """Where the promise ends among parties, in plain words."""
-        held = "; ".join(f"{n} held {', '.join(columns)}" for n, columns in zip(names, self.columns, strict=True))
+        holders = names if self.outsourced is None else [owner.name for owner in self.outsourced.owners]
+        held = "; ".join(f"{n} held {', '.join(columns)}" for n, columns in zip(holders, self.columns, strict=True))
+        who = "Three parties" if self.outsourced is None else "The owners"
         return [
-            f"Three parties held different columns of the same persons: {held}. They knew each other's persons by "
-            f"{self.key}.",
+            f"{who} held different columns of the same persons: {held}. They knew each other's persons by {self.key}.",
+            *([] if self.outsourced is None else self._shared(self.outsourced)),
             *(self._of_intersection() if self.persons is None else self._of_list()),
             "Toward another party the promise speaks of what a person's cells say, not of who the persons are, and its "
             f"epsilon is {self.toward_a_party:.3g}, for that party knows more: a person whose cells are others is in "
@@ -96,4 +141,15 @@ class StatedSplit(Section):
             "After two runs over tables that changed in between, each party has seen who came and who went. A party "
             "that did not follow the protocol could bring keys of persons whom it has no row of, and learn which of "
             "them both others know.",
+        ]
+
+    def _shared(self, outsourced: StatedOutsourcing) -> list[str]:
+        """Of owners who did not compute."""
+        owned = ", ".join(f"{o.name} ({fingerprint(bytes.fromhex(o.key))})" for o in outsourced.owners)
+        return [
+            "The sites of this certificate were servers with no rows of their own. The owners shared their columns to "
+            "them, and charged their own ledgers with the whole plan before. What is said of a party below holds of a "
+            f"server, and of an owner. Keys of the owners: {owned}.",
+            f"Servers promised to delete what they were sent at the end, and to take nothing older than "
+            f"{outsourced.days} days; that they did, nobody else can see.",
         ]

@@ -16,11 +16,11 @@ from sfumato.results.plain import Json, sorted_json
 from sfumato.schema import Schema
 from sfumato.trust.encrypted_sum.ckks import BY_RING
 from sfumato.trust.federated.averaging import SITE_UNIT, Averaging
-from sfumato.trust.mpc.counting import PARTIES
 from sfumato.trust.mpc.encrypted.training import EncryptedTraining
 from sfumato.trust.mpc.engine.engine_plan import EngineParty, EnginePlan
 from sfumato.trust.mpc.engine.identities import check_keys
 from sfumato.trust.mpc.intersection.steps import sealed_store
+from sfumato.trust.mpc.outsourced import Outsourced
 from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.questions import Count, Marginals, SumQuestion
 from sfumato.trust.records import ExactRecords
@@ -197,6 +197,11 @@ class FederationPlan:
         self.encrypted.check([member.name for member in self.roster.members])
 
     @property
+    def outsourced(self) -> Outsourced | None:
+        """Who owns the rows, where the sites are servers that own none; None in any other plan."""
+        return None if self.split is None else self.split.outsourced
+
+    @property
     def max_rows(self) -> int:
         """Rows that one unit may hold at all sites together."""
         unit = self.schema.unit
@@ -220,10 +225,10 @@ class FederationPlan:
     def moved_by(self, question: SumQuestion) -> int:
         """The most that one unit moves the counts of ``question`` by: its rows, or what parties count of each of them.
 
-        Whose cell lies outside the facts is counted by each party of a split by itself.
+        Whose cell lies outside the facts is counted by each holder of columns by itself.
         """
         outside = isinstance(question, Count | Marginals) and question.outside
-        return self.max_rows * (PARTIES if outside and self.split is not None else 1)
+        return self.max_rows * (len(self.split.columns) if outside and self.split is not None else 1)
 
     @property
     def toward_a_site(self) -> Guarantee:
@@ -362,25 +367,29 @@ class FederationPlan:
             said,
             *([] if split is None else self._toward_a_party()),
             f"Columns: {', '.join(self.schema.names)}.",
-            f"Model: {self.model}. Your site answers {', '.join(self.questions)}, in at most {self.rounds} rounds of"
-            f" {self.attempts} attempts; its rows never leave it.",
+            self._asked(),
             *(self._several() if split is None else []),
             *self._searched(),
-            *(self._capacities() if split is None else split.words([m.name for m in self.roster.members])),
+            *(self._capacities() if split is None else split.words(self.roster)),
             *self._trained(),
             *self.roster.words(),
         ]
 
     def _words_of_a_training(self, encrypted: EncryptedTraining, split: VerticalSplit) -> list[str]:
         """What each party reads of a training on shares."""
-        names = [member.name for member in self.roster.members]
         return [
             f"Plan {self.digest.hex()}: compare this number with the other parties, by telephone.",
             *encrypted.words(),
             f"Columns: {', '.join(self.schema.names)}.",
-            *split.words(names, f"what {encrypted.receiver} obtains"),
+            *split.words(self.roster, f"what {encrypted.receiver} obtains"),
             *(f"{member.name}: {member.fingerprint}" for member in self.roster.members),
         ]
+
+    def _asked(self) -> str:
+        """What is asked, and of whom."""
+        asked = f"answers {', '.join(self.questions)}, in at most {self.rounds} rounds of {self.attempts} attempts"
+        who = f"Each server {asked}" if self.outsourced else f"Your site {asked}; its rows never leave it"
+        return f"Model: {self.model}. {who}."
 
     def _toward_a_party(self) -> list[str]:
         """What is promised toward the other parties, who know more than whoever gets the model."""

@@ -18,7 +18,9 @@ from sfumato.trust.federated.transport import Replies, Transport
 from sfumato.trust.mpc.counting import OneHotLayout, after
 from sfumato.trust.mpc.dealing import block_bytes, blocks, dealing_id, dealing_label, sealed_block
 from sfumato.trust.mpc.intersection.steps import find_common, with_common
+from sfumato.trust.mpc.row_sharing import read_sharings, sharing_label
 from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
+from sfumato.trust.secure_sum.identity import SignaturePurpose, check_signature
 from sfumato.trust.secure_sum.masks import WORDS, centred
 from sfumato.trust.secure_sum.sum_coordinator import Opening, SumCoordinator
 from sfumato.trust.secure_sum.terms import RoundNumber
@@ -43,6 +45,7 @@ class SecureRounds:
         opened_rounds: sums that were opened.
         codec: SHA-256 of what the sites encode their records by; empty before the set-up.
         signatures: by place, of each site under the plan; empty before the set-up.
+        owners_signed: by place, of each owner under a plan with servers; empty before one of these was asked.
     """
 
     def __init__(self, plan: FederationPlan, transport: Transport, deadline: float = DEADLINE) -> None:
@@ -52,6 +55,7 @@ class SecureRounds:
         self.lost: dict[str, str] = {}
         self.attendance = Attendance()
         self.signatures: Mapping[int, bytes] = {}
+        self.owners_signed: tuple[bytes, ...] = ()
         self.codec = self._dealt = self._dealing = b""
 
     def set_up(self) -> None:
@@ -120,6 +124,26 @@ class SecureRounds:
                         raise FederationError(f"site {self._name(place)} deals a block of another length than it has")
                 self._all("dealt", {place: dealt[after(place)] for place in everybody})
         self._dealt = label
+
+    def find_sharings(self) -> None:
+        """Learn by which names servers know the rows that were shared to them, and that their owners signed the plan.
+
+        FederationError unless all three have shares of the same sharings.
+        """
+        if self._dealing:
+            return
+        outsourced = self.plan.outsourced
+        assert outsourced is not None, "servers are asked by a plan that names the owners of the rows"
+        told = set(self._all("sharings", dict.fromkeys(range(self.plan.terms.sites), b"")).values())
+        if len(told) > 1:
+            raise FederationError(
+                "the servers have shares of different sharings, of which nothing can be opened: let each owner share"
+                " its rows once more, and give all three servers what it made then"
+            )
+        names, self.owners_signed = read_sharings(told.pop(), len(outsourced.owners))
+        for owner, signature in zip(outsourced.owners, self.owners_signed, strict=True):
+            check_signature(owner.public_key, SignaturePurpose.PLAN, self.plan.data, signature, f"owner {owner.name}")
+        self._dealing = sharing_label(self.codec, names)
 
     def opened(self, question: SumQuestion, mu: Sequence[float], values: int) -> tuple[np.ndarray, int]:
         """The noised sum of ``values`` whole numbers, int64, in a new round, and over how many sites it is.

@@ -102,9 +102,9 @@ def maps_of(data: bytes, domain: Domain) -> tuple[np.ndarray, ...]:
 
 
 def check_degree(query: Query) -> None:
-    """FederationError for a table of columns at several parties that is of more than two."""
+    """FederationError for a table on shares that is of more than two columns."""
     if len(query.clique) > 2:
-        raise FederationError("tables of columns at several parties are of two columns; ask for those")
+        raise FederationError("tables on shares, as of columns at several parties, are of two columns; ask for those")
 
 
 def through(groups: np.ndarray, dealt: np.ndarray) -> np.ndarray:

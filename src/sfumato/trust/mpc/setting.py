@@ -68,3 +68,23 @@ class Mpc(Federated):
         for query in apart:
             check_degree(query)
         return bool(apart)
+
+
+class MpcOfServers(Mpc):
+    """The setting of three servers to which owners have shared their columns; see ``Mpc``.
+
+    All tables of one or of two columns are on shares, also those of one owner's columns.
+    """
+
+    def __repr__(self) -> str:
+        return f"<setting of servers over {len(self.domain)} columns>"
+
+    def _prepare(self, question: SumQuestion) -> None:
+        self._rounds.find_sharings()
+
+    def _needs_dealing(self, question: SumQuestion) -> bool:
+        """Never; FederationError for tables of more than two columns, before anything is charged."""
+        if isinstance(question, Marginals):
+            for query in question.queries:
+                check_degree(query)
+        return False

@@ -1,4 +1,4 @@
-"""Which party holds which columns of the same persons, and how these are found: public facts of the signed plan."""
+"""Who holds which columns of the same persons, parties or owners, and how these are found: facts of the signed plan."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.trust.mpc.counting import PARTIES, OneHotLayout
 from sfumato.trust.mpc.intersection.steps import MOST_COMMON
+from sfumato.trust.mpc.outsourced import Outsourced
 from sfumato.trust.mpc.persons import MOST_PERSONS
-from sfumato.trust.secure_sum.roster import Roster
+from sfumato.trust.secure_sum.roster import Member, Roster
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 CURIOUS, LOST = 1, 0
@@ -23,21 +24,23 @@ CURIOUS, LOST = 1, 0
 
 @dataclass(frozen=True)
 class VerticalSplit:
-    """Three parties that hold different columns of the same persons.
+    """Three parties, or owners who share to three servers, that hold different columns of the same persons.
 
     Attributes:
         key: the column of kind identifier by which all of them know a person; every party has it.
-        columns: by place, the names of the other columns that the party holds.
+        columns: by place, the names of the other columns that the party holds, or the owner.
         persons: SHA-256 of the list of persons, declared public; see ``Persons``. None: the persons are those of whom
             every party has a row, found by private set intersection.
         number: of persons on the list, or the most that a party may bring: in an intersection nothing but the parties'
             own rows hangs on how many are common.
+        outsourced: who owns the rows, where the sites are servers that own none; None: the sites are the parties.
     """
 
     key: str
     columns: tuple[tuple[str, ...], ...]
     persons: str | None
     number: int
+    outsourced: Outsourced | None = None
 
     @property
     def alignment(self) -> str:
@@ -52,13 +55,15 @@ class VerticalSplit:
             "columns": [list(names) for names in self.columns],
             "persons": self.persons,
             "number": self.number,
+            **({} if self.outsourced is None else {"outsourced": self.outsourced.to_dict()}),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> VerticalSplit:
         """The inverse of ``to_dict``."""
         columns = tuple(tuple(names) for names in data["columns"])
-        return cls(data["key"], columns, data["persons"], data["number"])
+        outsourced = Outsourced.from_dict(data["outsourced"]) if "outsourced" in data else None
+        return cls(data["key"], columns, data["persons"], data["number"], outsourced)
 
     def check(self, schema: Schema, roster: Roster) -> None:
         """FederationError unless each column of ``schema`` lies at one of three parties, with those it depends on."""
@@ -67,11 +72,16 @@ class VerticalSplit:
                 f"columns are split among {PARTIES} parties, of which {CURIOUS} may be curious and none lost: name as"
                 " many"
             )
-        if len(self.columns) != PARTIES or (self.persons is not None and not _HASH.fullmatch(self.persons)):
+        if self.outsourced is not None:
+            self.outsourced.check(roster)
+            if self.persons is None:
+                raise FederationError("owners who do not compute find nobody by intersection: give a list of persons")
+        holders = self._holders(roster)
+        if len(self.columns) != len(holders) or (self.persons is not None and not _HASH.fullmatch(self.persons)):
             raise FederationError("a split names the columns of each of its parties, and the hash of the persons")
         self._check_number()
         self._check_key(schema)
-        self._check_columns(schema, [m.name for m in roster.members])
+        self._check_columns(schema, [m.name for m in holders])
         if schema.measured():
             raise FederationError(
                 f"column {schema.measured()[0]!r}: its bounds or categories are left to be measured, which parties do"
@@ -83,6 +93,10 @@ class VerticalSplit:
         if type(self.number) is not int or not 1 <= self.number <= most:
             what = "a list of persons has" if self.persons is not None else "to find who is common, a party brings"
             raise FederationError(f"{what} 1 to {most:,} keys, not {self.number!r}")
+
+    def _holders(self, roster: Roster) -> Sequence[Member]:
+        """Who has the columns, in their order."""
+        return roster.members if self.outsourced is None else self.outsourced.owners
 
     def _check_key(self, schema: Schema) -> None:
         if schema.column(self.key).kind != "identifier":
@@ -131,7 +145,7 @@ class VerticalSplit:
     def owners(self, codec: Codec) -> tuple[tuple[int, int], ...]:
         """Of each axis of the domain the place of the party that has it, and its number among the axes there."""
         place_of = {codec.position(n): p for p, names in enumerate(self.columns) for n in names if _learnt(codec, n)}
-        seen = [0] * PARTIES
+        seen = [0] * len(self.columns)
         owners = []
         for position in range(len(codec.domain)):
             place = place_of[position]
@@ -139,14 +153,18 @@ class VerticalSplit:
             seen[place] += 1
         return tuple(owners)
 
-    def words(self, parties: Sequence[str], opened: str = "what is opened with noise") -> list[str]:
+    def words(self, roster: Roster, opened: str = "what is opened with noise") -> list[str]:
         """What each party reads before it signs; ``opened``: what one party learns of the columns of others."""
+        called = "Party" if self.outsourced is None else "Owner"
+        held = zip(self._holders(roster), self.columns, strict=True)
         return [
-            *(f"Party {p} holds {', '.join(names)}." for p, names in zip(parties, self.columns, strict=True)),
+            *(f"{called} {holder.name} holds {', '.join(names)}." for holder, names in held),
             *(self._of_list() if self.persons is not None else self._of_intersection()),
-            f"One party by itself learns nothing of the columns of the others but {opened}. ANY TWO"
-            " PARTIES TOGETHER can read all columns of everybody. A party that does not follow the protocol can make"
-            " sums wrong, and learn more from what is opened than the promise says.",
+            *(
+                [_together(opened)]
+                if self.outsourced is None
+                else self.outsourced.words([m.name for m in roster.members])
+            ),
         ]
 
     def _of_list(self) -> list[str]:
@@ -170,9 +188,17 @@ class VerticalSplit:
         ]
 
 
+def _together(opened: str) -> str:
+    return (
+        f"One party by itself learns nothing of the columns of the others but {opened}. ANY TWO PARTIES TOGETHER can"
+        " read all columns of everybody. A party that does not follow the protocol can make sums wrong, and learn more"
+        " from what is opened than the promise says."
+    )
+
+
 def layout(owners: Sequence[tuple[int, int]], sizes: Sequence[int]) -> OneHotLayout:
     """Where the one-hots of axes of these ``sizes`` lie."""
-    by_place: list[list[int]] = [[] for _ in range(PARTIES)]
+    by_place: list[list[int]] = [[] for _ in range(1 + max(place for place, _ in owners))]
     for (place, _), size in zip(owners, sizes, strict=True):
         by_place[place].append(size)
     return OneHotLayout(tuple(map(tuple, by_place)))

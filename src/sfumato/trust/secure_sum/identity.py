@@ -25,6 +25,8 @@ class SignaturePurpose(Enum):
     KEYS = b"sfumato federation 1 keys of a run\0"
     SURVIVORS = b"sfumato federation 1 survivors of a round\0"
     CERTIFICATE = b"sfumato federation 1 certificate\0"
+    SEALING = b"sfumato federation 1 key for shares\0"
+    SHARES = b"sfumato federation 1 shares of rows\0"
 
 
 class SiteIdentity:

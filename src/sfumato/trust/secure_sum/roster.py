@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sfumato.errors import FederationError
@@ -105,13 +105,7 @@ class Roster:
 
         Whoever writes a plan may invent sites: their shares of the noise would then be known, and count all the same.
         """
-        strangers = [m for m in self.members if confirmed.get(m.name) != m.fingerprint]
-        if strangers:
-            named = ", ".join(f"{m.name} ({m.fingerprint})" for m in strangers)
-            raise FederationError(
-                f"not confirmed: {named}; ask each of them, not the coordinator, for its fingerprint, and add it to"
-                " those that you confirmed"
-            )
+        check_confirmed(self.members, confirmed)
 
     def check_floor(self, honest: int) -> None:
         """FederationError where the plan needs more honest sites than the ``honest`` that a site relies on."""
@@ -147,6 +141,17 @@ class Roster:
             f"A sum is opened only with the consent of {self.threshold} sites, and over at least {self.fewest}.",
             *(f"{m.name}: {m.fingerprint}" for m in self.members),
         ]
+
+
+def check_confirmed(members: Sequence[Member], confirmed: Mapping[str, str]) -> None:
+    """FederationError unless each of ``members`` has the fingerprint that was ``confirmed`` under its name."""
+    strangers = [m for m in members if confirmed.get(m.name) != m.fingerprint]
+    if strangers:
+        named = ", ".join(f"{m.name} ({m.fingerprint})" for m in strangers)
+        raise FederationError(
+            f"not confirmed: {named}; ask each of them, not the coordinator, for its fingerprint, and add it to"
+            " those that you confirmed"
+        )
 
 
 def _number(value: int) -> bytes:
