@@ -32,7 +32,10 @@ def test_a_dry_run_refuses_a_person_with_several_rows_and_a_run_leaves_them_out(
     with pytest.raises(TableError, match="several rows under one key"):
         twice.check()
     assert len(twice.records()) == 1
-    assert len(rows_of(["anna", "bert"]).check()[0]) == 2
+    records, notes = rows_of(["anna", "bert", " carl", "x", "y"]).check()  # more than there are on the list
+    assert len(records) == 2
+    assert notes[0].startswith("3 rows have a key that is not on the list")
+    assert "but for spaces around it" in notes[1]
 
 
 def test_another_list_or_none_or_one_too_many_is_refused(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.gathering import gather
 from sfumato.trust.mpc.aligning_party import AligningParty
-from sfumato.trust.mpc.key_notes import key_notes
-from sfumato.trust.mpc.keys import OwnKeys, own_keys
+from sfumato.trust.mpc.key_notes import key_notes, list_notes
+from sfumato.trust.mpc.keys import OwnKeys, own_keys, raw_keys
 from sfumato.trust.mpc.own_dealing import KeepsShares
 from sfumato.trust.mpc.party_records import PartyRecords, party_records
 from sfumato.trust.mpc.party_site import PartySite
@@ -88,7 +88,15 @@ class OwnRows:
         records = self.records()
         if isinstance(records, PartyRecords) and records.repeated:
             raise TableError("some persons have several rows under one key: a run leaves these persons out; keep one")
-        return records, () if self.plan.split is None else key_notes(self._keys.raw)
+        return records, self._notes()
+
+    def _notes(self) -> tuple[str, ...]:
+        split = self.plan.split
+        if split is None:
+            return ()
+        if self.persons is None:
+            return key_notes(self._keys.raw)
+        return list_notes(raw_keys(self.table, self.plan.schema, split, self.progress), self.persons)
 
     def site(
         self, identity: SiteIdentity, account: SiteAccount, kept: KeepsShares | None, said: Callable[[str], None]

@@ -9,9 +9,10 @@ from tests.trust.parties import HELD, SCHEMA
 from sfumato.errors import FederationError, TableError
 from sfumato.progress import Silent
 from sfumato.tables import Rows
-from sfumato.trust.mpc.key_notes import key_notes
+from sfumato.trust.mpc.key_notes import key_notes, list_notes
 from sfumato.trust.mpc.keys import OwnKeys, alike, own_keys
 from sfumato.trust.mpc.party_records import party_records
+from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.split import VerticalSplit
 
 SPLIT = VerticalSplit("who", HELD, None, 10)
@@ -117,3 +118,24 @@ def test_keys_that_can_be_guessed_are_warned_about(known: list[str]) -> None:
 def test_a_form_that_few_keys_have_is_not_shown() -> None:
     said = "\n".join(key_notes(pa.chunked_array([pa.array([*MANY, "#!#!#"], pa.string())])))
     assert "#" not in said
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ([None], ["1 rows have no key"]),
+        (["qv-9"], ["1 rows have a key that is not on the list"]),
+        ([" qv-1"], ["not on the list", "on the list but for spaces around it"]),
+        (["QV-1"], ["not on the list", "on the list but for capital letters"]),
+        (["71"], ["not on the list", "on the list but for zeros in front"]),
+        (["0071.0"], ["not on the list", "on the list but for an ending .0"]),
+        (["qv1"], ["not on the list", "on the list but for spaces, dots"]),
+        (["qv-1", "0071"], []),
+    ],
+    ids=["missing", "stranger", "spaces", "capital", "zeros", "ending", "signs", "right"],
+)
+def test_who_is_on_a_list_but_for_how_the_key_is_written_is_counted(more: list[str | None], says: list[str]) -> None:
+    notes = list_notes(pa.chunked_array([pa.array(more, pa.string())]), Persons.of(["qv-1", "0071"]))
+    assert len(notes) == len(says)
+    assert all(text in note for text, note in zip(says, notes, strict=True)), notes
+    assert not [key for key in more if key and key.strip() in "\n".join(notes)]

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfumato.trust.mpc.keys import alike
+from sfumato.trust.mpc.persons import Persons
 
 _LOOSE = {
-    "capital letters": (("", ""),),
-    "zeros in front": ((r"^0+(\d)", r"\1"),),
-    "an ending .0": ((r"^(\d+)\.0+$", r"\1"),),
-    "spaces, dots, hyphens and slashes": ((r"[\s./_-]+", ""),),
+    "capital letters": ("", ""),
+    "zeros in front": (r"^0+(\d)", r"\1"),
+    "an ending .0": (r"^(\d+)\.0+$", r"\1"),
+    "spaces, dots, hyphens and slashes": (r"[\s./_-]+", ""),
 }
-"""Ways in which one key is written twice: what is replaced by what before two are compared."""
+"""Ways in which one key is written twice: what is replaced by what before two are compared; nothing: any capital."""
 _FORM = ((r"\p{Nd}", "0"), (r"\p{Lu}", "A"), (r"[\p{Ll}\p{Lt}\p{Lm}\p{Lo}]", "a"))
 """Digits, capital letters and others: what a form is made of."""
 _SHARED, _FEWEST, _SHOWN, _LONGEST = 0.05, 20, 3, 40
@@ -40,6 +42,26 @@ def key_notes(raw: pa.ChunkedArray) -> tuple[str, ...]:
     return tuple(_notes(raw.combine_chunks()))
 
 
+def list_notes(raw: pa.ChunkedArray, persons: Persons) -> tuple[str, ...]:
+    """Notes on the keys of a table, one of each row, where a list says who the persons are; null of nobody."""
+    return tuple(_listed(raw.combine_chunks(), persons.keys))
+
+
+def _listed(raw: pa.StringArray, persons: pa.StringArray) -> Iterator[str]:
+    """Who is on the list, and is not found there for how the key is written."""
+    if raw.null_count:
+        yield f"{raw.null_count:,} rows have no key: they take no part"
+    strangers = raw.filter(pc.invert(pc.is_in(raw, value_set=persons))).drop_null()
+    if len(strangers):
+        yield f"{len(strangers):,} rows have a key that is not on the list of persons: they are left out"
+    ways = (("spaces around it or a Unicode form", alike), *((what, partial(_loosely, what=what)) for what in _LOOSE))
+    for what, written in ways:
+        found = pc.is_in(written(strangers), value_set=written(persons))
+        if pc.any(found).as_py():
+            yield f"{pc.sum(found).as_py():,} of these rows have a key that is on the list but for {what}"
+        strangers = strangers.filter(pc.invert(found))
+
+
 def _notes(raw: pa.StringArray) -> Iterator[str]:
     keys = alike(raw)
     missing = keys.null_count
@@ -49,8 +71,9 @@ def _notes(raw: pa.StringArray) -> Iterator[str]:
     if written:
         yield f"{written:,} keys have spaces around them, or another Unicode form: they are taken without"
     known = pc.unique(keys.drop_null())
-    for what, replaced in _LOOSE.items():
-        twins = _twins(known, replaced)
+    for what in _LOOSE:
+        counts = pc.value_counts(_loosely(known, what)).field("counts").to_numpy()
+        twins = int(counts[counts > 1].sum())
         if twins:
             yield (
                 f"{twins:,} keys differ from another one in nothing but {what}: are they one person, and how do others"
@@ -64,13 +87,10 @@ def _notes(raw: pa.StringArray) -> Iterator[str]:
     yield from _forms(known)
 
 
-def _twins(known: pa.StringArray, replaced: tuple[tuple[str, str], ...]) -> int:
-    """How many keys are some other one's as well, once they are written loosely."""
-    loose = known
-    for pattern, by in replaced:
-        loose = pc.replace_substring_regex(loose, pattern, by) if pattern else pc.utf8_lower(loose)
-    counts = pc.value_counts(loose).field("counts").to_numpy()
-    return int(counts[counts > 1].sum())
+def _loosely(keys: pa.StringArray, what: str) -> pa.StringArray:
+    """Keys without what makes no difference here."""
+    pattern, by = _LOOSE[what]
+    return pc.replace_substring_regex(keys, pattern, by) if pattern else pc.utf8_lower(keys)
 
 
 def _lengths(keys: pa.StringArray) -> int:

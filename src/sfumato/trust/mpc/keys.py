@@ -55,6 +55,13 @@ class OwnKeys:
         return "<private keys of a party>"
 
 
+def raw_keys(rows: Rows, schema: Schema, split: VerticalSplit, progress: Progress) -> pa.ChunkedArray:
+    """The key of each row of a table, as it is written; null of nobody. TableError where the table is malformed."""
+    markers = schema.null_markers(schema.column(split.key))
+    progress.stage("reading keys")
+    return pa.chunked_array([identifiers(batch.column(split.key), markers) for batch in rows.cells()], pa.string())
+
+
 def own_keys(rows: Rows, schema: Schema, split: VerticalSplit, progress: Progress) -> OwnKeys:
     """Read the keys of a table, which an intersection begins with.
 
@@ -62,9 +69,7 @@ def own_keys(rows: Rows, schema: Schema, split: VerticalSplit, progress: Progres
         TableError: the table is malformed, or no row has a key.
         FederationError: there are more of them than the plan allows.
     """
-    markers = schema.null_markers(schema.column(split.key))
-    progress.stage("reading keys")
-    raw = pa.chunked_array([identifiers(batch.column(split.key), markers) for batch in rows.cells()], pa.string())
+    raw = raw_keys(rows, schema, split, progress)
     keys = [key for key in pc.unique(alike(raw.combine_chunks())).to_pylist() if key is not None]
     if not keys:
         raise TableError(f"no row has a key in {split.key!r}, by which the parties know a person")
