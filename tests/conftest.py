@@ -36,3 +36,12 @@ def debian_package() -> Callable[[str, str], str]:
         return found
 
     return locate
+
+
+@pytest.fixture(scope="session")
+def engine() -> Path:
+    """Its folder; the test is skipped where it is not installed."""
+    folder = ROOT / ".others" / "engine"
+    if not folder.is_dir():
+        pytest.skip("the engine is not installed: make engine")
+    return folder

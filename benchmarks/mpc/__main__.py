@@ -8,7 +8,7 @@ from itertools import chain
 
 import benchmarks.mpc
 from benchmarks.federation.figure import Row, print_parts
-from benchmarks.mpc import alignment, gradients, outsourced, processes, simulated, utility, wan
+from benchmarks.mpc import alignment, comparing, gradients, outsourced, processes, simulated, utility, wan
 
 SMALL, MIDDLE, LARGE = 10_000, 48_842, 1_000_000
 MOST = {SMALL: (1, 11), MIDDLE: (4, 55), LARGE: (60, 1100)}
@@ -27,6 +27,7 @@ def parts(fits: int) -> dict[str, Callable[[], Iterable[Row]]]:
         "processes": lambda: (row for persons in (SMALL, MIDDLE) for row in processes.rows(persons, MOST[persons])),
         "alignment": lambda: (row for keys in ALIGNED for row in alignment.rows(keys)),
         "utility": lambda: utility.rows(fits),
+        "comparing": lambda: comparing.rows(fits),
         "outsourced": lambda: (row for persons in (SMALL, MIDDLE) for row in outsourced.rows(persons)),
         "gradients": gradients.rows,
         "wan": wan.rows,

@@ -111,8 +111,8 @@ MUTANTS = (
     Mutant(
         "shares of the noise are those of all sites",
         "trust/federated/sharing.py",
-        "            of_cost = {m: CountNoise.of_cost(m, roster, max_rows) for m in set(mu)}\n",
-        "            of_cost = {m: CountNoise.of_cost(m, Roster(roster.members, 0, 0), max_rows) for m in set(mu)}\n",
+        "            of_cost = {m: CountNoise.of_cost(m, roster, moved) for m in set(mu)}\n",
+        "            of_cost = {m: CountNoise.of_cost(m, Roster(roster.members, 0, 0), moved) for m in set(mu)}\n",
         "all k add their share",
         f"{_TESTS}test_setting.py::test_noise_is_that_of_the_honest_shares_and_of_those_beyond",
     ),

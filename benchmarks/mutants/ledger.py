@@ -10,9 +10,10 @@ MUTANTS = (
     Mutant(
         "an answer is made, and then paid for",
         "trust/budget.py",
-        "        self.charge(events)\n        if kept is not None:\n            return kept\n        made = make()\n",
-        "        if kept is not None:\n            self.charge(events)\n            return kept\n"
-        "        made = make()\n        self.charge(events)\n",
+        "        self.charge(events, squared)\n"
+        "        if kept is not None:\n            return kept\n        made = make()\n",
+        "        if kept is not None:\n            self.charge(events, squared)\n            return kept\n"
+        "        made = make()\n        self.charge(events, squared)\n",
         "who fails to make an answer should not pay for it",
         "tests/guarantees/test_central_audited.py::test_every_answer_is_charged_before_its_noise_is_drawn",
     ),

@@ -4,9 +4,66 @@ from benchmarks.mutants.mutant import Mutant
 
 _COUNTING = "trust/mpc/counting.py"
 _SITE = "trust/mpc/party_site.py"
+_COMPARING = "trust/mpc/comparing_site.py"
 _TESTS = "tests/trust/mpc/"
 
 MUTANTS = (
+    Mutant(
+        "candidates are held against nothing",
+        _COMPARING,
+        "        for query in filter(self._apart, distances.tables.queries):\n            self._check_dealt(query)\n",
+        "",
+        "a share that was not dealt cannot be given",
+        f"{_TESTS}test_comparing_site.py::test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged",
+    ),
+    Mutant(
+        "a party believes the first index",
+        "trust/federated/rounds.py",
+        "        if len(found) != 1:",
+        "        if not found:",
+        "the engine opens one index",
+        f"{_TESTS}test_comparing_site.py::test_indices_that_differ_are_not_taken",
+    ),
+    Mutant(
+        "the first party adds no noise to scores",
+        _COMPARING,
+        "        if scale:\n            plan = self._plan",
+        "        if scale and self._sums.place:\n            plan = self._plan",
+        "two parts are what is counted",
+        f"{_TESTS}test_comparing_site.py::test_every_party_adds_its_part_of_the_noise",
+    ),
+    Mutant(
+        "a selection is paid for once it is known",
+        _COMPARING,
+        "        self._account.charge(request.number, () if event is None else (toward_a_party(event),))\n",
+        "",
+        "what was not opened need not be paid",
+        f"{_TESTS}test_comparing_site.py::test_a_selection_is_paid_for_by_all_before_it_is_run",
+    ),
+    Mutant(
+        "a selection is charged twice toward a party, as tables are",
+        "trust/mpc/comparing.py",
+        "NoisyMax(2 * event.epsilon, event.shares, event.count)",
+        "NoisyMax(event.epsilon, event.shares, 2 * event.count)",
+        "two cells of a table change",
+        f"{_TESTS}test_comparing.py::test_a_selection_costs_toward_a_party_what_tables_of_its_cost_do",
+    ),
+    Mutant(
+        "a selection leaves of the budget what it does not cost the receiver",
+        "trust/mpc/setting.py",
+        "squared = gdp.exponential_mu(epsilon) ** 2 if private else None",
+        "squared = None",
+        "the receiver's budget is the receiver's",
+        f"{_TESTS}test_comparing_site.py::test_a_selection_is_paid_for_by_all_before_it_is_run",
+    ),
+    Mutant(
+        "a distance costs a party as a count does",
+        _COMPARING,
+        "2 * event.sensitivity",
+        "event.sensitivity",
+        "a person is in one cell",
+        f"{_TESTS}test_comparing_site.py::test_distances_have_the_noise_of_all_and_cost_a_party_twice_the_sensitivity",
+    ),
     Mutant(
         "one-hots are sent as they are",
         _COUNTING,

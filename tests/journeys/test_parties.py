@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
 import numpy as np
 from tests.journeys.conftest import CANARY, Done
@@ -112,9 +113,9 @@ class ThreeParties(Hospitals):
 
 
 @contextmanager
-def parties(folder: Path, run: Run, listed: bool = True) -> Iterator[ThreeParties]:
-    """Three parties, all of whose processes end with the block."""
-    made = ThreeParties(folder, run, listed)
+def parties(folder: Path, run: Run, listed: bool = True, **more: Any) -> Iterator[ThreeParties]:
+    """Three parties, all of whose processes end with the block; see ``ThreeParties`` for what it takes."""
+    made = ThreeParties(folder, run, listed, **more)
     try:
         yield made
     finally:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from tests.guarantees.boundless import boundless_run
+from tests.trust.board import Board
 
 import sfumato as sf
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.site_facts import first_codec
-from sfumato.trust.federated.transport import Endpoint, InProcess
+from sfumato.trust.federated.transport import Endpoint, InProcess, InThreads
+from sfumato.trust.mpc.comparing_site import ComparingParty
 from sfumato.trust.mpc.counting import Codes
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.party_site import PartySite
@@ -67,6 +69,7 @@ class Parties:
         wrap: what stands between the parties and whoever calls them.
         kind: makes each party.
         rounds: of the plan; with fewer of them the set-up takes less time.
+        engine: what each party meets the others by, where they compare; see ``tests.trust.board``.
     """
 
     def __init__(
@@ -77,20 +80,28 @@ class Parties:
         wrap: Callable[[list[PartySite]], Sequence[Endpoint]] = lambda sites: sites,
         kind: Callable[..., PartySite] = PartySite,
         rounds: int = 256,
+        engine: Board | None = None,
     ) -> None:
         keys = [SiteIdentity.fresh() for _ in HELD]
         members = tuple(Member(f"party-{i}", key.public_key) for i, key in enumerate(keys))
         split = VerticalSplit("who", HELD, "0" * 64, len(codes))
         promise = budget.run.guarantee
-        asked = ("count", "marginals")
-        self.plan = FederationPlan(SCHEMA, "aim", promise, Roster(members), asked, rounds=rounds, split=split)
+        asked = ("count", "marginals", *(("selection", "distances") if engine else ()))
+        met = engine.parties([member.name for member in members]) if engine else ()
+        roster = Roster(members)
+        self.plan = FederationPlan(SCHEMA, "aim", promise, roster, asked, rounds=rounds, split=split, engine=met)
         own = self.plan.at_a_site.epsilon
         self.runs = [boundless_run(f"party {i}", own) for i in range(len(keys))]
-        self.sites = [
-            kind(self.plan, key, records, SiteAccount(run, self.plan.terms, place))
-            for place, (key, records, run) in enumerate(zip(keys, parts_of(codes, absent), self.runs, strict=True))
-        ]
-        self.transport = InProcess(wrap(self.sites))
+        self.sites: list[PartySite] = []
+        for place, (key, records, run) in enumerate(zip(keys, parts_of(codes, absent), self.runs, strict=True)):
+            account = SiteAccount(run, self.plan.terms, place)
+            made = (
+                kind(self.plan, key, records, account)
+                if engine is None
+                else ComparingParty(self.plan, key, records, account, engine.start(place))
+            )
+            self.sites.append(made)
+        self.transport = (InProcess if engine is None else InThreads)(wrap(self.sites))
         self.rounds = SecureRounds(self.plan, self.transport)
         self.rounds.set_up()
         self.setting = Mpc(self.rounds, DOMAIN, budget)

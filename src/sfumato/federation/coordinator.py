@@ -31,6 +31,7 @@ from sfumato.schema.review import open_in_words
 from sfumato.synthesizer import Synthesizer, keep_certified, load
 from sfumato.trust.federated.averaging import averaging_of
 from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.mpc.engine.engine_plan import EngineParty
 from sfumato.trust.mpc.outsourced import Outsourced
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.split import VerticalSplit
@@ -210,8 +211,7 @@ class Federation:
         study, authority = self._folder.study, self._folder.authority
         roster = Roster(tuple(r.member for r in requests), study.curious, study.lost)
         made = self._agreed(roster, requests, owners) if study.receiver is None else _encrypted_plan(study, roster)
-        engines = tuple(r.engine for r in requests if r.engine is not None)
-        engines = engines if len(engines) == len(requests) and study.split is not None else ()
+        engines = _engines(requests) if study.split is not None else ()
         if study.receiver is not None and not engines:
             raise FederationError(
                 "a training on shares needs the engine of each party: make the parties with --engine HOST:PORT"
@@ -230,7 +230,7 @@ class Federation:
         more = {"averaging": study.averaging, "max_sites": study.max_sites, "split": split}
         plan = agreed(*facts, **more).plan
         declared = tuple(r.capacity or usual for r, usual in zip(requests, plan.capacity, strict=True))
-        return agreed(*facts, declared, **more).plan
+        return agreed(*facts, declared, **more, engine=_engines(requests) if study.split is not None else ()).plan
 
     def _check_same(self, made: Invitation) -> None:
         if Invitation.load(self._folder.invitation).plan != made.plan:
@@ -410,6 +410,12 @@ def _encrypted_plan(study: Study, roster: Roster) -> FederationPlan:
     assert study.split is not None, study.sites
     assert study.receiver is not None, study.sites
     return EncryptedFit.of(study.schema, roster, study.split, study.receiver, study.steps).plan
+
+
+def _engines(requests: Sequence[SiteRequest]) -> tuple[EngineParty, ...]:
+    """Where each reaches the engines of the others; nothing where one has none."""
+    engines = tuple(request.engine for request in requests if request.engine is not None)
+    return engines if len(engines) == len(requests) else ()
 
 
 def _split(

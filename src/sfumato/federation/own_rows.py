@@ -20,6 +20,7 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.gathering import gather
 from sfumato.trust.mpc.aligning_party import AligningParty
+from sfumato.trust.mpc.comparing_site import ComparingParty, Session
 from sfumato.trust.mpc.key_notes import key_notes, list_notes
 from sfumato.trust.mpc.keys import OwnKeys, own_keys, raw_keys
 from sfumato.trust.mpc.own_dealing import KeepsShares
@@ -99,7 +100,12 @@ class OwnRows:
         return list_notes(raw_keys(self.table, self.plan.schema, split, self.progress), self.persons)
 
     def site(
-        self, identity: SiteIdentity, account: SiteAccount, kept: KeepsShares | None, said: Callable[[str], None]
+        self,
+        identity: SiteIdentity,
+        account: SiteAccount,
+        kept: KeepsShares | None,
+        said: Callable[[str], None],
+        start: Callable[[], Session] | None = None,
     ) -> FederatedSite:
         """What answers for these rows.
 
@@ -109,10 +115,13 @@ class OwnRows:
             kept: of a party with a list of persons, where its shares outlive a set-up; positions of an intersection are
                 of one set-up, and so are shares of them.
             said: takes a line for the people of the site.
+            start: of a party whose plan compares, starts its session with the engine.
         """
         if self.plan.split is None:
             encode = partial(gather, self.table, progress=self.progress)
             return FederatedSite(self.plan, identity, self.records(), account, encode=encode)
+        if start is not None and self.persons is not None:
+            return ComparingParty(self.plan, identity, self._of_party(self.persons), account, start, kept=kept)
         if self.persons is not None:
             return PartySite(self.plan, identity, self._of_party(self.persons), account, kept=kept)
         persons = self._keys.persons

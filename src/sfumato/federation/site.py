@@ -38,6 +38,7 @@ from sfumato.tables.source import RowSource
 from sfumato.trust.federated.federated_site import FederatedSite
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.mpc.engine.engine import Engine
+from sfumato.trust.mpc.engine.session import EngineSession
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.row_sharing import RowSharing
 from sfumato.trust.mpc.server_site import ServerRecords, ServerSite, cuts
@@ -45,6 +46,8 @@ from sfumato.trust.mpc.whole_plan import charge_whole
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.roster import check_confirmed
 
+_MEETING = 30.0
+"""Seconds for the engines of parties to find each other, which all are told to at once."""
 Said = Callable[[str], None]
 """Takes a line for the people of the site."""
 
@@ -220,8 +223,9 @@ class Site:
             mapping: path of the site's own file (``site.yaml``); None for a table as the schema says.
             persons: of a plan for parties with a list of persons, its path.
             honest: how many of the sites you rely on to be honest; default: as many as the plan needs.
-            engine: of a plan for a training on shares; default: the one among the user's data.
-            output: of such a plan, where the model goes, at the party that obtains it; None at any other.
+            engine: of a plan for a training on shares, or one that compares on shares; default: the one among the
+                user's data.
+            output: of a training on shares, where the model goes, at the party that obtains it; None at any other.
             patience: seconds to wait for the coordinator, and to go on without a word of it.
             progress: receives stages, rounds and what was spent.
             said: takes the plan in plain words, and what happens.
@@ -245,6 +249,7 @@ class Site:
                 " server by sfumato party serve"
             )
         place, seen = self._judge(asked, honest), progress or Silent()
+        start = self._engine(plan, place, engine)
         own = OwnRows.of(plan, place, source, mapping, persons, seen)
         if plan.encrypted is not None:
             self._train(asked, place, own, engine, output, seen, said, patience)
@@ -257,7 +262,7 @@ class Site:
         def site(account: SiteAccount) -> FederatedSite:
             if own.brought is not None:
                 self._folder.keep_persons(plan.digest.hex(), own.brought)
-            return own.site(self._folder.identity, account, kept, said)
+            return own.site(self._folder.identity, account, kept, said, start)
 
         self._take_part(asked, place, book, site, () if kept is None else (kept.delete,), patience, seen, said)
 
@@ -365,10 +370,22 @@ class Site:
                 said(line)
             made = site(SiteAccount(paid.run, plan.terms, place, paid.prepaid))
             service = SiteService(plan, made, progress, said, partial(self._certify, plan), bool(paid.run.events))
-            self._serve(asked, service, said, patience)
+            try:
+                self._serve(asked, service, said, patience)
+            finally:
+                made.close()
             for end in over:
                 end()
             paid.finish()
+
+    def _engine(self, plan: FederationPlan, place: int, engine: Engine | None) -> Callable[[], EngineSession] | None:
+        """What starts this party's session with the engine; None where the plan compares nothing by it."""
+        if not plan.compares:
+            return None
+        here, keys = engine or Engine(), self._folder.engine_keys(place, plan.engine[place].host)
+        folder = self._folder.path / "engine"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return partial(EngineSession.start, here.folder, folder, plan.engine_plan, keys, _MEETING)
 
     def _share_file(self, plan: FederationPlan) -> ShareFile:
         return ShareFile(self._folder.path, plan.digest.hex(), self._folder.share_key)
@@ -513,7 +530,7 @@ def _made(plan: FederationPlan) -> FederationPlan:
     """The plan as its own facts make it here, but for where anybody is reached."""
     if plan.encrypted is None or plan.split is None:
         stated = plan.capacity, plan.averaging, plan.max_sites, plan.split
-        return agreed(plan.schema, plan.model, plan.guarantee, plan.roster, *stated).plan
+        return agreed(plan.schema, plan.model, plan.guarantee, plan.roster, *stated, engine=plan.engine).plan
     from sfumato.fitting.encrypted_fit import EncryptedFit, check_program  # imports jax
 
     made = EncryptedFit.of(plan.schema, plan.roster, plan.split, plan.encrypted.receiver, plan.encrypted.steps)

@@ -15,6 +15,7 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.schema import Schema
 from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.plan import MASKED, FederationPlan, Sums, check_measurable
+from sfumato.trust.mpc.engine.engine_plan import EngineParty
 from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.secure_sum.noise import CountNoise
 from sfumato.trust.secure_sum.roster import MOST_SITES, Roster
@@ -25,6 +26,10 @@ _VECTORS = frozenset({"feature_sum", "scatter"})
 """What lies on so fine a grid that it takes the wide ring."""
 _COUNTED = frozenset({"marginals", "select", "distances"})
 """What a model may ask of parties: those that compare take their one-shot path where nobody does."""
+_COMPARED = {"select": "selection", "distances": "distances"}
+"""Kinds of questions that parties answer whose plan names engines."""
+_ROUNDS, _ROUNDS_A_COLUMN = 256, 10
+"""Of a plan. One that compares may take ten for each column: some four selections, and a table after each."""
 _NARROW, _WIDE = 32, 64
 """Bits of the ring: counts and their noise mostly fit the narrow one; sums of vectors lie on a fine grid."""
 
@@ -52,6 +57,7 @@ def agreed(
     max_sites: int = 1,
     split: VerticalSplit | None = None,
     sums: Sums = MASKED,
+    engine: tuple[EngineParty, ...] = (),
 ) -> Agreed:
     """The plan for a model: it allows the kinds of questions that the model asks, and no other.
 
@@ -84,6 +90,8 @@ def agreed(
             " under masks, or take another model"
         )
     known = _KINDS if averaging is None else {**_KINDS, "gradients": "local run"}
+    listed = split is not None and split.persons is not None and split.outsourced is None
+    known = {**known, **_COMPARED} if engine and listed else known
     kinds = ("count", *(kind for asked, kind in known.items() if asked in asks))
     given = tuple(capacity)
     narrow = FederationPlan(
@@ -92,12 +100,14 @@ def agreed(
         guarantee,
         roster,
         kinds,
+        rounds=max(_ROUNDS, _ROUNDS_A_COLUMN * len(codec.domain)) if engine else _ROUNDS,
         bits=_NARROW,
         capacity=given,
         averaging=averaging,
         max_sites=max_sites,
         split=split,
         sums=sums,
+        engine=engine,
     )
     if narrow.max_rows != 1 and "gradients" in asks:
         raise UnsupportedUnit(

@@ -45,8 +45,8 @@ class ConnectedSource:
         """The sites for one fit; FederationError where the fit is not that of the plan. Nobody is reached yet."""
         given = self.plan
         declared = given.capacity, given.averaging, given.max_sites, given.split
-        made = agreed(plan.schema, plan.model, plan.guarantee, given.roster, *declared)
-        made = replace(made, plan=replace(made.plan, server=given.server, engine=given.engine))
+        made = agreed(plan.schema, plan.model, plan.guarantee, given.roster, *declared, engine=given.engine)
+        made = replace(made, plan=replace(made.plan, server=given.server))
         if made.plan != given:
             raise FederationError("the plan was made for another fit, or by another version of sfumato: make it anew")
         return ConnectedSites(self, made)

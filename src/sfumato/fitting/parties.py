@@ -21,9 +21,12 @@ from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress
 from sfumato.tables import Rows
 from sfumato.tables.source import RowSource
-from sfumato.trust.federated.transport import InProcess
+from sfumato.trust.federated.transport import InProcess, InThreads
 from sfumato.trust.mpc.aligning_party import AligningParty
+from sfumato.trust.mpc.comparing_site import ComparingParty
 from sfumato.trust.mpc.counting import PARTIES
+from sfumato.trust.mpc.engine.engine import Engine
+from sfumato.trust.mpc.engine.local_engines import LocalEngines
 from sfumato.trust.mpc.keys import own_keys
 from sfumato.trust.mpc.party_records import party_records
 from sfumato.trust.mpc.party_site import PartySite
@@ -46,6 +49,7 @@ class PartiesSource:
         names: of the parties.
         ledgers: of each party; None: beside its rows.
         servers: names of those who compute in the parties' place; none: the parties do.
+        engine: for programs on secret shares, by which they compare; None: they only count.
     """
 
     sources: tuple[RowSource, ...]
@@ -55,6 +59,7 @@ class PartiesSource:
     names: tuple[str, ...]
     ledgers: tuple[Ledger | str | os.PathLike[str] | None, ...]
     servers: tuple[str, ...] = ()
+    engine: Engine | None = None
 
     def opened(self, plan: Plan) -> SimulatedParties | SimulatedServers:
         """Open the tables and find the ledger of each party; no row is read.
@@ -79,11 +84,14 @@ class PartiesSource:
         members = tuple(Member(n, i.public_key) for n, i in zip(computing, identities, strict=True))
         outsourced, owners = fresh_outsourced(self.names, identities) if self.servers else (None, ())
         split = VerticalSplit(self.key, columns, listed, self.number, outsourced)
-        made = agreed(plan.schema, plan.model, plan.guarantee, Roster(members, CURIOUS, LOST), split=split)
+        engines = None if self.engine is None else LocalEngines.fresh(self.engine.folder, self.names)
+        met = () if engines is None else engines.parties
+        roster = Roster(members, CURIOUS, LOST)
+        made = agreed(plan.schema, plan.model, plan.guarantee, roster, split=split, engine=met)
         if self.servers:
             assert self.persons is not None, "a plan with servers has a list"
             return SimulatedServers(tables, books, owners, identities, made, self.persons)
-        return SimulatedParties(tables, books, identities, made, self.persons)
+        return SimulatedParties(tables, books, identities, made, self.persons, engines)
 
 
 def parties(
@@ -95,6 +103,7 @@ def parties(
     names: Sequence[str] | None = None,
     ledgers: Sequence[Ledger | str | os.PathLike[str] | None] | None = None,
     servers: Sequence[str] = (),
+    engine: Engine | None = None,
 ) -> PartiesSource:
     r"""Columns of the same persons at three parties, simulated in this process: what ``Synthesizer.fit`` takes.
 
@@ -115,6 +124,8 @@ def parties(
         ledgers: of each party; default: ``PATH.ledger`` beside its rows.
         servers: names of three who compute in the place of the parties, which are then any number, share their columns
             to them before, and do nothing else: each one's ledger is charged with the whole plan at once.
+        engine: for programs on secret shares, in three processes of this machine. With it parties also compare tables
+            with what the model believes, so that ``aim`` selects round by round; without, it asks for all at once.
 
     Raises:
         FederationError: not three parties or servers, names or ledgers that are not as many, a key that stands twice,
@@ -147,6 +158,8 @@ def parties(
             f"{len(given)} tables, {len(called)} names and {len(kept)} ledgers: counting on shares is of {PARTIES}"
             " parties, each with its own"
         )
+    if engine is not None and (persons is None or servers):
+        raise FederationError("parties compare by themselves: give the list of persons and no servers, or no engine")
     if persons is None:
         if most_persons is None:
             raise FederationError(
@@ -157,7 +170,7 @@ def parties(
     if most_persons is not None:
         raise FederationError("persons and most_persons: a list says how many there are; leave most_persons out")
     known = Persons.load(Path(persons)) if isinstance(persons, str | os.PathLike) else Persons.of(persons)
-    return PartiesSource(given, key, known, len(known), called, kept, tuple(servers))
+    return PartiesSource(given, key, known, len(known), called, kept, tuple(servers), engine)
 
 
 @dataclass(frozen=True)
@@ -170,6 +183,7 @@ class SimulatedParties:
         identities: their signing keys, drawn for this fit.
         agreed: the plan and the model.
         persons: the list that the plan holds the hash of; None: they are found by intersection.
+        engines: of the three, where they compare.
     """
 
     tables: tuple[Rows, ...]
@@ -177,6 +191,7 @@ class SimulatedParties:
     identities: tuple[SiteIdentity, ...]
     agreed: Agreed
     persons: Persons | None
+    engines: LocalEngines | None = None
     rows = None
     book = DatasetLedger(None)
     log = None
@@ -194,13 +209,18 @@ class SimulatedParties:
         assert split is not None
         with ExitStack() as stack:
             runs = site_runs(stack, shared, plan, self.books)
+            starts = None if self.engines is None else stack.enter_context(self.engines.ready(shared.engine_plan))
             endpoints = []
             for place, (table, identity, run) in enumerate(zip(self.tables, self.identities, runs, strict=True)):
                 account = SiteAccount(run, shared.terms, place)
                 persons = self.persons or own_keys(table, shared.schema, split, progress).persons
                 records = party_records(table, shared.schema, split, place, persons, progress)
-                if self.persons is not None:
-                    endpoints.append(PartySite(shared, identity, records, account))
+                if starts is not None:
+                    made = ComparingParty(shared, identity, records, account, starts[place])
+                    stack.callback(made.close)
+                elif self.persons is not None:
+                    made = PartySite(shared, identity, records, account)
                 else:
-                    endpoints.append(AligningParty(shared, identity, persons, records, account))
-            yield InProcess(endpoints)
+                    made = AligningParty(shared, identity, persons, records, account)
+                endpoints.append(made)
+            yield InProcess(endpoints) if starts is None else InThreads(endpoints)

@@ -165,11 +165,18 @@ def _limits_of_shares(process: Process) -> list[str]:
     ]
     if not shares:
         return []
-    return [
+    said = [
         "Each party added a part of the noise, drawn by ChaCha20 from a key of its own. What is promised counts the"
         f" parts of {min(shares)} honest parties, who neither leave theirs out nor tell it: were there fewer, there was"
         " less noise than promised."
     ]
+    if any(isinstance(event, NoisyMax) for event in process.events):
+        said.append(
+            "Scores were compared on secret shares by SecretFlow SPU, which opened the index of the largest alone. That"
+            " it shows no party more is watched (its programs, what it sends and its log) and not proven. What the"
+            " engines sent each other is not among the bytes that a site sent."
+        )
+    return said
 
 
 def _pyramid(process: Process) -> list[Json]:

@@ -66,11 +66,18 @@ class Budget:
         """Share of the squared total not yet charged."""
         return 1.0 if not self.private else max(0.0, 1.0 - self._spent / self.total**2)
 
-    def answer(self, question: Sequence[Json], events: Sequence[Event], make: Callable[[], np.ndarray]) -> np.ndarray:
+    def answer(
+        self,
+        question: Sequence[Json],
+        events: Sequence[Event],
+        make: Callable[[], np.ndarray],
+        squared: float | None = None,
+    ) -> np.ndarray:
         """Charge ``events``, then ``make()``; or the answer that an interrupted run got to the same ``question``.
 
-        ``question`` is public and can be written as JSON. Raises Overdraft, or CheckpointError where the interrupted
-        run asked something else.
+        ``question`` is public and can be written as JSON. ``squared`` is what is taken off the squared total, where the
+        events cost somebody else more than they cost whom the budget is for. Raises Overdraft, or CheckpointError where
+        the interrupted run asked something else.
         """
         cost = [[type(e).__name__, *astuple(e)] for e in events]
         kept = None
@@ -79,7 +86,7 @@ class Budget:
                 kept = self.answer_log.recall([question, cost], len(events))
         if kept is None and self._paid and len(self._paid) != len(events):  # each is kept before the next is paid for
             raise CheckpointError("the run paid for answers that its checkpoint lacks: it is an older copy, or damaged")
-        self.charge(events)
+        self.charge(events, squared)
         if kept is not None:
             return kept
         made = make()
@@ -88,7 +95,7 @@ class Budget:
                 self.answer_log.keep([question, cost], len(events), made)
         return made
 
-    def charge(self, events: Sequence[Event]) -> None:
+    def charge(self, events: Sequence[Event], squared: float | None = None) -> None:
         """Charge the ledger with what an interrupted run has not paid already; Overdraft if it does not allow it."""
         if not self.private:
             return
@@ -98,7 +105,7 @@ class Budget:
             del self._paid[: len(events)]
         else:
             self.run.charge(*events)
-        self._spend(sum(mu_squared(e) for e in events))
+        self._spend(sum(mu_squared(e) for e in events) if squared is None else squared)
 
     def tail(self, share: float) -> float:
         """The part of delta that a training of ``share`` of the squared total may take for the tail of its loss."""

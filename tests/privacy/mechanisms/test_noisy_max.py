@@ -12,7 +12,7 @@ from scipy.stats import chi2
 
 from sfumato.errors import TooMuchNoise
 from sfumato.privacy.mechanisms import noisy_max
-from sfumato.privacy.mechanisms.noisy_max import WIDEST, part, scale
+from sfumato.privacy.mechanisms.noisy_max import WIDEST, furthest, part, scale, step
 
 ERROR_RATE = 1e-6
 DRAWS = 200_000
@@ -20,7 +20,7 @@ DRAWS = 200_000
 
 def whole(scale_: float, shares: int, n: int = DRAWS) -> np.ndarray:
     """What all honest parties add together."""
-    return np.sum([part(n, scale_, shares) for _ in range(shares)], axis=0)
+    return np.sum([part(n, scale_, 1, shares) for _ in range(shares)], axis=0)
 
 
 def p_value(sample: np.ndarray, scale_: float) -> float:
@@ -52,9 +52,9 @@ def test_the_parts_of_the_honest_add_up_to_laplace_noise(scale_: float, shares: 
 
 
 PLANTED: dict[str, Callable[[], np.ndarray]] = {
-    "a part is whole Laplace noise": lambda: part(DRAWS, 3.0, 1) + part(DRAWS, 3.0, 1),
-    "one of the honest leaves its part out": lambda: part(DRAWS, 3.0, 2),
-    "parts for one party more than add theirs": lambda: part(DRAWS, 3.0, 3) + part(DRAWS, 3.0, 3),
+    "a part is whole Laplace noise": lambda: part(DRAWS, 3.0, 1, 1) + part(DRAWS, 3.0, 1, 1),
+    "one of the honest leaves its part out": lambda: part(DRAWS, 3.0, 1, 2),
+    "parts for one party more than add theirs": lambda: part(DRAWS, 3.0, 1, 3) + part(DRAWS, 3.0, 1, 3),
     "a scale 3 % too small": lambda: whole(2.91, 2),
     "a rounded real number": lambda: np.rint(np.random.default_rng(1).laplace(0, 3.0, DRAWS)).astype(int),
     "noise that only adds": lambda: np.abs(whole(3.0, 2)),
@@ -93,21 +93,43 @@ def test_the_law_of_the_whole_is_laplace_at_every_number(shares: int) -> None:
     assert np.abs(law - (1 - p) / (1 + p) * p ** np.abs(k)).max() < 1e-13
 
 
-def test_the_scale_is_twice_the_sensitivity_over_epsilon_and_never_below() -> None:
-    assert scale(0.1, 3) == pytest.approx(60)
-    assert scale(0.3, 1) > 2 / 0.3
-    with pytest.raises(TooMuchNoise, match="count them in a unit"):
-        scale(0.01, 1000)
-    for epsilon, sensitivity in ((0.0, 1), (-1.0, 1), (math.nan, 1), (1.0, 0)):
+def test_a_step_is_twice_the_sensitivity_and_the_scale_never_below_one_over_epsilon() -> None:
+    assert step(3) == 6
+    assert scale(0.1) == pytest.approx(10)
+    assert scale(0.3) > 1 / 0.3
+    with pytest.raises(TooMuchNoise, match="parties select at 0"):
+        scale(0.0001)
+    for epsilon in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match="must be positive"):
-            scale(epsilon, sensitivity)
+            scale(epsilon)
+    with pytest.raises(ValueError, match="must be at least 1"):
+        step(0)
+
+
+@pytest.mark.parametrize("sensitivity", [1, 5])
+def test_a_unit_changes_what_is_selected_by_no_more_than_epsilon(sensitivity: int) -> None:
+    """The closed form, for two candidates: one unit moves one score up and the other down."""
+    epsilon, wide = 0.4, step(sensitivity)
+    p = math.exp(-1 / scale(epsilon))
+    k = np.arange(-400, 401)
+    law = (1 - p) / (1 + p) * p ** np.abs(k)
+    both = np.subtract.outer(k, k) * wide  # of the second noise over the first
+    for gap in range(-3 * wide, 3 * wide + 1):
+        wins = [(law[:, None] * law[None, :])[both > gap + moved].sum() for moved in (0, 2 * sensitivity)]
+        assert wins[0] <= wins[1] * math.exp(epsilon) * (1 + 1e-9)
+
+
+def test_parts_lie_on_the_grid_and_within_their_bound() -> None:
+    drawn = part(10_000, 5.0, 6, 2)
+    assert (drawn % 6 == 0).all()
+    assert np.abs(drawn).max() <= 6 * furthest(5.0, 2)
 
 
 @pytest.mark.parametrize("scale_", [0.0, -1.0, math.nan, math.inf, WIDEST * 1.01])
 def test_a_scale_without_a_table_is_refused(scale_: float) -> None:
     with pytest.raises(ValueError, match="the scale must be positive"):
-        part(1, scale_, 2)
+        part(1, scale_, 1, 2)
 
 
 def test_each_call_draws_anew() -> None:
-    assert not np.array_equal(part(100, 50.0, 2), part(100, 50.0, 2))
+    assert not np.array_equal(part(100, 50.0, 1, 2), part(100, 50.0, 1, 2))

@@ -22,7 +22,7 @@ from sfumato.trust.federated.plan import MASKED, FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.site_facts import Encode, SiteFacts
-from sfumato.trust.questions import GradientStep, LocalRun, Marginals, SumQuestion
+from sfumato.trust.questions import GradientStep, LocalRun, Marginals, Selection, SumQuestion
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
@@ -101,6 +101,9 @@ class FederatedSite:
             _LOG.exception("a call of the coordinator failed")
             raise FederationError("it could not answer; its own log says why") from None
 
+    def close(self) -> None:
+        """End what it keeps open while a run lasts: nothing, for sums."""
+
     @property
     def _records(self) -> ExactRecords:
         """Those that are asked now."""
@@ -130,6 +133,8 @@ class FederatedSite:
             return self._stepped(request, request.question)
         if isinstance(request.question, LocalRun):
             return self._averages.masked(request, self._sums)
+        if isinstance(request.question, Selection):
+            raise FederationError("a selection is no sum; nothing is answered")
         if not isinstance(request.question, Marginals):
             self._facts.check_told()
         noise = self._noise(request, request.question)

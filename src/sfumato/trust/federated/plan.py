@@ -22,7 +22,7 @@ from sfumato.trust.mpc.engine.identities import check_keys
 from sfumato.trust.mpc.intersection.steps import sealed_store
 from sfumato.trust.mpc.outsourced import Outsourced
 from sfumato.trust.mpc.split import VerticalSplit
-from sfumato.trust.questions import Count, Marginals, SumQuestion
+from sfumato.trust.questions import Count, Marginals, Selection, SumQuestion
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.messages import sealed_bytes
 from sfumato.trust.secure_sum.roster import Member, Roster
@@ -202,6 +202,18 @@ class FederationPlan:
         return None if self.split is None else self.split.outsourced
 
     @property
+    def engine_plan(self) -> EnginePlan:
+        """What the engines of the parties compare before anything else is said; FederationError without any."""
+        if not self.engine:
+            raise FederationError("the plan names no engine")
+        return EnginePlan(self.engine, self.digest.hex())
+
+    @property
+    def compares(self) -> bool:
+        """Whether parties compare by it, for which each has an engine."""
+        return bool(self.engine) and bool({"selection", "distances"} & set(self.questions))
+
+    @property
     def max_rows(self) -> int:
         """Rows that one unit may hold at all sites together."""
         unit = self.schema.unit
@@ -331,7 +343,7 @@ class FederationPlan:
         """What the secure sum is bound to."""
         return SumTerms(self.digest, self.roster, self.rounds, self.attempts, self.longest, self.bits)
 
-    def check(self, question: SumQuestion) -> None:
+    def check(self, question: SumQuestion | Selection) -> None:
         """FederationError for a question that the sites did not agree to."""
         if self.averaging is not None and self.averaging.level == "site":
             raise FederationError("the unit of this plan is a site, and counts and sums protect rows: none is answered")
@@ -372,6 +384,7 @@ class FederationPlan:
             *self._searched(),
             *(self._capacities() if split is None else split.words(self.roster)),
             *self._trained(),
+            *self._compared(),
             *self.roster.words(),
         ]
 
@@ -400,6 +413,14 @@ class FederationPlan:
             f"Promise toward another party, of what a person's cells say and not of who the persons are: epsilon"
             f" {other.epsilon:.3g}, delta {other.delta:g}."
         ]
+
+    def _compared(self) -> list[str]:
+        """Where the engines are, by which parties compare."""
+        if not self.engine:
+            return []
+        at = [f"Party {party.name} listens at {party.host}:{party.port} for the engine." for party in self.engine]
+        said = "Tables are compared with public estimates on secret shares, by SecretFlow SPU: of a selection its index"
+        return [*at, f"{said} is opened to all, of distances noised sums. It trusts that no two of you work together."]
 
     def _several(self) -> list[str]:
         """Whose rows may lie at several sites."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sfumato.errors import FederationError, QuestionError
-from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion, from_bytes
+from sfumato.trust.questions import GradientStep, LocalRun, Selection, SumQuestion, from_bytes
 from sfumato.trust.secure_sum.terms import RoundNumber
 
 _HEAD = struct.Struct("<8sIII")
@@ -26,13 +26,14 @@ class SumRequest:
 
     Attributes:
         number: the round and the attempt at it.
-        question: what is asked of the records: a sum, or a step or local run of a training that was paid for.
-        mu: what each part of the answer may cost, in GDP units; infinite without a guarantee; none for a step or a
-            run.
+        question: what is asked of the records: a sum, a selection, or a step or local run of a training that was paid
+            for.
+        mu: what each part of the answer may cost, in GDP units, or the epsilon of a selection; infinite without a
+            guarantee; none for a step or a run.
     """
 
     number: RoundNumber
-    question: SumQuestion | GradientStep | LocalRun
+    question: SumQuestion | Selection | GradientStep | LocalRun
     mu: tuple[float, ...] = ()
 
     @cached_property
@@ -63,8 +64,10 @@ class SumRequest:
             raise FederationError("a request that is none; nothing is answered") from None
         except QuestionError as error:
             raise FederationError(str(error)) from None
-        if not isinstance(question, SumQuestion if parts else GradientStep | LocalRun):
+        if not isinstance(question, SumQuestion | Selection if parts else GradientStep | LocalRun):
             raise FederationError("a request that is for no sum; nothing is answered")
+        if isinstance(question, Selection) and parts != 1:
+            raise FederationError("a selection has one epsilon; nothing is answered")
         return cls(RoundNumber(round_, attempt), question, _costs(mu))
 
 

@@ -19,7 +19,7 @@ from sfumato.trust.mpc.counting import OneHotLayout, after
 from sfumato.trust.mpc.dealing import block_bytes, blocks, dealing_id, dealing_label, sealed_block
 from sfumato.trust.mpc.intersection.steps import find_common, with_common
 from sfumato.trust.mpc.row_sharing import read_sharings, sharing_label
-from sfumato.trust.questions import GradientStep, LocalRun, SumQuestion
+from sfumato.trust.questions import GradientStep, LocalRun, Question, Selection, SumQuestion
 from sfumato.trust.secure_sum.identity import SignaturePurpose, check_signature
 from sfumato.trust.secure_sum.masks import WORDS, centred
 from sfumato.trust.secure_sum.sum_coordinator import Opening, SumCoordinator
@@ -29,6 +29,10 @@ LOCAL_STEP = 5.0
 """Seconds that it has for each step of a local run: one of ``vae`` took 0.2 on two busy cores."""
 ENCODING = 180.0
 """Seconds that a site has to encode its rows anew: ten million rows of fifteen columns take up to a minute."""
+
+
+STARTING = 40.0
+"""Seconds that parties have to find each other's engines: most take one, and a peer is waited for for thirty."""
 
 
 class SecureRounds:
@@ -75,6 +79,8 @@ class SecureRounds:
         if split is not None and split.persons is None:
             common = find_common(lambda method, asked: self._all(method, asked, ENCODING), split.number)
             self.codec = with_common(self.codec, common)
+        if self.plan.compares:
+            self._all("engine", dict.fromkeys(everybody, b""), STARTING)
 
     @property
     def _present(self) -> tuple[int, ...]:
@@ -151,6 +157,23 @@ class SecureRounds:
         An attempt that cannot be opened is made again as the plan allows; every site is charged for each.
         """
         return self._in_a_new_round(question, tuple(mu), values)
+
+    def selected(self, question: Selection, epsilon: float) -> int:
+        """The index of a selection by parties, in a new round: it is tried once, since engines are lost together.
+
+        FederationError where a party does not answer, or they do not all say the same.
+        """
+        self._round += 1
+        request = SumRequest(RoundNumber(self._round), question, (epsilon,))
+        asked = dict.fromkeys(range(self.plan.terms.sites), request.data)
+        found = set(self._all("select", asked).values())
+        if len(found) != 1:
+            raise FederationError("the parties opened different indices of one selection: nothing is taken from it")
+        index = int.from_bytes(found.pop(), "little")
+        if index >= len(question.weights):
+            raise FederationError("the parties opened an index that no candidate has")
+        self.opened_rounds += 1
+        return index
 
     def tell_facts(self, facts: bytes) -> Mapping[str, bytes]:
         """Tell every site what was found of the facts left open; by name, what each made of it."""
@@ -231,7 +254,7 @@ class SecureRounds:
         finally:
             self.attendance.saw(opening.number.round, stage, asked, answers.keys() - opening.refused.keys())
 
-    def _patience(self, question: SumQuestion | GradientStep | LocalRun) -> float:
+    def _patience(self, question: Question) -> float:
         """Seconds that its answer may take; 0: no more than any."""
         averaging = self.plan.averaging
         return LOCAL_STEP * averaging.local_steps if isinstance(question, LocalRun) and averaging is not None else 0.0

@@ -11,12 +11,13 @@ import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.errors import FederationError, UnsupportedUnit
+from sfumato.privacy.events import Event
 from sfumato.progress import Progress
 from sfumato.trust.asking import Asking
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.sharing import SharedNoise
-from sfumato.trust.questions import Answer, Count, Marginals, Measurement, Query, SumQuestion
+from sfumato.trust.questions import Answer, Count, Distances, Marginals, Measurement, Query, SumQuestion
 from sfumato.trust.records import coarser
 from sfumato.trust.setting import Candidate, Setting
 
@@ -147,6 +148,10 @@ class Federated(Asking):
     def _prepare(self, question: SumQuestion) -> None:
         """What has to be done before ``question`` is asked of the sites; nothing, where each adds up its own rows."""
 
+    def _cost(self, question: SumQuestion, events: Sequence[Event]) -> float | None:
+        """What an answer takes off the squared total; None: what its events cost."""
+        return None
+
     def _opened(self, question: SumQuestion, mu: Sequence[float]) -> tuple[SharedNoise, np.ndarray, int]:
         """The noise of a question to the sites, the opened numbers, and how many sites are in them."""
         plan = self._rounds.plan
@@ -162,7 +167,8 @@ class Federated(Asking):
             total, sites = self._rounds.opened(question, mu, sum(noise.sizes))
             return np.append(total, sites)
 
-        kept = self._budget.answer([question.digest, self._fine.sizes], noise.events, opened)
+        cost = self._cost(question, noise.events)
+        kept = self._budget.answer([question.digest, self._fine.sizes], noise.events, opened, cost)
         if not asked:
             self._rounds.go_on(1)
         return noise, kept[:-1], int(kept[-1])
@@ -171,6 +177,6 @@ class Federated(Asking):
         """The question as it is asked of the finer records that the sites hold."""
         if self._recode is None or isinstance(question, Count):
             return question
-        if not isinstance(question, Marginals):
+        if not isinstance(question, Marginals | Distances):
             raise FederationError("only counts and tables can be asked through coarser codes")
         return question.through(self._recode)

@@ -14,7 +14,7 @@ from sfumato.privacy.events import Event
 from sfumato.privacy.randomness import Entropy
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.noising import by_weight
-from sfumato.trust.questions import Answer, Count, FeatureSum, Marginals, Price, Scatter, SumQuestion
+from sfumato.trust.questions import Answer, Count, Distances, FeatureSum, Marginals, Price, Scatter, SumQuestion
 from sfumato.trust.secure_sum.noise import CountNoise, VectorNoise
 from sfumato.trust.secure_sum.roster import MOST_SITES, Roster
 
@@ -27,11 +27,13 @@ class SharedNoise:
         question: what is asked.
         sizes: numbers of each part.
         parts: the noise of each part; empty without a guarantee.
+        estimated: of distances, the largest norm of an estimate, in units.
     """
 
     question: SumQuestion
     sizes: tuple[int, ...]
     parts: tuple[CountNoise | VectorNoise, ...]
+    estimated: int = 0
 
     @classmethod
     def of(
@@ -53,10 +55,12 @@ class SharedNoise:
             sensitivity = question.scale.sensitivity * max_rows
             parts = tuple(VectorNoise.of_multiplier(1 / m, roster, sensitivity, weight) for m in mu)
         else:
-            assert isinstance(question, Count | Marginals)
-            of_cost = {m: CountNoise.of_cost(m, roster, max_rows) for m in set(mu)}
+            assert isinstance(question, Count | Marginals | Distances)
+            moved = question.moved_by(max_rows) if isinstance(question, Distances) else max_rows
+            of_cost = {m: CountNoise.of_cost(m, roster, moved) for m in set(mu)}
             parts = tuple(of_cost[m] for m in mu)
-        return cls(question, sizes, parts)
+        estimated = question.furthest(0, domain) if isinstance(question, Distances) else 0
+        return cls(question, sizes, parts, estimated)
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -76,10 +80,16 @@ class SharedNoise:
             counts = isinstance(part, CountNoise)
             multiple = part.multiple if counts else 1
             each = multiple if counts else part.sensitivity / plan.max_rows
-            if not plan.holds(plan.most_rows * each, part.deviation(MOST_SITES) * multiple):
+            if not plan.holds(self._most(plan) * each, part.deviation(MOST_SITES) * multiple):
                 raise FederationError(
                     f"an answer that {plan.room} does not hold: ask at a smaller cost, or declare a smaller capacity"
                 )
+
+    def _most(self, plan: FederationPlan) -> int:
+        """What a number is at most, of counts in records and of distances in units."""
+        if not isinstance(self.question, Distances) or plan.split is None:
+            return plan.most_rows
+        return self.question.moved_by(plan.split.number) + self.estimated
 
     def add(self, whole: np.ndarray, entropy: Entropy) -> np.ndarray:
         """A site's exact sums (values,) with its share of the noise, in the units in which they are opened; int64."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,6 +53,14 @@ class Endpoint(Protocol):
         ...
 
 
+def _answer(site: Endpoint, method: str, body: bytes) -> bytes | str:
+    """What a site answers, or says in place of it."""
+    try:
+        return site.call(method, body)
+    except SfumatoError as error:
+        return str(error)
+
+
 class InProcess:
     """Sites in this very process, one after the other: for tests, for a simulation, and for one machine.
 
@@ -68,12 +77,24 @@ class InProcess:
 
     def call(self, method: str, requests: Mapping[int, bytes], deadline: float) -> Replies:
         """See ``Transport``; nobody is waited for, so the deadline does not matter."""
-        answers, failures = {}, {}
-        for place, body in requests.items():
-            self.received[place] += len(body)
-            try:
-                answers[place] = self._sites[place].call(method, body)
-                self.sent[place] += len(answers[place])
-            except SfumatoError as error:
-                failures[place] = str(error)
+        answers, failures = dict[int, bytes](), dict[int, str]()
+        for place, answer in self._answers(method, requests).items():
+            self.received[place] += len(requests[place])
+            if isinstance(answer, str):
+                failures[place] = answer
+            else:
+                answers[place] = answer
+                self.sent[place] += len(answer)
         return Replies(answers, failures)
+
+    def _answers(self, method: str, requests: Mapping[int, bytes]) -> dict[int, bytes | str]:
+        return {place: _answer(self._sites[place], method, body) for place, body in requests.items()}
+
+
+class InThreads(InProcess):
+    """The same, all sites at the same time: for those that need each other before they can answer."""
+
+    def _answers(self, method: str, requests: Mapping[int, bytes]) -> dict[int, bytes | str]:
+        with ThreadPoolExecutor(max(1, len(requests))) as pool:
+            asked = {place: pool.submit(_answer, self._sites[place], method, body) for place, body in requests.items()}
+        return {place: answer.result() for place, answer in asked.items()}

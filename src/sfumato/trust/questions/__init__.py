@@ -19,7 +19,8 @@ among the code that is installed where the records are (``installed``). The same
 6. opens the sum: ``question.answer(whole, price, domain)``, which is public. A whole number stands for
    ``question.step``.
 
-``Marginals.through(recode)`` asks for tables of coarser codes where the finer ones are.
+``Marginals.through(recode)`` asks for tables of coarser codes where the finer ones are. ``Distances`` and ``Selection``
+compare tables with public estimates; they are asked of parties, who do so on shares.
 
 DP-SGD is asked for by a ``Descent``, which fixes recipe, rate, clipping, noise and grid, and then by one
 ``GradientStep`` after the other; ``trust.steps`` plans the one and answers the others. Sites that train by themselves
@@ -32,6 +33,8 @@ between averages are asked for one ``LocalRun`` after the other (``trust.federat
 from __future__ import annotations
 
 from sfumato.errors import QuestionError
+from sfumato.trust.questions.comparisons import Distances as Distances
+from sfumato.trust.questions.comparisons import Selection as Selection
 from sfumato.trust.questions.counts import Count as Count
 from sfumato.trust.questions.counts import Marginals as Marginals
 from sfumato.trust.questions.counts import Measurement as Measurement
@@ -56,7 +59,8 @@ from sfumato.trust.questions.vectors import FeatureSum as FeatureSum
 from sfumato.trust.questions.vectors import Scatter as Scatter
 
 KINDS: dict[str, type[Question]] = {
-    kind.kind: kind for kind in (Count, Marginals, FeatureSum, Scatter, Descent, GradientStep, LocalRun)
+    kind.kind: kind
+    for kind in (Count, Marginals, Distances, Selection, FeatureSum, Scatter, Descent, GradientStep, LocalRun)
 }
 """Every kind of question, by the name that its bytes give."""
 

@@ -23,6 +23,7 @@ _REFUSED = {
     "FM32": "programs over it end processes",
     "FM128": "it was not measured here",
 }
+_PORTS = range(1, 1 << 16)
 _FORMAT = "sfumato-engine/2"
 
 
@@ -65,6 +66,11 @@ class EnginePlan:
                 raise EngineError(f"{what} is refused ({_REFUSED.get(what, 'it is not known')}): only {allowed} is run")
         if type(self.subject) is not str:
             raise TypeError("what a session is for is a hash")
+        for party in self.parties:
+            if not all(isinstance(said, str) for said in (party.name, party.host, party.certificate)):
+                raise TypeError("names, hosts and certificates are texts")
+            if type(party.port) is not int or party.port not in _PORTS:
+                raise EngineError(f"a port is a number from 1 to {_PORTS[-1]}")
         names = [party.name for party in self.parties]
         if len(names) != PARTIES or len(set(names)) != PARTIES:
             raise EngineError(f"shares are held by {PARTIES} parties of different names, not by {len(set(names))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import struct
 import threading
 from enum import IntEnum
@@ -63,10 +64,15 @@ class Reading(Protocol):
 
 
 class PipeEnd:
-    """One end of a pipe, as frames need it."""
+    """One end of a pipe, as frames need it.
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    Args:
+        descriptor: of the pipe.
+        patience: seconds that whoever writes may be silent; None: for ever.
+    """
+
+    def __init__(self, descriptor: int, patience: float | None = None) -> None:
+        self._descriptor, self._patience = descriptor, patience
 
     def sendall(self, data: bytes) -> None:
         """See ``Writing``."""
@@ -75,7 +81,12 @@ class PipeEnd:
             left = left[os.write(self._descriptor, left) :]
 
     def recv_into(self, buffer: memoryview) -> int:
-        """See ``Reading``."""
+        """See ``Reading``; TimeoutError where nothing comes in time."""
+        if self._patience is not None:
+            waiting = select.poll()
+            waiting.register(self._descriptor, select.POLLIN)
+            if not waiting.poll(1000 * self._patience):
+                raise TimeoutError
         return os.readv(self._descriptor, [buffer])
 
 

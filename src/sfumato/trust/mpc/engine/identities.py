@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sfumato.errors import EngineError
 from sfumato.trust.mpc.engine.engine_plan import EnginePlan
 
-_VALID = dt.timedelta(days=1)
+KEY, CERTIFICATE = "key.pem", "certificate.pem"
+"""Files of an identity."""
+REHEARSED = dt.timedelta(days=1)
 """Of the certificates of a rehearsal, from a day before on: for no longer."""
 LASTING = dt.timedelta(days=3650)
 """Of the certificate of a party, which is believed because it stands in a plan that is signed, and no longer."""
@@ -23,12 +25,17 @@ LASTING = dt.timedelta(days=3650)
 
 def fresh_identity(folder: Path, name: str) -> str:
     """A key, and its certificate under ``name``, in ``folder``; returns the certificate in PEM."""
-    key, certificate = identity(name, _VALID)
-    descriptor = os.open(folder / "key.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    key, certificate = identity(name, REHEARSED)
+    write_identity(folder, key, certificate)
+    return certificate
+
+
+def write_identity(folder: Path, key: bytes, certificate: str) -> None:
+    """A key, for its owner alone, and its certificate, both in PEM, into ``folder``."""
+    descriptor = os.open(folder / KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(key)
-    (folder / "certificate.pem").write_text(certificate)
-    return certificate
+    (folder / CERTIFICATE).write_text(certificate)
 
 
 def identity(name: str, valid: dt.timedelta = LASTING) -> tuple[bytes, str]:
@@ -37,12 +44,12 @@ def identity(name: str, valid: dt.timedelta = LASTING) -> tuple[bytes, str]:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), certify(key, name, valid)
 
 
-def certify(key: CertificateIssuerPrivateKeyTypes, name: str, valid: dt.timedelta = _VALID) -> str:
+def certify(key: CertificateIssuerPrivateKeyTypes, name: str, valid: dt.timedelta = REHEARSED) -> str:
     """A certificate that ``key`` signs for itself, in PEM."""
     subject, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), dt.datetime.now(dt.UTC)
     built = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
     built = built.serial_number(x509.random_serial_number())
-    built = built.not_valid_before(now - _VALID).not_valid_after(now + valid)
+    built = built.not_valid_before(now - REHEARSED).not_valid_after(now + valid)
     return built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode("ascii")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import SupportsInt
 
-from sfumato.trust.mpc.engine.frames import FrameError, FrameKind, read_frame
+from sfumato.trust.mpc.engine.frames import FrameError, FrameKind, FrameWriter, read_frame
 from sfumato.trust.mpc.engine.mesh import Peer
 
 ENDED = 3
@@ -78,7 +78,7 @@ def watch(peers: Mapping[int, Peer], longest: SupportsInt, lost: Callable[[str],
     inboxes = {rank: Inbox() for rank in peers}
     for rank, peer in peers.items():
         threading.Thread(target=_receive, args=(peer, inboxes[rank], longest, lost), daemon=True).start()
-        threading.Thread(target=_live, args=(peer,), daemon=True).start()
+        threading.Thread(target=live, args=(peer.writer,), daemon=True).start()
     return inboxes
 
 
@@ -95,8 +95,9 @@ def _receive(peer: Peer, inbox: Inbox, longest: SupportsInt, lost: Callable[[str
         lost(f"{peer.name} is gone or does not follow the protocol: {error}")
 
 
-def _live(peer: Peer) -> None:
+def live(writer: FrameWriter) -> None:
+    """Give signs of life, until whoever is to see them is gone."""
     with suppress(OSError):  # what came from it before says whether it is done or lost
         while True:
-            peer.writer.write(FrameKind.ALIVE)
+            writer.write(FrameKind.ALIVE)
             time.sleep(_SIGN)

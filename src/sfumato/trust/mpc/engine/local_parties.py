@@ -15,7 +15,7 @@ import numpy as np
 
 from sfumato.errors import EngineError
 from sfumato.trust.mpc.engine.engine_plan import PARTIES, EngineParty, EnginePlan
-from sfumato.trust.mpc.engine.identities import fresh_identity
+from sfumato.trust.mpc.engine.identities import CERTIFICATE, KEY, fresh_identity
 from sfumato.trust.mpc.engine.lowering import Program
 from sfumato.trust.mpc.engine.mesh import PartyKeys
 from sfumato.trust.mpc.engine.run_order import Argument, OpenTo, OwnSecret, Parts, PeerSecret, PublicInput
@@ -122,7 +122,7 @@ def local_plan(folder: Path) -> EnginePlan:
     """A plan of three parties here, with fresh keys in ``folder``."""
     folder.mkdir(mode=0o700)
     parties = []
-    for name, port in zip(NAMES, _free_ports(), strict=True):
+    for name, port in zip(NAMES, free_ports(), strict=True):
         (folder / name).mkdir()
         parties.append(EngineParty(name, HERE, port, fresh_identity(folder / name, name)))
     return EnginePlan(tuple(parties))
@@ -131,7 +131,7 @@ def local_plan(folder: Path) -> EnginePlan:
 def local_keys(folder: Path, rank: int) -> PartyKeys:
     """The keys of a party of ``local_plan``."""
     own = folder / NAMES[rank]
-    return PartyKeys(rank, own / "certificate.pem", own / "key.pem", HERE)
+    return PartyKeys(rank, own / CERTIFICATE, own / KEY, HERE)
 
 
 def _split(array: np.ndarray) -> list[np.ndarray]:
@@ -140,7 +140,7 @@ def _split(array: np.ndarray) -> list[np.ndarray]:
     return [one, other, array.astype(np.int64) - one - other]
 
 
-def _free_ports() -> list[int]:
+def free_ports() -> list[int]:
     """Ports that nobody listens on now."""
     held = [socket.create_server((HERE, 0)) for _ in range(PARTIES)]
     try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sfumato.encoding.domain import Domain
 from sfumato.privacy.mechanisms import noisy_max
-from sfumato.trust.mpc.engine.selection import selecting
+from sfumato.trust.mpc.engine.selection import selected
 
 _ULP = 2.0**-18
 """Of a fixed-point number."""
@@ -136,16 +136,18 @@ def operations() -> Rehearsed:
 def selecting_the_worst() -> Rehearsed:
     """A selection of the size that AIM makes on Adult, with noise of all three parties: the same index as in numpy."""
     rng = np.random.default_rng(4)
-    tables = rng.integers(-500, 500, (_CANDIDATES, _CELLS))
+    tables, sizes = rng.integers(-500, 500, (_CANDIDATES, _CELLS)), [_CELLS] * _CANDIDATES
     weights = rng.integers(1, 9, _CANDIDATES)
-    b = noisy_max.scale(_EPSILON, int(weights.max()))
-    noise = sum((noisy_max.part(_CANDIDATES, b, shares=2) for _ in range(3)), np.zeros(_CANDIDATES, np.int64))
+    b, step = noisy_max.scale(_EPSILON), noisy_max.step(int(weights.max()))
+    noise = sum((noisy_max.part(_CANDIDATES, b, step, shares=2) for _ in range(3)), np.zeros(_CANDIDATES, np.int64))
     best = int(np.argmax(np.abs(tables).sum(1) * weights + noise))
 
     def judge(results: list[np.ndarray]) -> str:
         return "" if int(results[0][0]) == best else "another candidate was selected"
 
-    return Rehearsed("a noised selection", selecting(weights, 500 * _CELLS), (tables, noise), 0.0, judge, (0, 1))
+    return Rehearsed(
+        "a noised selection", selected(sizes, weights.tolist()), (tables.ravel(), noise), 0.0, judge, (0, 1)
+    )
 
 
 REHEARSED = (clipping, stepping, counting, operations, selecting_the_worst)

@@ -131,12 +131,14 @@ class RunOrder:
         program: SHA-256 of the StableHLO text.
         longest: bytes of the longest message that a party may send while it runs.
         arguments, results: in the order of the program's.
+        subject: hash of what the parties were asked, in hexadecimal digits.
     """
 
     program: str
     longest: int
     arguments: tuple[ArrayForm, ...]
     results: tuple[ArrayForm, ...]
+    subject: str = ""
 
     def to_bytes(self) -> bytes:
         """The same bytes for the same order."""

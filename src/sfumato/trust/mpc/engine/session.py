@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -21,8 +21,9 @@ from sfumato.trust.mpc.engine.engine_plan import EnginePlan
 from sfumato.trust.mpc.engine.frames import FrameError, FrameKind, FrameWriter, PipeEnd, read_frame
 from sfumato.trust.mpc.engine.identities import check_keys
 from sfumato.trust.mpc.engine.installing import package_of, python_of
+from sfumato.trust.mpc.engine.liveness import ENDED
 from sfumato.trust.mpc.engine.lowering import Program
-from sfumato.trust.mpc.engine.mesh import PartyKeys
+from sfumato.trust.mpc.engine.mesh import SILENCE, PartyKeys
 from sfumato.trust.mpc.engine.run_order import (
     Argument,
     OwnSecret,
@@ -42,6 +43,8 @@ LOG = "engine.log"
 """In the session's folder: what the engine printed."""
 _REMEMBERED = 100
 """Lines of a process that are kept."""
+_MOMENT = 1.0
+"""Seconds from the end of a pipe to that of the process which held its other end."""
 _ENDING = 10.0
 """Seconds that a process has to end once it was told to; then it is killed."""
 _START = """\
@@ -90,7 +93,7 @@ class EngineSession:
         self.rank, self.figures, self.said = rank, RunFigures(), deque[str](maxlen=_REMEMBERED)
         self._process, self._known, self._connected, self._over = process, set[str](), False, ""
         self._writer = FrameWriter(PipeEnd(process.stdin.fileno()))
-        self._reading = PipeEnd(process.stdout.fileno())
+        self._reading = PipeEnd(process.stdout.fileno(), SILENCE)
         self._lock = threading.Lock()
         self._hearing = threading.Thread(target=self._hear, daemon=True)
         self._hearing.start()
@@ -136,7 +139,7 @@ class EngineSession:
             self._connect()
 
     def run(
-        self, program: Program, arguments: Sequence[Argument], results: Sequence[Result]
+        self, program: Program, arguments: Sequence[Argument], results: Sequence[Result], subject: bytes = b""
     ) -> list[np.ndarray | None]:
         """Run a program with the two others.
 
@@ -144,6 +147,7 @@ class EngineSession:
             program: of ``lower``.
             arguments: where each of its arguments comes from.
             results: who gets each of its results.
+            subject: hash of what the parties were asked, which must be the same.
 
         Returns:
             In the order of its results, what this party gets: numbers of the program's type, of ``Additive`` uint64;
@@ -153,7 +157,7 @@ class EngineSession:
             EngineError: the program may not run on shares, an argument does not fit it, the parties differ, one is
                 gone, or the engine opened a secret. Nothing more can be run then.
         """
-        order = self._order(program, arguments, results)
+        order = replace(self._order(program, arguments, results), subject=subject.hex())
         shapes = {str(place): (form.shape, form.dtype, form.how) for place, form in enumerate(order.results)}
         with self._lock:
             self._connect()
@@ -209,12 +213,14 @@ class EngineSession:
     def _read_figures(self, shapes: dict[str, tuple[tuple[int, ...], str, str]], found: dict[int, np.ndarray]) -> None:
         """Read results of these shapes into ``found``, until the figures come."""
         with self._told_why():
-            while (frame := read_frame(self._reading, LONGEST))[0] == FrameKind.ARRAY:
-                _, name, content = frame
-                shape, dtype, how = shapes[name]
-                kind = np.uint64 if how == "additive" else dtype
-                found[int(name)] = np.frombuffer(content, kind).reshape(shape).copy()
-        self.figures = RunFigures(**json.loads(frame[2]))
+            kind, name, content = read_frame(self._reading, LONGEST)
+            while kind != FrameKind.FIGURES:
+                if kind == FrameKind.ARRAY:
+                    shape, dtype, how = shapes[name]
+                    numbers = np.frombuffer(content, np.uint64 if how == "additive" else dtype)
+                    found[int(name)] = numbers.reshape(shape).copy()
+                kind, name, content = read_frame(self._reading, LONGEST)
+        self.figures = RunFigures(**json.loads(content))
 
     @contextmanager
     def _told_why(self) -> Iterator[None]:
@@ -224,10 +230,14 @@ class EngineSession:
         try:
             yield
         except (OSError, FrameError):
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_MOMENT)
+            alive = self._process.poll() is None
             self._process.kill()
             self._end(_ENDING)
-            status = f"the engine's process ended with status {self._process.returncode}"
-            self._over = self.said[-1] if self.said else status
+            why = "gave no sign of life" if alive else f"ended with status {self._process.returncode}"
+            told = self._process.returncode == ENDED and self.said
+            self._over = self.said[-1] if told else f"the process of this party's engine {why}"
             raise EngineError(self._over) from None
 
     def _end(self, patience: float) -> None:

@@ -23,7 +23,7 @@ from sfumato.trust.mpc.engine import spu_engine
 from sfumato.trust.mpc.engine.engine_log import EngineLog
 from sfumato.trust.mpc.engine.engine_plan import EnginePlan
 from sfumato.trust.mpc.engine.frames import FrameError, FrameKind, FrameWriter, PipeEnd, read_frame
-from sfumato.trust.mpc.engine.liveness import ENDED, Longest, watch
+from sfumato.trust.mpc.engine.liveness import ENDED, Longest, live, watch
 from sfumato.trust.mpc.engine.mesh import PartyKeys, connect
 from sfumato.trust.mpc.engine.run_order import RunOrder, gives
 
@@ -48,7 +48,8 @@ def main() -> None:
     logs: list[EngineLog] = []
 
     def ended(line: str) -> None:
-        os.write(logs[0].stderr if logs else 2, f"{line}\n".encode("utf-8", "replace"))
+        with suppress(OSError):  # where who reads it is gone too
+            os.write(logs[0].stderr if logs else 2, f"{line}\n".encode("utf-8", "replace"))
         os._exit(ENDED)
 
     logs.append(EngineLog(Path(said["log"]), lambda: ended(OPENED)))
@@ -77,6 +78,7 @@ class _Session:
         self._writer, self._log, self._ended = writer, log, ended
         self._told: queue.SimpleQueue[tuple[FrameKind, str, bytes]] = queue.SimpleQueue()
         threading.Thread(target=self._listen, args=(reading,), daemon=True).start()
+        threading.Thread(target=live, args=(writer,), daemon=True).start()
         plan = EnginePlan.from_bytes(said["plan"].encode())
         keys = PartyKeys(said["rank"], Path(said["certificate"]), Path(said["key"]), said["listen"])
         spu = spu_engine.load(Path(said["spu"]))
