@@ -47,6 +47,14 @@ MUTANTS = (
         f"{_TESTS}test_the_holder_of_the_key_sees_totals_and_the_others_have_no_key",
     ),
     Mutant(
+        "a site's message may hold no ciphertext, or several",
+        f"{_PART}ckks.py",
+        "    return [(part.scale, part.size(), part.parms_id()) for part in one.ciphertext()] == [form]\n",
+        "    return all(part.scale == form[0] for part in one.ciphertext())\n",
+        "of how many numbers it is says it itself",
+        f"{_TESTS}test_a_message_that_is_not_what_it_should_be_counts_as_none",
+    ),
+    Mutant(
         "real sites add under encryption",
         "trust/federated/plan.py",
         '        if "sums" in data:  # of a file',

@@ -155,12 +155,17 @@ def test_sites_that_are_lost_are_left_out_as_the_plan_allows() -> None:
         run.holder.opened(replace(total, survivors=(0, 1, 2)))
 
 
-@pytest.mark.parametrize("wrong", ["place", "number", "subject", "cut", "long", "more", "fewer", "noise", "scale"])
+WRONG = ["place", "number", "subject", "cut", "long", "more", "fewer", "noise", "scale", "none", "twice", "apart"]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_message_that_is_not_what_it_should_be_counts_as_none(wrong: str) -> None:
     run, values = Encrypted(5, lost=1), np.ones((5, 3), int)
     messages = run.sent(FIRST, values)
     site, good = run.sites[0], messages[0]
     asked = EncryptedAnswer(run.terms, run.holder.public, FIRST, SUBJECT)
+    (vector,) = asked.read(0, good)
+    sizes, whole, scale = vector[:3], vector[3:-9], vector[-9:]  # fields of protobuf
     messages[0] = {
         "place": messages[1],
         "number": good if wrong != "number" else site.masked(SECOND, SUBJECT, values[0]),
@@ -171,6 +176,9 @@ def test_a_message_that_is_not_what_it_should_be_counts_as_none(wrong: str) -> N
         "fewer": asked.write(0, encrypted(site._context, BY_RING[32], values[0, :2])),
         "scale": asked.write(0, [tenseal.ckks_vector(site._context, [1.0] * 3, scale=2.0**20).serialize()]),
         "noise": good[:36] + bytes(len(good) - 36),
+        "none": asked.write(0, [sizes + scale]),
+        "twice": asked.write(0, [sizes + whole + whole + scale]),
+        "apart": asked.write(0, [b"\n\x02\x01\x02" + whole + whole + scale]),
     }[wrong]
     np.testing.assert_array_equal(run.total(FIRST, 3, messages), [4, 4, 4])
     assert run.aggregator.refused.keys() == {0}

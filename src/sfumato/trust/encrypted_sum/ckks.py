@@ -45,6 +45,8 @@ The narrow one holds all that its ring does. The wide one ends where numbers in 
 encodes and decodes by, still leave all totals exact. Several ciphertexts for the parts of a larger number would hold
 it, and would tell who opens them more than the total: how often the parts carried.
 """
+_PAIR = 2
+"""Polynomials of what is encrypted, and of sums; products have more."""
 UNREADABLE = "a ciphertext, or a key, that cannot be read"
 
 
@@ -97,9 +99,18 @@ def read(context: Any, ciphertexts: Sequence[bytes], numbers: int) -> list[Any]:
         raise FederationError(UNREADABLE) from None
     if [one.size() for one in found] != [min(SLOTS, numbers - start) for start in range(0, numbers, SLOTS)]:
         raise FederationError("ciphertexts of more numbers, or fewer, than were asked for")
-    if any(part.scale != context.global_scale for one in found for part in one.ciphertext()):
-        raise FederationError("a ciphertext of another scale, which adds up with no other")
+    if not all(_is_fresh(context, one) for one in found):
+        raise FederationError("a ciphertext of another form or scale, which adds up with no other")
     return found
+
+
+def _is_fresh(context: Any, one: Any) -> bool:
+    """Whether it is one ciphertext as they are encrypted, or a sum of such: a pair, at the first level, at the scale.
+
+    The library reads none, or several, as readily: of how many numbers they are stands beside them.
+    """
+    form = context.global_scale, _PAIR, context.seal_context().data.first_parms_id()
+    return [(part.scale, part.size(), part.parms_id()) for part in one.ciphertext()] == [form]
 
 
 def opened(context: Any, parameters: Parameters, ciphertexts: Sequence[bytes], numbers: int) -> np.ndarray:
