@@ -113,6 +113,14 @@ MUTANTS = (
         f"{_ALIGNING}::test_nothing_is_answered_before_the_parties_know_who_is_common",
     ),
     Mutant(
+        "a party says who is common as often as it is asked",
+        "trust/mpc/aligning_party.py",
+        "        if self._searches >= MOST_SEARCHES:\n",
+        "        if False:\n",
+        "each time it tells the same",
+        f"{_ALIGNING}::test_set_ups_anew_give_no_room_for_ever_more_guesses",
+    ),
+    Mutant(
         "spaces around a key make another person",
         "trust/mpc/keys.py",
         "pc.utf8_trim_whitespace(pc.utf8_normalize(keys, form=_FORM))",

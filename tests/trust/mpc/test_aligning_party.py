@@ -169,6 +169,27 @@ def test_a_new_set_up_finds_them_anew_and_in_another_order() -> None:
     assert found.values.sum() == len(COMMON)
 
 
+def test_set_ups_anew_give_no_room_for_ever_more_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A party that brings other keys each time, with a coordinator that begins anew: both others stop telling."""
+    monkeypatch.setattr("sfumato.trust.mpc.aligning_party.MOST_SEARCHES", 2)
+    made = Aligned(SOME, Budget(run_of(1.0)))
+    guessing, known, each = made.sites[0], set[int](), 25
+
+    def guess(first: int) -> None:
+        guesses = range(first, first + each)
+        guessing._persons, guessing._own = Persons.of(KEYS[i] for i in guesses), parts_of(PEOPLE[list(guesses)])[0]
+        guessing._searches = 0
+        made.rounds.set_up()
+        known.update(guesses[i] for i in guessing._common.places if i >= 0)
+
+    guess(0)
+    guess(each)
+    assert known == {i for i in set(SOME[1]) & set(SOME[2]) if i < 2 * each}
+    with pytest.raises(FederationError, match="looked for 2 times since this party was started"):
+        guess(2 * each)
+    assert max(known) < 2 * each
+
+
 def plan_of(number: int) -> FederationPlan:
     roster = Roster(tuple(Member(f"p{i}", bytes([i] * 32)) for i in range(3)))
     split, promise = VerticalSplit("who", HELD, None, number), sf.Guarantee(1, 1e-6)

@@ -10,7 +10,7 @@ from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM, Entropy
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.mpc.intersection.intersecting import Intersecting
-from sfumato.trust.mpc.intersection.steps import with_common
+from sfumato.trust.mpc.intersection.steps import MOST_SEARCHES, with_common
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.persons import Persons
@@ -37,7 +37,8 @@ class AligningParty(PartySite):
     positions as a party may bring keys, most of them of nobody; a person more or less is one record of each party.
     Toward a party: who is common is an exact release, see ``Intersecting``; what is counted afterwards protects what a
     common person's cells say. Masks of all sums are made for who is common too: where two parties have other persons at
-    a position, nothing is opened.
+    a position, nothing is opened. Set-ups anew are no way to ever more guesses: what tells who is common leaves a party
+    ``MOST_SEARCHES`` times, until its own people start it again.
     """
 
     def __init__(
@@ -53,11 +54,11 @@ class AligningParty(PartySite):
         assert plan.split is not None, "a plan for parties"
         self._most, self._persons, self._own, self._say = plan.split.number, persons, records, found
         super().__init__(plan, identity, records.at(np.full(self._most, -1)), account, entropy)
-        self._common = self._fresh()
+        self._common, self._searches = self._fresh(), 0
         self._methods |= {
             "pass": lambda body: self._common.passed(body),
-            "store": lambda _: self._common.store(),
-            "read": lambda body: self._common.read(body),
+            "store": lambda _: self._search(self._common.store),
+            "read": lambda body: self._search(lambda: self._common.read(body)),
             "common": self._take_common,
         }
 
@@ -71,6 +72,16 @@ class AligningParty(PartySite):
         answer = super()._agreed(body)
         self._common = self._fresh()
         return answer
+
+    def _search(self, told: Callable[[], bytes]) -> bytes:
+        """What is ``told`` of this party's keys; FederationError where such was told too often."""
+        if self._searches >= MOST_SEARCHES:
+            raise FederationError(
+                f"common persons were looked for {MOST_SEARCHES} times since this party was started, and others may"
+                " bring other keys each time: have its people see why, and start it again"
+            )
+        self._searches += 1
+        return told()
 
     def _take_common(self, body: bytes) -> bytes:
         """Learn who is common, and put the records in the order that all parties have."""

@@ -12,7 +12,7 @@ from sfumato.errors import FederationError
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.trust.mpc.counting import PARTIES, OneHotLayout
-from sfumato.trust.mpc.intersection.steps import MOST_COMMON
+from sfumato.trust.mpc.intersection.steps import MOST_COMMON, MOST_SEARCHES
 from sfumato.trust.mpc.outsourced import Outsourced
 from sfumato.trust.mpc.persons import MOST_PERSONS
 from sfumato.trust.secure_sum.roster import Member, Roster
@@ -184,7 +184,9 @@ class VerticalSplit:
             "Who is common is found once for a run. After another run over tables that have changed, each party sees"
             " who has come and gone.",
             f"A party that does not follow the protocol can bring up to {self.number:,} keys of persons whom it has no"
-            " row of, and learns which of them both others know: keys that can be guessed protect nobody from that.",
+            " row of, and learns which of them both others know; and as many others in each set-up anew, of which there"
+            f" are up to {MOST_SEARCHES} each time that you start your command: keys that can be guessed protect nobody"
+            " from that.",
         ]
 
 

@@ -19,6 +19,8 @@ MOST_COMMON = 1 << 20
 """Keys that a party may bring: a million of them take each party five minutes of a processor, and messages of 22 MB."""
 BLOCK_KEYS = 1 << 13
 """Of a call: half a second of a processor, far within the patience for an answer, and 270 kB."""
+MOST_SEARCHES = 16
+"""How often a party that was started once says who is common: each time another may bring other keys, as guesses."""
 HOPS = 3
 """Of a party's points: out, on and back."""
 READER = 0
