@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from sfumato.models import MODELS
 from sfumato.models.choose import Choice, chosen
 from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.party_training import PartyTraining
 from sfumato.schema import Schema
 from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.plan import MASKED, FederationPlan, Sums, check_measurable
@@ -30,6 +32,10 @@ _COMPARED = {"select": "selection", "distances": "distances"}
 """Kinds of questions that parties answer whose plan names engines."""
 _ROUNDS, _ROUNDS_A_COLUMN = 256, 10
 """Of a plan. One that compares may take ten for each column: some four selections, and a table after each."""
+_LEARNT = _COUNTED | {"gradients"}
+"""What they may be asked with the engine."""
+_PARTY_STEPS, _BATCHES = 24, 20
+"""Steps of a training of parties, and batches that make all records where a recipe takes its own number of steps."""
 _NARROW, _WIDE = 32, 64
 """Bits of the ring: counts and their noise mostly fit the narrow one; sums of vectors lie on a fine grid."""
 
@@ -79,18 +85,20 @@ def agreed(
             )
         averaging = replace(averaging, level="record" if guarantee.private else "none")
     asks |= {"marginals"} if schema.measured() else frozenset()  # of which the search for bounds is made
-    if split is not None and asks - _COUNTED:
+    listed = split is not None and split.persons is not None and split.outsourced is None
+    if split is not None and asks - (_LEARNT if engine and listed else _COUNTED):
         raise FederationError(
             f"model {choice.name!r} asks for {', '.join(sorted(asks - _COUNTED))}, and parties count: take a model over"
-            " marginals (auto, aim, mst, independent)"
+            " marginals (auto, aim, mst, independent), or, of tables, give the engine that networks need"
         )
+    if split is not None and "gradients" in asks:
+        split = replace(split, training=_training(choice, codec, guarantee))
     if sums != MASKED and _VECTORS & asks:
         raise FederationError(
             f"model {choice.name!r} asks for sums of vectors in steps so fine that encrypted ones are not exact: add"
             " under masks, or take another model"
         )
     known = _KINDS if averaging is None else {**_KINDS, "gradients": "local run"}
-    listed = split is not None and split.persons is not None and split.outsourced is None
     known = {**known, **_COMPARED} if engine and listed else known
     kinds = ("count", *(kind for asked, kind in known.items() if asked in asks))
     given = tuple(capacity)
@@ -118,6 +126,18 @@ def agreed(
     if split is not None and not fits:
         raise FederationError("parties count in a ring of 32 bits, which does not hold noise as small: promise less")
     return Agreed(narrow if fits else replace(narrow, bits=_WIDE), choice)
+
+
+def _training(choice: Choice, codec: Codec, guarantee: Guarantee) -> PartyTraining:
+    """What parties fix of a training, by the recipe of the model.
+
+    Fewer steps of larger batches than elsewhere: a party knows who is in a batch, so that each costs it as much.
+    """
+    recipe = MODELS[choice.name, codec.domain.content].recipe()
+    steps = min(_PARTY_STEPS, recipe.steps)  # pyright: ignore[reportAttributeAccessIssue] - as all networks have
+    rate = min(1.0, recipe.steps / steps / _BATCHES)  # pyright: ignore[reportAttributeAccessIssue]
+    share = recipe.gradients  # pyright: ignore[reportAttributeAccessIssue]
+    return PartyTraining(share, steps, math.floor(rate * 2**32) / 2**32)
 
 
 def _fits_counts(plan: FederationPlan) -> bool:

@@ -16,8 +16,7 @@ from sfumato.errors import FederationError
 from sfumato.models.choose import Choice
 from sfumato.models.networks.coarse import CoarseCodes, FittedCoarse
 from sfumato.models.networks.layout import Layout
-from sfumato.models.networks.shares import SHARES
-from sfumato.models.settings import settings_of
+from sfumato.models.settings import SHARES, settings_of
 from sfumato.models.vae.shares import LATENT, ShareAutoencoder
 from sfumato.models.vae.vae import FittedVae, Vae
 from sfumato.privacy.guarantee import Guarantee

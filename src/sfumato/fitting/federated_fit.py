@@ -19,6 +19,7 @@ from sfumato.fitting.plan import Plan
 from sfumato.fitting.preflight import Together
 from sfumato.fitting.sites import FederatedSource, check_apart
 from sfumato.fitting.stated_sites import final_statement, planned_statement
+from sfumato.models.settings import SHARES
 from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.ledger import Run
 from sfumato.progress import Progress
@@ -219,7 +220,9 @@ def learn_federated(
     budget = Budget(opened.run, opened.answer_log, progress)
     codec = settled_codec(plan.schema, rounds, budget)
     setting = _setting(sites.agreed.plan)(rounds, codec.domain, budget)
-    release, outside = taught(plan, codec, setting, progress)
+    split = sites.agreed.plan.split
+    form = None if split is None or split.training is None else SHARES
+    release, outside = taught(plan, codec, setting, progress, form)
     if plan.guarantee.private and not sites.simulated:
         release = replace(release, sites=_signatures(rounds).to_dict())
     return release, outside, final_statement(rounds, transport, sites.simulated, opened.resumed > 0)

@@ -199,13 +199,17 @@ def learn(plan: Plan, rows: Rows, opened: OpenRun, progress: Progress) -> tuple[
 
 
 def taught(
-    plan: Plan, codec: Codec, setting: Central | Federated, progress: Progress
+    plan: Plan, codec: Codec, setting: Central | Federated, progress: Progress, form: str | None = None
 ) -> tuple[Release, tuple[float, float]]:
-    """Ask ``setting`` for the rows outside the facts, then let the model ask it; what :func:`learn` returns."""
+    """Ask ``setting`` for the rows outside the facts, then let the model ask it; what :func:`learn` returns.
+
+    ``form`` is that of the networks, where it is not the usual one.
+    """
     target = None if plan.schema.target is None else codec.position(plan.schema.target)
     choice = chosen(plan.model, codec.domain, target, plan.guarantee)
     outside = setting.outside(setting.mu(OUTSIDE_SHARE))
     recipe = MODELS[choice.name, codec.domain.content].recipe()
+    recipe = recipe if form is None else replace(recipe, form=form)  # type: ignore[type-var]
     choice = replace(choice, settings=settings_of(recipe))
     fitted = recipe.fit(setting, target=target, progress=progress)
     unfinished = NoCertificate(reason="not finished").to_dict()

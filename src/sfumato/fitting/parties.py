@@ -125,7 +125,8 @@ def parties(
         servers: names of three who compute in the place of the parties, which are then any number, share their columns
             to them before, and do nothing else: each one's ledger is charged with the whole plan at once.
         engine: for programs on secret shares, in three processes of this machine. With it parties also compare tables
-            with what the model believes, so that ``aim`` selects round by round; without, it asks for all at once.
+            with what the model believes, so that ``aim`` selects round by round; without, it asks for all at once. And
+            they learn ``vae``, ``gan`` and ``diffusion`` by gradients on secret shares, in the form ``shares``.
 
     Raises:
         FederationError: not three parties or servers, names or ledgers that are not as many, a key that stands twice,

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from sfumato.privacy.guarantee import Guarantee
 from sfumato.release.absences import StatedAbsence
 from sfumato.release.federation import FederationStatement, StatedAveraging, StatedSite
-from sfumato.release.stated_split import StatedOutsourcing, StatedOwner, StatedSealing, StatedSplit
+from sfumato.release.stated_split import (
+    StatedOutsourcing,
+    StatedOwner,
+    StatedSealing,
+    StatedSplit,
+    StatedTraining,
+)
 from sfumato.trust.federated.attendance import Absence
 from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.plan import FederationPlan
@@ -66,6 +74,7 @@ def _stated_split(split: VerticalSplit, toward: Guarantee) -> StatedSplit:
         number=split.number,
         toward_a_party=toward.epsilon,
         outsourced=_stated_outsourcing(split.outsourced),
+        training=None if split.training is None else StatedTraining(**asdict(split.training)),
     )
 
 

@@ -30,6 +30,8 @@ _LONGEST = 60
 _MOST_SETTINGS = 64
 """Of a recipe: several times as many as the largest has."""
 _RANGE = "range"
+USUAL, SHARES = "usual", "shares"
+"""Forms of the networks of tables: the second is for rows that are secret shares, and learns in the open too."""
 
 
 class SettingsError(ValueError):

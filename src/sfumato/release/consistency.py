@@ -140,6 +140,7 @@ def check_federation(artifact: Artifact, certificate: Certificate, guarantee: Gu
     stated.check()
     if stated.split is not None:
         stated.split.check_against(Schema.parse(artifact.schema), guarantee)
+        stated.split.check_events(composition.events, guarantee)
     if section_of(artifact.certificate, "federation") != stated.model_dump(mode="json", exclude_unset=True):
         raise CertificateError("the certificate's federation holds more than its fields")
     if local and (stated.averaging is None or any(e.count % stated.averaging.local_steps for e in local)):

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 
 from sfumato.errors import CertificateError
-from sfumato.privacy.accounting import toward_who_knows_the_others
+from sfumato.privacy.events import DistributedGaussian, Event
 from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.party_training import PartyTraining, toward_a_party
 from sfumato.release.sections import Section
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
@@ -60,6 +61,20 @@ class StatedOutsourcing(Section):
             raise CertificateError("the certificate's owners have names, keys or numbers that none can have")
 
 
+class StatedTraining(Section):
+    """A training on secret shares.
+
+    Attributes:
+        share: of the squared budget.
+        steps: how many there were.
+        rate: chance of a person to be in a batch.
+    """
+
+    share: float
+    steps: int
+    rate: float
+
+
 class StatedSplit(Section):
     """Who held which columns.
 
@@ -71,6 +86,7 @@ class StatedSplit(Section):
         number: of persons on the list, or the most that a party could bring.
         toward_a_party: epsilon of the promise toward another party, at the same delta.
         outsourced: who owned the columns, where the sites were servers; None: the sites held them.
+        training: on secret shares; None: nothing was learnt by gradients.
     """
 
     alignment: str
@@ -80,6 +96,7 @@ class StatedSplit(Section):
     number: int
     toward_a_party: float
     outsourced: StatedOutsourcing | None = None
+    training: StatedTraining | None = None
 
     def planned(self) -> dict[str, Json]:
         """What the plan of the parties says of the split, as JSON values."""
@@ -87,6 +104,8 @@ class StatedSplit(Section):
         del stated["toward_a_party"]
         if self.outsourced is None:
             del stated["outsourced"]
+        if self.training is None:
+            del stated["training"]
         return stated
 
     def check(self, sites: int, curious: int, lost: int) -> None:
@@ -104,8 +123,27 @@ class StatedSplit(Section):
         held = [name for names in self.columns for name in names]
         if sorted([self.key, *held]) != sorted(schema.names):
             raise CertificateError("the certificate's parties held other columns than the schema has")
-        if not math.isclose(self.toward_a_party, toward_who_knows_the_others(promise).epsilon, rel_tol=_ROUNDING):
+        training = self._training()
+        if not math.isclose(self.toward_a_party, toward_a_party(promise, training).epsilon, rel_tol=_ROUNDING):
             raise CertificateError("the certificate states another promise toward a party than follows from its own")
+
+    def check_events(self, events: Sequence[Event], promise: Guarantee) -> None:
+        """CertificateError where gradients were noised for another training than is stated, or for less."""
+        training = self._training()
+        for event in (e for e in events if isinstance(e, DistributedGaussian)):
+            taken = event.count, event.sampling_probability
+            if training is None or taken != (training.steps, training.rate):
+                raise CertificateError("the events hold gradients that are not those of the certificate's training")
+            if event.noise_multiplier < training.noise_multiplier(promise):
+                raise CertificateError("the events hold less noise than the certificate's training has")
+
+    def _training(self) -> PartyTraining | None:
+        """CertificateError where its numbers are those of none."""
+        try:
+            stated = self.training
+            return None if stated is None else PartyTraining(stated.share, stated.steps, stated.rate)
+        except ValueError:
+            raise CertificateError("the certificate's parties took steps that no training has") from None
 
     def limits(self, names: Sequence[str]) -> list[str]:
         """Where the promise ends among parties, in plain words."""
@@ -122,6 +160,7 @@ class StatedSplit(Section):
             "This holds where the three follow the protocol, at most one of them is curious, and no two of them "
             "collude. Any two together can read all columns of everybody. A party that does not follow the protocol "
             "can make tables wrong, and learn more from what is opened than is promised.",
+            *(self._of_training() if self.training is not None else []),
             "The noise is made so that the shares of two parties are enough: it is 1.22 times as wide as that of one "
             "curator.",
         ]
@@ -152,4 +191,16 @@ class StatedSplit(Section):
             f"server, and of an owner. Keys of the owners: {owned}.",
             f"Servers promised to delete what they were sent at the end, and to take nothing older than "
             f"{outsourced.days} days; that they did, nobody else can see.",
+        ]
+
+    def _of_training(self) -> list[str]:
+        assert self.training is not None
+        return [
+            f"A network was trained in {self.training.steps} steps on secret shares. Each took a batch that coins of"
+            " all three parties drew: the parties knew who was in it, and whoever got the model did not. Toward that"
+            " one the promise counts on it; toward a party, also one that got the model, it does not, and counts each"
+            " step as if everybody were in it who may be, with a gradient that is another.",
+            "Gradients were clipped in the fixed point of an engine for secret shares, SecretFlow SPU. That its"
+            " inverse roots are as right as was tried, and that no number of a row leaves its ring, was tried on"
+            " simulated rows, and is not proven.",
         ]

@@ -30,7 +30,6 @@ from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.initial import LOGITS
 from sfumato.models.networks.latent import inverse_rosenblatt, rosenblatt
 from sfumato.models.networks.layout import BLOCK, Layout, batched, fixed_masks
-from sfumato.models.networks.shares import SHARES, USUAL
 from sfumato.models.networks.training import (
     BATCHES,
     COUNT_SHARE,
@@ -43,7 +42,7 @@ from sfumato.models.networks.training import (
     train_on_public,
 )
 from sfumato.models.networks.warm_start import rows_of, warm_start
-from sfumato.models.settings import check_settings, count, none_to_all, word
+from sfumato.models.settings import SHARES, USUAL, check_settings, count, none_to_all, word
 from sfumato.privacy.dp_sgd import Objective
 from sfumato.privacy.gradients import Dense, EmbeddingSum, Tape
 from sfumato.progress import Progress

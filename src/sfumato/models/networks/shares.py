@@ -14,8 +14,6 @@ from jaxtyping import Float, Integer
 from sfumato.models.networks.layout import Layout
 from sfumato.privacy.gradients import OneHots
 
-USUAL, SHARES = "usual", "shares"
-"""The two forms of networks of tables."""
 HIDDEN = 64
 """Width of the layers: bytes between parties grow with it."""
 _LEAST = 1e-3

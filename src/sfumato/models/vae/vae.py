@@ -23,7 +23,6 @@ from sfumato.models.model import SavedArrays, SavedFacts, SavedState, total_of
 from sfumato.models.networks.coarse import CoarseCodes, FittedCoarse, bins_of
 from sfumato.models.networks.initial import BEFORE_ACTIVATION, LOGITS
 from sfumato.models.networks.layout import BLOCK, Layout, batched
-from sfumato.models.networks.shares import SHARES, USUAL
 from sfumato.models.networks.training import (
     BATCHES,
     COUNT_SHARE,
@@ -35,7 +34,7 @@ from sfumato.models.networks.training import (
     train_on_public,
 )
 from sfumato.models.networks.warm_start import rows_of, warm_start
-from sfumato.models.settings import check_settings, count, none_to_all, word
+from sfumato.models.settings import SHARES, USUAL, check_settings, count, none_to_all, word
 from sfumato.models.vae import shares
 from sfumato.models.vae.shares import ShareAutoencoder
 from sfumato.privacy.dp_sgd import Objective

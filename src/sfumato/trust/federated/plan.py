@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from sfumato.errors import FederationError, SfumatoError
-from sfumato.privacy.accounting import toward_who_knows_the_others
 from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee, check_promise
+from sfumato.privacy.party_training import toward_a_party
 from sfumato.results.plain import Json, sorted_json
 from sfumato.schema import Schema
 from sfumato.trust.encrypted_sum.ckks import BY_RING
@@ -248,7 +248,7 @@ class FederationPlan:
 
         Such a one knows who is on the list of persons: hidden from it is what their cells say.
         """
-        return self.guarantee if self.split is None else toward_who_knows_the_others(self.guarantee)
+        return self.guarantee if self.split is None else toward_a_party(self.guarantee, self.split.training)
 
     @property
     def at_a_site(self) -> Guarantee:
@@ -438,6 +438,8 @@ class FederationPlan:
         """How networks are trained."""
         if self.averaging is not None:
             return [self.averaging.words()]
+        if self.split is not None and self.split.training is not None:
+            return [self.split.training.words()]
         said = f"A network is trained in at most {MOST_STEPS} steps, each of which is one secure sum: where its model"
         return [f"{said} would take more, a step draws more rows."] if "descent" in self.questions else []
 

@@ -16,7 +16,7 @@ from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.site_facts import codec_digest, first_codec
 from sfumato.trust.federated.transport import Replies, Transport
 from sfumato.trust.mpc.counting import OneHotLayout, after
-from sfumato.trust.mpc.dealing import block_bytes, blocks, dealing_id, dealing_label, sealed_block
+from sfumato.trust.mpc.dealing import block_bytes, blocks, dealing_id, dealing_label, sealed_block, sealed_for
 from sfumato.trust.mpc.intersection.steps import find_common, with_common
 from sfumato.trust.mpc.row_sharing import read_sharings, sharing_label
 from sfumato.trust.questions import GradientStep, LocalRun, Question, Selection, SumQuestion
@@ -183,6 +183,13 @@ class SecureRounds:
     def begin_descent(self, asked: bytes) -> None:
         """Let every site pay for a training; FederationError where one does not."""
         self._all("descent", dict.fromkeys(self._present, asked))
+
+    def begin_secret_descent(self, asked: bytes) -> None:
+        """Let every party pay for a training, and toss the coins of its batches with the others."""
+        everybody = range(self.plan.terms.sites)
+        committed = self._all("descent", dict.fromkeys(everybody, asked))
+        sealed = self._all("reveal", dict.fromkeys(everybody, b"".join(committed[p] for p in everybody)))
+        self._all("toss", {place: sealed_for(sealed, place) for place in everybody})
 
     def opened_step(self, step: GradientStep, numbers: int) -> np.ndarray:
         """The noised sum of a step of the training that was begun, (numbers,) int64."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from sfumato.trust.mpc.engine.run_order import Additive, Argument, Opened, Parts
 from sfumato.trust.mpc.engine.selection import check_scores, measuring, selecting
 from sfumato.trust.mpc.own_dealing import KeepsShares
 from sfumato.trust.mpc.party_records import PartyRecords
+from sfumato.trust.mpc.party_session import Session
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.ring import BITS
 from sfumato.trust.questions import Distances, Selection, SumQuestion
@@ -32,24 +32,6 @@ from sfumato.trust.secure_sum.identity import SiteIdentity
 
 _RING = 1 << BITS
 """Modulo which parts of tables are shared."""
-
-
-class Session(Protocol):
-    """What a party needs of its session with the engine; see ``EngineSession``."""
-
-    def connect(self) -> None:
-        """Wait until all three are there."""
-        ...
-
-    def run(
-        self, program: Program, arguments: Sequence[Argument], results: Sequence[Result], subject: bytes
-    ) -> list[np.ndarray | None]:
-        """Run a program with the two others, who were asked the same ``subject``."""
-        ...
-
-    def kill(self) -> None:
-        """End it now."""
-        ...
 
 
 class ComparingParty(PartySite):

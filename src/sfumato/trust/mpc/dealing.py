@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -117,3 +117,15 @@ def through(groups: np.ndarray, dealt: np.ndarray) -> np.ndarray:
     if (found[dealt] != groups).any():
         raise FederationError("a table finer than the codes that were dealt; deal anew")
     return found
+
+
+def sealed_for(sealed: Mapping[int, bytes], place: int) -> bytes:
+    """What the other parties sealed for the one at ``place``, by theirs; each gave as much for each other, in order."""
+    found = []
+    for sender in sorted(sealed):
+        receivers = [p for p in sorted(sealed) if p != sender]
+        size = len(sealed[sender]) // len(receivers)
+        if sender != place:
+            number = receivers.index(place)
+            found.append(sealed[sender][number * size : (number + 1) * size])
+    return b"".join(found)

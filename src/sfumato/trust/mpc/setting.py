@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from sfumato.privacy import gdp
 from sfumato.privacy.events import Event
 from sfumato.privacy.mechanisms import noisy_max
 from sfumato.privacy.spending import mu_squared
+from sfumato.progress import Progress
 from sfumato.trust.asking import Asking
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.rounds import SecureRounds
@@ -25,6 +27,9 @@ from sfumato.trust.mpc.dealing import check_degree, maps_bytes
 from sfumato.trust.mpc.split import layout
 from sfumato.trust.questions import Distances, Marginals, Measurement, Query, SumQuestion
 from sfumato.trust.setting import Candidate
+
+if TYPE_CHECKING:
+    from sfumato.privacy.dp_sgd import Carry, DpSgd, Parameters
 
 
 class Mpc(Federated):
@@ -53,6 +58,14 @@ class Mpc(Federated):
     def marginals(self, queries: Sequence[Query], mu: Sequence[float]) -> list[Measurement]:
         """Noisy tables alone: rows outside the facts are counted by every party by itself, under other noise."""
         return Asking.marginals(self, queries, mu)
+
+    def dp_sgd(self, training: DpSgd[Carry, Parameters], share: float, progress: Progress) -> Carry:
+        """DP-SGD with one sum on secret shares a step; FederationError where the plan has no training."""
+        if self._recode is not None:
+            raise FederationError("gradients are asked of the records as they are, not through coarser codes")
+        from sfumato.trust.mpc.secret_trainer import SecretTrainer  # imports jax, which counts do without
+
+        return SecretTrainer(self._rounds, self._budget).dp_sgd(training, share, progress)
 
     def select(self, candidates: Sequence[Candidate], epsilon: float) -> int:
         """Index of a candidate with a nearly largest score, by noise of all parties (``NoisyMax``).

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sfumato.encoding.codec import Codec
 from sfumato.errors import FederationError
+from sfumato.privacy.party_training import PartyTraining
 from sfumato.results.plain import Json
 from sfumato.schema import Schema
 from sfumato.trust.mpc.counting import PARTIES, OneHotLayout
@@ -34,6 +35,7 @@ class VerticalSplit:
         number: of persons on the list, or the most that a party may bring: in an intersection nothing but the parties'
             own rows hangs on how many are common.
         outsourced: who owns the rows, where the sites are servers that own none; None: the sites are the parties.
+        training: on secret shares, what is fixed of it; None: nothing is learnt by gradients.
     """
 
     key: str
@@ -41,6 +43,7 @@ class VerticalSplit:
     persons: str | None
     number: int
     outsourced: Outsourced | None = None
+    training: PartyTraining | None = None
 
     @property
     def alignment(self) -> str:
@@ -56,6 +59,7 @@ class VerticalSplit:
             "persons": self.persons,
             "number": self.number,
             **({} if self.outsourced is None else {"outsourced": self.outsourced.to_dict()}),
+            **({} if self.training is None else {"training": asdict(self.training)}),
         }
 
     @classmethod
@@ -63,7 +67,8 @@ class VerticalSplit:
         """The inverse of ``to_dict``."""
         columns = tuple(tuple(names) for names in data["columns"])
         outsourced = Outsourced.from_dict(data["outsourced"]) if "outsourced" in data else None
-        return cls(data["key"], columns, data["persons"], data["number"], outsourced)
+        training = PartyTraining(**data["training"]) if "training" in data else None
+        return cls(data["key"], columns, data["persons"], data["number"], outsourced, training)
 
     def check(self, schema: Schema, roster: Roster) -> None:
         """FederationError unless each column of ``schema`` lies at one of three parties, with those it depends on."""
@@ -72,6 +77,8 @@ class VerticalSplit:
                 f"columns are split among {PARTIES} parties, of which {CURIOUS} may be curious and none lost: name as"
                 " many"
             )
+        if self.training is not None and (self.outsourced is not None or self.persons is None):
+            raise FederationError("networks are trained by parties themselves, of persons on a list")
         if self.outsourced is not None:
             self.outsourced.check(roster)
             if self.persons is None:

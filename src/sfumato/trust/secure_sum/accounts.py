@@ -56,6 +56,12 @@ class SiteAccount:
                 self._run.charge(replace(step, count=missing * step.count))
                 self._steps.add(step, missing)
 
+    def prepay_whole(self, whole: Event, step: Training, steps: int) -> None:
+        """Have a training paid for by one event, whole, and so many of its steps taken off it, each a ``step``."""
+        with self._lock:
+            self._run.charge(whole)
+            self._steps.add(step, steps)
+
     def charge(self, number: RoundNumber, events: Sequence[Event] = (), training: Event | None = None) -> None:
         """Note ``number`` as used, then charge ``events`` for it, or take it off what was prepaid for ``training``.
 
