@@ -17,6 +17,14 @@ MUTANTS = (
         f"{_PART_TESTS}::test_a_party_is_sent_no_point_that_it_could_compare",
     ),
     Mutant(
+        "points go round in the order of the table, those of nobody last",
+        _PART,
+        "        self._sent = _order(entropy.take(_ORDER_BYTES), most)",
+        "        self._sent = np.arange(most)",
+        "points look random",
+        f"{_PART_TESTS}::test_who_spoils_the_last_points_of_another_does_not_see_how_many_keys_that_has",
+    ),
+    Mutant(
         "the list is as long as there are common persons",
         _PART,
         "        names += [self._entropy.take(NAME_BYTES) for _ in range(self._most - len(names))]\n",

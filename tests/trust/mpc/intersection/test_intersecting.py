@@ -10,8 +10,9 @@ import pytest
 from tests.trust.intersection import Trio
 
 from sfumato.errors import FederationError
+from sfumato.privacy.randomness import SYSTEM
 from sfumato.trust.mpc.intersection import steps
-from sfumato.trust.mpc.intersection.points import POINT_BYTES, multiplied, quotient
+from sfumato.trust.mpc.intersection.points import POINT_BYTES, fresh_secret, hashed, multiplied, quotient
 from sfumato.trust.mpc.intersection.store import read
 
 MOST = 12
@@ -128,6 +129,23 @@ def test_the_list_of_the_reader_stands_in_no_order_of_its_table() -> None:
     names = [text[i : i + steps.NAME_BYTES] for i in range(0, len(text), steps.NAME_BYTES)]
     assert names == sorted(names)
     assert len(set(names)) == MOST
+
+
+def test_who_spoils_the_last_points_of_another_does_not_see_how_many_keys_that_has() -> None:
+    """Half of the points are of nobody: were these the last, all would still be found; by chance 1 of 924 times."""
+    half, lost = MOST // 2, 0
+    junk = hashed([str(i) for i in range(MOST - half)], fresh_secret(SYSTEM))
+    for _ in range(3):
+        trio = Trio.of([[str(i) for i in range(half)]] * 3, MOST)
+        spoiling = trio.parties[1]
+        spoiling._opened = lambda sealed, sender, *of, opened=spoiling._opened: (
+            opened(sealed, sender, *of)[: half * POINT_BYTES] + junk
+            if (sender, of[0]) == (0, 0)
+            else opened(sealed, sender, *of)
+        )
+        trio.found()
+        lost += half - len([key for key in keys_at(trio, [[str(i) for i in range(half)]] * 3)[2] if key])
+    assert lost > 0
 
 
 CALLS = ["pass", "store", "read", "common"]

@@ -36,6 +36,8 @@ _NOBODY_BYTES = 32
 _STORE, _LIST = HOPS, HOPS + 1
 """Numbers of the messages after those of points."""
 _ORDER = 4  # nonce of ChaCha20; the key of an order has no other use
+_ORDER_BYTES = 32
+"""Of such a key."""
 
 
 class Intersecting:
@@ -58,7 +60,9 @@ class Intersecting:
     many. The points that it is sent are to it as drawn anew: each party's own go round under a cover that it alone
     knows, so that points of two parties never have one form for a third to compare. From the stores it can tell who is
     in both, for keys that it brought: all else in them is random to who lacks the secret of their two writers. All
-    secrets are of one run. What the coordinator carries is sealed, and as long for any keys.
+    secrets are of one run. What the coordinator carries is sealed, and as long for any keys. Points go round in an
+    order that the party alone knows: who spoils some of them, and sees who is then missing, learns no key's rank, and not
+    how many keys are of nobody.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Intersecting:
         self._brought = len(keys)
         nobody = [_NOBODY + entropy.take(_NOBODY_BYTES).hex() for _ in range(most - len(keys))]
         self._keys = [_KEY + key for key in keys] + nobody
+        self._sent = _order(entropy.take(_ORDER_BYTES), most)  # of each point that goes round, which key it is of
         self._cover, self._secret = fresh_secret(entropy), fresh_secret(entropy)
         self._values: list[bytes] = []
         self._step, self._stage = 0, "pass"
@@ -87,13 +92,15 @@ class Intersecting:
         block, hop = divmod(self._step, HOPS + 1)
         self._step += 1
         if hop == 0:
-            return self._sealed(hashed(self._keys[block_keys(self._most, block)], self._cover), 0, block)
+            keys = [self._keys[i] for i in self._sent[block_keys(self._most, block)]]
+            return self._sealed(hashed(keys, self._cover), 0, block)
         points = self._opened(sealed, after(self._place, 2), hop - 1, block, sealed_points(self._most, block))
         if hop < HOPS:
             return self._sealed(multiplied(points, self._secret), hop, block)
         whole = multiplied(points, quotient(self._secret, self._cover))
         self._values += [whole[start : start + POINT_BYTES] for start in range(0, len(whole), POINT_BYTES)]
         if block + 1 == key_blocks(self._most):
+            self._values = [self._values[i] for i in np.argsort(self._sent)]
             self._stage = "read" if self._place == READER else "store"
         return b""
 
@@ -134,9 +141,7 @@ class Intersecting:
         found = sorted(mine)
         self.places = np.full(self._most, -1)
         whole = b"".join(found)
-        order = np.empty(2 * self._most, np.uint32)
-        expand(hashlib.sha256(b"parties common order" + nonce + whole).digest(), _ORDER, order)
-        positions = np.argsort(order.view(np.uint64), kind="stable")[: len(found)]
+        positions = _order(hashlib.sha256(b"parties common order" + nonce + whole).digest(), self._most)[: len(found)]
         self.places[positions] = [mine[value] for value in found]
         self.hash = hashlib.sha256(b"parties common" + nonce + whole).digest()
         return self.hash
@@ -161,6 +166,13 @@ class Intersecting:
     def _sealing(self, other: int, sender: int, message: int, block: int) -> AESGCM:
         purpose = b"parties common" + bytes([message, sender]) + block.to_bytes(4, "little")
         return AESGCM(self._pair(other).secret(purpose))
+
+
+def _order(key: bytes, number: int) -> np.ndarray:
+    """(number,) of 0, 1 and so on, in the order that a key stands for."""
+    drawn = np.empty(2 * number, np.uint32)
+    expand(key, _ORDER, drawn)
+    return np.argsort(drawn.view(np.uint64), kind="stable")
 
 
 def _name(nonce: bytes, value: bytes) -> bytes:
