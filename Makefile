@@ -43,7 +43,8 @@ demo-federated: $(INSTALLED)
 	@$(BIN)/sfumato federation demo
 
 demo-mpc: $(INSTALLED)
-	@$(BIN)/sfumato mpc demo
+	@test -d .others/engine || $(MAKE) --silent .others/engine || echo "without the engine: its part is left out"
+	@$(BIN)/sfumato mpc demo --engine .others/engine
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n 2 -q

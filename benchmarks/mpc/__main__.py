@@ -8,7 +8,7 @@ from itertools import chain
 
 import benchmarks.mpc
 from benchmarks.federation.figure import Row, print_parts
-from benchmarks.mpc import alignment, comparing, gradients, outsourced, processes, simulated, utility, wan
+from benchmarks.mpc import alignment, comparing, gradients, outsourced, processes, simulated, training, utility, wan
 
 SMALL, MIDDLE, LARGE = 10_000, 48_842, 1_000_000
 MOST = {SMALL: (1, 11), MIDDLE: (4, 55), LARGE: (60, 1100)}
@@ -16,6 +16,7 @@ MOST = {SMALL: (1, 11), MIDDLE: (4, 55), LARGE: (60, 1100)}
 MOST_MEMORY = 2000
 ALIGNED = (10_000, 50_000, 100_000)
 """Keys of a party."""
+STEPS = 1_000
 USUAL = "small,middle,processes,utility"
 
 
@@ -31,6 +32,7 @@ def parts(fits: int) -> dict[str, Callable[[], Iterable[Row]]]:
         "outsourced": lambda: (row for persons in (SMALL, MIDDLE) for row in outsourced.rows(persons)),
         "gradients": gradients.rows,
         "wan": wan.rows,
+        "training": lambda: training.rows(STEPS),
         "large": lambda: chain(
             simulated.rows(LARGE, MOST[LARGE], "25 s, 800 MB", MOST_MEMORY),
             processes.rows(LARGE, MOST[LARGE], MOST_MEMORY),

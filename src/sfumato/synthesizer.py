@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sfumato.atomic import check_writable
 from sfumato.errors import SfumatoError
 from sfumato.fitting.connected import ConnectedSource
 from sfumato.fitting.dataset_ledger import ledger_of
@@ -21,6 +22,7 @@ from sfumato.fitting.preflight import Places, check_installed, preflight, settin
 from sfumato.fitting.sites import FederatedSource
 from sfumato.models.choose import check_suits
 from sfumato.models.settings import Settings
+from sfumato.outputs import MODEL
 from sfumato.privacy.guarantee import Guarantee, check_promise
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, counted, shown
@@ -156,6 +158,8 @@ class Synthesizer:
         """
         plan = self._plan
         check_installed(plan, report is not None)
+        if isinstance(source, PartiesSource) and source.encrypted is not None:
+            return self._fit_encrypted(source, output, progress, verbose)
         if isinstance(source, FederatedSource | ConnectedSource | PartiesSource):
             return self._fit_sites(source, output, report, progress, verbose)
         book = ledger_of(source, self._ledger, self.guarantee.private)
@@ -208,6 +212,22 @@ class Synthesizer:
             release = replace(release, stored_certificate=self._certificate(release, made))
         self.ledger_path, self.resumed = sites.book.path, opened.resumed
         return self._finished(release, opened)
+
+    def _fit_encrypted(
+        self,
+        source: PartiesSource,
+        output: str | os.PathLike[str] | None,
+        progress: Progress | None,
+        verbose: bool,
+    ) -> Synthesizer:
+        """Train on shares of simulated parties, without a promise: nothing is charged, and nothing kept for later."""
+        if output is not None:
+            check_writable(Path(output), MODEL)
+        self._forget()
+        with shown(progress, verbose) as seen:
+            self._release = source.trained(self._plan, seen)
+        self.outside, self.ledger_path, self.resumed = None, None, 0
+        return self
 
     def _finished(self, release: Release, opened: OpenRun) -> Synthesizer:
         """This synthesizer with what was learnt."""

@@ -9,7 +9,6 @@ import pytest
 from tests.journeys.conftest import CANARY, Done
 from tests.journeys.hospitals import PATIENCE, all_bytes
 from tests.journeys.test_parties import Run, ThreeParties
-from tests.trust.mpc.engine.conftest import engine as engine
 
 import sfumato as sf
 

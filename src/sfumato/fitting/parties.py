@@ -10,15 +10,17 @@ from pathlib import Path
 
 from sfumato.errors import FederationError
 from sfumato.extras import require
-from sfumato.federation.defaults import DEADLINE
+from sfumato.federation.defaults import DEADLINE, USUAL_STEPS
 from sfumato.fitting.agreed import Agreed, agreed
 from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
+from sfumato.fitting.encrypted_for import EncryptedFor
 from sfumato.fitting.federated_fit import site_runs
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.servers import SimulatedServers, fresh_outsourced
 from sfumato.fitting.sites import check_apart, named
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress
+from sfumato.release.release import Release
 from sfumato.tables import Rows
 from sfumato.tables.source import RowSource
 from sfumato.trust.federated.transport import InProcess, InThreads
@@ -28,6 +30,7 @@ from sfumato.trust.mpc.counting import PARTIES
 from sfumato.trust.mpc.engine.engine import Engine
 from sfumato.trust.mpc.engine.local_engines import LocalEngines
 from sfumato.trust.mpc.keys import own_keys
+from sfumato.trust.mpc.outsourced import Outsourced
 from sfumato.trust.mpc.party_records import party_records
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.persons import Persons
@@ -50,6 +53,7 @@ class PartiesSource:
         ledgers: of each party; None: beside its rows.
         servers: names of those who compute in the parties' place; none: the parties do.
         engine: for programs on secret shares, by which they compare; None: they only count.
+        encrypted: what is trained on their shares without a promise; None: they count, with one.
     """
 
     sources: tuple[RowSource, ...]
@@ -60,6 +64,26 @@ class PartiesSource:
     ledgers: tuple[Ledger | str | os.PathLike[str] | None, ...]
     servers: tuple[str, ...] = ()
     engine: Engine | None = None
+    encrypted: EncryptedFor | None = None
+
+    def trained(self, plan: Plan, progress: Progress) -> Release:
+        """What is trained on their shares; see ``encrypted_parties.trained``."""
+        from sfumato.fitting.encrypted_parties import trained  # imports jax
+
+        assert self.encrypted is not None, "they train"
+        if self.persons is None or self.servers:
+            raise FederationError(
+                "a training on shares is of persons of a public list, by their parties: give persons, and no servers"
+            )
+        tables, split = self._split(plan)
+        return trained(plan, self.encrypted, tables, self.names, split, self.persons, progress)
+
+    def _split(self, plan: Plan, outsourced: Outsourced | None = None) -> tuple[tuple[Rows, ...], VerticalSplit]:
+        """The opened tables, and who holds what."""
+        tables = tuple(Rows.open(table, plan.schema.dialect) for table in self.sources)
+        columns = tuple(tuple(n for n in table.columns if n != self.key) for table in tables)
+        listed = None if self.persons is None else self.persons.digest
+        return tables, VerticalSplit(self.key, columns, listed, self.number, outsourced)
 
     def opened(self, plan: Plan) -> SimulatedParties | SimulatedServers:
         """Open the tables and find the ledger of each party; no row is read.
@@ -76,14 +100,11 @@ class PartiesSource:
             for table, ledger in zip(self.sources, self.ledgers, strict=True)
         )
         check_apart(self, books)
-        tables = tuple(Rows.open(table, plan.schema.dialect) for table in self.sources)
-        columns = tuple(tuple(n for n in table.columns if n != self.key) for table in tables)
-        listed = None if self.persons is None else self.persons.digest
         computing = self.servers or self.names
         identities = tuple(SiteIdentity.fresh() for _ in computing)
         members = tuple(Member(n, i.public_key) for n, i in zip(computing, identities, strict=True))
         outsourced, owners = fresh_outsourced(self.names, identities) if self.servers else (None, ())
-        split = VerticalSplit(self.key, columns, listed, self.number, outsourced)
+        tables, split = self._split(plan, outsourced)
         engines = None if self.engine is None else LocalEngines.fresh(self.engine.folder, self.names)
         met = () if engines is None else engines.parties
         roster = Roster(members, CURIOUS, LOST)
@@ -103,6 +124,8 @@ def parties(
     names: Sequence[str] | None = None,
     ledgers: Sequence[Ledger | str | os.PathLike[str] | None] | None = None,
     servers: Sequence[str] = (),
+    encrypted_for: str | None = None,
+    steps: int = USUAL_STEPS,
     engine: Engine | None = None,
 ) -> PartiesSource:
     r"""Columns of the same persons at three parties, simulated in this process: what ``Synthesizer.fit`` takes.
@@ -124,9 +147,13 @@ def parties(
         ledgers: of each party; default: ``PATH.ledger`` beside its rows.
         servers: names of three who compute in the place of the parties, which are then any number, share their columns
             to them before, and do nothing else: each one's ledger is charged with the whole plan at once.
+        encrypted_for: train ``vae`` on their secret shares, WITHOUT differential privacy, for the party of this name:
+            the model may reveal rows. The synthesizer's guarantee is then one of epsilon inf.
+        steps: of such a training, in multiples of 25.
         engine: for programs on secret shares, in three processes of this machine. With it parties also compare tables
             with what the model believes, so that ``aim`` selects round by round; without, it asks for all at once. And
-            they learn ``vae``, ``gan`` and ``diffusion`` by gradients on secret shares, in the form ``shares``.
+            they learn ``vae``, ``gan`` and ``diffusion`` by gradients on secret shares, in the form ``shares``. What
+            is trained for one of them runs on it too, or without one in the open, as its plain twin.
 
     Raises:
         FederationError: not three parties or servers, names or ledgers that are not as many, a key that stands twice,
@@ -159,6 +186,7 @@ def parties(
             f"{len(given)} tables, {len(called)} names and {len(kept)} ledgers: counting on shares is of {PARTIES}"
             " parties, each with its own"
         )
+    wanted = None if encrypted_for is None else EncryptedFor(encrypted_for, steps, engine)
     if engine is not None and (persons is None or servers):
         raise FederationError("parties compare by themselves: give the list of persons and no servers, or no engine")
     if persons is None:
@@ -167,11 +195,11 @@ def parties(
                 "neither persons nor most_persons: give a public list, or how many persons a party may have (who is"
                 " common is then found by intersection)"
             )
-        return PartiesSource(given, key, None, most_persons, called, kept, tuple(servers))
+        return PartiesSource(given, key, None, most_persons, called, kept, tuple(servers), encrypted=wanted)
     if most_persons is not None:
         raise FederationError("persons and most_persons: a list says how many there are; leave most_persons out")
     known = Persons.load(Path(persons)) if isinstance(persons, str | os.PathLike) else Persons.of(persons)
-    return PartiesSource(given, key, known, len(known), called, kept, tuple(servers), engine)
+    return PartiesSource(given, key, known, len(known), called, kept, tuple(servers), engine, wanted)
 
 
 @dataclass(frozen=True)

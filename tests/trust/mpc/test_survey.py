@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
+from tests.fitting.test_encrypted_parties import source
 from tests.models.marginals.population import DOMAIN as COUNTED
 from tests.models.marginals.population import people as counted
 from tests.trust.federated.test_setting import run_of
 from tests.trust.federation import Federation, unevenly
 from tests.trust.mpc.test_counting import LAYOUT, codes_of, masks_of, shares_of
-from tests.trust.parties import Parties, people, together
+from tests.trust.parties import SCHEMA, Parties, people, together
 
+import sfumato as sf
 from sfumato.trust.budget import Budget
 from sfumato.trust.central import Central
 from sfumato.trust.mpc.counting import PARTIES
@@ -75,3 +78,40 @@ def test_homomorphic_encryption() -> None:
         )
     assert noise["encrypted"].std() == pytest.approx(20, rel=5 / math.sqrt(2 * noise["encrypted"].size))
     assert stats.ks_2samp(noise["masked"], noise["encrypted"]).pvalue > 1e-6
+
+
+@pytest.fixture(scope="module")
+def both(engine: Path) -> tuple[sf.Synthesizer, sf.Synthesizer]:
+    """An autoencoder trained on shares by three engines, and its twin in the open."""
+    on_shares, in_the_open = (
+        sf.Synthesizer(SCHEMA, "vae", sf.Guarantee(INFINITE)).fit(source(100, used))
+        for used in (sf.Engine(engine), None)
+    )
+    return on_shares, in_the_open
+
+
+@pytest.mark.engine
+def test_encrypted_training(both: tuple[sf.Synthesizer, sf.Synthesizer]) -> None:
+    """A training of which nobody sees rows, gradients or parameters leaves the parameters that one in the open does:
+    what is made of any row is the same to a hundredth. There is no certificate, since nothing is promised."""
+    rows = both[1].sample(200, seed=0).arrow
+    one, other = (fitted.encode(rows) for fitted in both)
+    assert np.abs(other).max() > 0.1
+    assert np.abs(one - other).max() < 1e-2
+    assert isinstance(both[0].certificate, sf.NoCertificate)
+
+
+@pytest.mark.engine
+def test_mpc_in_vaes(both: tuple[sf.Synthesizer, sf.Synthesizer]) -> None:
+    """A VAE trained on shares gives useful rows: columns at two parties hang together as they do among the people.
+
+    The table of a and d is nearer to the people's than what one would guess who knew every column by itself.
+    """
+    codes = people(400, 3)[:, (0, 3)].astype(int)
+    drawn = both[0].sample(4000, seed=1).arrow
+    made = np.stack(
+        [drawn.column("a").to_numpy(), np.array(["pqrs".index(d) for d in drawn.column("d").to_pylist()])], 1
+    )
+    real, found = (np.bincount(rows[:, 0] * 4 + rows[:, 1], minlength=28) / len(rows) for rows in (codes, made))
+    alone = np.outer(real.reshape(7, 4).sum(1), real.reshape(7, 4).sum(0)).ravel()
+    assert np.abs(found - real).sum() < 0.9 * np.abs(alone - real).sum()

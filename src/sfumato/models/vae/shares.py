@@ -22,7 +22,7 @@ from sfumato.trust.questions import PublicArrays, fitting
 
 LATENT = 16
 """Numbers of a latent point."""
-_DEVIATION = 0.25
+DEVIATION = 0.25
 """Of a latent point given its record."""
 _DIVERGENCE = 0.02
 """Of the divergence in units of Brier's score: with more of it, all records have one latent point."""
@@ -45,7 +45,7 @@ class ShareAutoencoder(eqx.Module):
         """Mean and log-variance of the latent point, (B, LATENT) each; the latter is the same for all."""
         a, b = self.encoder
         mean = b(jax.nn.relu(a(rows, tape)), tape)
-        return mean, jnp.full_like(mean, 2 * math.log(_DEVIATION))
+        return mean, jnp.full_like(mean, 2 * math.log(DEVIATION))
 
     def chances(self, points: Float[Array, "batch latent"], tape: Tape) -> Float[Array, "batch width"]:
         """Probabilities (B, width), about, of latent points."""
@@ -63,7 +63,7 @@ def squared_elbo(
     """Brier's score of all columns given z, and ``weight`` of the divergence; see ``vae.negative_elbo``."""
     rows, noise = records
     mean, _ = network.encode(rows, tape)
-    outputs = network.chances(mean + _DEVIATION * noise, tape)
+    outputs = network.chances(mean + DEVIATION * noise, tape)
     squared = layout.squared_errors(outputs, hot_of(layout, rows)).sum(axis=1)
     return squared + (weight * _DIVERGENCE / 2) * jnp.sum(mean**2, axis=1)
 

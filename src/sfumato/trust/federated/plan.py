@@ -192,8 +192,11 @@ class FederationPlan:
             raise FederationError(
                 "a training on shares is of three parties, makes no promise (epsilon inf), and opens no sum"
             )
-        if self.split.persons is None:
-            raise FederationError("a training on shares is of persons of a public list: give persons, no intersection")
+        if self.split.persons is None or self.split.outsourced is not None:
+            raise FederationError(
+                "a training on shares is of persons of a public list, by the parties that have the rows: give persons,"
+                " and no servers"
+            )
         self.encrypted.check([member.name for member in self.roster.members])
 
     @property

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 import pytest
 from tests.trust.mpc.encrypted.columns import COLUMNS, PERSONS, SEED, codes, own, rows, start
-from tests.trust.mpc.engine.conftest import engine as engine
 
 from sfumato.errors import EngineError
 from sfumato.trust.mpc.counting import PARTIES

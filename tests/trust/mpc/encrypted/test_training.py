@@ -75,6 +75,11 @@ def test_a_training_keeps_no_promise_and_opens_no_sum(other) -> None:
     assert SPLIT.number == 10
 
 
+def test_a_training_is_of_persons_of_a_public_list() -> None:
+    with pytest.raises(FederationError, match="persons of a public list"):
+        encrypted(split=replace(SPLIT, persons=None))
+
+
 def test_what_is_public_is_the_same_everywhere_and_new_in_each_run() -> None:
     who = batches(SEED, 0, 25, 64, 1000)
     assert (who.dtype, who.shape) == (np.int32, (25, 64))
