@@ -166,7 +166,10 @@ class SecureRounds:
         self._round += 1
         request = SumRequest(RoundNumber(self._round), question, (epsilon,))
         asked = dict.fromkeys(range(self.plan.terms.sites), request.data)
-        found = set(self._all("select", asked).values())
+        answers = self._ask("select", asked).answers
+        if len(answers) < len(asked):  # who is lost takes the engines of the others along: all say what they saw
+            raise FederationError(f"nothing was selected{self._said()}")
+        found = set(answers.values())
         if len(found) != 1:
             raise FederationError("the parties opened different indices of one selection: nothing is taken from it")
         index = int.from_bytes(found.pop(), "little")
