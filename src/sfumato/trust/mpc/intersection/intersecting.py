@@ -61,7 +61,7 @@ class Intersecting:
     knows, so that points of two parties never have one form for a third to compare. From the stores it can tell who is
     in both, for keys that it brought: all else in them is random to who lacks the secret of their two writers. All
     secrets are of one run. What the coordinator carries is sealed, and as long for any keys. Points go round in an
-    order that the party alone knows: who spoils some of them, and sees who is then missing, learns no key's rank, and not
+    order that the party alone knows: who spoils some of them, and sees who is then missing, learns no key's rank, nor
     how many keys are of nobody.
     """
 
