@@ -25,6 +25,14 @@ MUTANTS = (
         f"{_PART_TESTS}::test_who_spoils_the_last_points_of_another_does_not_see_how_many_keys_that_has",
     ),
     Mutant(
+        "a person is named without a proof that both others have them",
+        _PART,
+        "nonce + value + proof).digest()[:NAME_BYTES]",
+        "nonce + value).digest()[:NAME_BYTES]",
+        "the reader names those alone that it found in both",
+        f"{_PART_TESTS}::test_a_reader_that_deviates_cannot_ask_who_is_at_one_other_party",
+    ),
+    Mutant(
         "the list is as long as there are common persons",
         _PART,
         "        names += [self._entropy.take(NAME_BYTES) for _ in range(self._most - len(names))]\n",

@@ -12,6 +12,7 @@ from tests.trust.intersection import Trio
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import SYSTEM
 from sfumato.trust.mpc.intersection import steps
+from sfumato.trust.mpc.intersection.intersecting import _proven
 from sfumato.trust.mpc.intersection.points import POINT_BYTES, fresh_secret, hashed, multiplied, quotient
 from sfumato.trust.mpc.intersection.store import read
 
@@ -114,10 +115,22 @@ def test_the_reader_finds_nothing_of_whom_it_shares_with_one_party_alone() -> No
         reader._opened(answer, place, 3, 0, len(answer)) for method, place, answer in trio.sent if method == "store"
     ]
     at = [read(store, list(known.values()), MOST) for store in opened]
-    same = (at[0] == at[1]).all(axis=1)
-    assert [key for key, alike in zip(known, same, strict=True) if alike] == ["b", "c"]
-    drawn = np.concatenate(at)
-    assert len(np.unique(drawn, axis=0)) == 2 * len(known) - 2  # all others differ from each other
+    together = [_proven((one ^ other).tobytes()) for one, other in zip(*at, strict=True)]
+    assert [key for key, proof in zip(known, together, strict=True) if proof] == ["b", "c"]
+    drawn = np.concatenate([*at, at[0] ^ at[1]]).view(np.uint64)
+    assert len(np.unique(drawn)) == drawn.size  # no half of a value is another's, of one store or of both
+
+
+def test_a_reader_that_deviates_cannot_ask_who_is_at_one_other_party(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names all whom it knows: what the others answer to that is known to it and the coordinator together."""
+    trio = Trio.of(SETS, MOST)
+    monkeypatch.setattr("sfumato.trust.mpc.intersection.intersecting._proven", lambda read: read[:8])
+    with pytest.raises(FederationError, match="do not agree on who is common"):
+        trio.found()
+    one, other, third = keys_at(trio)
+    assert set(one) >= set(SETS[0])
+    assert other == third
+    assert sorted(filter(None, other)) == ["b", "c"]
 
 
 def test_the_list_of_the_reader_stands_in_no_order_of_its_table() -> None:

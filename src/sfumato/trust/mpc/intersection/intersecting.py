@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -24,7 +24,7 @@ from sfumato.trust.mpc.intersection.steps import (
     sealed_points,
     sealed_store,
 )
-from sfumato.trust.mpc.intersection.store import VALUE_BYTES, read, written
+from sfumato.trust.mpc.intersection.store import read, written
 from sfumato.trust.secure_sum.run_keys import PairKeys
 
 _ONE_USE = bytes(12)
@@ -35,6 +35,9 @@ _NOBODY_BYTES = 32
 """Of a key that nobody has."""
 _STORE, _LIST = HOPS, HOPS + 1
 """Numbers of the messages after those of points."""
+_PROOF_BYTES = 8
+"""Of what proves that a key is in both stores, and of what shows that it was read: half of a value each. Of a million
+keys in one store alone one is taken for common with probability 2^-44."""
 _ORDER = 4  # nonce of ChaCha20; the key of an order has no other use
 _ORDER_BYTES = 32
 """Of such a key."""
@@ -59,7 +62,9 @@ class Intersecting:
     *Formal guarantee.* Beside what it brings itself, a party that follows the protocol learns who is common, and so how
     many. The points that it is sent are to it as drawn anew: each party's own go round under a cover that it alone
     knows, so that points of two parties never have one form for a third to compare. From the stores it can tell who is
-    in both, for keys that it brought: all else in them is random to who lacks the secret of their two writers. All
+    in both, for keys that it brought: all else in them is random to who lacks the secret of their two writers. Nor can
+    a reader that deviates name a person whom one of the others lacks, and learn of who has whom by what they answer: a
+    name is made of a proof that two stores share out. All
     secrets are of one run. What the coordinator carries is sealed, and as long for any keys. Points go round in an
     order that the party alone knows: who spoils some of them, and sees who is then missing, learns no key's rank, nor
     how many keys are of nobody.
@@ -81,6 +86,7 @@ class Intersecting:
         self._sent = _order(entropy.take(_ORDER_BYTES), most)  # of each point that goes round, which key it is of
         self._cover, self._secret = fresh_secret(entropy), fresh_secret(entropy)
         self._values: list[bytes] = []
+        self._proofs: dict[bytes, bytes] = {}  # by value of a person: that it is in both stores
         self._step, self._stage = 0, "pass"
         self._told: bytes | None = None
         self.places: np.ndarray | None = None
@@ -110,8 +116,10 @@ class Intersecting:
         self._stage = "common"
         (other,) = {0, 1, 2} - {READER, self._place}
         shared = self._pair(other).secret(b"parties common values" + self._plan)
-        drawn = b"".join(hashlib.sha256(shared + value).digest()[:VALUE_BYTES] for value in self._values)
-        values = np.frombuffer(drawn, np.uint64).reshape(len(self._values), -1)
+        self._proofs = {value: _proof(shared, value) for value in self._values[: self._brought]}
+        values = _words(hashlib.sha256(shared + value).digest()[: 2 * _PROOF_BYTES] for value in self._values)
+        if self._place > other:
+            values = values ^ _words(_shown(_proof(shared, value)) for value in self._values)
         return self._sealed(written(self._values, values, self._entropy), _STORE)
 
     def read(self, sealed: bytes) -> bytes:
@@ -124,8 +132,9 @@ class Intersecting:
         mine = self._values[: self._brought]
         one, other = (read(store, mine, self._most) for store in stores)
         nonce = self._entropy.take(NONCE_BYTES)
-        common = np.flatnonzero((one == other).all(axis=1))
-        names = [_name(nonce, mine[i]) for i in common]
+        found = ((value, _proven(words.tobytes())) for value, words in zip(mine, one ^ other, strict=True))
+        self._proofs = {value: proof for value, proof in found if proof is not None}
+        names = [_name(nonce, value, proof) for value, proof in self._proofs.items()]
         names += [self._entropy.take(NAME_BYTES) for _ in range(self._most - len(names))]
         self._told = nonce + b"".join(sorted(names))
         return b"".join(self._sealed(self._told, _LIST, receiver=place) for place in others)
@@ -137,7 +146,8 @@ class Intersecting:
         told = self._told or self._opened(sealed, READER, _LIST, 0, sealed_list(self._most))
         nonce, listed = told[:NONCE_BYTES], told[NONCE_BYTES:]
         names = {listed[start : start + NAME_BYTES] for start in range(0, len(listed), NAME_BYTES)}
-        mine = {value: i for i, value in enumerate(self._values[: self._brought]) if _name(nonce, value) in names}
+        named = {value for value, proof in self._proofs.items() if _name(nonce, value, proof) in names}
+        mine = {value: i for i, value in enumerate(self._values[: self._brought]) if value in named}
         found = sorted(mine)
         self.places = np.full(self._most, -1)
         whole = b"".join(found)
@@ -175,6 +185,26 @@ def _order(key: bytes, number: int) -> np.ndarray:
     return np.argsort(drawn.view(np.uint64), kind="stable")
 
 
-def _name(nonce: bytes, value: bytes) -> bytes:
-    """What stands for a common person in a list: to those who have the value alone."""
-    return hashlib.sha256(b"parties common name" + nonce + value).digest()[:NAME_BYTES]
+def _name(nonce: bytes, value: bytes, proof: bytes) -> bytes:
+    """What stands for a common person in a list: to those who have the value and the proof alone."""
+    return hashlib.sha256(b"parties common name" + nonce + value + proof).digest()[:NAME_BYTES]
+
+
+def _proof(shared: bytes, value: bytes) -> bytes:
+    """That a key of this ``value`` is in both stores: two writers know it, and who reads the key in both."""
+    return hashlib.sha256(b"parties common proof" + shared + value).digest()[:_PROOF_BYTES]
+
+
+def _shown(proof: bytes) -> bytes:
+    """A proof with what shows that it is one."""
+    return proof + hashlib.sha256(b"parties common proof read" + proof).digest()[:_PROOF_BYTES]
+
+
+def _proven(read: bytes) -> bytes | None:
+    """The proof in what two stores have at a key together; None where it is in one of them at most."""
+    return read[:_PROOF_BYTES] if _shown(read[:_PROOF_BYTES]) == read else None
+
+
+def _words(values: Iterable[bytes]) -> np.ndarray:
+    """(n, 2) uint64, as a store takes them."""
+    return np.frombuffer(b"".join(values), np.uint64).reshape(-1, 2)

@@ -18,7 +18,7 @@ from sfumato.errors import FederationError
 from sfumato.privacy.randomness import Entropy
 
 VALUE_BYTES = 16
-"""Of a value: a wrong one is taken for right with probability 2^-128."""
+"""Of a value."""
 _THIRDS = 3  # of all cells; with fewer, peeling needs twice as many cells
 _FILLED = 1.3
 """Cells for each key: peeling goes through, for many keys, from 1.23 on."""
