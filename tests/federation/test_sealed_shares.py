@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +22,17 @@ from sfumato.federation.documents import Invitation, SiteRequest, written
 from sfumato.federation.sealed_shares import SealedShares, by_owner, file_name, write_sealed
 from sfumato.federation.site_folder import SiteFolder
 from sfumato.progress import Silent
+from sfumato.results.plain import sorted_json
 from sfumato.trust.federated.agreement import sign_plan
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.mpc.counting import Codes
+from sfumato.trust.mpc.outsourced import SealingKey
 from sfumato.trust.mpc.row_sharing import RowSharing
 from sfumato.trust.mpc.server_site import ServerRecords, cuts
+from sfumato.trust.mpc.whole_plan import at_servers
 from sfumato.trust.questions import Query
+from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES, SignaturePurpose
 
 HELD = {"clinic": ("a", "b"), "council": ("c", "d", "e")}
 SERVERS = ("north", "east", "west")
@@ -237,6 +242,74 @@ def test_a_server_deletes_what_it_was_sent_and_the_key_to_it(
     sf.Site(other / "east").serve(other / "east" / "plan.json", files)
     assert not any(file.exists() for file in files)
     assert not (other / "east" / "sealing.key").exists()
+    with sf.Ledger.open(other / "east" / "server.ledger") as ledger:
+        (run,) = ledger.summary()["runs"]
+    assert run["guarantee"]["epsilon"] == at_servers(plan_of(planned)).epsilon
+
+
+def test_a_server_that_is_killed_while_it_deletes_has_no_key_any_more(
+    planned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "folders"
+    shutil.copytree(planned, other)
+    files = [other / "sent" / file_name(owner, "east") for owner in HELD]
+
+    unlink = Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if path in files:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(sf.Site, "_serve", lambda *_: None)
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        sf.Site(other / "east").serve(other / "east" / "plan.json", files)
+    assert not (other / "east" / "sealing.key").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"sharing": "zz"}, "is damaged"),
+        ({"sharing": ""}, "is damaged"),
+        ({"sharing": "00" * 33}, "is damaged"),
+        ({"sharing": 5}, "no shares of rows"),
+        ({"agreed": []}, "no shares of rows"),
+        ({"agreed": "zz"}, "is damaged"),
+        ({"written": 7}, "no shares of rows"),
+        ({"written": "9999-01-01T00:00:00Z"}, "is yet to come"),
+        ({"key": 4}, "no shares of rows"),
+        ({"key": "00" * 32}, "is damaged"),
+    ],
+    ids=["no hex", "no name", "long name", "number", "list", "no signature", "no text", "future", "no key", "null key"],
+)
+def test_nothing_of_a_head_is_believed_because_its_owner_signed_it(
+    planned: Path, tmp_path: Path, change: dict[str, object], says: str
+) -> None:
+    name, owner = file_name("clinic", "east"), SiteFolder(planned / "clinic").identity
+    line, rest = (planned / "sent" / name).read_bytes().split(b"\n", 1)
+    head = sorted_json({**json.loads(line), **change}) + b"\n"
+    (tmp_path / name).write_bytes(head + owner.sign(SignaturePurpose.SHARES, head) + rest[SIGNATURE_BYTES:])
+    with pytest.raises(FederationError, match=says):
+        opened(planned, 1, "clinic", tmp_path)
+
+
+def test_a_file_that_is_taken_away_meanwhile_is_told_of(planned: Path, tmp_path: Path) -> None:
+    name = file_name("clinic", "east")
+    shutil.copy(planned / "sent" / name, tmp_path / name)
+    found = opened(planned, 1, "clinic", tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(FederationError, match="cannot read"):
+        found.received(cuts(plan_of(planned))[0])
+
+
+def test_nothing_is_charged_for_a_key_that_nothing_can_be_sealed_to(planned: Path) -> None:
+    """A point of small order, which its server signed: nothing is secret that is told of it."""
+    north, public = SiteFolder(planned / "north").identity, bytes(32)
+    key = SealingKey(public, north.sign(SignaturePurpose.SEALING, public))
+    with pytest.raises(FederationError, match="north: nothing can be sealed to its key for shares"):
+        key.check(plan_of(planned).roster.members[0])
 
 
 @pytest.mark.parametrize("who", ["clinic", "north"])

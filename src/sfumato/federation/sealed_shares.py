@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +30,7 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.mpc.outsourced import Outsourced, opened_secret
 from sfumato.trust.mpc.replicated import LAST, components
 from sfumato.trust.mpc.ring import WORD
-from sfumato.trust.mpc.row_sharing import PART_BYTES, Cut, ReceivedRows, RowSharing
+from sfumato.trust.mpc.row_sharing import PART_BYTES, SHARING_BYTES, Cut, ReceivedRows, RowSharing
 from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
 
 _FORMAT = "sfumato shares of rows/1"
@@ -39,6 +39,8 @@ _TAG, _NONCE = 16, 12
 _MOST_HEAD = 1 << 12
 """Of the line: names of 64 characters and some hashes."""
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
+_AHEAD = dt.timedelta(days=1)
+"""By which clocks of two machines differ at most: a file from later than that would never be too old."""
 
 
 @dataclass(frozen=True)
@@ -119,18 +121,15 @@ class SealedShares:
         owner: place of the owner among those of the plan.
         agreed: its signature under the plan.
 
-    FederationError for a file that is damaged, of another plan, for another server, of nobody who owns columns, or
-    older than the plan allows.
+    FederationError for a file that is damaged, of another plan, for another server, of nobody who owns columns, older
+    than the plan allows, or of a day to come.
     """
 
     def __init__(self, path: Path, plan: FederationPlan, server: int, sealing_key: bytes) -> None:
         self._path, self._server = path, server
-        try:
-            with path.open("rb") as stream:
-                self._line = stream.readline(_MOST_HEAD)
-                signature = stream.read(SIGNATURE_BYTES)
-        except OSError as error:
-            raise FederationError(f"cannot read {path}: {error.strerror or error}") from None
+        with self._open() as stream:
+            self._line = stream.readline(_MOST_HEAD)
+            signature = stream.read(SIGNATURE_BYTES)
         head = self._read_head()
         owners = outsourced_of(plan).owners
         named = [owner.name for owner in owners]
@@ -143,12 +142,14 @@ class SealedShares:
         if head.server != name:
             raise FederationError(f"{path}: shares for server {head.server}, and this is {name}")
         self._check_age(head.written, outsourced_of(plan).days)
-        self._name, self.agreed = bytes.fromhex(head.sharing), bytes.fromhex(head.agreed)
-        check_signature(key, SignaturePurpose.PLAN, plan.data, self.agreed, whose)
         try:
+            self._name, self.agreed = bytes.fromhex(head.sharing), bytes.fromhex(head.agreed)
             self._cipher = AESGCM(opened_secret(sealing_key, bytes.fromhex(head.key)))
         except ValueError:
             raise self._damaged() from None
+        if len(self._name) != SHARING_BYTES:
+            raise self._damaged()
+        check_signature(key, SignaturePurpose.PLAN, plan.data, self.agreed, whose)
 
     def received(self, cut: Cut) -> ReceivedRows:
         """What the server has by it; FederationError, also later, for a file that was changed or cut off."""
@@ -163,7 +164,7 @@ class SealedShares:
         """The opened blocks, whose sizes are public; nothing is behind the last."""
         rest = [4 * int(np.prod(cut.shape(block))) for block in range(cut.blocks)]
         sizes = [PART_BYTES, *(rest if LAST in components(self._server) else [])]
-        with self._path.open("rb") as stream:
+        with self._open() as stream:
             stream.seek(len(self._line) + SIGNATURE_BYTES)
             for number, size in enumerate(sizes):
                 try:
@@ -174,10 +175,19 @@ class SealedShares:
                     raise self._damaged()
                 yield data
 
+    @contextmanager
+    def _open(self) -> Iterator[BinaryIO]:
+        try:
+            with self._path.open("rb") as stream:
+                yield stream
+        except OSError as error:
+            raise FederationError(f"cannot read {self._path}: {error.strerror or error}") from None
+
     def _read_head(self) -> _Head:
         try:
             head = _Head(**json.loads(self._line))
-            known = head.line == self._line and head.format == _FORMAT
+            texts = all(isinstance(value, str) for value in asdict(head).values())
+            known = texts and head.line == self._line and head.format == _FORMAT
         except (ValueError, TypeError, RecursionError):
             known = False
         if not known:
@@ -185,11 +195,16 @@ class SealedShares:
         return head  # type: ignore[possibly-unbound]
 
     def _check_age(self, written: str, days: int) -> None:
-        """FederationError for a file that is older than the plan allows: it is deleted."""
+        """FederationError for a file that is older than the plan allows, which is deleted, or not written yet."""
         try:
             made = dt.datetime.strptime(written, _TIME).replace(tzinfo=dt.UTC)
         except ValueError:
             raise self._damaged() from None
+        if made - _now() > _AHEAD:
+            raise FederationError(
+                f"{self._path}: shared on {written[:10]}, which is yet to come: compare the clock of this machine with"
+                " that of its owner, who shares anew where that one is wrong"
+            )
         if _now() - made > dt.timedelta(days=days):
             self._path.unlink(missing_ok=True)
             raise FederationError(

@@ -30,6 +30,7 @@ from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
 from sfumato.folder_lock import FolderLock
 from sfumato.models import MODELS
 from sfumato.models.choose import check_suits
+from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, Silent
 from sfumato.results.plain import Json
@@ -42,7 +43,7 @@ from sfumato.trust.mpc.engine.session import EngineSession
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.row_sharing import RowSharing
 from sfumato.trust.mpc.server_site import ServerRecords, ServerSite, cuts
-from sfumato.trust.mpc.whole_plan import charge_whole
+from sfumato.trust.mpc.whole_plan import at_servers, charge_whole
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.roster import check_confirmed
 
@@ -348,9 +349,10 @@ class Site:
             records = ServerRecords.of(plan, received, [one.agreed for one in opened], seen)
             return ServerSite(plan, self._folder.identity, records, account)
 
-        over = [*(partial(file.unlink, missing_ok=True) for file in files), self._folder.delete_sealing_key]
+        # without the key nobody reads a file, also where this process ends between the two
+        over = [self._folder.delete_sealing_key, *(partial(file.unlink, missing_ok=True) for file in files)]
         book = DatasetLedger(self._folder.path / "server.ledger")
-        self._take_part(asked, place, book, site, over, patience, seen, said)
+        self._take_part(asked, place, book, site, over, patience, seen, said, at_servers(plan))
 
     def _take_part(
         self,
@@ -362,10 +364,11 @@ class Site:
         patience: float,
         progress: Progress,
         said: Said,
+        most: Guarantee | None = None,
     ) -> None:
-        """Answer until the coordinator says that it is done; then do what is in ``over``."""
+        """Answer until the coordinator says that it is done; then do what is in ``over``. ``most``: see ``paying``."""
         plan = asked.plan
-        with self._alone(), paying(self._folder, plan, book) as paid, _logged(self._folder.path / "site.log"):
+        with self._alone(), paying(self._folder, plan, book, most) as paid, _logged(self._folder.path / "site.log"):
             for line in plan.words():
                 said(line)
             made = site(SiteAccount(paid.run, plan.terms, place, paid.prepaid))

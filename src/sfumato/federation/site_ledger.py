@@ -10,6 +10,7 @@ from pathlib import Path
 from sfumato.errors import FederationError, Overdraft
 from sfumato.federation.site_folder import PaidRun, SiteFolder
 from sfumato.fitting.dataset_ledger import DatasetLedger
+from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.ledger import DEFAULT_CAP, Ledger, Run
 from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.secure_sum.prepaid import prepaid_file
@@ -46,25 +47,34 @@ class PaidPlan:
 
 
 @contextmanager
-def paying(folder: SiteFolder, plan: FederationPlan, book: DatasetLedger) -> Iterator[PaidPlan]:
+def paying(
+    folder: SiteFolder, plan: FederationPlan, book: DatasetLedger, most: Guarantee | None = None
+) -> Iterator[PaidPlan]:
     """The run of the ledger that pays for ``plan``, while the block lasts.
+
+    Args:
+        folder: of the site.
+        plan: that it takes part in.
+        book: where the ledger is.
+        most: that the run may spend; default: ``plan.at_a_site``.
 
     Raises:
         FederationError: the plan was carried out, or is paid for by another ledger.
         Overdraft: the cap leaves no room for what the plan may cost at a site.
         LedgerError: the ledger cannot be used.
 
-    *Formal guarantee.* All tries of a plan are charged to one run, which may spend no more than ``plan.at_a_site``.
+    *Formal guarantee.* All tries of a plan are charged to one run, which may spend no more than ``most``.
     What was charged is never given back.
     """
     before = folder.run_of(plan.digest.hex())
     if before is not None and before.done:
         raise FederationError("this plan has been carried out: for another model, ask the coordinator for a new plan")
+    most = most or plan.at_a_site
     owned = not isinstance(book.ledger, Ledger)
-    ledger = _opened(book, plan, before) if owned else book.ledger
+    ledger = _opened(book, plan, most, before) if owned else book.ledger
     assert isinstance(ledger, Ledger)
     try:
-        held = _taken_up(folder, plan, ledger, before)
+        held = _taken_up(folder, plan, ledger, most, before)
         try:
             yield held
         finally:
@@ -74,7 +84,7 @@ def paying(folder: SiteFolder, plan: FederationPlan, book: DatasetLedger) -> Ite
             ledger.close()
 
 
-def _opened(book: DatasetLedger, plan: FederationPlan, before: PaidRun | None) -> Ledger:
+def _opened(book: DatasetLedger, plan: FederationPlan, most: Guarantee, before: PaidRun | None) -> Ledger:
     """The ledger of a file: a new one for a plan that nothing has paid for yet, and for no other."""
     if book.path is None or book.path.exists():
         return Ledger.open(book.path)
@@ -82,14 +92,16 @@ def _opened(book: DatasetLedger, plan: FederationPlan, before: PaidRun | None) -
         raise _other(before)
     cap = replace(DEFAULT_CAP, unit=plan.guarantee.unit)
     with Ledger.open(None, cap) as tried:
-        _begun(tried, plan).close()  # nothing is left behind where there is no room in a new one
+        _begun(tried, plan, most).close()  # nothing is left behind where there is no room in a new one
     return Ledger.open(book.path, cap)
 
 
-def _taken_up(folder: SiteFolder, plan: FederationPlan, ledger: Ledger, before: PaidRun | None) -> PaidPlan:
+def _taken_up(
+    folder: SiteFolder, plan: FederationPlan, ledger: Ledger, most: Guarantee, before: PaidRun | None
+) -> PaidPlan:
     digest = plan.digest.hex()
     if before is None:
-        run = _begun(ledger, plan)
+        run = _begun(ledger, plan, most)
         before = PaidRun(ledger.id, run.id)
         folder.note(digest, before)
         return PaidPlan(folder, digest, before, run, ledger.path)
@@ -98,9 +110,9 @@ def _taken_up(folder: SiteFolder, plan: FederationPlan, ledger: Ledger, before: 
     return PaidPlan(folder, digest, before, ledger.resume(before.run), ledger.path)
 
 
-def _begun(ledger: Ledger, plan: FederationPlan) -> Run:
+def _begun(ledger: Ledger, plan: FederationPlan, most: Guarantee) -> Run:
     try:
-        return ledger.begin(plan.at_a_site, f"federation {plan.digest.hex()[:16]}")
+        return ledger.begin(most, f"federation {plan.digest.hex()[:16]}")
     except Overdraft as error:
         raise Overdraft(f"with room for attempts that fail, which are charged: {error}") from None
 

@@ -23,7 +23,7 @@ from sfumato.trust.mpc.party_records import party_records
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.row_sharing import RowSharing
 from sfumato.trust.mpc.server_site import ServerRecords, ServerSite, cuts
-from sfumato.trust.mpc.whole_plan import charge_whole
+from sfumato.trust.mpc.whole_plan import at_servers, charge_whole
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
 from sfumato.trust.secure_sum.roster import Member
@@ -79,7 +79,7 @@ class SimulatedServers:
             sharings = self._shared(stack, plan, progress)
             endpoints = []
             for place, server in enumerate(self.servers):
-                run = stack.enter_context(Ledger.open(None)).begin(self.agreed.plan.at_a_site, "server")
+                run = stack.enter_context(Ledger.open(None)).begin(at_servers(self.agreed.plan), "server")
                 account = SiteAccount(run, self.agreed.plan.terms, place)
                 received = [sharing.received(place) for sharing in sharings]
                 signed = [sign_plan(self.agreed.plan, owner) for owner in self.owners]

@@ -13,8 +13,9 @@ from tests.trust.parties import CODEC, DOMAIN, SCHEMA, people, together
 
 from sfumato.errors import FederationError
 from sfumato.fitting.servers import fresh_outsourced
+from sfumato.privacy.accounting import mu_for
 from sfumato.privacy.events import DistributedDiscreteGaussian
-from sfumato.privacy.spending import Spending
+from sfumato.privacy.spending import Spending, limit
 from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.agreement import sign_plan
@@ -26,7 +27,7 @@ from sfumato.trust.mpc.row_sharing import RowSharing
 from sfumato.trust.mpc.server_site import ServerRecords, ServerSite, cuts
 from sfumato.trust.mpc.setting import MpcOfServers
 from sfumato.trust.mpc.split import VerticalSplit
-from sfumato.trust.mpc.whole_plan import whole_plan
+from sfumato.trust.mpc.whole_plan import at_servers, whole_plan
 from sfumato.trust.questions import Marginals, Query
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
@@ -50,7 +51,7 @@ class Servers:
         self.plan = FederationPlan(
             SCHEMA, "aim", budget.run.guarantee, roster, ("count", "marginals"), rounds=16, split=split
         )
-        self.runs = [boundless_run(f"server {i}", epsilon or self.plan.at_a_site.epsilon) for i in range(3)]
+        self.runs = [boundless_run(f"server {i}", epsilon or at_servers(self.plan).epsilon) for i in range(3)]
         made = self.sharings()
         self.sites = [self.site(place, key, made) for place, key in enumerate(keys)]
         self.rounds = SecureRounds(self.plan, InProcess(self.sites))
@@ -122,7 +123,15 @@ def test_servers_answer_no_more_than_the_owners_paid_for() -> None:
     paid = Spending.of([whole_plan(made.plan)])
     for run in made.runs:
         opened = Spending.of(run.events)
-        assert 0 < opened.mu_squared <= paid.mu_squared * (1 + 1e-9)
+        assert 0 < opened.mu_squared < paid.mu_squared
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 1.0, 6.0])
+def test_owners_pay_more_than_servers_may_answer_to_the_last_bit(epsilon: float) -> None:
+    plan = Servers(Budget(run_of(epsilon))).plan
+    paid = Spending.of([whole_plan(plan)])
+    assert limit(at_servers(plan)).mu_squared < paid.mu_squared <= limit(plan.at_a_site).mu_squared
+    assert mu_for(plan.toward_a_site) ** 2 < limit(at_servers(plan)).mu_squared
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,15 @@ class SealingKey:
         return {"public": self.public.hex(), "signature": self.signature.hex()}
 
     def check(self, holder: Member) -> None:
-        """FederationError unless the ``holder`` signed it."""
+        """FederationError unless the ``holder`` signed it, and something can be sealed to it."""
         whose = f"{holder.name} under its key for shares"
         check_signature(holder.public_key, SignaturePurpose.SEALING, self.public, self.signature, whose)
+        try:
+            self.secret()
+        except ValueError:
+            raise FederationError(
+                f"{holder.name}: nothing can be sealed to its key for shares; it makes a new folder, and all a new plan"
+            ) from None
 
     def secret(self, entropy: Entropy = SYSTEM) -> tuple[bytes, bytes]:
         """A fresh public key, and the secret that its maker and the holder alone can tell of it."""

@@ -94,8 +94,8 @@ class ServerSite(FederatedSite):
 
     *Formal guarantee.* As of a site, for sums over all servers: each number of an answer is an additive share of a
     table, with this server's share of the noise, masked. Questions outside the plan are refused, and so is whatever the
-    owners did not pay for: the account is of ``FederationPlan.at_a_site``, which each owner's ledger was charged with
-    before anything left it. Each table counts twice, as toward whoever knows who is on the list.
+    owners did not pay for: the account is of ``whole_plan.at_servers``, more than which each owner's ledger was charged
+    with before anything left it. Each table counts twice, as toward whoever knows who is on the list.
     """
 
     def __init__(
