@@ -17,6 +17,22 @@ MUTANTS = (
         f"{_TESTS}test_comparing_site.py::test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged",
     ),
     Mutant(
+        "a bias is judged by its absolute value",
+        "trust/questions/comparisons.py",
+        "        if not _within(self.biases):",
+        "        if np.abs(self.biases).max() >= _MOST_ESTIMATE:",
+        "an absolute value is never negative",
+        f"{_TESTS}test_comparing_site.py::test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged",
+    ),
+    Mutant(
+        "an estimate is judged by its absolute value",
+        "trust/questions/comparisons.py",
+        "        if not _within(self.estimates):",
+        "        if np.abs(self.estimates).max() >= _MOST_ESTIMATE:",
+        "an absolute value is never negative",
+        f"{_TESTS}test_comparing_site.py::test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged",
+    ),
+    Mutant(
         "a party believes the first index",
         "trust/federated/rounds.py",
         "        if len(found) != 1:",

@@ -26,6 +26,7 @@ from sfumato.trust.secure_sum.terms import RoundNumber
 from sfumato.trust.setting import Candidate
 
 PEOPLE = people(300)
+LEAST = -(2**63)
 GONE = [np.arange(300) % 50 == place for place in range(3)]
 PAIRS = [(i, j) for i in range(5) for j in range(i + 1, 5)]
 
@@ -173,6 +174,13 @@ def asking(made: Parties, pairs: list[tuple[int, ...]], **changed) -> Selection:
     return replace(selection_of(asked, len(PEOPLE), 1, 10.0, DOMAIN), **changed)
 
 
+def wrapping(made: Parties, estimate: int = 0, **changed) -> Selection:
+    """Scores that noise wraps around, beside a number whose absolute value is negative: it would hide that they do."""
+    asked = asking(made, [(0, 1)], weights=np.array([2**20]), **changed)
+    estimates = np.where(np.arange(len(asked.distances.estimates)) == 0, estimate, 0)
+    return replace(asked, distances=replace(asked.distances, estimates=estimates))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -182,9 +190,11 @@ def asking(made: Parties, pairs: list[tuple[int, ...]], **changed) -> Selection:
         (lambda made: request(asking(made, [(0, 1)]), 1e-5), "parties select at"),
         (lambda made: request(asking(made, [(0, 1)], weights=np.array([2**19]))), "could pass 2.30"),
         (lambda made: request(asking(made, [(0, 1)], weights=np.array([0]))), "whole numbers from 1"),
+        (lambda made: request(wrapping(made, biases=np.array([LEAST]))), "a bias is larger"),
+        (lambda made: request(wrapping(made, estimate=LEAST)), "an estimate is larger"),
         (lambda made: SumRequest(RoundNumber(7), Marginals((Query((0,)),)), (0.1,)).data, "asked for by candidates"),
     ],
-    ids=["not dealt", "three columns", "no noise", "too much noise", "too large", "no weight", "no selection"],
+    ids=["not dealt", "three columns", "no noise", "too much noise", "too large", "no weight", "least bias", "least estimate", "no selection"],
 )
 def test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged(
     change: Callable[[Parties], bytes], said: str

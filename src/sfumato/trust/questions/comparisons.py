@@ -66,7 +66,7 @@ class Distances(SumQuestion[np.ndarray]):
             raise QuestionError("tables that are compared have an estimate of each of their cells")
         if not 0 <= self.fraction <= MOST_FRACTION:
             raise QuestionError(f"estimates have 0 to {MOST_FRACTION} bits behind the point, not {self.fraction}")
-        if np.abs(self.estimates).max() >= _MOST_ESTIMATE:
+        if not _within(self.estimates):
             raise QuestionError("an estimate is larger than any count can be")
 
     def sizes(self, domain: Domain) -> tuple[int, ...]:
@@ -147,7 +147,7 @@ class Selection(Question):
             raise QuestionError("candidates of a selection have a weight and a bias each")
         if self.weights.min() < 1 or self.weights.max() > _MOST_WEIGHT:
             raise QuestionError(f"weights of candidates are whole numbers from 1 to {_MOST_WEIGHT}")
-        if np.abs(self.biases).max() >= _MOST_ESTIMATE:
+        if not _within(self.biases):
             raise QuestionError("a bias is larger than any distance can be")
 
     def moved_by(self, max_rows: int) -> int:
@@ -162,3 +162,8 @@ class Selection(Question):
     def through(self, recode: Sequence[np.ndarray]) -> Selection:
         """The same tables of finer records; see ``Marginals.through``."""
         return replace(self, distances=self.distances.through(recode))
+
+
+def _within(units: np.ndarray) -> bool:
+    """Whether all are below what a ring tells apart; the smallest of 64 bits is its own absolute value."""
+    return bool(-_MOST_ESTIMATE < units.min() and units.max() < _MOST_ESTIMATE)
