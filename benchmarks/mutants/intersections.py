@@ -137,6 +137,14 @@ MUTANTS = (
         f"{_ALIGNING}::test_set_ups_anew_give_no_room_for_ever_more_guesses",
     ),
     Mutant(
+        "a null marker with spaces around it is a person",
+        "trust/mpc/keys.py",
+        "    if split.persons is not None:\n        return raw\n",
+        "    if True:\n        return raw\n",
+        "it is not written as the schema says",
+        "tests/trust/mpc/test_keys.py::test_a_null_marker_is_nobody_with_spaces_around_it_too",
+    ),
+    Mutant(
         "spaces around a key make another person",
         "trust/mpc/keys.py",
         "pc.utf8_trim_whitespace(pc.utf8_normalize(keys, form=_FORM))",

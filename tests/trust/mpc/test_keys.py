@@ -54,6 +54,15 @@ def test_each_key_is_brought_once_and_none_of_nobody() -> None:
     assert repr(found) == "<private keys of a party>"
 
 
+@pytest.mark.parametrize("marker", ["none", "none ", "  none"])
+def test_a_null_marker_is_nobody_with_spaces_around_it_too(marker: str) -> None:
+    """Else the rows without a key of all parties would be one person, whom all have in common."""
+    schema = SCHEMA.model_copy(update={"nulls": ("none",)})
+    rows = Rows.open(table(["a", marker]))
+    assert own_keys(rows, schema, SPLIT, Silent()).persons.keys.to_pylist() == ["a"]
+    assert len(party_records(rows, schema, SPLIT, 0, Persons.of(["a", "none"]), Silent())) == 1
+
+
 def test_rows_of_one_person_under_two_spellings_are_several() -> None:
     rows = Rows.open(table(["b", " b", "a"]))
     found = party_records(rows, SCHEMA, SPLIT, 0, keys(["b", " b", "a"]).persons, Silent())

@@ -29,8 +29,17 @@ def keys_of(batch: pa.RecordBatch, schema: Schema, split: VerticalSplit) -> pa.S
 
     *Formal guarantee.* The key of a row follows from its cell alone.
     """
-    raw = identifiers(batch.column(split.key), schema.null_markers(schema.column(split.key)))
+    raw = _raw(batch, schema, split)
     return raw if split.persons is not None else alike(raw)
+
+
+def _raw(batch: pa.RecordBatch, schema: Schema, split: VerticalSplit) -> pa.StringArray:
+    """The key of each row, as it is written; null of nobody: of an intersection also a null marker with spaces."""
+    markers = schema.null_markers(schema.column(split.key))
+    raw = identifiers(batch.column(split.key), markers)
+    if split.persons is not None:
+        return raw
+    return pc.if_else(pc.is_in(alike(raw), value_set=pa.array(markers, pa.string())), None, raw)
 
 
 def alike(keys: pa.StringArray) -> pa.StringArray:
@@ -57,9 +66,8 @@ class OwnKeys:
 
 def raw_keys(rows: Rows, schema: Schema, split: VerticalSplit, progress: Progress) -> pa.ChunkedArray:
     """The key of each row of a table, as it is written; null of nobody. TableError where the table is malformed."""
-    markers = schema.null_markers(schema.column(split.key))
     progress.stage("reading keys")
-    return pa.chunked_array([identifiers(batch.column(split.key), markers) for batch in rows.cells()], pa.string())
+    return pa.chunked_array([_raw(batch, schema, split) for batch in rows.cells()], pa.string())
 
 
 def own_keys(rows: Rows, schema: Schema, split: VerticalSplit, progress: Progress) -> OwnKeys:
