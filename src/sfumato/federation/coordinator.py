@@ -432,7 +432,7 @@ def _split(
     if columns is None or key is None or (persons is None) == (most is None):
         raise FederationError(
             "parties that hold different columns of the same persons: give columns, key, and either persons (a public"
-            " list) or most_persons (they are found by intersection)"
+            " list; --persons) or most_persons (they are found by intersection; --most-persons)"
         )
     if set(parties) != set(columns):
         raise FederationError(f"columns are given of {', '.join(columns)}, and the parties are {', '.join(parties)}")
