@@ -194,7 +194,17 @@ def wrapping(made: Parties, estimate: int = 0, **changed) -> Selection:
         (lambda made: request(wrapping(made, estimate=LEAST)), "an estimate is larger"),
         (lambda made: SumRequest(RoundNumber(7), Marginals((Query((0,)),)), (0.1,)).data, "asked for by candidates"),
     ],
-    ids=["not dealt", "three columns", "no noise", "too much noise", "too large", "no weight", "least bias", "least estimate", "no selection"],
+    ids=[
+        "not dealt",
+        "three columns",
+        "no noise",
+        "too much noise",
+        "too large",
+        "no weight",
+        "least bias",
+        "least estimate",
+        "no selection",
+    ],
 )
 def test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged(
     change: Callable[[Parties], bytes], said: str

@@ -24,6 +24,7 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.transport import InProcess, InThreads
 from sfumato.trust.mpc.dealing import sealed_for
+from sfumato.trust.mpc.engine.gradient_step import GradientProgram
 from sfumato.trust.mpc.engine.run_order import OwnSecret, PublicInput
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.secret_descent import ROWS, CoinBatches, SecretDescent
@@ -99,6 +100,29 @@ def test_whoever_was_drawn_as_often_as_is_paid_for_is_drawn_no_more() -> None:
     batches = CoinBatches(bytes(32), PartyTraining(0.1, 60, RATE), 50)
     batches._drawn[:25] = PartyTraining(0.1, 60, RATE).most
     assert min(np.concatenate([batches.next() for _ in range(10)])) >= 25
+
+
+def test_what_a_recipe_draws_follows_from_coins_that_no_coordinator_knows() -> None:
+    """One person less moves all others in the batch: whoever knew what is drawn at each place would see it."""
+    one, same, other = (CoinBatches(bytes([seed]) * 32, TRAINING, 50) for seed in (1, 1, 2))
+    keys = []
+    for batches in (one, same, other, one):
+        batches.next()
+        keys.append(tuple(batches.key.tolist()))
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+
+
+def test_each_part_of_a_batch_is_rounded_by_itself_and_counts_in_what_a_record_moves() -> None:
+    trio = Trio()
+    split = trio.plan.split
+    assert split is not None
+    many = replace(trio.plan, split=replace(split, number=1000))
+    few, more = (SecretDescent(descent(plan), plan) for plan in (trio.plan, many))
+    parts = more.drawn // ROWS
+    assert (few.drawn // ROWS, parts) == (1, 2)
+    apart = more.event.sensitivity - few.event.sensitivity
+    assert apart == pytest.approx(2 * math.sqrt(few.numbers) * (parts - 1))
 
 
 def test_coins_are_the_same_for_all_and_hidden_from_whoever_carries_them(trio: Trio) -> None:
@@ -188,8 +212,12 @@ def test_steps_come_in_order_and_after_the_coins() -> None:
     trio.sites[0].call("toss", sealed_for(sealed, 0))
     with pytest.raises(FederationError, match="not the next step"):
         training.check(replace(first, step=1))
+    huge = np.full(numbers, 1e5, np.float32)
     with pytest.raises(FederationError, match="arithmetic on shares is wrong"):
-        training.check(replace(first, parameters=np.full(numbers, 1e5, np.float32)))
+        training.check(replace(first, parameters=huge))
+    training._next = 1  # also later: parameters are the coordinator's choice in each step
+    with pytest.raises(FederationError, match="arithmetic on shares is wrong"):
+        training.check(replace(first, step=1, parameters=huge))
 
 
 def test_without_an_engine_a_party_trains_nothing(trio: Trio) -> None:
@@ -236,7 +264,7 @@ class PlainSession:
         return self.engine.run(self.rank, arguments)
 
 
-def test_a_step_opens_the_sum_over_the_batch_with_the_noise_of_all_three() -> None:
+def test_a_step_opens_the_sum_over_the_batch_with_the_noise_of_all_three(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a party left its share out the spread would be by a fifth too small."""
     trio, engine = Trio(), PlainEngine()
     for rank, site in enumerate(trio.sites):
@@ -252,9 +280,17 @@ def test_a_step_opens_the_sum_over_the_batch_with_the_noise_of_all_three() -> No
     training = trio.sites[0]._training
     assert training is not None
     assert training._batches is not None
-    drawn = CoinBatches(training._batches._coins, TRAINING, PERSONS).next()
+    batches = CoinBatches(training._batches._coins, TRAINING, PERSONS)
+    drawn, keys, public = batches.next(), [], GradientProgram.public
+
+    def seen(self: GradientProgram, network: Any, key: jax.Array) -> list[np.ndarray]:
+        keys.append(tuple(key.tolist()))
+        return public(self, network, key)
+
+    monkeypatch.setattr(GradientProgram, "public", seen)
     step = GradientStep(asked.digest, 0, parameters, bytes(32))
     opened = rounds.opened_step(step, secret.numbers)
+    assert set(keys) - {(0, 0)} == {tuple(jax.random.fold_in(batches.key, 0).tolist())}  # simulated rows have zeros
     network = secret.program.objective.tree(jnp.asarray(parameters))
     objective = secret.program.objective
     records = objective.prepare(jnp.asarray(people(PERSONS)[drawn]), jax.random.PRNGKey(0))

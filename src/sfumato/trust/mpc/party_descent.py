@@ -41,10 +41,11 @@ class PartyDescent:
 
     FederationError for a training that is not that of the plan.
 
-    *Formal guarantee.* The coins of the batches are a hash of a seed of each party. Each party is held to its seed by
-    what it committed to before it saw another, and seals it for the other parties: whoever carries the seeds neither
-    chooses the coins nor learns them. What this party gives to the engine are secrets of its own rows; what it takes
-    out is one of three parts of a clipped sum, to which it adds its share of the noise.
+    *Formal guarantee.* The coins of the batches, and of what the recipe draws for them, are a hash of a seed of each
+    party. Each party is held to its seed by what it committed to before it saw another, and seals it for the other
+    parties: whoever carries the seeds neither chooses the coins nor learns them. What this party gives to the engine
+    are secrets of its own rows; what it takes out is one of three parts of a clipped sum, to which it adds its share of
+    the noise.
     """
 
     def __init__(self, body: bytes, plan: FederationPlan, session: Session, sums: SumSite) -> None:
@@ -98,12 +99,11 @@ class PartyDescent:
         self._batches = CoinBatches(coins, training_of(self._plan), split.number)
 
     def check(self, step: GradientStep) -> None:
-        """FederationError unless it is the next step, and coins were tossed; the first is run on simulated rows."""
+        """FederationError unless it is the next step, and coins were tossed; it is run on simulated rows."""
         if self._batches is None:
             raise FederationError("a step of a training whose coins were not tossed")
         self.secret.check(step, self._next)
-        if not self._next:
-            self.secret.rehearse(step)
+        self.secret.rehearse(step)
 
     def noised(self, step: GradientStep, codes: Codes, entropy: Entropy) -> np.ndarray:
         """(numbers,) int64, modulo 2^64: its part of the sum of the next batch, with its share of the noise."""
@@ -114,7 +114,7 @@ class PartyDescent:
         total = np.zeros(self.secret.numbers, np.uint64)
         subject = hashlib.sha256(step.to_bytes()).digest()
         for number, start in enumerate(range(0, self.secret.drawn, ROWS)):
-            key = jax.random.fold_in(jnp.asarray(np.frombuffer(step.key[:8], np.uint32)), number)
+            key = jax.random.fold_in(self._batches.key, number)
             total += self._part(places[start : start + ROWS], codes, network, key, subject)
         return self.secret.noise.add(total.view(np.int64), entropy)
 

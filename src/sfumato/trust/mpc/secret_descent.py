@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -50,7 +51,7 @@ class SecretDescent:
         training, split = training_of(plan), plan.split
         assert split is not None
         codec = first_codec(plan.schema)
-        self.descent, self._persons = descent, split.number
+        self.descent, self._persons, self._training = descent, split.number, training
         if (descent.steps, descent.rate) != (training.steps, training.rate):
             raise FederationError("a training of other steps or batches than the plan says")
         if descent.noise_multiplier < training.noise_multiplier(plan.guarantee):
@@ -59,10 +60,9 @@ class SecretDescent:
             objective = OBJECTIVES.make(descent.recipe, codec.domain, descent.arrays)
             owners = tuple(place for place, _ in split.owners(codec))
             self.program = GradientProgram(objective, codec.domain, owners, ROWS, descent.clip)
-            sensitivity = self.program.sensitivity
+            sensitivity = self.program.sensitivity + self._shifted(objective.numbers)
         except (EngineError, QuestionError, ValueError) as error:
             raise FederationError(str(error)) from None
-        self._training = training
         self.noise = VectorNoise.of_multiplier(descent.noise_multiplier, plan.roster, sensitivity)
         largest = most_chosen(training.rate * split.number) * sensitivity
         if objective.numbers > plan.longest or ring_bits(largest, self.noise.deviation(3)) > plan.bits:
@@ -78,6 +78,10 @@ class SecretDescent:
         """Persons of a batch at most, padding included: as many whoever is drawn, so that time tells nothing of it."""
         most = min(self._persons, most_chosen(self._training.rate * self._persons))
         return -(-most // ROWS) * ROWS
+
+    def _shifted(self, numbers: int) -> float:
+        """How far a record moves the sum besides, in units: it moves others to other parts, each rounded by itself."""
+        return 2 * (self.drawn // ROWS - 1) * math.sqrt(numbers)
 
     @property
     def event(self) -> DistributedGaussian:
@@ -98,10 +102,13 @@ class SecretDescent:
             raise FederationError("this is not the next step of the training that was agreed on; begin anew")
 
     def rehearse(self, step: GradientStep) -> None:
-        """Run a step on simulated rows in the open; FederationError where a number is too large for shares."""
+        """Run a step on simulated rows in the open; FederationError where a number is too large for shares.
+
+        The rows are new ones each time: whoever chooses parameters does not know them.
+        """
         network = self.program.objective.tree(jnp.asarray(step.parameters))
         try:
-            run_within(self.program.function, *self.program.simulated(network, np.random.default_rng(0)))
+            run_within(self.program.function, *self.program.simulated(network, np.random.default_rng()))
         except EngineError as error:
             raise FederationError(str(error)) from None
 
@@ -137,3 +144,13 @@ class CoinBatches:
         self._drawn[places] += 1
         self._step += 1
         return places
+
+    @property
+    def key(self) -> jax.Array:
+        """(2,) uint32: what the recipe draws from for the last batch; as the batch, hidden from who gets the model.
+
+        Numbers that a recipe draws belong to places in the batch, where one person less moves all others to others. To
+        whoever does not know the numbers one place is as another; known to it, all gradients of the batch would change.
+        """
+        found = derived(self._coins, b"recipe" + self._step.to_bytes(4, "little"))
+        return jnp.asarray(np.frombuffer(found[:8], "<u4").astype(np.uint32))

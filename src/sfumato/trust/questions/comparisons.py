@@ -166,4 +166,4 @@ class Selection(Question):
 
 def _within(units: np.ndarray) -> bool:
     """Whether all are below what a ring tells apart; the smallest of 64 bits is its own absolute value."""
-    return bool(-_MOST_ESTIMATE < units.min() and units.max() < _MOST_ESTIMATE)
+    return bool(units.min() > -_MOST_ESTIMATE and units.max() < _MOST_ESTIMATE)

@@ -115,7 +115,8 @@ class GradientStep(Question):
         step: its number, from 0 on.
         parameters: (numbers,) float32, in the order of ``Objective.flat``.
         key: of the random numbers that the recipe itself draws, ``KEY_BYTES`` of them. They may be public: which
-            records are drawn, and the noise, come from whoever holds the records, and from no message.
+            records are drawn, and the noise, come from whoever holds the records, and from no message. Parties who
+            train on shares draw them from their coins instead.
     """
 
     descent: str
