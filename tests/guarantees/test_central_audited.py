@@ -194,7 +194,7 @@ def test_an_overdraft_releases_nothing(question: str) -> None:
 def test_the_watch_catches_an_answer_that_is_charged_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Ledger.open().begin(Guarantee(1.0, 1e-5), "questions")
     watching = Watching(run)
-    monkeypatch.setattr(Budget, "charge", lambda self, events: None)
+    monkeypatch.setattr(Budget, "charge", lambda self, events, squared=None: None)
     QUESTIONS["marginals"](setting(OTHERS, run=run, entropy=watching))
     assert min(watching.charged) == 0
 

@@ -131,10 +131,10 @@ def test_a_selection_with_half_the_sensitivity_is_caught(epsilon: float) -> None
 
 def noisy_max_of_many(epsilon: float, sensitivity: int, ahead: int, honest: int = 2, parts: int = 2) -> Scores:
     """A bad case: one score moves up, the other down; the attacker knows all parts but those of the honest."""
-    b = noisy_max.scale(epsilon, sensitivity)
+    b, step = noisy_max.scale(epsilon), noisy_max.step(sensitivity)
 
     def world(*scores: int) -> np.ndarray:
-        noise = [np.sum([noisy_max.part(RUNS, b, parts) for _ in range(honest)], axis=0) for _ in scores]
+        noise = [np.sum([noisy_max.part(RUNS, b, step, parts) for _ in range(honest)], axis=0) for _ in scores]
         return np.argmax(np.array(scores)[:, None] + noise, axis=0).astype(float)
 
     return world(0, ahead), world(10, ahead - 10)

@@ -137,5 +137,5 @@ def test_a_threshold_of_one_would_show_the_canary(monkeypatch):
     """The planted bug: no threshold to speak of, and little noise; the canary comes out."""
     monkeypatch.setattr("sfumato.trust.facts.plan", lambda sigma, delta, sensitivity: Threshold(1e-3, 1, 0.5))
     monkeypatch.setattr("sfumato.trust.facts.release", lambda counts, event, entropy: dict(counts))
-    monkeypatch.setattr(Budget, "charge", lambda self, events: None)
+    monkeypatch.setattr(Budget, "charge", lambda self, events, squared=None: None)
     assert CANARY in ask(GUARANTEE, schema(), table())[0]["town"].categories
