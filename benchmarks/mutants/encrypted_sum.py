@@ -55,6 +55,14 @@ MUTANTS = (
         f"{_TESTS}test_a_message_that_is_not_what_it_should_be_counts_as_none",
     ),
     Mutant(
+        "a site encrypts by a key of any parameters",
+        f"{_PART}ckks.py",
+        "    if not context.has_public_key() or _said(context) != _expected(parameters):\n",
+        "    if False:\n",
+        "who drew the key chose them well",
+        f"{_TESTS}test_a_site_takes_no_key_of_other_parameters",
+    ),
+    Mutant(
         "real sites add under encryption",
         "trust/federated/plan.py",
         '        if "sums" in data:  # of a file',

@@ -128,6 +128,24 @@ def test_nobody_takes_a_key_that_opens() -> None:
             take(b"no key")
 
 
+@pytest.mark.parametrize("other", ["scheme", "moduli", "scale", "ring", "none"])
+def test_a_site_takes_no_key_of_other_parameters(other: str) -> None:
+    """By which its numbers would be paid for and not be exact, or be hidden less well than is told."""
+    run = Encrypted()
+    made = {
+        "scheme": lambda: tenseal.context(tenseal.SCHEME_TYPE.BFV, 4096, plain_modulus=1032193),
+        "moduli": lambda: ckks.new_context(ckks.Parameters((54, 55), 21, 32)),
+        "scale": lambda: ckks.new_context(ckks.Parameters((55, 54), 40, 32)),
+        "ring": lambda: ckks.new_context(BY_RING[64]),
+        "none": lambda: run.holder._context,
+    }[other]()
+    key = made.serialize(save_public_key=other != "none", save_galois_keys=False, save_relin_keys=False)
+    fresh = EncryptingSite(run.terms, run.keys[0])
+    for take in (fresh.encrypt_by, lambda key: Aggregator(run.terms, key)):
+        with pytest.raises(FederationError, match="of another scheme, or of other parameters"):
+            take(key)
+
+
 def test_a_number_is_answered_once_and_opened_once() -> None:
     run, values = Encrypted(5, lost=1), np.ones((5, 1), int)
     messages = run.sent(FIRST, values)

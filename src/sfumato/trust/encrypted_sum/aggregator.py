@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sfumato.errors import FederationError
-from sfumato.trust.encrypted_sum.ckks import read, read_public
+from sfumato.trust.encrypted_sum.ckks import BY_RING, read, read_public
 from sfumato.trust.encrypted_sum.vectors import EncryptedAnswer
 from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
 
@@ -36,7 +36,8 @@ class Aggregator:
     """
 
     def __init__(self, terms: SumTerms, public: bytes) -> None:
-        self._terms, self._public, self._context = terms, public, read_public(public)
+        self._terms, self._public = terms, public
+        self._context = read_public(public, BY_RING[terms.bits])
         self.refused: dict[int, str] = {}
 
     def total(self, number: RoundNumber, subject: bytes, numbers: int, messages: Mapping[int, bytes]) -> EncryptedTotal:

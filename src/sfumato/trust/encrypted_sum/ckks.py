@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,8 @@ def public_part(context: Any) -> bytes:
     return context.serialize(save_public_key=True, save_secret_key=False, save_galois_keys=False, save_relin_keys=False)
 
 
-def read_public(data: bytes) -> Any:
-    """The inverse of ``public_part``; FederationError where it is none, or opens."""
+def read_public(data: bytes, parameters: Parameters) -> Any:
+    """The inverse of ``public_part``; FederationError where it is none, or opens, or is of other ``parameters``."""
     import tenseal  # no other sum needs it
 
     try:
@@ -76,7 +77,23 @@ def read_public(data: bytes) -> Any:
         raise FederationError(UNREADABLE) from None
     if context.is_private():
         raise FederationError("a key that opens was sent to whoever only encrypts or adds: nothing is answered")
+    if not context.has_public_key() or _said(context) != _expected(parameters):
+        raise FederationError("a key of another scheme, or of other parameters, than sums have: nothing is answered")
     return context
+
+
+def _said(context: Any) -> tuple[list[int], float | None]:
+    """SEAL's hash of scheme, degree and moduli, and the scale, where there is one."""
+    try:
+        scale = context.global_scale
+    except ValueError:
+        scale = None
+    return context.seal_context().data.key_parms_id(), scale
+
+
+@cache
+def _expected(parameters: Parameters) -> tuple[list[int], float | None]:
+    return _said(new_context(parameters))
 
 
 def encrypted(context: Any, parameters: Parameters, values: np.ndarray) -> Iterator[bytes]:

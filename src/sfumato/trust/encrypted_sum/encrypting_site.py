@@ -33,7 +33,7 @@ class EncryptingSite(NumberedSite):
         """Be told of the key of the run; how many numbers this site has used."""
         if self._public:
             raise FederationError("the key of a run is taken once; set up anew")
-        self._context, self._public = read_public(public), public
+        self._context, self._public = read_public(public, BY_RING[self.terms.bits]), public
         return (self._last + 1).to_bytes(ANSWERED_BYTES, "little")
 
     def masked(self, number: RoundNumber, subject: bytes, values: np.ndarray) -> bytes:
