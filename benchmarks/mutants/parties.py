@@ -121,6 +121,14 @@ MUTANTS = (
         "tests/trust/mpc/test_party_descent.py::test_a_step_opens_the_sum_over_the_batch_with_the_noise_of_all_three",
     ),
     Mutant(
+        "what cannot be clipped on shares is found once it is paid for",
+        "privacy/gradients/arithmetic.py",
+        "        self.check_clip(clip)\n        longest",
+        "        longest",
+        "the first step finds it",
+        "tests/trust/mpc/test_party_descent.py::test_a_training_that_is_not_that_of_the_plan_is_refused",
+    ),
+    Mutant(
         "parameters are tried out in the first step alone",
         "trust/mpc/party_descent.py",
         "        self.secret.rehearse(step)\n",

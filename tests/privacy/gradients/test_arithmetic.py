@@ -75,7 +75,7 @@ def test_padding_and_who_is_absent_are_counted_nowhere() -> None:
 
 
 def test_a_clip_that_no_weight_can_say_is_refused() -> None:
-    with pytest.raises(ValueError, match="clipped at 4 or less"):
+    with pytest.raises(ValueError, match="at most at 4"):
         FIXED.weights(factors(np.ones(2)), jnp.ones(2), 5.0)
 
 

@@ -74,8 +74,8 @@ class Trio:
 
 def descent(plan: FederationPlan, **other: object) -> Descent:
     noise = TRAINING.noise_multiplier(plan.guarantee)
-    asked: dict[str, Any] = {"steps": TRAINING.steps, "rate": TRAINING.rate, "noise_multiplier": noise, **other}
-    return Descent("critic of tables for shares", clip=1.0, groups=1, capacity=ROWS, **asked)
+    asked: dict[str, Any] = {"steps": TRAINING.steps, "rate": TRAINING.rate, "noise_multiplier": noise, "clip": 1.0}
+    return Descent("critic of tables for shares", groups=1, capacity=ROWS, **{**asked, **other})
 
 
 @pytest.fixture(scope="module")
@@ -186,11 +186,15 @@ def test_a_party_pays_for_all_steps_as_toward_another_before_the_first(trio: Tri
         ({"steps": 7}, "other steps or batches"),
         ({"rate": 0.5}, "other steps or batches"),
         ({"noise_multiplier": 0.01}, "less noise"),
+        ({"clip": 4.5}, "clipped above"),
+        ({"clip": 1e-5}, "clipped above"),
     ],
 )
 def test_a_training_that_is_not_that_of_the_plan_is_refused(trio: Trio, other: dict[str, object], said: str) -> None:
+    before = trio.runs[0].events
     with pytest.raises(FederationError, match=said):
         trio.sites[0].call("descent", descent(trio.plan, **other).to_bytes())
+    assert trio.runs[0].events == before
 
 
 def test_a_recipe_that_looks_into_records_is_refused(trio: Trio) -> None:

@@ -100,6 +100,14 @@ class FixedPoint:
         """The smallest number above zero."""
         return 2.0**-self.bits
 
+    def check_clip(self, clip: float) -> None:
+        """ValueError for a bound of gradients at which nothing can be clipped here."""
+        least, most = self.unit / self.scale, 1 / self.scale
+        if not least < clip <= most:
+            raise ValueError(
+                f"on shares gradients are clipped above {least:g} and at most at {most:g}, not at {clip!r}"
+            )
+
     def squares(self, x: Float[Array, "batch width"]) -> Float[Array, " batch"]:
         """``scale`` times the squared length of each record's numbers, or a little more, (B,).
 
@@ -126,8 +134,7 @@ class FixedPoint:
         with ``spare`` units taken off and times ``below``, also after one more rounding, it is no more than
         1 / sqrt(s). The weight is that times ``clip scale``, whose rounding is the last unit taken off.
         """
-        if not self.unit < clip * self.scale <= 1:
-            raise ValueError(f"on shares gradients are clipped at {1 / self.scale:g} or less, not at {clip!r}")
+        self.check_clip(clip)
         pairs = _by_signals(factors)
         sizes = [self.squares(signals) for signals, _ in pairs]
         secret = [x.inputs for _, seen in pairs for x in seen if x.inputs is not None and x.ones is None]
@@ -152,6 +159,7 @@ class FixedPoint:
         root of their ones: so what is added is at most ``clip`` and the root of sum |inputs|^2 outputs units long. The
         sum over the batch is rounded once for each number, with the record and without: a unit each.
         """
+        self.check_clip(clip)
         longest = self.longest / self.scale
         inputs = [longest if x.known is None else x.known for x in factors]
         lost = sum(square * x.shape[1] for square, x in zip(inputs, factors, strict=True))
