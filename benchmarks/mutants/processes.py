@@ -19,6 +19,14 @@ _DEPLOYED = "tests/federation/nvflare/test_deployer.py"
 
 MUTANTS = (
     Mutant(
+        "a site is told of as lost once its deadline is over",
+        _SERVER,
+        "deadline + _GRACE, lambda: self._look(names)",
+        "deadline + _GRACE, lambda: None",
+        "who is lost is said then",
+        f"{_CALLS}::test_a_site_without_a_sign_of_life_is_told_of_while_its_answer_is_waited_for",
+    ),
+    Mutant(
         "the plan says which sites there are",
         _SITE,
         "        plan.roster.confirm_fingerprints(self._folder.confirmed)\n",

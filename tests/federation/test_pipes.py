@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sfumato.errors import FederationError
+from sfumato.federation.nvflare import pipes
 from sfumato.federation.nvflare.pipes import Call, Pipe, listening
 
 
@@ -63,3 +64,25 @@ def test_a_call_is_read_as_it_was_written(bodies: dict[str, bytes]) -> None:
 def test_what_is_no_call_is_refused(data: bytes) -> None:
     with pytest.raises(FederationError, match="a call that is none"):
         Call.of(data)
+
+
+def test_something_else_is_looked_at_while_an_answer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipes, "LOOK", 0.01)
+    looks = []
+    with listening() as listener:
+        near = Pipe.open(listener.path)
+        far = listener.accept(10.0)
+        assert far is not None
+
+        def look() -> None:
+            looks.append(1)
+            if len(looks) == 3:
+                far.give(b"answer")
+
+        assert near.ask(b"x", 60.0, look) == b"answer"
+        assert len(looks) == 3
+        with pytest.raises(FederationError, match="is gone, or silent"):
+            near.ask(b"x", 0.05, lambda: looks.append(1))
+        assert len(looks) > 3
+        near.close()
+        far.close()

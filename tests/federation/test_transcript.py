@@ -137,7 +137,7 @@ def over_nvflare(
         for thread in threads:
             thread.start()
         running.wait_for(NAMES, 120.0, lambda missing: None)
-        transport = running.transport(NAMES, len(NAMES), lambda lost: None)
+        transport = running.transport(NAMES, len(NAMES), lambda lost: None, lambda silent: None)
         opened = ask(transport)
         transport.call(DONE, dict.fromkeys(range(3), b""), 30.0)
     for thread in threads:

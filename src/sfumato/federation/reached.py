@@ -50,7 +50,7 @@ class ReachedSites:
         server = self._stack.enter_context(serving(folder, address, *self._folder.credentials(address.host)))
         server.wait_for(self._names, self._patience, self._kept.missing)
         fewest, most = min(roster.fewest, len(self._names)), len(self._names) * self._invited.plan.most_bytes
-        self._transport = server.transport(self._names, fewest, self._kept.lost, most)
+        self._transport = server.transport(self._names, fewest, self._kept.lost, self._kept.silent, most)
         return self._transport
 
     def finish(self, certificate: bytes, deadline: float) -> dict[str, bytes]:

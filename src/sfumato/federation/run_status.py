@@ -31,6 +31,7 @@ class KeptProgress:
         self._name, self._total, self._done, self._epsilon = "beginning", None, 0, 0.0
         self._missing: tuple[str, ...] = ()
         self._lost: tuple[str, ...] = ()
+        self._silent: tuple[str, ...] = ()
         self._certified: tuple[str, ...] = ()
         self._begun = self._written = 0.0
 
@@ -59,7 +60,21 @@ class KeptProgress:
 
     def lost(self, names: set[str]) -> None:
         """Which sites did not answer some call."""
+        self.silent(set())
         self._lost = tuple(sorted(names))
+        self._write()
+
+    def silent(self, names: set[str]) -> None:
+        """Which sites show no life while an answer is waited for: they are named in place of the stage."""
+        before, self._silent = self._silent, tuple(sorted(names))
+        if self._silent == before:
+            return
+        self._lost = self._silent
+        if self._silent:
+            self._inner.stage(f"no sign of life: {', '.join(self._silent)}")
+        else:
+            self._inner.stage(self._name, self._total)
+            self._inner.step(self._done)
         self._write()
 
     def certified(self, names: tuple[str, ...]) -> None:

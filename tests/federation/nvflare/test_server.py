@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 from sfumato.errors import FederationError
 from sfumato.federation.nvflare.pipes import UNSEEN, Call, Pipe
-from sfumato.federation.nvflare.server import ServerTransport
+from sfumato.federation.nvflare.server import Server, ServerTransport
 
 SITES = ("a", "b", "c")
 ASKED = dict.fromkeys(range(3), b"body")
@@ -28,9 +30,10 @@ class Relays:
         self.broken = False
         return self
 
-    def ask(self, message: bytes, patience: float) -> bytes:
+    def ask(self, message: bytes, patience: float, meanwhile: Callable[[], None]) -> bytes:
         if self.broken:
             raise FederationError("gone")
+        meanwhile()
         call = Call.of(message)
         answers = {name: self.says if name in self.silent else Pipe.ANSWERED + b"yes" for name in call.bodies}
         return Call(call.method, call.deadline, answers).to_bytes()
@@ -45,7 +48,7 @@ def relays() -> Relays:
 
 
 def transport(relays: Relays) -> ServerTransport:
-    return ServerTransport(SITES, relays.start, lambda names: None)  # type: ignore[arg-type]
+    return ServerTransport(SITES, relays.start, lambda names: None, lambda names: None)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -98,3 +101,25 @@ def test_no_site_is_blamed_where_the_coordinators_relay_is_gone(relays):
     relays.broken = True
     said = made.call("masked", ASKED, DEADLINE).failures
     assert set(said.values()) == {"the coordinator's own server, or its job, has ended"}
+
+
+class Session:
+    """What stands for the administrator's session: when each site showed that it lives, in seconds ago."""
+
+    def __init__(self, **ago: float) -> None:
+        now = time.time()
+        self.client_info = [SimpleNamespace(name=name, last_connect_time=now - s) for name, s in ago.items()]
+
+    def get_system_info(self) -> Session:
+        return self
+
+
+def test_a_site_without_a_sign_of_life_is_told_of_while_its_answer_is_waited_for(tmp_path):
+    """Long before the deadline, and the call goes on: it may come back."""
+    told: list[set[str]] = []
+    relays = Relays()
+    server = Server(tmp_path, Session(a=1.0, b=9.0))
+    looking = ServerTransport(SITES, relays.start, lambda names: None, lambda asked: told.append(server.unheard(asked)))  # type: ignore[arg-type]
+    assert set(looking.call("masked", ASKED, DEADLINE).answers) == {0, 1, 2}
+    assert told == [{"b", "c"}]
+    assert Server(tmp_path, None).unheard(SITES) == set(), "where the server has ended, the call says so"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import select
 import socket
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,10 @@ SITE_PIPE = "SFUMATO_SITE_PIPE"
 """Environment variable of a site's NVFlare with the path of the socket of the site's own process."""
 UNSEEN = b"no answer came in time, or its process ended"
 """All that is said of a call that failed on its way: the site itself said nothing."""
+LOOK = 2.0
+"""Seconds between looks at what else there is to see while an answer is waited for."""
+_LEAST = 0.001
+"""Seconds that what has come is read for at least: a socket takes none for no waiting at all."""
 MOST_BYTES = 1 << 32
 """Of one message where no plan says less."""
 
@@ -103,10 +110,18 @@ class Pipe:
         except OSError:
             return None
 
-    def ask(self, message: bytes, patience: float | None = None) -> bytes:
-        """The answer to a message; FederationError where the other side has gone, or is silent for too long."""
+    def ask(self, message: bytes, patience: float | None = None, meanwhile: Callable[[], None] | None = None) -> bytes:
+        """The answer to a message; FederationError where the other side has gone, or is silent for too long.
+
+        ``meanwhile`` is called every ``LOOK`` seconds until there is one, which it may hold up.
+        """
         self.give(message)
-        answer = self.take(patience)
+        end = math.inf if patience is None else time.monotonic() + patience
+        while meanwhile is not None and not self._said_within(min(LOOK, end - time.monotonic())):
+            if time.monotonic() >= end:
+                break
+            meanwhile()
+        answer = self.take(None if patience is None else max(end - time.monotonic(), _LEAST))
         if answer is None:
             raise FederationError(_GONE)
         return answer
@@ -114,6 +129,10 @@ class Pipe:
     def close(self) -> None:
         """Let the other side know that there is no more."""
         self._end.close()
+
+    def _said_within(self, patience: float) -> bool:
+        """Whether the other side has said something, or gone, before ``patience`` seconds are over."""
+        return bool(select.select([self._end], [], [], max(patience, 0.0))[0])
 
     def _exactly(self, size: int) -> bytes:
         data = bytearray(size)

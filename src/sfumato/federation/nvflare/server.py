@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ _START = 60.0
 """Seconds for a server to answer after its start, and for a job to run after it was submitted; some five are usual."""
 _AGAIN = 30.0
 """Seconds for relays to be started anew: by then the server knows of each site whether it is gone."""
+_UNHEARD = 8.0
+"""Seconds after which a site is said to be silent: it shows every two that it lives, and ends no call by that."""
 _LOGIN = 5.0
 """Seconds of one try to open the session."""
 _UNSENT = "the coordinator's own server, or its job, has ended"
@@ -45,13 +48,20 @@ class ServerTransport:
         sites: their names, by place.
         start: starts the relays; the pipe to the coordinator's.
         lost: is told which sites did not answer the last call.
+        look: is called every few seconds while answers are waited for, with those that are.
 
     Attributes:
         sent: bytes that each site sent, by place; ``received``: bytes that it was sent.
     """
 
-    def __init__(self, sites: Sequence[str], start: Callable[[], Pipe], lost: Callable[[set[str]], None]) -> None:
-        self._sites, self._start, self._lost = list(sites), start, lost
+    def __init__(
+        self,
+        sites: Sequence[str],
+        start: Callable[[], Pipe],
+        lost: Callable[[set[str]], None],
+        look: Callable[[Sequence[str]], None],
+    ) -> None:
+        self._sites, self._start, self._lost, self._look = list(sites), start, lost, look
         self._pipe: Pipe | None = None
         self._silent: set[int] = set()
         self._given_up: set[int] = set()
@@ -68,7 +78,8 @@ class ServerTransport:
         self._pipe = self._pipe or self._start()
         asked = Call(method, deadline, {self._sites[place]: body for place, body in requests.items()})
         try:
-            found = Call.of(self._pipe.ask(asked.to_bytes(), deadline + _GRACE)).bodies
+            names = list(asked.bodies)
+            found = Call.of(self._pipe.ask(asked.to_bytes(), deadline + _GRACE, lambda: self._look(names))).bodies
         except FederationError:
             self._hang_up()
             return Replies({}, dict.fromkeys(requests, _UNSENT))
@@ -116,6 +127,15 @@ class Server:
         except Exception as error:
             raise _ended(error) from None
 
+    def unheard(self, sites: Sequence[str]) -> set[str]:
+        """Which of these have given no sign of life for ``_UNHEARD`` seconds; none where the server cannot be asked."""
+        try:
+            with _silenced():
+                clients = self._session.get_system_info().client_info
+        except Exception:
+            return set()
+        return set(sites) - {c.name for c in clients if time.time() - c.last_connect_time < _UNHEARD}
+
     def wait_for(self, sites: Sequence[str], patience: float, said: Callable[[set[str]], None]) -> None:
         """Until all ``sites`` are connected; FederationError after ``patience`` seconds, naming those that are not."""
         end, before = time.monotonic() + patience, None
@@ -132,14 +152,23 @@ class Server:
             time.sleep(_STEP)
 
     def transport(
-        self, sites: Sequence[str], fewest: int, lost: Callable[[set[str]], None], most: int = MOST_BYTES
+        self,
+        sites: Sequence[str],
+        fewest: int,
+        lost: Callable[[set[str]], None],
+        silent: Callable[[set[str]], None],
+        most: int = MOST_BYTES,
     ) -> ServerTransport:
-        """Calls of these sites, in this order; ``lost`` is told which of them did not answer the last one.
+        """Calls of these sites, in this order.
+
+        ``lost`` is told which of them did not answer the last one, ``silent`` which show no life while an answer is
+        waited for.
 
         All must be there at first; where relays are started anew later, the ``fewest`` that a sum can do with. Answers
         of all sites together that are longer than ``most`` bytes are not taken.
         """
-        return ServerTransport(sites, lambda: self._linked(sites, fewest, most), lost)
+        start = partial(self._linked, sites, fewest, most)
+        return ServerTransport(sites, start, lost, lambda asked: silent(self.unheard(asked)))
 
     def _linked(self, sites: Sequence[str], fewest: int, most: int) -> Pipe:
         """Start a job whose relays link the sites to this process."""
