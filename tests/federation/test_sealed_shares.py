@@ -16,7 +16,7 @@ from tests.trust.parties import DOMAIN, SCHEMA, people, together
 
 import sfumato as sf
 from sfumato.errors import FederationError, OutputError
-from sfumato.federation import coordinator_folder, sealed_shares, site_folder
+from sfumato.federation import coordinator_folder, sealed_shares, site_folder, site_ledger
 from sfumato.federation.authority import fresh_key
 from sfumato.federation.documents import Invitation, SiteRequest, written
 from sfumato.federation.sealed_shares import SealedShares, by_owner, file_name, write_sealed
@@ -310,6 +310,18 @@ def test_nothing_is_charged_for_a_key_that_nothing_can_be_sealed_to(planned: Pat
     key = SealingKey(public, north.sign(SignaturePurpose.SEALING, public))
     with pytest.raises(FederationError, match="north: nothing can be sealed to its key for shares"):
         key.check(plan_of(planned).roster.members[0])
+
+
+def test_a_server_answers_what_owners_with_wider_caps_have_paid_for(
+    planned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "folders"
+    shutil.copytree(planned, other)
+    monkeypatch.setattr(sf.Site, "_serve", lambda *_: None)
+    monkeypatch.setattr(site_ledger, "DEFAULT_CAP", sf.Guarantee(0.1, 1e-6))
+    sf.Site(other / "east").serve(
+        other / "east" / "plan.json", [other / "sent" / file_name(owner, "east") for owner in HELD]
+    )
 
 
 @pytest.mark.parametrize("who", ["clinic", "north"])

@@ -30,7 +30,7 @@ from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
 from sfumato.folder_lock import FolderLock
 from sfumato.models import MODELS
 from sfumato.models.choose import check_suits
-from sfumato.privacy.guarantee import Guarantee
+from sfumato.privacy.guarantee import MOST_DELTA, MOST_EPSILON, Guarantee
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress, Silent
 from sfumato.results.plain import Json
@@ -352,6 +352,8 @@ class Site:
         # without the key nobody reads a file, also where this process ends between the two
         over = [self._folder.delete_sealing_key, *(partial(file.unlink, missing_ok=True) for file in files)]
         book = DatasetLedger(self._folder.path / "server.ledger")
+        if book.path is not None and not book.path.exists():  # its cap is no one's: owners have paid, each by its own
+            Ledger.open(book.path, Guarantee(MOST_EPSILON, MOST_DELTA, plan.guarantee.unit)).close()
         self._take_part(asked, place, book, site, over, patience, seen, said, at_servers(plan))
 
     def _take_part(
