@@ -188,10 +188,18 @@ MUTANTS = (
     Mutant(
         "batches follow from the key of the coordinator",
         "trust/steps.py",
-        "        inclusion = fresh(1, shape, 0, self._entropy if entropy is None else entropy).inclusion[0]\n",
-        "        inclusion = jax.random.bits(jax.random.key(step.step), shape, jnp.uint32)\n",
+        "drawn.inclusion[0], drawn",
+        "jax.random.bits(jax.random.key(step.step), shape, jnp.uint32), drawn",
         "one source of chance makes a run that can be repeated",
         f"{_SITE_STEPS}::test_each_answer_draws_a_batch_of_its_own_and_a_batch_drawn_once_is_caught",
+    ),
+    Mutant(
+        "a site draws what a recipe draws from the key of the coordinator",
+        "trust/steps.py",
+        "drawn.batches[0]",
+        "jnp.asarray(np.frombuffer(step.key * self._rooms.groups, np.uint32).reshape(-1, 8)[:, :2])",
+        "it tells nothing of who is in the batch",
+        f"{_SITE_STEPS}::test_what_a_recipe_draws_is_fresh_at_the_site_whatever_a_step_says",
     ),
     Mutant(
         "products of a record's numbers are rounded as they come",

@@ -120,6 +120,21 @@ def test_each_answer_draws_a_batch_of_its_own_and_a_batch_drawn_once_is_caught()
     assert not independent(drawn(lambda: SeededEntropy(1), 300))
 
 
+def test_what_a_recipe_draws_is_fresh_at_the_site_whatever_a_step_says() -> None:
+    """One record less moves those behind it in the batch: who knew the numbers of their places would see that."""
+    sums, keys = BatchSums(Planned(COUNTING, ROWS.domain), ROWS, INTO), []
+    summed = sums._summed
+
+    def seen(*given: Any) -> Any:
+        keys.append(np.asarray(given[-1]).tobytes())
+        return summed(*given)
+
+    sums._summed = seen
+    for _ in range(2):
+        sums.answer(step_of(COUNTING))
+    assert keys[0] != keys[1]
+
+
 def test_a_sum_over_sites_wraps_around_as_one_number_does() -> None:
     planned = Planned(COUNTING, ROWS.domain)
     assert planned.grid is not None

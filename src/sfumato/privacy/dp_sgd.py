@@ -37,7 +37,7 @@ class SecretView:
     """How a loss sees records of which nobody has the whole: one-hots of all columns, never looked into by a code.
 
     Attributes:
-        coins: ``coins(key, B)``: the random numbers drawn for a batch, which may be public; a pytree of (B, ...).
+        coins: ``coins(key, B)``: the random numbers drawn for a batch, which parties know; a pytree of (B, ...).
         part: ``part(parameters, hot (B, rows), coins) -> (B, E)``: what the first layer makes of some of the columns,
             the others being zero. Parts of owners who share out the columns add up to ``OneHots.sums``.
         records: ``records(one-hots of all columns, coins)``: as the loss takes them.
@@ -161,12 +161,13 @@ def batch_sum(
     """Draw a Poisson batch of ``groups`` of records, clip each gradient, add: private, and not noised yet.
 
     ``inclusion`` (k, n) are uniform uint32, one for each record of each group, used for nothing else; ``keys`` (k, 2)
-    are what the model draws its own random numbers from, which may be public.
+    are what the model draws its own random numbers from: fresh, and told to nobody.
 
     Returns whole steps of the grid, int32 modulo 2^32; without a grid real numbers.
 
     *Formal guarantee.* One record moves the sum by at most ``grid.sensitivity`` steps of the grid, and is part of it
-    with the probability of ``step.sampling``, given that ``inclusion`` is fresh and nobody else's.
+    with the probability of ``step.sampling``, given that ``inclusion`` and ``keys`` are fresh and nobody else's: one
+    record less moves those behind it to other places, which have other random numbers.
     """
 
     def one(part: tuple[Array, Array, Array, Array]) -> Parameters:

@@ -62,13 +62,6 @@ def fresh(steps: int, groups: tuple[int, int], numbers: int, entropy: Entropy) -
     return Draws(given[_INCLUSION], noise, given[_MODEL][:, :k], given[_MODEL][:, k])
 
 
-def model_keys(key: bytes, groups: int) -> Array:
-    """(k, 2) uint32, the model's key for the records of each group, of a ``key`` of 256 bits that may be public."""
-    out = _room((groups, 2))
-    expand(key, _MODEL, out)
-    return jax.device_put(out)
-
-
 def bytes_of(groups: tuple[int, int], numbers: int) -> int:
     """Memory of one step's draws."""
     return 4 * (groups[0] * groups[1] + 2 * padded(numbers))

@@ -22,7 +22,7 @@ from jax import Array
 from sfumato.encoding.domain import Domain
 from sfumato.errors import QuestionError
 from sfumato.privacy.dp_sgd import Carry, DescentStep, DpSgd, Objective, batch_sum
-from sfumato.privacy.draws import fresh, model_keys
+from sfumato.privacy.draws import fresh
 from sfumato.privacy.events import PoissonSampledGaussian
 from sfumato.privacy.gradients.grid import GradientGrid
 from sfumato.privacy.groups import Groups, Rooms, deal
@@ -131,7 +131,8 @@ class BatchSums:
         QuestionError: the descent has no noise, or was planned for fewer records drawn at a time.
 
     *Formal guarantee.* ``dp_sgd.batch_sum``. Each answer draws a batch of its own: also one to a step that was answered
-    before, which is another event.
+    before, which is another event. What the recipe draws belongs to places in the batch, and one record less moves all
+    behind it: it is drawn here too, for whoever knew it would see more of the record than its gradient.
     """
 
     def __init__(self, planned: Planned, records: ExactRecords, into: Rooms, entropy: Entropy = SYSTEM) -> None:
@@ -150,6 +151,7 @@ class BatchSums:
         """
         self._planned.check(step)
         shape = (self._rooms.groups, self._rooms.length)
-        inclusion = fresh(1, shape, 0, self._entropy if entropy is None else entropy).inclusion[0]
-        keys = model_keys(step.key, self._rooms.groups)
-        return np.asarray(self._summed(jnp.asarray(step.parameters), self._groups, inclusion, keys))
+        drawn = fresh(1, shape, 0, self._entropy if entropy is None else entropy)
+        return np.asarray(
+            self._summed(jnp.asarray(step.parameters), self._groups, drawn.inclusion[0], drawn.batches[0])
+        )

@@ -17,7 +17,7 @@ from sfumato.trust.questions.packing import PublicArrays, Unpacked, frozen
 from sfumato.trust.questions.question import Question
 
 KEY_BYTES = 32
-"""Of the public randomness of a step."""
+"""Of what makes one step differ from another."""
 _LEAST_RATE = 2.0**-32
 """The chance of one random word of 32 bits."""
 _CLIPS = (1e-6, 1e6)
@@ -114,9 +114,8 @@ class GradientStep(Question):
         descent: digest of the ``Descent`` that it is a step of; whoever does not know it refuses.
         step: its number, from 0 on.
         parameters: (numbers,) float32, in the order of ``Objective.flat``.
-        key: of the random numbers that the recipe itself draws, ``KEY_BYTES`` of them. They may be public: which
-            records are drawn, and the noise, come from whoever holds the records, and from no message. Parties who
-            train on shares draw them from their coins instead.
+        key: fresh for each step, so that no two are asked in the same bytes. Which records are drawn, the noise, and
+            what the recipe itself draws come from whoever holds the records, and from no message.
     """
 
     descent: str
