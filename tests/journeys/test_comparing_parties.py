@@ -12,7 +12,7 @@ import psutil
 import pytest
 from tests.journeys.hospitals import PATIENCE
 from tests.journeys.test_killed_sites import DEADLINE
-from tests.journeys.test_parties import HELD, PERSONS, Run, ThreeParties, parties
+from tests.journeys.test_parties import HELD, PERSONS, SCHEMA, Run, ThreeParties, parties, tables
 
 import sfumato as sf
 from sfumato.errors import FederationError
@@ -106,9 +106,7 @@ def test_where_a_party_is_lost_during_a_selection_the_run_ends(
 
 @pytest.mark.parametrize("model", ["aim", "mst"])
 def test_simulated_parties_compare_with_processes_of_their_own(engine: Path, tmp_path: Path, model: str) -> None:
-    from tests.journeys.test_parties import SCHEMA, tables
-
-    tables(tmp_path)
+    tables(tmp_path, listed=True)
     source = [tmp_path / f"{name}.csv" for name in HELD]
     met = sf.parties(source, key="person", persons=PERSONS, names=list(HELD), engine=sf.Engine(engine))
     synthesizer = sf.Synthesizer(sf.Schema.parse(SCHEMA), model, sf.Guarantee(3, 1e-6)).fit(met)
