@@ -109,7 +109,7 @@ MUTANTS = (
     Mutant(
         "a ledger is begun before its room is known",
         _LEDGER,
-        "        _begun(tried, plan).close()",
+        "        _begun(tried, plan, most).close()",
         "        pass",
         "its run begins a line later",
         f"{_REFUSED}::test_a_new_ledger_without_room",
