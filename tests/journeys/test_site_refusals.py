@@ -253,7 +253,7 @@ def test_a_plan_that_promises_for_another_unit_than_is_bounded(run, folder):
 
 
 def test_a_plan_without_a_promise(run, folder):
-    changed(folder, lambda data: data["plan"]["guarantee"].update(epsilon=float("inf")))
+    changed(folder, lambda data: data["plan"]["guarantee"].update(epsilon=None))
     refused(run, folder, "the plan makes no promise")
 
 

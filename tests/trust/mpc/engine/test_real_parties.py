@@ -128,7 +128,7 @@ def test_the_engine_does_what_is_relied_on(engine, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["held"], found
     assert ended.value.code == 0
-    assert len(found["tried"]) == 6
+    assert len(found["tried"]) == 7
 
 
 @pytest.fixture(scope="module")
