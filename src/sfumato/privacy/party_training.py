@@ -70,7 +70,7 @@ def most_drawn(steps: int, rate: float) -> int:
     """The least m for which more than m of so many draws succeed with a chance below 2^-70.
 
     >>> most_drawn(96, 0.05), most_drawn(3, 1.0)
-    (36, 3)
+    (35, 3)
     """
     if rate == 1:
         return steps
