@@ -18,8 +18,8 @@ help:
 	@echo "make wheel-test  the built wheel, without extras and with them, in fresh environments; runs the README there"
 	@echo "make advisories  known advisories against the pinned versions, where the package index gives them"
 	@echo "make bench    the figures in docs/, measured again, in two to three hours; BENCHMARKS=tables for some of them"
-	@echo "make processes  kill relays, sites and coordinators of federations at each stage of their runs, and lie to sites; ten minutes"
-	@echo "make engine   install the engine for secret shares in .others/engine, try it, and kill parties; two minutes"
+	@echo "make processes  kill relays, sites, parties, coordinators and fits at each stage of their runs, and lie to sites; fifteen minutes"
+	@echo "make engine   install the engine for secret shares in .others/engine, train and select on it, and kill parties; ten minutes"
 	@echo "make oracles  the slow comparisons with other people's code"
 	@echo "make docs     the documentation, in site/"
 

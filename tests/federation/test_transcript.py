@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tests.conftest import ROOT
 from tests.guarantees.boundless import boundless_run
 from tests.journeys.conftest import environment
@@ -84,6 +85,7 @@ def asked(plan: FederationPlan, transport: Transport) -> list[np.ndarray]:
     return [rounds.opened(Count(), (0.2,), sizes[0])[0], rounds.opened(tables, (0.1, 0.1), sizes[1])[0]]
 
 
+@pytest.mark.processes
 def test_in_process_and_over_nvflare_the_transcript_is_the_same(tmp_path: Path) -> None:
     plan, near = sites()
     here = asked(plan, InProcess(near))

@@ -54,6 +54,7 @@ def started(data, schema, tmp_path):
     return start
 
 
+@pytest.mark.processes
 def test_killed_twice_it_costs_one_fit(started, run, tmp_path, monkeypatch):
     monkeypatch.setattr(vae, "Vae", partial(vae.Vae, warm_steps=40, steps=STEPS))
     started(AFTER_ANSWERS)
