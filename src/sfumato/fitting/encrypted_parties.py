@@ -12,6 +12,7 @@ from sfumato.errors import FederationError
 from sfumato.fitting.encrypted_fit import MODEL, EncryptedFit
 from sfumato.fitting.encrypted_for import EncryptedFor
 from sfumato.fitting.plan import Plan
+from sfumato.fitting.simulated import fresh_members
 from sfumato.progress import Progress
 from sfumato.release.release import Release
 from sfumato.tables import Rows
@@ -26,8 +27,7 @@ from sfumato.trust.mpc.engine.session import EngineSession
 from sfumato.trust.mpc.party_records import party_records
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.split import CURIOUS, LOST, VerticalSplit
-from sfumato.trust.secure_sum.identity import SiteIdentity
-from sfumato.trust.secure_sum.roster import Member, Roster
+from sfumato.trust.secure_sum.roster import Roster
 
 _SEED = seed_of(b"simulated parties", ())
 """Of all simulated trainings, so that one on shares and its twin take the same steps."""
@@ -49,7 +49,7 @@ def trained(
         raise FederationError(
             f"what is trained on shares without noise is {MODEL}, and promises nothing: take Guarantee(inf)"
         )
-    members = tuple(Member(name, SiteIdentity.fresh().public_key) for name in names)
+    _, members = fresh_members(names)
     fit = EncryptedFit.of(plan.schema, Roster(members, CURIOUS, LOST), split, wanted.receiver, wanted.steps)
     fit.try_out(progress)
     records = (party_records(table, plan.schema, split, place, persons, progress) for place, table in enumerate(tables))

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from sfumato.encoding.site_rows import site_rows
-from sfumato.errors import Overdraft, SchemaError
-from sfumato.federation.defaults import DEADLINE
+from sfumato.errors import SchemaError
 from sfumato.fitting.agreed import Agreed, agreed
-from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
-from sfumato.fitting.fit import Log, OpenRun, begin, taught
+from sfumato.fitting.dataset_ledger import DatasetLedger
+from sfumato.fitting.fit import Log, OpenRun, taught
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.preflight import Together
-from sfumato.fitting.sites import FederatedSource, check_apart
+from sfumato.fitting.simulated import Simulated, fresh_members
+from sfumato.fitting.sites import FederatedSource, books_of
 from sfumato.fitting.stated_sites import final_statement, planned_statement
 from sfumato.models.settings import SHARES
 from sfumato.privacy.accounting import mu_for
-from sfumato.privacy.ledger import Run
 from sfumato.progress import Progress
 from sfumato.release.federation import FederationStatement
 from sfumato.release.release import Release
@@ -43,7 +42,7 @@ from sfumato.trust.mpc.setting import Mpc, MpcOfServers
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
 from sfumato.trust.secure_sum.noise import CountNoise
-from sfumato.trust.secure_sum.roster import Member, Roster
+from sfumato.trust.secure_sum.roster import Roster
 
 
 class OpenSites(Protocol):
@@ -98,32 +97,19 @@ def together(sites: OpenSites) -> Together | None:
 
 
 @dataclass(frozen=True)
-class SimulatedSites:
-    """Sites in this process.
+class SimulatedSites(Simulated):
+    """Sites in this process; see ``Simulated``.
 
     Attributes:
-        tables: the opened tables, of which no row was read.
-        books: the ledger of each.
         identities: their signing keys, drawn for this fit.
-        agreed: the plan and the model.
     """
 
-    tables: tuple[Rows, ...]
-    books: tuple[DatasetLedger, ...]
     identities: tuple[SiteIdentity, ...]
-    agreed: Agreed
-    book = DatasetLedger(None)
-    log = None
-    simulated = True
-    deadline = DEADLINE
 
     @property
     def rows(self) -> Rows:
         """The table of the first: all have the same columns."""
         return self.tables[0]
-
-    def keep_signed(self, signatures: Mapping[int, bytes]) -> None:
-        """Nothing is kept: their keys are of this fit alone."""
 
     @contextmanager
     def answering(self, plan: Plan, progress: Progress) -> Iterator[InProcess]:
@@ -136,28 +122,12 @@ class SimulatedSites:
         shared = self.agreed.plan
         with ExitStack() as stack:
             endpoints = []
-            runs = site_runs(stack, shared, plan, self.books)
+            runs = self.runs(stack, plan, "site", shared.roster.members)
             for place, (table, identity, run) in enumerate(zip(self.tables, self.identities, runs, strict=True)):
                 encode, account = partial(gather, table, progress=progress), SiteAccount(run, shared.terms, place)
                 records = encode(first_codec(shared.schema))
                 endpoints.append(FederatedSite(shared, identity, records, account, encode=encode))
             yield InProcess(endpoints)
-
-
-def site_runs(stack: ExitStack, shared: FederationPlan, plan: Plan, books: Sequence[DatasetLedger]) -> tuple[Run, ...]:
-    """A run of each site's own ledger, in the order of the roster, closed with ``stack``.
-
-    Overdraft where the cap of one leaves no room for what the plan may cost it.
-    """
-    own, runs = replace(plan, guarantee=shared.at_a_site), []
-    for member, book in zip(shared.roster.members, books, strict=True):
-        try:
-            opened = begin(own, book, None)
-        except Overdraft as error:
-            raise Overdraft(f"site {member.name}, with room for attempts that fail: {error}") from None
-        stack.callback(opened.finish)
-        runs.append(opened.run)
-    return tuple(runs)
 
 
 def opened_sites(source: FederatedSource, plan: Plan) -> SimulatedSites:
@@ -168,15 +138,10 @@ def opened_sites(source: FederatedSource, plan: Plan) -> SimulatedSites:
         SfumatoError: a table cannot be opened, lacks a column, or has no place for its ledger.
     """
     check_measurable(plan.schema)
-    books = tuple(
-        ledger_of(table, ledger, plan.guarantee.private)
-        for table, ledger in zip(source.sources, source.ledgers, strict=True)
-    )
-    check_apart(source, books)
+    books = books_of(source, plan.guarantee.private)
     tables = zip(source.names, source.sources, source.mappings, strict=True)
     rows = tuple(_site_table(name, table, mapping, plan) for name, table, mapping in tables)
-    identities = tuple(SiteIdentity.fresh() for _ in rows)
-    members = tuple(Member(name, i.public_key) for name, i in zip(source.names, identities, strict=True))
+    identities, members = fresh_members(source.names)
     roster = Roster(members, source.curious, source.lost)
     made = agreed(
         plan.schema,
@@ -188,7 +153,7 @@ def opened_sites(source: FederatedSource, plan: Plan) -> SimulatedSites:
         source.max_sites,
         sums=source.sums,
     )
-    return SimulatedSites(rows, books, identities, made)
+    return SimulatedSites(rows, books, made, identities)
 
 
 def _site_table(name: str, table: RowSource, mapping: str | os.PathLike[str] | None, plan: Plan) -> Rows:

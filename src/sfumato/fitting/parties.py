@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sfumato.errors import FederationError
 from sfumato.extras import require
-from sfumato.federation.defaults import DEADLINE, USUAL_STEPS
-from sfumato.fitting.agreed import Agreed, agreed
-from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
+from sfumato.federation.defaults import USUAL_STEPS
+from sfumato.fitting.agreed import agreed
 from sfumato.fitting.encrypted_for import EncryptedFor
-from sfumato.fitting.federated_fit import site_runs
 from sfumato.fitting.plan import Plan
 from sfumato.fitting.servers import SimulatedServers, fresh_outsourced
-from sfumato.fitting.sites import check_apart, named
+from sfumato.fitting.simulated import Simulated, fresh_members
+from sfumato.fitting.sites import books_of, named
 from sfumato.privacy.ledger import Ledger
 from sfumato.progress import Progress
 from sfumato.release.release import Release
@@ -37,7 +36,7 @@ from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.mpc.split import CURIOUS, LOST, VerticalSplit
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
-from sfumato.trust.secure_sum.roster import Member, Roster
+from sfumato.trust.secure_sum.roster import Roster
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,14 +94,8 @@ class PartiesSource:
         """
         if self.persons is None:
             require("mpc", "to find the common persons of parties")
-        books = tuple(
-            ledger_of(table, ledger, plan.guarantee.private)
-            for table, ledger in zip(self.sources, self.ledgers, strict=True)
-        )
-        check_apart(self, books)
-        computing = self.servers or self.names
-        identities = tuple(SiteIdentity.fresh() for _ in computing)
-        members = tuple(Member(n, i.public_key) for n, i in zip(computing, identities, strict=True))
+        books = books_of(self, plan.guarantee.private)
+        identities, members = fresh_members(self.servers or self.names)
         outsourced, owners = fresh_outsourced(self.names, identities) if self.servers else (None, ())
         tables, split = self._split(plan, outsourced)
         engines = None if self.engine is None else LocalEngines.fresh(self.engine.folder, self.names)
@@ -111,8 +104,8 @@ class PartiesSource:
         made = agreed(plan.schema, plan.model, plan.guarantee, roster, split=split, engine=met)
         if self.servers:
             assert self.persons is not None, "a plan with servers has a list"
-            return SimulatedServers(tables, books, owners, identities, made, self.persons)
-        return SimulatedParties(tables, books, identities, made, self.persons, engines)
+            return SimulatedServers(tables, books, made, owners, identities, self.persons)
+        return SimulatedParties(tables, books, made, identities, self.persons, engines)
 
 
 def parties(
@@ -203,32 +196,18 @@ def parties(
 
 
 @dataclass(frozen=True)
-class SimulatedParties:
-    """Parties in this process; see ``federated_fit.OpenSites``.
+class SimulatedParties(Simulated):
+    """Parties in this process; see ``Simulated``.
 
     Attributes:
-        tables: the opened tables, of which no row was read.
-        books: the ledger of each.
         identities: their signing keys, drawn for this fit.
-        agreed: the plan and the model.
         persons: the list that the plan holds the hash of; None: they are found by intersection.
         engines: of the three, where they compare.
     """
 
-    tables: tuple[Rows, ...]
-    books: tuple[DatasetLedger, ...]
     identities: tuple[SiteIdentity, ...]
-    agreed: Agreed
     persons: Persons | None
     engines: LocalEngines | None = None
-    rows = None
-    book = DatasetLedger(None)
-    log = None
-    simulated = True
-    deadline = DEADLINE
-
-    def keep_signed(self, signatures: Mapping[int, bytes]) -> None:
-        """Nothing is kept: their keys are of this fit alone."""
 
     @contextmanager
     def answering(self, plan: Plan, progress: Progress) -> Iterator[InProcess]:
@@ -237,7 +216,7 @@ class SimulatedParties:
         split = shared.split
         assert split is not None
         with ExitStack() as stack:
-            runs = site_runs(stack, shared, plan, self.books)
+            runs = self.runs(stack, plan, "site", shared.roster.members)
             starts = None if self.engines is None else stack.enter_context(self.engines.ready(shared.engine_plan))
             endpoints = []
             for place, (table, identity, run) in enumerate(zip(self.tables, self.identities, runs, strict=True)):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sfumato.errors import Overdraft
-from sfumato.federation.defaults import DEADLINE
-from sfumato.fitting.agreed import Agreed
-from sfumato.fitting.dataset_ledger import DatasetLedger
-from sfumato.fitting.fit import begin
 from sfumato.fitting.plan import Plan
+from sfumato.fitting.simulated import Simulated, fresh_members
 from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.randomness import KEY_BYTES, SYSTEM
 from sfumato.progress import Progress
-from sfumato.tables import Rows
 from sfumato.trust.federated.agreement import sign_plan
 from sfumato.trust.federated.transport import InProcess
 from sfumato.trust.mpc.outsourced import Outsourced, SealingKey
@@ -26,46 +21,30 @@ from sfumato.trust.mpc.server_site import ServerRecords, ServerSite, cuts
 from sfumato.trust.mpc.whole_plan import at_servers, charge_whole
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
-from sfumato.trust.secure_sum.roster import Member
 
 
 def fresh_outsourced(
     owners: Sequence[str], servers: Sequence[SiteIdentity]
 ) -> tuple[Outsourced, tuple[SiteIdentity, ...]]:
     """Owners and keys of servers that are drawn for one fit, and the owners' signing keys."""
-    identities = tuple(SiteIdentity.fresh() for _ in owners)
-    members = tuple(Member(name, i.public_key) for name, i in zip(owners, identities, strict=True))
+    identities, members = fresh_members(owners)
     sealing = tuple(SealingKey.signed(SYSTEM.take(KEY_BYTES), server) for server in servers)
     return Outsourced(members, sealing), identities
 
 
 @dataclass(frozen=True)
-class SimulatedServers:
-    """Owners and servers in this process; see ``federated_fit.OpenSites``.
+class SimulatedServers(Simulated):
+    """Owners and servers in this process; tables and books are those of the owners; see ``Simulated``.
 
     Attributes:
-        tables: the opened tables of the owners, of which no row was read.
-        books: the ledger of each owner.
-        owners: their signing keys, drawn for this fit.
+        owners: signing keys of the owners, drawn for this fit.
         servers: those of the servers.
-        agreed: the plan and the model.
         persons: the list that the plan holds the hash of.
     """
 
-    tables: tuple[Rows, ...]
-    books: tuple[DatasetLedger, ...]
     owners: tuple[SiteIdentity, ...]
     servers: tuple[SiteIdentity, ...]
-    agreed: Agreed
     persons: Persons
-    rows = None
-    book = DatasetLedger(None)
-    log = None
-    simulated = True
-    deadline = DEADLINE
-
-    def keep_signed(self, signatures: Mapping[int, bytes]) -> None:
-        """Nothing is kept: their keys are of this fit alone."""
 
     @contextmanager
     def answering(self, plan: Plan, progress: Progress) -> Iterator[InProcess]:
@@ -93,14 +72,7 @@ class SimulatedServers:
         split, outsourced = shared.split, shared.outsourced
         assert split is not None
         assert outsourced is not None
-        runs = []
-        for owner, book in zip(outsourced.owners, self.books, strict=True):
-            try:
-                opened = begin(replace(plan, guarantee=shared.at_a_site), book, None)
-            except Overdraft as error:
-                raise Overdraft(f"owner {owner.name}, with room for attempts that fail: {error}") from None
-            stack.callback(opened.finish)
-            runs.append(opened.run)
+        runs = self.runs(stack, plan, "owner", outsourced.owners)
         sharings = []
         for place, (table, cut) in enumerate(zip(self.tables, cuts(shared), strict=True)):
             records = party_records(table, shared.schema, split, place, self.persons, progress)

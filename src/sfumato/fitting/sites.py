@@ -11,7 +11,7 @@ from typing import Protocol
 from sfumato.errors import FederationError
 from sfumato.extras import require
 from sfumato.federation.defaults import CURIOUS, LOST, MAX_SITES
-from sfumato.fitting.dataset_ledger import DatasetLedger
+from sfumato.fitting.dataset_ledger import DatasetLedger, ledger_of
 from sfumato.privacy.ledger import Ledger
 from sfumato.tables import Table
 from sfumato.tables.source import RowSource
@@ -31,6 +31,11 @@ class SeveralTables(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """Of the institutions."""
+        ...
+
+    @property
+    def ledgers(self) -> tuple[Ledger | str | os.PathLike[str] | None, ...]:
+        """Of each; None: beside its rows."""
         ...
 
 
@@ -141,25 +146,29 @@ def federated(
     return FederatedSource(given, called, kept, mapped, curious, lost, most, averaging, max_sites, sums)
 
 
-def check_apart(source: SeveralTables, books: Sequence[DatasetLedger]) -> None:
-    """FederationError where two sites have the same rows, or one ledger: copies cannot be told from other rows.
+def books_of(source: SeveralTables, private: bool) -> tuple[DatasetLedger, ...]:
+    """The ledger of each, ``private`` where there is a guarantee to pay for; no row is read.
+
+    FederationError where two sites have the same rows, or one ledger: copies cannot be told from other rows.
 
     *Formal guarantee.* Whoever has rows at two sites counts twice, so that the same rows are given twice makes the
     promise half for everybody in them.
     """
-    kept = [book.ledger for book in books]
+    tables = zip(source.sources, source.ledgers, strict=True)
+    books = tuple(ledger_of(table, ledger, private) for table, ledger in tables)
     for what, mend, keys in (
         ("rows", "whoever is in them would count twice; name each site's own", list(map(_key, source.sources))),
         (
             "ledger",
             "each keeps its own; name one for each",
-            [None if one is None else _ledger_key(one) for one in kept],
+            [None if book.ledger is None else _ledger_key(book.ledger) for book in books],
         ),
     ):
         first: dict[Hashable, str] = {}
         for name, key in zip(source.names, keys, strict=True):
             if key is not None and first.setdefault(key, name) != name:
                 raise FederationError(f"sites {first[key]} and {name} have the same {what}: {mend}")
+    return books
 
 
 def _ledger_key(ledger: Ledger | Path) -> Hashable:
