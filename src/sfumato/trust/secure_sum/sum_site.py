@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from sfumato.errors import FederationError
-from sfumato.privacy.randomness import SYSTEM, Entropy
-from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES, SignaturePurpose, SiteIdentity, check_signature
+from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES, SignaturePurpose, check_signature
 from sfumato.trust.secure_sum.masks import SEED_BYTES, WORDS, add_mask, commitment, derived, in_ring
 from sfumato.trust.secure_sum.messages import (
     COORDINATOR,
@@ -36,7 +36,7 @@ from sfumato.trust.secure_sum.run_keys import (
     consent_payload,
 )
 from sfumato.trust.secure_sum.shamir import SHARE_BYTES, read_share, split
-from sfumato.trust.secure_sum.terms import HASH_BYTES, RoundNumber, SumTerms
+from sfumato.trust.secure_sum.terms import HASH_BYTES, RoundNumber
 
 
 @dataclass
@@ -66,21 +66,13 @@ class SumSite(NumberedSite):
     rebuilt. The noise must be in the vector before it comes here: this is no differential privacy by itself.
     """
 
-    def __init__(
-        self,
-        terms: SumTerms,
-        identity: SiteIdentity,
-        entropy: Entropy = SYSTEM,
-        answered: dict[int, int] | None = None,
-    ) -> None:
-        super().__init__(terms, identity, entropy, answered)
-        self._key: RunKey | None = None
-        self._seeds: list[bytes] = []  # of this site's own masks, by slot
-        self._pairs: dict[int, PairKeys] = {}  # by place of the other site
-        self._shares: dict[int, bytes] = {}  # of every site's own masks, all slots in a row, by place
-        self._run = NO_RUN
-        self._ready = False
-        self._pending: _Pending | None = None
+    _key: RunKey | None = None
+    _pairs: Mapping[int, PairKeys] = MappingProxyType({})  # by place of the other site
+    _seeds: list[bytes]  # of this site's own masks, by slot
+    _shares: dict[int, bytes]  # of every site's own masks, all slots in a row, by place
+    _run = NO_RUN
+    _ready = False
+    _pending: _Pending | None = None
 
     @property
     def calls(self) -> Mapping[str, Callable[[bytes], bytes]]:
@@ -229,7 +221,7 @@ class SumSite(NumberedSite):
         self._seeds = [self._entropy.take(SEED_BYTES) for _ in range(self.terms.slots)]
         by_slot = [split(seed, threshold, sites, self._entropy) for seed in self._seeds]
         texts = {place: b"".join(shares[place] for shares in by_slot) for place in (self.place, *self._pairs)}
-        self._shares[self.place] = texts.pop(self.place)
+        self._shares = {self.place: texts.pop(self.place)}
         return {place: self._pairs[place].seal(text, self._run) for place, text in texts.items()}
 
     def _share(self, place: int, slot: int) -> bytes:
