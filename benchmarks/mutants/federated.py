@@ -215,9 +215,9 @@ MUTANTS = (
     ),
     Mutant(
         "any capacity that the plan states will do",
-        "federation/site.py",
-        "        if plan.capacity[place] != (declared or usual):\n",
-        "        if False:\n",
+        "federation/judging.py",
+        "    if plan.capacity[place] != (declared or usual):\n",
+        "    if False:\n",
         "one that holds more stays away anyway",
         "tests/journeys/test_site_refusals.py::test_a_plan_that_states_another_capacity_than_was_declared",
     ),

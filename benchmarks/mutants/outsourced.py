@@ -5,7 +5,8 @@ from benchmarks.mutants.mutant import Mutant
 _SERVER = "trust/mpc/server_site.py"
 _SHARING = "trust/mpc/row_sharing.py"
 _SEALED = "federation/sealed_shares.py"
-_SITE = "federation/site.py"
+_JUDGING = "federation/judging.py"
+_RUN = "federation/outsourced_run.py"
 _REPLICATED = "tests/trust/mpc/test_replicated.py"
 _SERVERS = "tests/trust/mpc/test_server_site.py"
 _FILES = "tests/federation/test_sealed_shares.py"
@@ -86,24 +87,24 @@ MUTANTS = (
     ),
     Mutant(
         "an owner pays once its shares are written",
-        _SITE,
-        "                charge_whole(paid.run, plan)\n",
-        "                pass\n",
+        _RUN,
+        "            charge_whole(paid.run, plan)\n",
+        "            pass\n",
         "the servers have accounts of their own",
         f"{_FILES}::test_the_ledger_is_charged_before_the_first_byte_is_written",
     ),
     Mutant(
         "shares are sealed to whatever key the plan holds",
-        _SITE,
-        "            plan.outsourced.check_keys(plan.roster)\n",
+        _JUDGING,
+        "        plan.outsourced.check_keys(plan.roster)\n",
         "",
         "the plan is signed by all",
         f"{_FILES}::test_a_plan_in_which_a_server_has_another_key_is_refused",
     ),
     Mutant(
         "owners need not be confirmed",
-        _SITE,
-        "            check_confirmed(plan.outsourced.owners, self._folder.confirmed)\n",
+        _JUDGING,
+        "        check_confirmed(plan.outsourced.owners, folder.confirmed)\n",
         "",
         "they do not compute",
         f"{_FILES}::test_nobody_takes_part_with_whom_it_has_not_confirmed",
@@ -142,9 +143,9 @@ MUTANTS = (
     ),
     Mutant(
         "a server's account has the limit of a site that owns rows",
-        _SITE,
-        "said, at_servers(plan))\n",
-        "said)\n",
+        _RUN,
+        "over, at_servers(plan))\n",
+        "over)\n",
         "it has no rows",
         f"{_FILES}::test_a_server_deletes_what_it_was_sent_and_the_key_to_it",
     ),
@@ -174,15 +175,15 @@ MUTANTS = (
     ),
     Mutant(
         "files are deleted before the key to them",
-        _SITE,
-        "[self._folder.delete_sealing_key, *(partial(file.unlink, missing_ok=True) for file in files)]",
-        "[*(partial(file.unlink, missing_ok=True) for file in files), self._folder.delete_sealing_key]",
+        _RUN,
+        "[folder.delete_sealing_key, *(partial(file.unlink, missing_ok=True) for file in files)]",
+        "[*(partial(file.unlink, missing_ok=True) for file in files), folder.delete_sealing_key]",
         "all of it is deleted",
         f"{_FILES}::test_a_server_that_is_killed_while_it_deletes_has_no_key_any_more",
     ),
     Mutant(
         "a server keeps what it was sent",
-        _SITE,
+        "federation/site_run.py",
         "                end()\n",
         "                pass\n",
         "the folder is deleted by hand",

@@ -28,8 +28,8 @@ MUTANTS = (
     ),
     Mutant(
         "the plan says which sites there are",
-        _SITE,
-        "        plan.roster.confirm_fingerprints(self._folder.confirmed)\n",
+        "federation/judging.py",
+        "    plan.roster.confirm_fingerprints(folder.confirmed)\n",
         "",
         "its certificates are signed",
         f"{_REFUSED}::test_a_plan_with_a_site_that_nobody_confirmed",
@@ -76,8 +76,8 @@ MUTANTS = (
     ),
     Mutant(
         "two runs of a site at once",
-        _SITE,
-        "        with self._alone(), paying(",
+        "federation/site_run.py",
+        "        with alone(self._folder), paying(",
         "        with paying(",
         "the ledger lets one of them charge",
         f"{_REFUSED}::test_a_second_run_at_once",

@@ -12,6 +12,7 @@ from tests.journeys.test_parties import HELD, SCHEMA
 import sfumato as sf
 from sfumato.errors import EngineError, FederationError
 from sfumato.federation.documents import Invitation, SiteRequest
+from sfumato.federation.judging import judge
 from sfumato.federation.site_folder import SiteFolder
 from sfumato.trust.federated.plan import FederationPlan
 
@@ -75,14 +76,14 @@ def test_engines_of_a_plan_are_of_three_parties_with_three_keys(made) -> None:
 
 def test_a_plan_with_another_engine_of_this_party_is_refused(made) -> None:
     folder, federation, _ = made
-    site = sf.Site(folder / "hospital")
+    site = SiteFolder(folder / "hospital")
     site.confirm({member.name: member.fingerprint for member in federation.plan.roster.members})
     asked = Invitation.load(folder / "co" / "plan.json")
     first, *others = asked.plan.engine
     moved = replace(asked, plan=replace(asked.plan, engine=(replace(first, host="elsewhere.example"), *others)))
-    assert site._judge(asked, None) == 0
+    assert judge(site, asked) == 0
     with pytest.raises(FederationError, match="another engine for this party"):
-        site._judge(moved, None)
+        judge(site, moved)
 
 
 def test_a_party_without_an_engine_leaves_the_plan_without_engines(made, tmp_path: Path) -> None:

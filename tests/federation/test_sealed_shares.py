@@ -21,6 +21,7 @@ from sfumato.federation.authority import fresh_key
 from sfumato.federation.documents import Invitation, SiteRequest, written
 from sfumato.federation.sealed_shares import SealedShares, by_owner, file_name, write_sealed
 from sfumato.federation.site_folder import SiteFolder
+from sfumato.federation.site_run import SiteRun
 from sfumato.progress import Silent
 from sfumato.results.plain import sorted_json
 from sfumato.trust.federated.agreement import sign_plan
@@ -171,7 +172,7 @@ def test_the_ledger_is_charged_before_the_first_byte_is_written(
     def killed(*_: object) -> list[Path]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sfumato.federation.site.write_sealed", killed)
+    monkeypatch.setattr("sfumato.federation.outsourced_run.write_sealed", killed)
     with pytest.raises(KeyboardInterrupt):
         share(other, "clinic", tmp_path, ledger=other / "fresh.ledger")
     with sf.Ledger.open(other / "fresh.ledger") as ledger:
@@ -238,7 +239,7 @@ def test_a_server_deletes_what_it_was_sent_and_the_key_to_it(
     other = tmp_path / "folders"
     shutil.copytree(planned, other)
     files = [other / "sent" / file_name(owner, "east") for owner in HELD]
-    monkeypatch.setattr(sf.Site, "_serve", lambda *_: None)  # a run that is over at once
+    monkeypatch.setattr(SiteRun, "_serve", lambda *_: None)  # a run that is over at once
     sf.Site(other / "east").serve(other / "east" / "plan.json", files)
     assert not any(file.exists() for file in files)
     assert not (other / "east" / "sealing.key").exists()
@@ -261,7 +262,7 @@ def test_a_server_that_is_killed_while_it_deletes_has_no_key_any_more(
             raise KeyboardInterrupt
         unlink(path, missing_ok=missing_ok)
 
-    monkeypatch.setattr(sf.Site, "_serve", lambda *_: None)
+    monkeypatch.setattr(SiteRun, "_serve", lambda *_: None)
     monkeypatch.setattr(Path, "unlink", killed)
     with pytest.raises(KeyboardInterrupt):
         sf.Site(other / "east").serve(other / "east" / "plan.json", files)
@@ -317,7 +318,7 @@ def test_a_server_answers_what_owners_with_wider_caps_have_paid_for(
 ) -> None:
     other = tmp_path / "folders"
     shutil.copytree(planned, other)
-    monkeypatch.setattr(sf.Site, "_serve", lambda *_: None)
+    monkeypatch.setattr(SiteRun, "_serve", lambda *_: None)
     monkeypatch.setattr(site_ledger, "DEFAULT_CAP", sf.Guarantee(0.1, 1e-6))
     sf.Site(other / "east").serve(
         other / "east" / "plan.json", [other / "sent" / file_name(owner, "east") for owner in HELD]
