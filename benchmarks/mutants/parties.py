@@ -4,17 +4,17 @@ from benchmarks.mutants.mutant import Mutant
 
 _COUNTING = "trust/mpc/counting.py"
 _SITE = "trust/mpc/party_site.py"
-_COMPARING = "trust/mpc/comparing_site.py"
+_ENGINE = "trust/mpc/engine_site.py"
 _TESTS = "tests/trust/mpc/"
 
 MUTANTS = (
     Mutant(
         "candidates are held against nothing",
-        _COMPARING,
+        _ENGINE,
         "        for query in filter(self._apart, distances.tables.queries):\n            self._check_dealt(query)\n",
         "",
         "a share that was not dealt cannot be given",
-        f"{_TESTS}test_comparing_site.py::test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged",
+        f"{_TESTS}test_engine_site.py::test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged",
     ),
     Mutant(
         "a bias is judged by its absolute value",
@@ -22,7 +22,7 @@ MUTANTS = (
         "        if not _within(self.biases):",
         "        if np.abs(self.biases).max() >= _MOST_ESTIMATE:",
         "an absolute value is never negative",
-        f"{_TESTS}test_comparing_site.py::test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged",
+        f"{_TESTS}test_engine_site.py::test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged",
     ),
     Mutant(
         "an estimate is judged by its absolute value",
@@ -30,7 +30,7 @@ MUTANTS = (
         "        if not _within(self.estimates):",
         "        if np.abs(self.estimates).max() >= _MOST_ESTIMATE:",
         "an absolute value is never negative",
-        f"{_TESTS}test_comparing_site.py::test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged",
+        f"{_TESTS}test_engine_site.py::test_a_candidate_outside_the_plan_is_refused_before_anything_is_charged",
     ),
     Mutant(
         "a party believes the first index",
@@ -38,23 +38,23 @@ MUTANTS = (
         "        if len(found) != 1:",
         "        if not found:",
         "the engine opens one index",
-        f"{_TESTS}test_comparing_site.py::test_indices_that_differ_are_not_taken",
+        f"{_TESTS}test_engine_site.py::test_indices_that_differ_are_not_taken",
     ),
     Mutant(
         "the first party adds no noise to scores",
-        _COMPARING,
+        _ENGINE,
         "        if scale:\n            plan = self._plan",
         "        if scale and self._sums.place:\n            plan = self._plan",
         "two parts are what is counted",
-        f"{_TESTS}test_comparing_site.py::test_every_party_adds_its_part_of_the_noise",
+        f"{_TESTS}test_engine_site.py::test_every_party_adds_its_part_of_the_noise",
     ),
     Mutant(
         "a selection is paid for once it is known",
-        _COMPARING,
+        _ENGINE,
         "        self._account.charge(request.number, () if event is None else (toward_a_party(event),))\n",
         "",
         "what was not opened need not be paid",
-        f"{_TESTS}test_comparing_site.py::test_a_selection_is_paid_for_by_all_before_it_is_run",
+        f"{_TESTS}test_engine_site.py::test_a_selection_is_paid_for_by_all_before_it_is_run",
     ),
     Mutant(
         "a selection is charged twice toward a party, as tables are",
@@ -70,15 +70,23 @@ MUTANTS = (
         "squared = gdp.exponential_mu(epsilon) ** 2 if private else None",
         "squared = None",
         "the receiver's budget is the receiver's",
-        f"{_TESTS}test_comparing_site.py::test_a_selection_is_paid_for_by_all_before_it_is_run",
+        f"{_TESTS}test_engine_site.py::test_a_selection_is_paid_for_by_all_before_it_is_run",
     ),
     Mutant(
         "a distance costs a party as a count does",
-        _COMPARING,
+        _ENGINE,
         "2 * event.sensitivity",
         "event.sensitivity",
         "a person is in one cell",
-        f"{_TESTS}test_comparing_site.py::test_distances_have_the_noise_of_all_and_cost_a_party_twice_the_sensitivity",
+        f"{_TESTS}test_engine_site.py::test_distances_have_the_noise_of_all_and_cost_a_party_twice_the_sensitivity",
+    ),
+    Mutant(
+        "a party without an engine adds gradients as sites do",
+        _SITE,
+        '        raise FederationError("a training of parties is on secret shares, and this party has no engine")\n',
+        "        return super()._paid(body)\n",
+        "what a site refuses a party refuses",
+        "tests/trust/mpc/test_party_descent.py::test_without_an_engine_a_party_trains_nothing",
     ),
     Mutant(
         "a party leaves its noise out of a training",

@@ -61,15 +61,15 @@ def test_where_a_party_is_lost_during_a_selection_the_run_ends(
 ) -> None:
     """The receiver says why in time; who was asked has paid, and what is opened later is paid for anew."""
     halting = (
-        "import pathlib, sys, time\nfrom sfumato.trust.mpc import comparing_site\n"
-        "right, calls = comparing_site.ComparingParty._run, []\n"
+        "import pathlib, sys, time\nfrom sfumato.trust.mpc import engine_site\n"
+        "right, calls = engine_site.EngineSite._run, []\n"
         "def run(self, *more):\n"
         "    calls.append(1)\n"
         "    if len(calls) == 3:\n"
         "        pathlib.Path('halted').touch()\n"
         "        while not pathlib.Path('go').exists(): time.sleep(0.02)\n"
         "    return right(self, *more)\n"
-        "comparing_site.ComparingParty._run = run\nfrom sfumato.cli.main import main\nmain(sys.argv[1:])"
+        "engine_site.EngineSite._run = run\nfrom sfumato.cli.main import main\nmain(sys.argv[1:])"
     )
     with parties(tmp_path, run, fitted=("--model", "aim"), engines=True) as made:
         [made.site(name, "--engine", engine) for name in made.names if name != "insurer"]

@@ -14,8 +14,8 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.federated.transport import Endpoint, InProcess, InThreads
-from sfumato.trust.mpc.comparing_site import ComparingParty
 from sfumato.trust.mpc.counting import Codes
+from sfumato.trust.mpc.engine_site import EngineSite
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.setting import Mpc
@@ -98,7 +98,7 @@ class Parties:
             made = (
                 kind(self.plan, key, records, account)
                 if engine is None
-                else ComparingParty(self.plan, key, records, account, engine.start(place))
+                else EngineSite(self.plan, key, records, account, engine.start(place))
             )
             self.sites.append(made)
         self.transport = (InProcess if engine is None else InThreads)(wrap(self.sites))

@@ -20,11 +20,12 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.gathering import gather
 from sfumato.trust.mpc.aligning_party import AligningParty
-from sfumato.trust.mpc.comparing_site import ComparingParty, Session
+from sfumato.trust.mpc.engine_site import EngineSite
 from sfumato.trust.mpc.key_notes import key_notes, list_notes
 from sfumato.trust.mpc.keys import OwnKeys, own_keys, raw_keys
 from sfumato.trust.mpc.own_dealing import KeepsShares
 from sfumato.trust.mpc.party_records import PartyRecords, party_records
+from sfumato.trust.mpc.party_session import Session
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.persons import Persons
 from sfumato.trust.records import ExactRecords
@@ -121,7 +122,7 @@ class OwnRows:
             encode = partial(gather, self.table, progress=self.progress)
             return FederatedSite(self.plan, identity, self.records(), account, encode=encode)
         if start is not None and self.persons is not None:
-            return ComparingParty(self.plan, identity, self._of_party(self.persons), account, start, kept=kept)
+            return EngineSite(self.plan, identity, self._of_party(self.persons), account, start, kept=kept)
         if self.persons is not None:
             return PartySite(self.plan, identity, self._of_party(self.persons), account, kept=kept)
         persons = self._keys.persons

@@ -24,10 +24,10 @@ from sfumato.tables import Rows
 from sfumato.tables.source import RowSource
 from sfumato.trust.federated.transport import InProcess, InThreads
 from sfumato.trust.mpc.aligning_party import AligningParty
-from sfumato.trust.mpc.comparing_site import ComparingParty
 from sfumato.trust.mpc.counting import PARTIES
 from sfumato.trust.mpc.engine.engine import Engine
 from sfumato.trust.mpc.engine.local_engines import LocalEngines
+from sfumato.trust.mpc.engine_site import EngineSite
 from sfumato.trust.mpc.keys import own_keys
 from sfumato.trust.mpc.outsourced import Outsourced
 from sfumato.trust.mpc.party_records import party_records
@@ -224,7 +224,7 @@ class SimulatedParties(Simulated):
                 persons = self.persons or own_keys(table, shared.schema, split, progress).persons
                 records = party_records(table, shared.schema, split, place, persons, progress)
                 if starts is not None:
-                    made = ComparingParty(shared, identity, records, account, starts[place])
+                    made = EngineSite(shared, identity, records, account, starts[place])
                     stack.callback(made.close)
                 elif self.persons is not None:
                     made = PartySite(shared, identity, records, account)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -26,6 +28,8 @@ from sfumato.trust.federated.transport import InProcess, InThreads
 from sfumato.trust.mpc.dealing import sealed_for
 from sfumato.trust.mpc.engine.gradient_step import GradientProgram
 from sfumato.trust.mpc.engine.run_order import OwnSecret, PublicInput
+from sfumato.trust.mpc.engine_site import EngineSite
+from sfumato.trust.mpc.party_session import Session
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.secret_descent import ROWS, CoinBatches, SecretDescent
 from sfumato.trust.mpc.split import VerticalSplit
@@ -43,14 +47,20 @@ PROMISE = Guarantee(2.0, 1e-6)
 class NoEngine:
     """A session of which nothing is asked."""
 
+    def connect(self) -> None:
+        """Nobody is waited for."""
+
+    def kill(self) -> None:
+        """There is none."""
+
     def run(self, *_: object) -> Any:
         raise AssertionError("something was shared")
 
 
 class Trio:
-    """Three parties that were set up, and the plan that they signed."""
+    """Three parties that were set up and have found each other's engines, and the plan that they signed."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: Callable[[int], Session] = lambda _: NoEngine()) -> None:
         keys = [SiteIdentity.fresh() for _ in HELD]
         members = tuple(Member(f"party-{i}", key.public_key) for i, key in enumerate(keys))
         split = VerticalSplit("who", HELD, "0" * 64, PERSONS, training=TRAINING)
@@ -59,13 +69,13 @@ class Trio:
         own = self.plan.at_a_site.epsilon
         self.runs = [boundless_run(f"party {i}", own) for i in range(3)]
         self.sites = [
-            PartySite(self.plan, key, records, SiteAccount(run, self.plan.terms, place))
+            EngineSite(self.plan, key, records, SiteAccount(run, self.plan.terms, place), partial(session, place))
             for place, (key, records, run) in enumerate(zip(keys, parts_of(people(PERSONS)), self.runs, strict=True))
         ]
-        self.rounds = SecureRounds(self.plan, InProcess(self.sites))
+        self.rounds = SecureRounds(self.plan, InThreads(self.sites))
         self.rounds.set_up()
         for site in self.sites:
-            site._session = NoEngine()  # type: ignore[assignment]
+            site.call("engine", b"")
 
     def begun(self) -> list[bytes]:
         """What each party committed to."""
@@ -224,11 +234,21 @@ def test_steps_come_in_order_and_after_the_coins() -> None:
         training.check(replace(first, step=1, parameters=huge))
 
 
-def test_without_an_engine_a_party_trains_nothing(trio: Trio) -> None:
-    trio.sites[2]._session, session = None, trio.sites[2]._session
+def test_without_an_engine_a_party_trains_nothing() -> None:
+    trio = Trio()
+    trio.sites[2].close()
     with pytest.raises(FederationError, match="has no engine"):
         trio.sites[2].call("descent", descent(trio.plan).to_bytes())
-    trio.sites[2]._session = session
+    plain = [
+        PartySite(trio.plan, site._identity, records, SiteAccount(run, trio.plan.terms, place))
+        for place, (site, records, run) in enumerate(zip(trio.sites, parts_of(people(PERSONS)), trio.runs, strict=True))
+    ]
+    rounds = SecureRounds(trio.plan, InProcess(plain))
+    rounds.set_up()
+    before = [run.events for run in trio.runs]
+    with pytest.raises(FederationError, match="has no engine"):
+        rounds.begin_secret_descent(descent(trio.plan).to_bytes())
+    assert [run.events for run in trio.runs] == before
 
 
 class PlainEngine:
@@ -264,18 +284,21 @@ class PlainSession:
     def __init__(self, engine: PlainEngine, rank: int) -> None:
         self.engine, self.rank = engine, rank
 
+    def connect(self) -> None:
+        """All are there."""
+
+    def kill(self) -> None:
+        """Nothing is left open."""
+
     def run(self, program: Any, arguments: Any, results: Any, subject: bytes) -> list[np.ndarray]:
         return self.engine.run(self.rank, arguments)
 
 
 def test_a_step_opens_the_sum_over_the_batch_with_the_noise_of_all_three(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a party left its share out the spread would be by a fifth too small."""
-    trio, engine = Trio(), PlainEngine()
-    for rank, site in enumerate(trio.sites):
-        site._session = PlainSession(engine, rank)  # type: ignore[assignment]
-    asked = descent(trio.plan)
-    rounds = SecureRounds(trio.plan, InThreads(trio.sites))
-    rounds.set_up()
+    engine = PlainEngine()
+    trio = Trio(partial(PlainSession, engine))
+    asked, rounds = descent(trio.plan), trio.rounds
     rounds.begin_secret_descent(asked.to_bytes())
     secret = SecretDescent(asked, trio.plan)
     rng = np.random.default_rng(0)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -26,16 +24,12 @@ from sfumato.trust.mpc.own_dealing import KeepsShares, OwnDealing
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.ring import BITS, WORD
 from sfumato.trust.mpc.split import layout
-from sfumato.trust.questions import Count, GradientStep, Marginals, Query, SumQuestion
+from sfumato.trust.questions import Count, Marginals, Query, SumQuestion
 from sfumato.trust.records import through_groups
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
 from sfumato.trust.secure_sum.sum_site import SumSite
 from sfumato.trust.secure_sum.terms import HASH_BYTES
-
-if TYPE_CHECKING:
-    from sfumato.trust.mpc.party_descent import PartyDescent
-    from sfumato.trust.mpc.party_session import Session
 
 _ONE_USE = bytes(12)
 """Nonce of AES-GCM: each key seals one block, of one party for one other."""
@@ -51,15 +45,12 @@ class PartySite(FederatedSite):
     that are drawn for one dealing of one run, sealed for the one party that does not know them. Of its answer each
     number is a share that is uniform to whoever lacks a share (``ProductShares``), before it is masked anew. It is
     charged as toward another party, which knows who is on the list: each table twice, for the two cells that change
-    where a person's cells are others. With a session with the engines of the others it takes part in a training too:
-    see ``PartyDescent``.
+    where a person's cells are others.
 
     A complete dealing may be ``kept`` for a set-up anew, of this process or of the next. What is opened of it is noised
     and masked anew, and paid for, as what was opened before; its masks covered one version of the rows, and shares are
     found again for the same plan, maps and rows alone. Shares of two dealings are never in one opened sum.
     """
-
-    _session: Session | None = None
 
     def __init__(
         self,
@@ -80,42 +71,15 @@ class PartySite(FederatedSite):
         self._owners = plan.split.owners(first_codec(plan.schema))
         self._dealing: OwnDealing | None = None
         self._kept, self._found = kept, b""
-        self._training: PartyDescent | None = None
         self._methods |= {"count": self._begin, "kept": self._go_on, "deal": self._deal, "dealt": self._take}
-        self._methods |= {"reveal": lambda body: self._begun_training().reveal(body), "toss": self._toss}
 
     def _agreed(self, body: bytes) -> bytes:
-        self._dealing = self._training = None
+        self._dealing = None
         return super()._agreed(body)
 
     def _paid(self, body: bytes) -> bytes:
-        """Pay for a training, whole, before its first step, as toward another party; commit to a seed for its coins."""
-        if "descent" not in self._plan.questions or self._session is None:
-            raise FederationError("a training is outside the plan, or this party has no engine")
-        from sfumato.trust.mpc.party_descent import PartyDescent  # imports jax, which counts do without
-
-        training = PartyDescent(body, self._plan, self._session, self._sums)
-        whole = training.secret.toward_a_party
-        self._account.prepay_whole(whole, replace(whole, count=1), training.secret.descent.steps)
-        self._training = training
-        return training.commitment
-
-    def _toss(self, body: bytes) -> bytes:
-        self._begun_training().toss(body)
-        return b""
-
-    def _stepped(self, request: SumRequest, step: GradientStep) -> bytes:
-        """Its part of the sum of a step, with its share of the noise."""
-        training = self._begun_training()
-        training.check(step)
-        noised = partial(training.noised, step, self._parts.codes)
-        one = replace(training.secret.toward_a_party, count=1)
-        return self._account.answer(self._sums, request.number, self._subject(request), noised, training=one)
-
-    def _begun_training(self) -> PartyDescent:
-        if self._training is None:
-            raise FederationError("a step of a training that was never begun")
-        return self._training
+        """Refused: no party adds gradients of its rows by itself, for it has some of their columns alone."""
+        raise FederationError("a training of parties is on secret shares, and this party has no engine")
 
     def _begin(self, body: bytes) -> bytes:
         """Be told of the maps, and forget what was dealt before; what names the dealing of these that was kept."""

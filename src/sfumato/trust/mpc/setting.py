@@ -40,7 +40,7 @@ class Mpc(Federated):
 
     *Formal guarantee.* As of ``Federated``, toward whoever gets opened sums alone, for k = 3 parties of which one may
     be curious: the noise of each sum is sqrt(3 / 2) times as wide as one curator's. Toward a party: see ``PartySite``.
-    Where the plan names engines, parties also compare (``ComparingParty``).
+    Where the plan names engines, parties also compare, and add gradients (``EngineSite``).
     """
 
     def __init__(

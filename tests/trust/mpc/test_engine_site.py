@@ -17,10 +17,10 @@ from sfumato.privacy import gdp
 from sfumato.privacy.events import DistributedDiscreteGaussian, NoisyMax
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated.request import SumRequest
-from sfumato.trust.mpc import comparing_site
+from sfumato.trust.mpc import engine_site
 from sfumato.trust.mpc.comparing import selection_of
-from sfumato.trust.mpc.comparing_site import ComparingParty
 from sfumato.trust.mpc.engine.selection import measured, selected
+from sfumato.trust.mpc.engine_site import EngineSite
 from sfumato.trust.questions import Marginals, Query, Selection
 from sfumato.trust.secure_sum.terms import RoundNumber
 from sfumato.trust.setting import Candidate
@@ -33,8 +33,8 @@ PAIRS = [(i, j) for i in range(5) for j in range(i + 1, 5)]
 
 @pytest.fixture(autouse=True)
 def _in_plain_jax(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing_site, "selecting", selected)
-    monkeypatch.setattr(comparing_site, "measuring", measured)
+    monkeypatch.setattr(engine_site, "selecting", selected)
+    monkeypatch.setattr(engine_site, "measuring", measured)
 
 
 def seated(board: Board, epsilon: float = math.inf, **more) -> Parties:
@@ -249,7 +249,7 @@ def test_a_plan_without_engines_answers_no_comparison() -> None:
 def test_nothing_is_compared_before_the_engines_have_met() -> None:
     made = seated(Board(), 2.0)
     first = made.sites[0]
-    assert isinstance(first, ComparingParty)
+    assert isinstance(first, EngineSite)
     first.close()
     with pytest.raises(FederationError, match="before the engines have found each other"):
         first.call("select", request(asking(made, [(0, 1)])))

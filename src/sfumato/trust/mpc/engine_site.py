@@ -1,10 +1,13 @@
-"""A party that also compares: it takes part in programs that hold tables on secret shares against estimates."""
+"""A party with an engine: on secret shares it also compares tables with estimates, and adds gradients."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,15 +29,18 @@ from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.party_session import Session
 from sfumato.trust.mpc.party_site import PartySite
 from sfumato.trust.mpc.ring import BITS
-from sfumato.trust.questions import Distances, Selection, SumQuestion
+from sfumato.trust.questions import Distances, GradientStep, Selection, SumQuestion
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
+
+if TYPE_CHECKING:
+    from sfumato.trust.mpc.party_descent import PartyDescent
 
 _RING = 1 << BITS
 """Modulo which parts of tables are shared."""
 
 
-class ComparingParty(PartySite):
+class EngineSite(PartySite):
     """A party of a plan that names where each reaches the engines of the others; see ``PartySite``.
 
     Args:
@@ -43,7 +49,7 @@ class ComparingParty(PartySite):
     *Formal guarantee.* As of a party. Of a selection the index alone is opened, with the parts of the noise of all
     three in the scores: the event ``NoisyMax``. Toward another party a person with other cells moves scores by twice as
     much, and so does it cost: the party charges that before it draws its part. Distances are not opened by the engine:
-    each party gets a part of them, adds its share of the noise, and masks it.
+    each party gets a part of them, adds its share of the noise, and masks it. Of a training see ``PartyDescent``.
     """
 
     def __init__(
@@ -57,10 +63,11 @@ class ComparingParty(PartySite):
         kept: KeepsShares | None = None,
     ) -> None:
         super().__init__(plan, identity, records, account, entropy, kept)
-        self._start, self._session = start, None
+        self._start = start
+        self._session: Session | None = None
+        self._training: PartyDescent | None = None
         self._methods |= {"engine": self._connected, "select": self._selected}
-
-    _session: Session | None
+        self._methods |= {"reveal": lambda body: self._begun_training().reveal(body), "toss": self._toss}
 
     def close(self) -> None:
         """End the session with the engine; the other parties are told that this one is gone."""
@@ -70,6 +77,7 @@ class ComparingParty(PartySite):
 
     def _agreed(self, body: bytes) -> bytes:
         self.close()
+        self._training = None
         return super()._agreed(body)
 
     def _connected(self, body: bytes) -> bytes:
@@ -81,6 +89,35 @@ class ComparingParty(PartySite):
         except EngineError as error:
             raise FederationError(f"its engine: {error}") from None
         return b""
+
+    def _paid(self, body: bytes) -> bytes:
+        """Pay for a training, whole, before its first step, as toward another party; commit to a seed for its coins."""
+        if "descent" not in self._plan.questions or self._session is None:
+            raise FederationError("a training is outside the plan, or this party has no engine")
+        from sfumato.trust.mpc.party_descent import PartyDescent  # imports jax, which counts do without
+
+        training = PartyDescent(body, self._plan, self._session, self._sums)
+        whole = training.secret.toward_a_party
+        self._account.prepay_whole(whole, replace(whole, count=1), training.secret.descent.steps)
+        self._training = training
+        return training.commitment
+
+    def _toss(self, body: bytes) -> bytes:
+        self._begun_training().toss(body)
+        return b""
+
+    def _stepped(self, request: SumRequest, step: GradientStep) -> bytes:
+        """Its part of the sum of a step, with its share of the noise."""
+        training = self._begun_training()
+        training.check(step)
+        noised = partial(training.noised, step, self._parts.codes)
+        one = replace(training.secret.toward_a_party, count=1)
+        return self._account.answer(self._sums, request.number, self._subject(request), noised, training=one)
+
+    def _begun_training(self) -> PartyDescent:
+        if self._training is None:
+            raise FederationError("a step of a training that was never begun")
+        return self._training
 
     def _selected(self, body: bytes) -> bytes:
         """The index of a selection, four bytes: judged and priced here, charged, and then run with the two others."""
