@@ -16,9 +16,9 @@ MUTANTS = (
     ),
     Mutant(
         "a training without a promise beside one",
-        "trust/federated/plan.py",
-        "        if self.split is None or self.guarantee.private or self.questions:",
-        "        if self.split is None or self.questions:",
+        "trust/federated/plan_checks.py",
+        "    if facts.split is None or facts.guarantee.private or facts.questions:",
+        "    if facts.split is None or facts.questions:",
         "what is trained adds no noise, whatever is promised of the rest",
         f"{_TESTS}/test_training.py::test_a_training_keeps_no_promise_and_opens_no_sum",
     ),

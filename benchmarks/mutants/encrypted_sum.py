@@ -64,9 +64,9 @@ MUTANTS = (
     ),
     Mutant(
         "real sites add under encryption",
-        "trust/federated/plan.py",
-        '        if "sums" in data:  # of a file',
-        "        if False:  # of a file",
+        "trust/federated/plan_form.py",
+        '    if "sums" in data:  # of a file',
+        "    if False:  # of a file",
         "it encrypts, so nobody sees anything",
         "tests/fitting/test_encrypted_fit.py::test_real_sites_refuse_it_and_say_why",
     ),

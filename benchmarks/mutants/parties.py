@@ -235,7 +235,7 @@ MUTANTS = (
     ),
     Mutant(
         "rows outside the facts move a count by one",
-        "trust/federated/plan.py",
+        "trust/federated/plan_facts.py",
         "return self.max_rows * (len(self.split.columns) if outside and self.split is not None else 1)",
         "return self.max_rows",
         "a person has one row",
@@ -259,8 +259,8 @@ MUTANTS = (
     ),
     Mutant(
         "a party's promise is beyond what is accounted",
-        "trust/federated/plan.py",
-        "if self.guarantee.private and self.toward_a_site.epsilon > MOST_EPSILON:",
+        "trust/federated/plan_checks.py",
+        "if facts.guarantee.private and facts.toward_a_site.epsilon > MOST_EPSILON:",
         "if False:",
         "the promise itself was checked",
         f"{_TESTS}test_hostile.py::test_a_promise_that_is_beyond_what_is_accounted_toward_a_party_is_refused",

@@ -16,7 +16,8 @@ from sfumato.trust.budget import Budget
 from sfumato.trust.federated.averaging import Averaging
 from sfumato.trust.federated.encrypted_rounds import EncryptedRounds
 from sfumato.trust.federated.federated_site import FederatedSite
-from sfumato.trust.federated.plan import MASKED, FederationPlan, Sums
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan_facts import MASKED, Sums
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.sharing import SharedNoise

@@ -16,7 +16,9 @@ from sfumato.privacy.guarantee import Guarantee
 from sfumato.privacy.party_training import PartyTraining
 from sfumato.schema import Schema
 from sfumato.trust.federated.averaging import Averaging
-from sfumato.trust.federated.plan import MASKED, FederationPlan, Sums, check_measurable
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan_checks import check_measurable
+from sfumato.trust.federated.plan_facts import MASKED, Sums
 from sfumato.trust.mpc.engine.engine_plan import EngineParty
 from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.secure_sum.noise import CountNoise

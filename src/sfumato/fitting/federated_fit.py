@@ -32,7 +32,9 @@ from sfumato.trust.budget import Budget
 from sfumato.trust.federated.encrypted_rounds import EncryptedRounds
 from sfumato.trust.federated.facts import settled_codec
 from sfumato.trust.federated.federated_site import FederatedSite
-from sfumato.trust.federated.plan import MASKED, FederationPlan, check_measurable
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan_checks import check_measurable
+from sfumato.trust.federated.plan_facts import MASKED
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.federated.setting import Federated
 from sfumato.trust.federated.site_facts import first_codec

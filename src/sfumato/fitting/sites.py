@@ -16,7 +16,7 @@ from sfumato.privacy.ledger import Ledger
 from sfumato.tables import Table
 from sfumato.tables.source import RowSource
 from sfumato.trust.federated.averaging import Averaging, averaging_of
-from sfumato.trust.federated.plan import MASKED, Sums
+from sfumato.trust.federated.plan_facts import MASKED, Sums
 from sfumato.trust.secure_sum.roster import is_site_name
 
 

@@ -18,7 +18,7 @@ from sfumato.progress import Silent
 from sfumato.trust.budget import Budget
 from sfumato.trust.federated import trainer
 from sfumato.trust.federated.descents import SharedDescent
-from sfumato.trust.federated.plan import MOST_STEPS
+from sfumato.trust.federated.plan_facts import MOST_STEPS
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.trainer import SPARE, FederatedTrainer
 from sfumato.trust.questions import GradientStep

@@ -16,7 +16,8 @@ import sfumato as sf
 from sfumato.errors import FederationError
 from sfumato.trust import summing
 from sfumato.trust.budget import Budget
-from sfumato.trust.federated.plan import MOST_ROWS, TRAINED_ROWS, FederationPlan
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan_checks import MOST_ROWS, TRAINED_ROWS
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.questions import Count, Marginals, Query

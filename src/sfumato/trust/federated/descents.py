@@ -15,7 +15,8 @@ from sfumato.privacy.groups import MOST_DRAWN, Rooms, rooms_for
 from sfumato.privacy.randomness import Entropy
 from sfumato.privacy.sampling import OVERFLOWS
 from sfumato.privacy.spending import TAIL_SHARE
-from sfumato.trust.federated.plan import MOST_STEPS, FederationPlan
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan_facts import MOST_STEPS
 from sfumato.trust.questions import Descent, GradientStep, from_bytes
 from sfumato.trust.records import ExactRecords
 from sfumato.trust.secure_sum.noise import VectorNoise

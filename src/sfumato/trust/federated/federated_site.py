@@ -18,7 +18,8 @@ from sfumato.trust import summing
 from sfumato.trust.encrypted_sum.encrypting_site import EncryptingSite
 from sfumato.trust.federated.agreement import check_signatures, sign_plan
 from sfumato.trust.federated.averaging_site import AveragingSite
-from sfumato.trust.federated.plan import MASKED, FederationPlan
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan_facts import MASKED
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.site_facts import Encode, SiteFacts

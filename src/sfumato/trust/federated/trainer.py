@@ -20,7 +20,8 @@ from sfumato.progress import Progress
 from sfumato.trust.budget import ROUNDING, Budget
 from sfumato.trust.checkpoint import Mark
 from sfumato.trust.federated.descents import SharedDescent, site_rooms
-from sfumato.trust.federated.plan import MOST_STEPS, FederationPlan
+from sfumato.trust.federated.plan import FederationPlan
+from sfumato.trust.federated.plan_facts import MOST_STEPS
 from sfumato.trust.federated.rounds import SecureRounds
 from sfumato.trust.questions import Descent, GradientStep
 from sfumato.trust.steps import descent_of
