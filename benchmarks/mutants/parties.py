@@ -268,8 +268,8 @@ MUTANTS = (
     Mutant(
         "an opened sum holds shares of any dealing",
         _SITE,
-        "return request.subject(self._codec if self._dealing is None else self._dealing.id)",
-        "return request.subject(self._codec)",
+        "return self._codec if self._dealing is None else self._dealing.id",
+        "return self._codec",
         "a share of another dealing makes the sum wrong, and nothing more",
         f"{_TESTS}test_hostile.py::test_a_coordinator_that_deals_one_thing_to_two_parties_and_another_to_the_third"
         "_opens_nothing",

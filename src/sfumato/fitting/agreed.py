@@ -29,7 +29,7 @@ _KINDS = {"marginals": "marginals", "feature_sum": "feature sum", "scatter": "sc
 _VECTORS = frozenset({"feature_sum", "scatter"})
 """What lies on so fine a grid that it takes the wide ring."""
 _COUNTED = frozenset({"marginals", "select", "distances"})
-"""What a model may ask of parties: those that compare take their one-shot path where nobody does."""
+"""What a model may ask of parties: one that selects asks for all at once where these do not compare."""
 _COMPARED = {"select": "selection", "distances": "distances"}
 """Kinds of questions that parties answer whose plan names engines."""
 _ROUNDS, _ROUNDS_A_COLUMN = 256, 10

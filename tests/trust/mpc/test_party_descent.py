@@ -36,6 +36,7 @@ from sfumato.trust.mpc.split import VerticalSplit
 from sfumato.trust.questions import Descent, GradientStep
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.one_use import sealed_once
 from sfumato.trust.secure_sum.roster import Member, Roster
 
 PERSONS = 40
@@ -170,9 +171,7 @@ def test_a_party_that_changes_its_seed_after_it_saw_others_is_found(trio: Trio) 
     training._seed = bytes(32)
     place, others = 1, (0, 2)
     sealed = {p: trio.sites[p].call("reveal", b"".join(committed)) for p in others}
-    sealed[place] = b"".join(
-        training._sealing(place, p).encrypt(bytes(12), training._seed, b"".join(committed)) for p in others
-    )
+    sealed[place] = b"".join(sealed_once(training._key(place, p), training._seed, b"".join(committed)) for p in others)
     with pytest.raises(FederationError, match="another seed than it had committed to"):
         trio.sites[0].call("toss", sealed_for(sealed, 0))
 

@@ -159,7 +159,7 @@ def test_shares_of_two_sharings_open_nothing_whatever_the_coordinator_says() -> 
     second = made.sites[1]
     question = Marginals((Query((0, 2)),))
     for site in (other, second):  # a coordinator that takes either for the name of all
-        made.rounds._dealing = site._subject_label()
+        made.rounds._dealing = site._label
         with pytest.raises(FederationError, match="nothing was opened"):
             made.rounds.opened(question, INFINITE, question.sizes(DOMAIN)[0])
 

@@ -143,7 +143,12 @@ class FederatedSite:
         return self._account.answer(self._sums, request.number, self._subject(request), noised, self._charged(noise))
 
     def _subject(self, request: SumRequest) -> bytes:
-        return request.subject(self._facts.codec)
+        return request.subject(self._label)
+
+    @property
+    def _label(self) -> bytes:
+        """Hash of what this site's part of a sum is made by, for which masks are made: of its codec."""
+        return self._facts.codec
 
     def _paid(self, body: bytes) -> bytes:
         """Pay for a training, whole, before its first step; of one that goes on, for what was not paid yet."""

@@ -17,8 +17,8 @@ from sfumato.encoding.domain import Domain
 from sfumato.errors import FederationError, QuestionError
 from sfumato.trust.mpc.counting import OneHotLayout
 from sfumato.trust.mpc.ring import MOST_ROWS, WORD
-from sfumato.trust.questions import Marginals, Query, from_bytes
-from sfumato.trust.secure_sum.messages import TAG_BYTES
+from sfumato.trust.questions import Count, Marginals, Query, SumQuestion, from_bytes
+from sfumato.trust.secure_sum.one_use import TAG_BYTES
 
 _BLOCK = struct.Struct("<I")
 _BLOCK_BYTES = 1 << 23
@@ -99,6 +99,12 @@ def maps_of(data: bytes, domain: Domain) -> tuple[np.ndarray, ...]:
             raise FederationError("parties are told of one map for each column, in order; nothing is dealt")
         maps.append(query.groups[0])
     return tuple(maps)
+
+
+def check_counted(question: SumQuestion, who: str) -> None:
+    """FederationError for a question of anything but counts and tables, which is all that ``who`` answer."""
+    if not isinstance(question, Count | Marginals) or (isinstance(question, Marginals) and question.outside):
+        raise FederationError(f"{who} answer counts and tables alone")
 
 
 def check_degree(query: Query) -> None:

@@ -198,8 +198,7 @@ class EngineSite(PartySite):
         if not isinstance(question, Distances):
             return super()._exact(question)
         program = measuring(question.tables.sizes(self._parts.domain))
-        label = self._codec if self._dealing is None else self._dealing.id
-        subject = hashlib.sha256(label + question.to_bytes()).digest()
+        subject = hashlib.sha256(self._label + question.to_bytes()).digest()
         found = self._run(program, [Parts(self._cells(question))], Additive(), subject)
         return (found % np.uint64(_RING)).astype(np.int64)
 

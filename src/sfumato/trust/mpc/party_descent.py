@@ -8,8 +8,6 @@ import hmac
 import jax
 import jax.numpy as jnp
 import numpy as np
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sfumato.errors import EngineError, FederationError, QuestionError
 from sfumato.privacy.randomness import SYSTEM, Entropy
@@ -20,12 +18,11 @@ from sfumato.trust.mpc.party_session import Session
 from sfumato.trust.mpc.secret_descent import ROWS, CoinBatches, SecretDescent, training_of
 from sfumato.trust.questions import Descent, GradientStep, from_bytes
 from sfumato.trust.secure_sum.masks import SEED_BYTES, commitment
+from sfumato.trust.secure_sum.one_use import TAG_BYTES, opened_once, sealed_once
 from sfumato.trust.secure_sum.sum_site import SumSite
 
-_ONE_USE = bytes(12)
-"""Nonce of AES-GCM: each key seals one seed, of one party for one other."""
-_SEALED = SEED_BYTES + 16
-"""Bytes of a seed that is sealed: AES-GCM adds a tag of 16."""
+_SEALED = SEED_BYTES + TAG_BYTES
+"""Bytes of a seed that is sealed."""
 _COMMITTED = len(commitment(bytes(SEED_BYTES)))
 """Bytes of a commitment to one."""
 
@@ -75,7 +72,7 @@ class PartyDescent:
             raise FederationError("this party committed to another seed: the coins would not be those of all")
         self._committed = committed
         others = [p for p in range(PARTIES) if p != place]
-        return b"".join(self._sealing(place, p).encrypt(_ONE_USE, self._seed, committed) for p in others)
+        return b"".join(sealed_once(self._key(place, p), self._seed, committed) for p in others)
 
     def toss(self, sealed: bytes) -> None:
         """Take the seeds of the others, by place, and make the coins of all."""
@@ -83,10 +80,8 @@ class PartyDescent:
             raise FederationError("coins are tossed once, when all parties have revealed their seeds")
         seeds, place = {self._sums.place: self._seed}, self._sums.place
         for number, other in enumerate(p for p in range(PARTIES) if p != place):
-            try:
-                seed = self._sealing(other, place).decrypt(_ONE_USE, _at(sealed, number, _SEALED), self._committed)
-            except InvalidTag:
-                raise FederationError("a seed of another party cannot be opened: changed, or of another run") from None
+            own, key = _at(sealed, number, _SEALED), self._key(other, place)
+            seed = opened_once(key, own, self._committed, "a seed of another party")
             if not hmac.compare_digest(commitment(seed), _at(self._committed, other, _COMMITTED)):
                 raise FederationError(
                     "a party revealed another seed than it had committed to: the coins are its choice"
@@ -137,9 +132,10 @@ class PartyDescent:
         assert part is not None
         return part
 
-    def _sealing(self, sender: int, receiver: int) -> AESGCM:
+    def _key(self, sender: int, receiver: int) -> bytes:
+        """By which a seed is sealed."""
         other = receiver if sender == self._sums.place else sender
-        return AESGCM(self._sums.pair(other).secret(b"parties coins" + bytes([sender])))
+        return self._sums.pair(other).secret(b"parties coins" + bytes([sender]))
 
 
 def _at(data: bytes, place: int, size: int) -> bytes:

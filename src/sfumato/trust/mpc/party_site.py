@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from scipy import sparse
 
 from sfumato.errors import FederationError
@@ -19,7 +17,16 @@ from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.site_facts import first_codec
 from sfumato.trust.mpc.counting import Codes, ProductShares, after, masked
-from sfumato.trust.mpc.dealing import block_of, check_degree, dealing_id, dealing_label, maps_of, sealed_block, through
+from sfumato.trust.mpc.dealing import (
+    block_of,
+    check_counted,
+    check_degree,
+    dealing_id,
+    dealing_label,
+    maps_of,
+    sealed_block,
+    through,
+)
 from sfumato.trust.mpc.own_dealing import KeepsShares, OwnDealing
 from sfumato.trust.mpc.party_records import PartyRecords
 from sfumato.trust.mpc.ring import BITS, WORD
@@ -28,11 +35,10 @@ from sfumato.trust.questions import Count, Marginals, Query, SumQuestion
 from sfumato.trust.records import through_groups
 from sfumato.trust.secure_sum.accounts import SiteAccount
 from sfumato.trust.secure_sum.identity import SiteIdentity
+from sfumato.trust.secure_sum.one_use import opened_once, sealed_once
 from sfumato.trust.secure_sum.sum_site import SumSite
 from sfumato.trust.secure_sum.terms import HASH_BYTES
 
-_ONE_USE = bytes(12)
-"""Nonce of AES-GCM: each key seals one block, of one party for one other."""
 _MASK = 3  # nonce of ChaCha20; the key of a mask has no other use
 
 
@@ -121,7 +127,7 @@ class PartySite(FederatedSite):
             raise FederationError("blocks are dealt once, in order; deal anew")
         dealing.dealt, self._found = dealing.dealt + 1, b""
         data = masked(self._one_hots(dealing, block), self._mask(dealing, place, block))
-        return self._sealing(dealing, place, block).encrypt(_ONE_USE, data.tobytes(), dealing.label)
+        return sealed_once(self._key(dealing, place, block), data.tobytes(), dealing.label)
 
     def _take(self, sealed: bytes) -> bytes:
         """The block of the next party, which this one lacks the mask of; all three products of it."""
@@ -131,10 +137,8 @@ class PartySite(FederatedSite):
             raise FederationError("a block is taken once this party has dealt its own; deal anew")
         if len(sealed) != sealed_block(dealing.layout, len(dealing.own.present), after(place), block):
             raise FederationError("a block of another party has another length than its columns have")
-        try:
-            data = self._sealing(dealing, after(place), block).decrypt(_ONE_USE, sealed, dealing.label)
-        except InvalidTag:
-            raise FederationError("a block of another party cannot be opened: changed, or of another dealing") from None
+        key = self._key(dealing, after(place), block)
+        data = opened_once(key, sealed, dealing.label, "a block of another party", "dealing")
         shape = -1, dealing.layout.widths[after(place)]
         mask, before = (self._mask(dealing, p, block) for p in (place, after(place, 2)))
         masked_next = np.frombuffer(data, WORD).reshape(shape)
@@ -162,14 +166,15 @@ class PartySite(FederatedSite):
         expand(self._sums.pair(other).secret(_purpose(b"mask", dealing, place, block)), _MASK, out)
         return out
 
-    def _sealing(self, dealing: OwnDealing, sender: int, block: int) -> AESGCM:
-        """Seals the block of ``sender`` for the party behind the next."""
+    def _key(self, dealing: OwnDealing, sender: int, block: int) -> bytes:
+        """By which the block of ``sender`` is sealed for the party behind the next."""
         receiver = after(sender, 2)
         other = receiver if sender == self._sums.place else sender
-        return AESGCM(self._sums.pair(other).secret(_purpose(b"block", dealing, sender, block)))
+        return self._sums.pair(other).secret(_purpose(b"block", dealing, sender, block))
 
-    def _subject(self, request: SumRequest) -> bytes:
-        return request.subject(self._codec if self._dealing is None else self._dealing.id)
+    @property
+    def _label(self) -> bytes:
+        return self._codec if self._dealing is None else self._dealing.id
 
     @property
     def _codec(self) -> bytes:
@@ -178,8 +183,7 @@ class PartySite(FederatedSite):
 
     def _noise(self, request: SumRequest, question: SumQuestion) -> SharedNoise:
         noise = super()._noise(request, question)
-        if not isinstance(question, Count | Marginals) or (isinstance(question, Marginals) and question.outside):
-            raise FederationError("parties answer counts and tables alone")
+        check_counted(question, "parties")
         if isinstance(question, Marginals):
             for query in filter(self._apart, question.queries):
                 self._check_dealt(query)  # before anything is charged

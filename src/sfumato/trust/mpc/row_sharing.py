@@ -16,7 +16,7 @@ import numpy as np
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import KEY_BYTES, SYSTEM, Entropy, expand
 from sfumato.trust.mpc.counting import Codes, OneHotLayout
-from sfumato.trust.mpc.dealing import block_rows, blocks
+from sfumato.trust.mpc.dealing import blocks, rows_of
 from sfumato.trust.mpc.replicated import LAST, components, third
 from sfumato.trust.mpc.ring import WORD
 from sfumato.trust.secure_sum.identity import SIGNATURE_BYTES
@@ -51,8 +51,7 @@ class Cut:
 
     def rows(self, block: int) -> slice:
         """The persons of a block."""
-        each = block_rows(self.layout)
-        return slice(block * each, min((block + 1) * each, self.persons))
+        return rows_of(self.layout, self.persons, block)
 
     def shape(self, block: int) -> tuple[int, int]:
         """Persons of a block, and cells of each."""

@@ -17,7 +17,7 @@ from sfumato.trust.federated.plan import FederationPlan
 from sfumato.trust.federated.request import SumRequest
 from sfumato.trust.federated.sharing import SharedNoise
 from sfumato.trust.federated.site_facts import first_codec
-from sfumato.trust.mpc.dealing import check_degree
+from sfumato.trust.mpc.dealing import check_counted, check_degree
 from sfumato.trust.mpc.party_site import twice
 from sfumato.trust.mpc.replicated import TableShares, check_width
 from sfumato.trust.mpc.ring import BITS
@@ -119,16 +119,13 @@ class ServerSite(FederatedSite):
         """By what names the sharings of all owners are known, and the owners' signatures under the plan."""
         return write_sharings(self._shares.names, self._shares.agreed)
 
-    def _subject(self, request: SumRequest) -> bytes:
-        return request.subject(self._subject_label())
-
-    def _subject_label(self) -> bytes:
+    @property
+    def _label(self) -> bytes:
         return sharing_label(self._facts.codec, self._shares.names)
 
     def _noise(self, request: SumRequest, question: SumQuestion) -> SharedNoise:
         noise = super()._noise(request, question)
-        if not isinstance(question, Count | Marginals) or (isinstance(question, Marginals) and question.outside):
-            raise FederationError("servers answer counts and tables alone")
+        check_counted(question, "servers")
         if isinstance(question, Marginals):
             for query in question.queries:
                 check_degree(query)  # before anything is charged

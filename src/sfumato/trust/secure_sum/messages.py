@@ -16,6 +16,7 @@ import numpy as np
 from sfumato.errors import FederationError
 from sfumato.trust.secure_sum.identity import KEY_BYTES, SIGNATURE_BYTES
 from sfumato.trust.secure_sum.masks import SEED_BYTES, WORDS
+from sfumato.trust.secure_sum.one_use import TAG_BYTES
 from sfumato.trust.secure_sum.shamir import SHARE_BYTES
 from sfumato.trust.secure_sum.terms import HASH_BYTES, RoundNumber, SumTerms
 
@@ -26,8 +27,6 @@ _HEAD = struct.Struct("<5sBBBII32s32sI")
 HEAD_BYTES = _HEAD.size
 _COUNT = struct.Struct("<H")
 _VECTOR = struct.Struct("<BI")
-TAG_BYTES = 16
-"""What AES-GCM adds to its text."""
 COORDINATOR = 255
 """Stands for the coordinator where a head names the sender; sites have smaller positions."""
 ANSWERED_BYTES = 4

@@ -9,19 +9,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import KEY_BYTES, Entropy
 from sfumato.trust.secure_sum.identity import SignaturePurpose, check_signature
 from sfumato.trust.secure_sum.masks import derived, root_key
 from sfumato.trust.secure_sum.messages import ANSWERED_BYTES, write_sites
+from sfumato.trust.secure_sum.one_use import opened_once, sealed_once
 from sfumato.trust.secure_sum.terms import RoundNumber, SumTerms
-
-_ONE_USE = bytes(12)
-"""Nonce of AES-GCM: each key seals one text, from one site to one other in one run."""
 
 
 class RunKey:
@@ -64,14 +60,11 @@ class PairKeys:
 
     def seal(self, text: bytes, run: bytes) -> bytes:
         """``text`` for the other site alone, once a run."""
-        return AESGCM(self._direction(self._own, self._other)).encrypt(_ONE_USE, text, run)
+        return sealed_once(self._direction(self._own, self._other), text, run)
 
     def unseal(self, sealed: bytes, run: bytes) -> bytes:
         """What the other site sealed for this one; FederationError for anything else."""
-        try:
-            return AESGCM(self._direction(self._other, self._own)).decrypt(_ONE_USE, sealed, run)
-        except InvalidTag:
-            raise FederationError("shares of another site cannot be opened: changed, or of another run") from None
+        return opened_once(self._direction(self._other, self._own), sealed, run, "shares of another site")
 
     def _direction(self, sender: int, receiver: int) -> bytes:
         return derived(self._root, b"shares" + _places(sender, receiver))

@@ -23,7 +23,6 @@ OPERATIONS = frozenset(
     )
 )
 """Those that are right on shares. Some may not take a secret everywhere: see ``_Reading``."""
-_STRUCTURE = frozenset({"func.func", "func.call", "func.return", "call", "stablehlo.return"})
 _TRUTHS = frozenset(f"stablehlo.{name}" for name in ("and", "or", "not"))
 _TYPES = frozenset({"f32", "i32", "i64", "i1"})
 _REASONS = {

@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sfumato.errors import FederationError
 from sfumato.privacy.randomness import Entropy, expand
@@ -25,10 +23,9 @@ from sfumato.trust.mpc.intersection.steps import (
     sealed_store,
 )
 from sfumato.trust.mpc.intersection.store import read, written
+from sfumato.trust.secure_sum.one_use import opened_once, sealed_once
 from sfumato.trust.secure_sum.run_keys import PairKeys
 
-_ONE_USE = bytes(12)
-"""Nonce of AES-GCM: each key seals one message, of one party for one other."""
 _KEY, _NOBODY = "k", "n"
 """Before the keys of persons, and before those that fill a party's number up: no person has one of these."""
 _NOBODY_BYTES = 32
@@ -163,19 +160,18 @@ class Intersecting:
 
     def _sealed(self, text: bytes, message: int, block: int = 0, receiver: int | None = None) -> bytes:
         to = receiver if receiver is not None else READER if message == _STORE else after(self._place)
-        return self._sealing(to, self._place, message, block).encrypt(_ONE_USE, text, self._plan)
+        return sealed_once(self._key(to, self._place, message, block), text, self._plan)
 
     def _opened(self, sealed: bytes, sender: int, message: int, block: int, size: int) -> bytes:
         if len(sealed) != size:
             raise FederationError("a message of another party has another length than the plan says")
-        try:
-            return self._sealing(sender, sender, message, block).decrypt(_ONE_USE, sealed, self._plan)
-        except InvalidTag:
-            raise FederationError("a message of another party cannot be opened: changed, or of another run") from None
+        key = self._key(sender, sender, message, block)
+        return opened_once(key, sealed, self._plan, "a message of another party")
 
-    def _sealing(self, other: int, sender: int, message: int, block: int) -> AESGCM:
+    def _key(self, other: int, sender: int, message: int, block: int) -> bytes:
+        """By which a message of ``sender`` is sealed, which this party and the ``other`` know."""
         purpose = b"parties common" + bytes([message, sender]) + block.to_bytes(4, "little")
-        return AESGCM(self._pair(other).secret(purpose))
+        return self._pair(other).secret(purpose)
 
 
 def _order(key: bytes, number: int) -> np.ndarray:

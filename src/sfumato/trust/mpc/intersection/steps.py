@@ -13,7 +13,7 @@ from sfumato.errors import FederationError
 from sfumato.trust.mpc.counting import PARTIES, after
 from sfumato.trust.mpc.intersection.points import POINT_BYTES
 from sfumato.trust.mpc.intersection.store import store_bytes
-from sfumato.trust.secure_sum.messages import TAG_BYTES
+from sfumato.trust.secure_sum.one_use import TAG_BYTES
 
 MOST_COMMON = 1 << 20
 """Keys that a party may bring: a million of them take each party five minutes of a processor, and messages of 22 MB."""
