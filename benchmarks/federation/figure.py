@@ -7,15 +7,18 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, variance
 
+from sfumato.errors import SfumatoError
+
 Row = dict[str, object]
 """A figure by name, value, limit, and whether it is met; of a mean of fits its standard error too."""
 
 
 def figure(name: str, value: float | None, limit: float | None = None, error: float | None = None) -> Row:
     """A figure; one without a limit is shown, one without a value was not measured."""
+    value = None if value is None else float(value)  # of numpy's numbers too, which JSON does not know
     met = None if limit is None or value is None else value <= limit
-    row: Row = {"name": name, "value": None if value is None else round(float(value), 5), "limit": limit, "met": met}
-    return row if error is None else {**row, "standard_error": round(error, 5)}
+    row: Row = {"name": name, "value": None if value is None else round(value, 5), "limit": limit, "met": met}
+    return row if error is None else {**row, "standard_error": round(float(error), 5)}
 
 
 def behind(name: str, there: Sequence[float], here: Sequence[float], limit: float | None = None, sign: int = 1) -> Row:
@@ -37,7 +40,7 @@ def print_parts(parts: Mapping[str, Callable[[], Iterable[Row]]], only: str) -> 
             for row in parts[part]():
                 print(row, flush=True)
                 found.append(row)
-        except (RuntimeError, OSError, ValueError) as error:
+        except (RuntimeError, OSError, ValueError, SfumatoError) as error:
             print(f"{part}: {type(error).__name__}: {error}", flush=True)
             found.append(figure(f"{part}: the rest was not measured", None))
     print(json.dumps({"figures": found}))

@@ -84,5 +84,5 @@ def rows(fits: int) -> Iterator[Row]:
         found = [distance(fit()) for _ in range(fits)]
         took = (time.perf_counter() - began) / fits
         yield figure(f"distance of tables, aim, {name}, {fits} fits", fmean(found))
-        yield figure(f"deviation of one fit, {name}", stdev(found))
+        yield figure(f"deviation of one fit, {name}", stdev(found) if fits > 1 else None)
         yield figure(f"seconds of a fit, {name}", took)
